@@ -1,0 +1,141 @@
+//! The sections' rows as traits: one typed method per function. Whoever gives the calls their meaning implements
+//! them; what is left out answers that it is not there.
+
+use crate::{Errno, Status};
+
+/// The types in which an implementation returns what it reads.
+pub trait Values {
+    /// Bytes, cheap to hand over.
+    type Bytes;
+    /// A map of fields.
+    type Pairs;
+}
+
+/// WASI's scatter-gather array, its entries checked.
+#[derive(Clone, Copy, Debug)]
+pub struct IovecsIn<'a> {
+    /// The guest's memory.
+    pub memory: &'a [u8],
+    /// The entries: pairs of little-endian 32-bit pointer and size, all within `memory`.
+    pub entries: &'a [u8],
+}
+
+impl<'a> IovecsIn<'a> {
+    /// The pieces, in order.
+    pub fn pieces(self) -> impl Iterator<Item = &'a [u8]> {
+        self.entries.chunks_exact(8).map(move |entry| {
+            let (pointer, size) = (word(&entry[..4]), word(&entry[4..]));
+            &self.memory[pointer..pointer + size]
+        })
+    }
+}
+
+fn word(bytes: &[u8]) -> usize {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | usize::from(*byte))
+}
+
+/// Bytes to be written at addresses that the guest gave.
+pub type MemoryWrites = Vec<(u32, Vec<u8>)>;
+
+/// The guest asked to be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// The code that it gave.
+    pub code: u32,
+}
+
+/// How a call fails.
+pub trait Failure: Sized {
+    /// The answer of a function that an implementation leaves out.
+    const ABSENT: Self;
+}
+
+impl Failure for Status {
+    const ABSENT: Self = Status::UNIMPLEMENTED;
+}
+
+impl Failure for Errno {
+    const ABSENT: Self = Errno::NOTSUP;
+}
+
+impl Failure for Exit {
+    const ABSENT: Self = Exit { code: 0 };
+}
+
+macro_rules! in_value {
+    (Bool) => { bool };
+    (U32) => { u32 };
+    (U64) => { u64 };
+    (I64) => { i64 };
+    (Size) => { u32 };
+    (Address) => { u32 };
+    (Bytes) => { &[u8] };
+    (Pairs) => { &[u8] };
+    (Path) => { &[u8] };
+    (Iovecs) => { $crate::IovecsIn<'_> };
+    ($Enum:ident) => { $crate::$Enum };
+}
+macro_rules! out_value {
+    ($This:ty, U32) => {
+        u32
+    };
+    ($This:ty, U64) => {
+        u64
+    };
+    ($This:ty, Bytes) => {
+        <$This as $crate::Values>::Bytes
+    };
+    ($This:ty, Pairs) => {
+        <$This as $crate::Values>::Pairs
+    };
+    ($This:ty, Writes) => {
+        $crate::MemoryWrites
+    };
+    ($This:ty, $Enum:ident) => {
+        $crate::$Enum
+    };
+}
+macro_rules! outs {
+    ($Out:ty) => { $Out };
+    ($($Out:ty),*) => { ($($Out),*) };
+}
+macro_rules! failure {
+    (Nothing) => {
+        $crate::Exit
+    };
+    ($Code:ident) => {
+        $crate::$Code
+    };
+}
+
+/// A section's rows as a trait.
+macro_rules! methods {
+    (
+        section $Section:ident $slug:ident $title:literal
+        host { $(
+            #[doc = $doc:literal]
+            fn $module:ident.$name:ident(
+                $($in:ident: $In:ident[$($in_lane:ident),+]),* $(,)?
+            ) -> ($($out:ident: $Out:ident[$($out_lane:ident),*]),*)
+            $Code:ident { $($status:ident $(since $status_since:ident)?),* } $(since $since:ident)? $(until $until:ident)?;
+        )* }
+        guest $guest:tt
+    ) => {
+        #[doc = concat!("The functions of the section \"", $title, "\".")]
+        pub trait $Section: $crate::Values {
+            $(
+                #[doc = $doc]
+                #[doc = ""]
+                #[doc = concat!("The specification's anchor is `#", stringify!($name), "`.")]
+                fn $name(
+                    &mut self $(, $in: $crate::call::in_value!($In))*
+                ) -> Result<$crate::call::outs!($($crate::call::out_value!(Self, $Out)),*), $crate::call::failure!($Code)> {
+                    $(let _ = $in;)*
+                    Err(<$crate::call::failure!($Code) as $crate::Failure>::ABSENT)
+                }
+            )*
+        }
+    };
+}
+
+pub(crate) use {failure, in_value, methods, out_value, outs};

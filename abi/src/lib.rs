@@ -1,0 +1,48 @@
+//! The Proxy-Wasm ABI as data.
+//!
+//! One file per section of the specification in `sections/`, one row per function. From a row this crate makes a
+//! constant ([`HOST`], [`GUEST`]) and a method of the section's trait; other crates pass the same rows to a macro of
+//! their own (see [`sections!`]). Everything that is not the meaning of a call reads the rows.
+//!
+//! Owns the shape of the ABI in every version. Knows nothing of wasmtime, of cases or of files; has no dependencies.
+
+pub mod beyond;
+mod call;
+mod enums;
+mod kind;
+pub mod pairs;
+mod row;
+mod sections;
+mod version;
+
+pub use call::{Exit, Failure, IovecsIn, MemoryWrites, Values};
+pub use enums::*;
+pub use kind::*;
+pub use row::*;
+pub use sections::*;
+pub use version::{Version, Versions};
+
+/// The section called `slug`, such as `http_fields`.
+pub fn section(slug: &str) -> Option<&'static Section> {
+    SECTIONS.iter().copied().find(|section| section.slug == slug)
+}
+
+/// Every host function of `version`, in the order of the specification.
+pub fn host_functions(version: Version) -> impl Iterator<Item = &'static Function> {
+    SECTIONS.iter().flat_map(|section| section.host).filter(move |row| row.versions.contains(version))
+}
+
+/// Every export that a plugin for `version` may have, in the order of the specification.
+pub fn callbacks(version: Version) -> impl Iterator<Item = &'static Callback> {
+    SECTIONS.iter().flat_map(|section| section.guest).filter(move |row| row.versions.contains(version))
+}
+
+/// The host function called `name` in `version`; WASI functions go by their bare name or with their module in front.
+pub fn host_function(version: Version, name: &str) -> Option<&'static Function> {
+    host_functions(version).find(|row| row.name == name || row.qualified() == name)
+}
+
+/// The export called `name` in `version`.
+pub fn callback(version: Version, name: &str) -> Option<&'static Callback> {
+    callbacks(version).find(|row| row.name == name)
+}

@@ -1,0 +1,258 @@
+//! What a row of the table is, and the macro that makes constants and traits of rows.
+
+use crate::{Kind, Lane, Version, Versions};
+
+/// A section of the specification.
+#[derive(Debug)]
+pub struct Section {
+    /// The name everywhere in this project: `http_fields`.
+    pub slug: &'static str,
+    /// The specification's heading: `HTTP fields`.
+    pub title: &'static str,
+    /// The functions that a host provides.
+    pub host: &'static [Function],
+    /// The exports that a plugin may have.
+    pub guest: &'static [Callback],
+}
+
+/// A function that a host provides.
+#[derive(Debug)]
+pub struct Function {
+    /// The section's slug.
+    pub section: &'static str,
+    /// The module that it is imported from.
+    pub module: &'static str,
+    /// The name that it is imported by.
+    pub name: &'static str,
+    /// In-parameters and then out-parameters, in the order of their lanes.
+    pub params: &'static [Param],
+    /// What it returns.
+    pub returns: Returns,
+    /// The statuses that the specification promises.
+    pub promises: &'static [Promise],
+    /// The versions that have it.
+    pub versions: Versions,
+    /// One sentence on what it does.
+    pub doc: &'static str,
+}
+
+/// An export that a plugin may have.
+#[derive(Debug)]
+pub struct Callback {
+    /// The section's slug.
+    pub section: &'static str,
+    /// The export's name.
+    pub name: &'static str,
+    /// The parameters; each takes one lane.
+    pub params: &'static [CallbackParam],
+    /// The result, if there is one.
+    pub result: Option<Kind>,
+    /// The versions that have it.
+    pub versions: Versions,
+    /// One sentence on when it is called.
+    pub doc: &'static str,
+}
+
+/// A parameter of a host function.
+#[derive(Debug)]
+pub struct Param {
+    /// The name, without the suffixes of its lanes.
+    pub name: &'static str,
+    /// Whether the host returns it.
+    pub out: bool,
+    /// What it is.
+    pub kind: Kind,
+    /// The specification's names of its lanes.
+    pub lanes: &'static [&'static str],
+}
+
+/// A parameter of a callback.
+#[derive(Debug)]
+pub struct CallbackParam {
+    /// The specification's name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// The versions that pass it.
+    pub versions: Versions,
+}
+
+/// What a host function returns in its result lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returns {
+    /// A `proxy_status_t`.
+    Status,
+    /// A `wasi_errno_t`.
+    Errno,
+    /// No result.
+    Nothing,
+}
+
+/// A status that the specification promises of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// The specification's name.
+    pub name: &'static str,
+    /// The value on the wire.
+    pub value: u32,
+    /// The versions that promise it.
+    pub versions: Versions,
+}
+
+impl Param {
+    /// The type of each of its lanes: what is returned is returned through pointers.
+    pub fn lane(&self) -> Lane {
+        if self.out { Lane::I32 } else { self.kind.lane() }
+    }
+}
+
+impl Function {
+    /// The name with the module in front where that is not `env`, as the specification's headings have it.
+    pub fn qualified(&self) -> String {
+        match self.module {
+            "env" => self.name.to_owned(),
+            module => format!("{module}.{}", self.name),
+        }
+    }
+
+    /// The specification's anchor.
+    pub fn anchor(&self) -> String {
+        format!("#{}", self.qualified())
+    }
+
+    /// The parameters' lanes, in order, with the specification's names.
+    pub fn lanes(&self) -> impl Iterator<Item = (&'static str, Lane)> {
+        self.params.iter().flat_map(|param| param.lanes.iter().map(|lane| (*lane, param.lane())))
+    }
+
+    /// The result lane.
+    pub fn result(&self) -> Option<Lane> {
+        (self.returns != Returns::Nothing).then_some(Lane::I32)
+    }
+
+    /// The statuses that `version` promises.
+    pub fn promises(&self, version: Version) -> impl Iterator<Item = &'static Promise> {
+        self.promises.iter().filter(move |promise| promise.versions.contains(version))
+    }
+
+    /// The name of a returned `value`, whether promised or not.
+    pub fn status_name(&self, value: u32) -> Option<&'static str> {
+        match self.returns {
+            Returns::Status => crate::Status::TABLE.name_of(value),
+            Returns::Errno => crate::Errno::TABLE.name_of(value),
+            Returns::Nothing => None,
+        }
+    }
+
+    /// Whether a returned `value` means success.
+    pub fn succeeded(&self, value: u32) -> bool {
+        self.returns == Returns::Nothing || value == 0
+    }
+}
+
+impl Callback {
+    /// The specification's anchor.
+    pub fn anchor(&self) -> String {
+        format!("#{}", self.name)
+    }
+
+    /// The parameters that `version` passes.
+    pub fn params(&self, version: Version) -> impl Iterator<Item = &'static CallbackParam> {
+        self.params.iter().filter(move |param| param.versions.contains(version))
+    }
+}
+
+macro_rules! since {
+    () => {
+        $crate::Version::V0_1_0
+    };
+    ($since:ident) => {
+        $crate::Version::$since
+    };
+}
+macro_rules! until {
+    () => {
+        $crate::Version::VNext
+    };
+    ($until:ident) => {
+        $crate::Version::$until
+    };
+}
+macro_rules! result_kind {
+    (Nothing) => {
+        None
+    };
+    ($Kind:ident) => {
+        Some(<$crate::$Kind as $crate::Shape>::KIND)
+    };
+}
+
+/// A section's rows as a constant.
+macro_rules! table {
+    (
+        section $Section:ident $slug:ident $title:literal
+        host { $(
+            #[doc = $doc:literal]
+            fn $module:ident.$name:ident(
+                $($in:ident: $In:ident[$($in_lane:ident),+]),* $(,)?
+            ) -> ($($out:ident: $Out:ident[$($out_lane:ident),*]),*)
+            $Code:ident { $($status:ident $(since $status_since:ident)?),* } $(since $since:ident)? $(until $until:ident)?;
+        )* }
+        guest { $(
+            #[doc = $guest_doc:literal]
+            fn $callback:ident($($arg:ident: $Arg:ident $(since $arg_since:ident)?),*) -> $Result:ident
+            $(since $guest_since:ident)? $(until $guest_until:ident)?;
+        )* }
+    ) => {
+        #[doc = concat!("The section \"", $title, "\" as data.")]
+        pub const SECTION: &$crate::Section = &$crate::Section {
+            slug: stringify!($slug),
+            title: $title,
+            host: &[$($crate::Function {
+                section: stringify!($slug),
+                module: stringify!($module),
+                name: stringify!($name),
+                params: &[
+                    $($crate::Param {
+                        name: stringify!($in), out: false, kind: <$crate::$In as $crate::Shape>::KIND,
+                        lanes: &[$(stringify!($in_lane)),+],
+                    },)*
+                    $($crate::Param {
+                        name: stringify!($out), out: true, kind: <$crate::$Out as $crate::Shape>::KIND,
+                        lanes: &[$(stringify!($out_lane)),*],
+                    },)*
+                ],
+                returns: $crate::Returns::$Code,
+                promises: &[$($crate::Promise {
+                    name: stringify!($status),
+                    value: $crate::$Code::$status.0,
+                    versions: $crate::Versions {
+                        since: $crate::row::since!($($status_since)?), until: $crate::Version::VNext,
+                    },
+                }),*],
+                versions: $crate::Versions {
+                    since: $crate::row::since!($($since)?), until: $crate::row::until!($($until)?),
+                },
+                doc: $doc.trim_ascii(),
+            }),*],
+            guest: &[$($crate::Callback {
+                section: stringify!($slug),
+                name: stringify!($callback),
+                params: &[$($crate::CallbackParam {
+                    name: stringify!($arg),
+                    kind: <$crate::$Arg as $crate::Shape>::KIND,
+                    versions: $crate::Versions {
+                        since: $crate::row::since!($($arg_since)?), until: $crate::Version::VNext,
+                    },
+                }),*],
+                result: $crate::row::result_kind!($Result),
+                versions: $crate::Versions {
+                    since: $crate::row::since!($($guest_since)?), until: $crate::row::until!($($guest_until)?),
+                },
+                doc: $guest_doc.trim_ascii(),
+            }),*],
+        };
+    };
+}
+
+pub(crate) use {result_kind, since, table, until};

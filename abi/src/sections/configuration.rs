@@ -1,0 +1,28 @@
+//! The section "Configuration".
+
+use crate::{call::methods, row::table};
+
+/// Passes the section's rows to the macro `$then`.
+#[macro_export]
+macro_rules! configuration {
+    ($then:ident) => {
+        $then! {
+            section Configuration configuration "Configuration"
+            host {
+                /// Reads the configuration of the VM or of the plugin, whichever is being started.
+                fn env.proxy_get_configuration(
+                ) -> (value: Bytes[return_value_data, return_value_size])
+                Status { OK, INVALID_MEMORY_ACCESS } until V0_1_0;
+            }
+            guest {
+                /// The VM starts; false means that it must not be used.
+                fn proxy_on_vm_start(unused: U32, vm_configuration_size: Size) -> Bool;
+                /// The plugin starts; false means that it must not be used.
+                fn proxy_on_configure(plugin_context_id: U32, plugin_configuration_size: Size) -> Bool;
+            }
+        }
+    };
+}
+
+configuration!(table);
+configuration!(methods);

@@ -1,0 +1,32 @@
+//! The section "Context lifecycle".
+
+use crate::{call::methods, row::table};
+
+/// Passes the section's rows to the macro `$then`.
+#[macro_export]
+macro_rules! context_lifecycle {
+    ($then:ident) => {
+        $then! {
+            section ContextLifecycle context_lifecycle "Context lifecycle"
+            host {
+                /// Tells the host that the active context, once left pending by `proxy_on_done`, may go.
+                fn env.proxy_done() -> () Status { OK, NOT_FOUND };
+                /// Makes another context the one that later calls in this callback act on.
+                fn env.proxy_set_effective_context(context_id: U32[context_id]) -> () Status { OK, BAD_ARGUMENT };
+            }
+            guest {
+                /// A context begins: of a plugin where the parent is 0, otherwise of a stream of that plugin.
+                fn proxy_on_context_create(context_id: U32, parent_context_id: U32) -> Nothing;
+                /// The host is done with a context; false keeps it until `proxy_done`.
+                fn proxy_on_done(context_id: U32) -> Bool;
+                /// The last chance to read a context's state, for access logs.
+                fn proxy_on_log(context_id: U32) -> Nothing;
+                /// A context ends; its id means nothing from here on.
+                fn proxy_on_delete(context_id: U32) -> Nothing;
+            }
+        }
+    };
+}
+
+context_lifecycle!(table);
+context_lifecycle!(methods);

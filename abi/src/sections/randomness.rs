@@ -1,0 +1,24 @@
+//! The section "Randomness".
+
+use crate::{call::methods, row::table};
+
+/// Passes the section's rows to the macro `$then`.
+#[macro_export]
+macro_rules! randomness {
+    ($then:ident) => {
+        $then! {
+            section Randomness randomness "Randomness"
+            host {
+                /// Fills a piece of memory with random bytes.
+                fn wasi_snapshot_preview1.random_get(
+                    buffer: Address[buffer],
+                    buffer_size: Size[buffer_size],
+                ) -> (bytes: Writes[]) Errno { SUCCESS, INVAL, FAULT };
+            }
+            guest {}
+        }
+    };
+}
+
+randomness!(table);
+randomness!(methods);

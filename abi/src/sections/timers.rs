@@ -1,0 +1,24 @@
+//! The section "Timers".
+
+use crate::{call::methods, row::table};
+
+/// Passes the section's rows to the macro `$then`.
+#[macro_export]
+macro_rules! timers {
+    ($then:ident) => {
+        $then! {
+            section Timers timers "Timers"
+            host {
+                /// Asks for a tick every so many milliseconds, or for none with 0.
+                fn env.proxy_set_tick_period_milliseconds(tick_period: U32[tick_period]) -> () Status { OK };
+            }
+            guest {
+                /// The plugin's tick period has passed.
+                fn proxy_on_tick(plugin_context_id: U32) -> Nothing;
+            }
+        }
+    };
+}
+
+timers!(table);
+timers!(methods);

@@ -1,0 +1,29 @@
+//! The section "Unimplemented WASI functions".
+
+use crate::{call::methods, row::table};
+
+/// Passes the section's rows to the macro `$then`.
+#[macro_export]
+macro_rules! unimplemented_wasi_functions {
+    ($then:ident) => {
+        $then! {
+            section UnimplementedWasiFunctions unimplemented_wasi_functions "Unimplemented WASI functions"
+            host {
+                /// Answers that there are no arguments.
+                fn wasi_snapshot_preview1.args_sizes_get(
+                ) -> (argc: U32[return_argc], argv_buffer_size: U32[return_argv_buffer_size]) Errno { SUCCESS, FAULT };
+                /// Does nothing, since there are no arguments.
+                fn wasi_snapshot_preview1.args_get(
+                    argv: Address[return_argv],
+                    argv_size: Address[return_argv_size],
+                ) -> () Errno { SUCCESS };
+                /// Ends the guest; no plugin has a reason to call it.
+                fn wasi_snapshot_preview1.proc_exit(exit_code: U32[exit_code]) -> () Nothing {};
+            }
+            guest {}
+        }
+    };
+}
+
+unimplemented_wasi_functions!(table);
+unimplemented_wasi_functions!(methods);
