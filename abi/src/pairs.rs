@@ -7,6 +7,9 @@
 
 use std::fmt;
 
+/// Keys and values, in order, borrowed from the serialised bytes.
+pub type PairsRef<'a> = Vec<(&'a [u8], &'a [u8])>;
+
 /// The size of `pairs` when serialised, in bytes.
 pub fn size<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> usize {
     let pairs = pairs.into_iter().fold(0, |size, (key, value)| size + 10 + key.len() + value.len());
@@ -41,7 +44,7 @@ pub fn encode<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])> + Clone)
 }
 
 /// Reads a serialised map.
-pub fn decode(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Malformed> {
+pub fn decode(bytes: &[u8]) -> Result<PairsRef<'_>, Malformed> {
     if matches!(bytes, [] | [0]) {
         return Ok(Vec::new());
     }

@@ -1,0 +1,93 @@
+//! Bytes and fields as people write and read them: text where it is text, hex where it is not.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+/// Bytes. In JSON a string if they are UTF-8, else `{"hex": "00ff"}`.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Data(pub Vec<u8>);
+
+/// Fields in their order: names and values.
+pub type Fields = Vec<(Data, Data)>;
+
+impl Data {
+    /// Reads hex digits, two per byte.
+    pub fn from_hex(hex: &str) -> Option<Data> {
+        let digits: Vec<u8> = hex.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
+        let bytes = digits.chunks(2).map(|pair| if let [high, low] = pair { Some(high << 4 | low) } else { None });
+        bytes.collect::<Option<_>>().map(Data)
+    }
+
+    /// The bytes as hex digits.
+    pub fn to_hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The bytes as text, if they are UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
+impl From<&str> for Data {
+    fn from(text: &str) -> Data {
+        Data(text.as_bytes().to_vec())
+    }
+}
+
+impl From<&[u8]> for Data {
+    fn from(bytes: &[u8]) -> Data {
+        Data(bytes.to_vec())
+    }
+}
+
+impl From<Vec<u8>> for Data {
+    fn from(bytes: Vec<u8>) -> Data {
+        Data(bytes)
+    }
+}
+
+/// Quoted text with escapes, or `x"…"` hex; long runs are cut, with their size.
+impl fmt::Display for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 200;
+        let shown = &self.0[..self.0.len().min(SHOWN)];
+        match std::str::from_utf8(shown) {
+            Ok(text) => write!(f, "{text:?}")?,
+            Err(_) => write!(f, "x\"{}\"", Data::from(shown).to_hex())?,
+        }
+        if self.0.len() > SHOWN { write!(f, "… ({} bytes)", self.0.len()) } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Form {
+    Text(String),
+    Hex { hex: String },
+}
+
+impl Serialize for Data {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.as_str() {
+            Some(text) => serializer.serialize_str(text),
+            None => Form::Hex { hex: self.to_hex() }.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Data, D::Error> {
+        match Form::deserialize(deserializer)? {
+            Form::Text(text) => Ok(Data(text.into_bytes())),
+            Form::Hex { hex } => Data::from_hex(&hex).ok_or_else(|| D::Error::custom(format!("`{hex}` is not hex"))),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The adapter protocol: JSON lines between the runner and a program that drives a host.
+//!
+//! The runner writes [`Request`]s to the adapter's standard input; the adapter answers each with one [`Response`] on
+//! its standard output, and may write anything to its standard error. `schemas/protocol.json` says the same in JSON
+//! Schema.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::Step;
+use crate::transcript::Event;
+
+/// The version of the protocol.
+pub const PROTOCOL: u32 = 1;
+
+/// From the runner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Who are you, and what can you do? Answered by [`Response::Host`].
+    Start {
+        /// [`PROTOCOL`].
+        protocol: u32,
+    },
+    /// Run this. Answered by [`Response::Ran`], [`Response::Skipped`] or [`Response::Errored`].
+    Run(Run),
+    /// End; not answered.
+    Stop,
+}
+
+/// A scenario as an adapter gets it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The case, for messages.
+    pub id: String,
+    /// The version of the ABI that it is run for.
+    pub abi: String,
+    /// The chain.
+    pub plugins: Vec<Plugin>,
+    /// What the world does. After the last step streams that still run are cut off, without an event.
+    pub steps: Vec<Step>,
+    /// The case may take the host down: give it a host process of its own, and tell of its death by
+    /// [`Event::Died`].
+    pub hazard: bool,
+}
+
+/// A plugin as an adapter gets it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugin {
+    /// Its name; unique in the scenario. The events name plugins by it.
+    pub name: String,
+    /// The VM that it lives in.
+    pub vm_id: String,
+    /// The VM's configuration.
+    pub vm_configuration: crate::data::Data,
+    /// The plugin's configuration.
+    pub configuration: crate::data::Data,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// The module, in base64.
+    pub wasm: String,
+}
+
+/// From the adapter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Response {
+    /// To [`Request::Start`].
+    Host(Host),
+    /// The scenario was run, and this was seen.
+    Ran {
+        /// In order.
+        events: Vec<Event>,
+    },
+    /// The scenario cannot be run on this host.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// The adapter failed. The runner may go on with the next scenario.
+    Errored {
+        /// What failed, and the way out.
+        context: String,
+    },
+}
+
+/// Who a host is, and what it can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Such as `envoy`.
+    pub name: String,
+    /// Such as `1.40.0`.
+    pub version: String,
+    /// The versions of the ABI that it implements.
+    pub abi: Vec<String>,
+    /// What it can be made to do; a scenario that needs more is skipped with the reason.
+    pub capabilities: Vec<Capability>,
+}
+
+/// Something that a scenario may need of a host and of its adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// HTTP streams.
+    Http,
+    /// Several streams at a time.
+    ConcurrentStreams,
+    /// Several plugins on a stream.
+    Chains,
+    /// HTTP calls of plugins.
+    HttpCalls,
+    /// Time that passes.
+    Time,
+    /// Environment variables.
+    Environment,
+    /// Telling of faults.
+    Faults,
+    /// Header names with upper-case letters, on the wire.
+    MixedCaseHeaders,
+    /// Removing the plugins while the host runs.
+    Shutdown,
+}
+
+impl Capability {
+    /// The name on the wire, and what a host without it cannot do.
+    pub fn describe(self) -> (&'static str, &'static str) {
+        match self {
+            Capability::Http => ("http", "cannot be given HTTP streams"),
+            Capability::ConcurrentStreams => ("concurrent_streams", "cannot be given several streams at a time"),
+            Capability::Chains => ("chains", "cannot put several plugins on a stream"),
+            Capability::HttpCalls => ("http_calls", "cannot let plugins make HTTP calls"),
+            Capability::Time => ("time", "cannot let time pass"),
+            Capability::Environment => ("environment", "cannot give plugins environment variables"),
+            Capability::Faults => ("faults", "cannot tell of faults"),
+            Capability::MixedCaseHeaders => ("mixed_case_headers", "cannot receive header names in upper case"),
+            Capability::Shutdown => ("shutdown", "cannot remove plugins while it runs"),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What happens in a case: the plugins, and what the world outside of the host does to them, step by step.
+//!
+//! Knows nothing of any host, of files, or of what is expected.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Data, Fields};
+use crate::script::Script;
+
+/// Plugins on one chain, and what the world does.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// In the order of the chain: the first sees requests first and responses last.
+    pub plugins: Vec<Plugin>,
+    /// What the world does, in order. Before the first step the plugins are loaded and started.
+    pub steps: Vec<Step>,
+    /// The case may take a host down, and so gets a host process of its own.
+    pub hazard: bool,
+}
+
+/// A plugin and how it is set up.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// Its name; unique in the scenario.
+    pub name: String,
+    /// The VM that it lives in.
+    pub vm_id: String,
+    /// What `VM_CONFIGURATION` shows.
+    pub vm_configuration: Data,
+    /// What `PLUGIN_CONFIGURATION` shows.
+    pub configuration: Data,
+    /// The environment variables that it is given.
+    pub environment: BTreeMap<String, String>,
+    /// The module.
+    pub guest: Guest,
+}
+
+/// A plugin's module.
+#[derive(Clone, Debug)]
+pub enum Guest {
+    /// The probe guest with a script.
+    Probe(Script),
+    /// A module of its own.
+    Module(Vec<u8>),
+}
+
+/// Something that the world outside of the host does.
+///
+/// `stream` numbers the HTTP streams from 0 in the order of their opening; `call` numbers the plugins' HTTP calls from
+/// 0 in the order in which they reach the outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Step {
+    /// The client sends the headers of a request, which opens the stream.
+    RequestHeaders {
+        /// Which stream.
+        stream: u32,
+        /// Lower-case names, pseudo headers first.
+        headers: Fields,
+        /// No body and no trailers will follow.
+        end_of_stream: bool,
+    },
+    /// The client sends a piece of the request's body.
+    RequestBody {
+        /// Which stream.
+        stream: u32,
+        /// The piece.
+        body: Data,
+        /// Nothing will follow.
+        end_of_stream: bool,
+    },
+    /// The client sends the request's trailers, which ends the request.
+    RequestTrailers {
+        /// Which stream.
+        stream: u32,
+        /// The trailers.
+        trailers: Fields,
+    },
+    /// The upstream sends the headers of the response.
+    ResponseHeaders {
+        /// Which stream.
+        stream: u32,
+        /// With `:status`.
+        headers: Fields,
+        /// No body and no trailers will follow.
+        end_of_stream: bool,
+    },
+    /// The upstream sends a piece of the response's body.
+    ResponseBody {
+        /// Which stream.
+        stream: u32,
+        /// The piece.
+        body: Data,
+        /// Nothing will follow.
+        end_of_stream: bool,
+    },
+    /// The upstream sends the response's trailers, which ends the response.
+    ResponseTrailers {
+        /// Which stream.
+        stream: u32,
+        /// The trailers.
+        trailers: Fields,
+    },
+    /// The client gives the stream up.
+    ClientReset {
+        /// Which stream.
+        stream: u32,
+    },
+    /// The upstream gives the stream up.
+    UpstreamReset {
+        /// Which stream.
+        stream: u32,
+    },
+    /// The server of an HTTP call of a plugin's answers.
+    CallResponse {
+        /// Which call.
+        call: u32,
+        /// With `:status`.
+        headers: Fields,
+        /// The whole body.
+        body: Data,
+        /// The trailers, if any.
+        trailers: Fields,
+    },
+    /// The server of an HTTP call of a plugin's closes the stream without an answer.
+    CallReset {
+        /// Which call.
+        call: u32,
+    },
+    /// Time passes.
+    Advance {
+        /// Milliseconds.
+        milliseconds: u64,
+    },
+    /// The operator removes the plugins; streams that still run are cut off first.
+    Shutdown,
+}
+
+impl Step {
+    /// The name that case files use.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::RequestHeaders { .. } => "request_headers",
+            Step::RequestBody { .. } => "request_body",
+            Step::RequestTrailers { .. } => "request_trailers",
+            Step::ResponseHeaders { .. } => "response_headers",
+            Step::ResponseBody { .. } => "response_body",
+            Step::ResponseTrailers { .. } => "response_trailers",
+            Step::ClientReset { .. } => "client_reset",
+            Step::UpstreamReset { .. } => "upstream_reset",
+            Step::CallResponse { .. } => "call_response",
+            Step::CallReset { .. } => "call_reset",
+            Step::Advance { .. } => "advance",
+            Step::Shutdown => "shutdown",
+        }
+    }
+
+    /// The stream that it is about.
+    pub fn stream(&self) -> Option<u32> {
+        match self {
+            Step::RequestHeaders { stream, .. }
+            | Step::RequestBody { stream, .. }
+            | Step::RequestTrailers { stream, .. }
+            | Step::ResponseHeaders { stream, .. }
+            | Step::ResponseBody { stream, .. }
+            | Step::ResponseTrailers { stream, .. }
+            | Step::ClientReset { stream }
+            | Step::UpstreamReset { stream } => Some(*stream),
+            _ => None,
+        }
+    }
+
+    /// The callback that it causes in a plugin that is not paused.
+    pub fn callback(&self) -> Option<&'static str> {
+        match self {
+            Step::RequestHeaders { .. } => Some("proxy_on_request_headers"),
+            Step::RequestBody { .. } => Some("proxy_on_request_body"),
+            Step::RequestTrailers { .. } => Some("proxy_on_request_trailers"),
+            Step::ResponseHeaders { .. } => Some("proxy_on_response_headers"),
+            Step::ResponseBody { .. } => Some("proxy_on_response_body"),
+            Step::ResponseTrailers { .. } => Some("proxy_on_response_trailers"),
+            Step::CallResponse { .. } | Step::CallReset { .. } => Some("proxy_on_http_call_response"),
+            Step::Advance { .. } => Some("proxy_on_tick"),
+            Step::ClientReset { .. } | Step::UpstreamReset { .. } | Step::Shutdown => None,
+        }
+    }
+}
