@@ -1,1 +1,11 @@
-//! Empty.
+//! What a conformance case is, the catalog of cases, and how what was seen of a run is judged.
+//!
+//! Pure but for [`catalog`], which reads files: knows nothing of wasmtime, of processes or of any host.
+
+pub mod data;
+pub mod probe;
+pub mod protocol;
+pub mod report;
+pub mod scenario;
+pub mod script;
+pub mod transcript;

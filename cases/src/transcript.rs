@@ -4,6 +4,8 @@
 //! the servers of calls received, faults. From the probe guest's log lines the callbacks and calls are read; the
 //! reference host also records them itself.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Data, Fields};
@@ -165,5 +167,117 @@ impl Transcript {
     /// The events of each window: first the start, then one per step that was done.
     pub fn windows(&self) -> Vec<&[Event]> {
         self.events.split(|event| matches!(event, Event::Step { .. })).collect()
+    }
+}
+
+/// A serialised map as people read it.
+pub(crate) fn pairs_text(bytes: &[u8]) -> String {
+    match pw_abi::pairs::decode(bytes) {
+        Ok(pairs) => {
+            let pairs: Fields = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+            fields_text(&pairs)
+        }
+        Err(malformed) => format!("{} ({malformed})", Data::from(bytes)),
+    }
+}
+
+fn fields_text(fields: &Fields) -> String {
+    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    format!("{{{}}}", fields.join(", "))
+}
+
+/// One line per event, calls below the callback that makes them, as strace shows a process.
+impl fmt::Display for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut depth = 0;
+        for event in &self.events {
+            if matches!(event, Event::Returned { .. }) {
+                depth = usize::saturating_sub(depth, 1);
+            }
+            if matches!(event, Event::Step { .. }) {
+                depth = 0;
+            }
+            writeln!(f, "{:width$}{event}", "", width = 2 * depth)?;
+            if matches!(event, Event::Callback { name, .. } if !is_allocator(name)) {
+                depth += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_allocator(name: &str) -> bool {
+    pw_abi::section("memory_management").is_some_and(|section| section.guest.iter().any(|row| row.name == name))
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Step { index } => write!(f, "step {}", index + 1),
+            Event::Refused { plugin, reason } => write!(f, "{plugin}: refused: {reason}"),
+            Event::Log { plugin, level, message } => write!(f, "{plugin}: log {level} {message}"),
+            Event::Upstream { stream, part } => write!(f, "upstream {stream} <- {part}"),
+            Event::Client { stream, part } => write!(f, "client {stream} <- {part}"),
+            Event::HttpCall { call, upstream, headers, body, trailers } => {
+                write!(f, "call {call} to {upstream:?} <- {}", fields_text(headers))?;
+                if !body.0.is_empty() {
+                    write!(f, " body {body}")?;
+                }
+                if trailers.is_empty() { Ok(()) } else { write!(f, " trailers {}", fields_text(trailers)) }
+            }
+            Event::Fault { plugin, reason } => write!(f, "{plugin}: fault: {reason}"),
+            Event::Died { how } => write!(f, "the host died: {how}"),
+            Event::Callback { plugin, name, args } => {
+                let args: Vec<String> = args.iter().map(u32::to_string).collect();
+                write!(f, "{plugin}: {name}({})", args.join(", "))
+            }
+            Event::Returned { name, result, .. } => match (result, action(name)) {
+                (Some(result), true) => write!(f, "= {}", pw_abi::Action(*result)),
+                (Some(result), false) => write!(f, "= {result}"),
+                (None, _) => f.write_str("="),
+            },
+            Event::Call { function, args, status, returned, .. } => {
+                write!(f, "{function}({})", args.join(", "))?;
+                match pw_abi::SECTIONS.iter().flat_map(|section| section.host).find(|row| row.name == function) {
+                    Some(row) if row.returns == pw_abi::Returns::Nothing => {}
+                    Some(row) => match row.status_name(*status) {
+                        Some(name) => write!(f, " = {name}")?,
+                        None => write!(f, " = {status}")?,
+                    },
+                    None => write!(f, " = {status}")?,
+                }
+                returned.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
+            }
+        }
+    }
+}
+
+fn action(callback: &str) -> bool {
+    let row = pw_abi::SECTIONS.iter().flat_map(|section| section.guest).find(|row| row.name == callback);
+    row.and_then(|row| row.result) == Some(pw_abi::Kind::Enum(pw_abi::Action::TABLE))
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = |end_of_stream: &bool| if *end_of_stream { " end" } else { "" };
+        match self {
+            Part::Headers { headers, end_of_stream } => {
+                write!(f, "headers {}{}", fields_text(headers), end(end_of_stream))
+            }
+            Part::Body { body, end_of_stream } => write!(f, "body {body}{}", end(end_of_stream)),
+            Part::Trailers { trailers } => write!(f, "trailers {}", fields_text(trailers)),
+            Part::Reset => f.write_str("reset"),
+        }
+    }
+}
+
+impl fmt::Display for Returned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Returned::Number(number) => write!(f, "{number}"),
+            Returned::Bytes(bytes) => write!(f, "{bytes}"),
+            Returned::Untouched => f.write_str("untouched"),
+            Returned::Odd { pointer, size } => write!(f, "{pointer:#x}+{size:#x}"),
+        }
     }
 }

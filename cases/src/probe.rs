@@ -1,0 +1,292 @@
+//! The probe guest: one small interpreter, made from the ABI table, that does what a [`Script`] says and reports each
+//! callback, call, status and returned value through `proxy_log`.
+//!
+//! Every host offers a log, so a black box yields the same transcript as a host that we instrument. A line is `pw`, a
+//! sequence number, a letter and fields, all in hex: `c` a callback begins (number, arguments), `r` it returns (number,
+//! result), `a` an action is done (id, status, what was written), `m` the allocator runs (size).
+
+use std::fmt::Write;
+
+use pw_abi::{Callback, Function, Lane, Version};
+
+use crate::script::{self, HEAP_END, MEMORY_END, PAGES, PLUGIN_CONTEXT, SCRIPT, STREAM_CONTEXT, Script};
+
+const REGISTERS: u32 = 0x400;
+const LANES: u32 = 0x800;
+
+/// The probe's module without a script: which parts of the table it has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Template {
+    version: Version,
+    without: Vec<&'static str>,
+    allocators: Vec<&'static str>,
+    functions: Vec<&'static str>,
+}
+
+impl Template {
+    /// The smallest probe that can run `script`: it imports what the script calls, and `proxy_log`.
+    pub fn smallest(script: &Script) -> Template {
+        let functions = script.functions().into_iter().map(|row| row.name).collect();
+        Template { functions, ..Template::new(script) }
+    }
+
+    /// The probe that imports every function of the version, so that one serves many scripts.
+    pub fn full(script: &Script) -> Template {
+        let functions = pw_abi::host_functions(script.version).map(|row| row.name).collect();
+        Template { functions, ..Template::new(script) }
+    }
+
+    fn new(script: &Script) -> Template {
+        let Script { version, without, allocators, .. } = script.clone();
+        Template { version, without, allocators, functions: Vec::new() }
+    }
+
+    /// The module's text, with the script's bytes in its memory if there are any.
+    pub fn wat(&self, script: &[u8]) -> String {
+        let rows: Vec<(usize, &Function)> = script::functions()
+            .enumerate()
+            .filter(|(_, row)| row.versions.contains(self.version) && self.functions.contains(&row.name))
+            .collect();
+        let mut text = String::from("(module\n");
+        text += "(import \"env\" \"proxy_log\" (func $log (param i32 i32 i32) (result i32)))\n";
+        rows.iter().for_each(|(number, row)| import(&mut text, *number, row));
+        text += &INTERPRETER
+            .replace("$PAGES", &PAGES.to_string())
+            .replace("$FUNCTIONS", &script::functions().count().to_string())
+            .replace("$SCRIPT", &SCRIPT.to_string())
+            .replace("$HEAP_END", &HEAP_END.to_string())
+            .replace("$LOG_END", &(MEMORY_END - 0x1_0000).to_string())
+            .replace("$REGISTERS", &REGISTERS.to_string())
+            .replace("$PLUGIN_CONTEXT", &(REGISTERS + 8 * PLUGIN_CONTEXT).to_string())
+            .replace("$STREAM_CONTEXT", &(REGISTERS + 8 * STREAM_CONTEXT).to_string())
+            .replace("$LANES", &LANES.to_string());
+        rows.iter().for_each(|(number, row)| thunk(&mut text, *number, row));
+        for (number, row) in script::callbacks().enumerate() {
+            if row.versions.contains(self.version) && !self.without.contains(&row.name) {
+                self.export(&mut text, number, row);
+            }
+        }
+        if !script.is_empty() {
+            let bytes: String = script.iter().map(|byte| format!("\\{byte:02x}")).collect();
+            let _ = writeln!(text, "(data (i32.const {SCRIPT}) \"{bytes}\")");
+        }
+        text + ")\n"
+    }
+
+    fn export(&self, text: &mut String, number: usize, row: &Callback) {
+        let name = row.name;
+        match row.section {
+            "integration" if name == self.version.marker() => {
+                let _ = writeln!(text, "(func (export \"{name}\"))");
+            }
+            "integration" => {}
+            "memory_management" if self.allocators.contains(&name) => {
+                let _ = writeln!(text, "(export \"{name}\" (func $allocate))");
+            }
+            "memory_management" => {}
+            _ => callback(text, number, row, self.version),
+        }
+    }
+}
+
+/// The bytes of a module's text.
+pub fn assemble(wat: &str) -> Result<Vec<u8>, wat::Error> {
+    wat::parse_str(wat)
+}
+
+fn import(text: &mut String, number: usize, row: &Function) {
+    let params: String = row.lanes().map(|(_, lane)| format!(" {}", lane.name())).collect();
+    let result = row.result().map_or(String::new(), |lane| format!(" (result {})", lane.name()));
+    let (module, name) = (row.module, row.name);
+    let _ = writeln!(text, "(import \"{module}\" \"{name}\" (func $f{number} (param{params}){result}))");
+}
+
+/// A function without parameters that takes a call's lanes from memory.
+fn thunk(text: &mut String, number: usize, row: &Function) {
+    let _ = write!(text, "(elem (i32.const {number}) func $t{number}) (func $t{number} (result i32) (call $f{number}");
+    for (index, (_, lane)) in row.lanes().enumerate() {
+        let _ = write!(text, " ({}.load (i32.const {}))", lane.name(), LANES as usize + 8 * index);
+    }
+    let zero = if row.result().is_some() { "" } else { " (i32.const 0)" };
+    let _ = writeln!(text, "){zero})");
+}
+
+/// A callback that puts its arguments into the registers and runs the interpreter.
+fn callback(text: &mut String, number: usize, row: &Callback, version: Version) {
+    let params: Vec<Lane> = row.params(version).map(|param| param.kind.lane()).collect();
+    let result = row.result.map_or(String::new(), |kind| format!(" (result {})", kind.lane().name()));
+    let list: String = params.iter().map(|lane| format!(" {}", lane.name())).collect();
+    let _ = write!(text, "(func (export \"{}\") (param{list}){result}", row.name);
+    for index in 0..params.len() {
+        let _ = write!(
+            text,
+            " (i64.store (i32.const {}) (i64.extend_i32_u (local.get {index})))",
+            REGISTERS as usize + 8 * index
+        );
+    }
+    if row.name == "proxy_on_context_create" {
+        let _ = write!(
+            text,
+            " (i64.store (select (i32.const {}) (i32.const {}) (local.get 1)) (i64.extend_i32_u (local.get 0)))",
+            REGISTERS + 8 * STREAM_CONTEXT,
+            REGISTERS + 8 * PLUGIN_CONTEXT
+        );
+    }
+    let default = u32::from(row.result == Some(pw_abi::Kind::Bool));
+    let drop = if row.result.is_some() { "" } else { " (drop)" };
+    let run = format!("(call $run (i32.const {number}) (i32.const {}) (i32.const {default}))", params.len());
+    let _ = writeln!(text, " {run}{drop})");
+}
+
+/// What does not depend on the table. Numbers are written as hex digits, the highest first.
+const INTERPRETER: &str = r#"
+(memory (export "memory") $PAGES)
+(table $functions $FUNCTIONS funcref)
+(type $thunk (func (result i32)))
+(global $heap (mut i32) (i32.const 0))
+(global $at (mut i32) (i32.const 0))
+(global $sequence (mut i32) (i32.const 0))
+
+(func $char (param $char i32)
+  (if (i32.lt_u (global.get $at) (i32.const $LOG_END))
+    (then
+      (i32.store8 (global.get $at) (local.get $char))
+      (global.set $at (i32.add (global.get $at) (i32.const 1))))))
+(func $digits (param $value i64) (param $bits i64) (local $digit i32)
+  (loop $next
+    (local.set $bits (i64.sub (local.get $bits) (i64.const 4)))
+    (local.set $digit (i32.and (i32.wrap_i64 (i64.shr_u (local.get $value) (local.get $bits))) (i32.const 15)))
+    (call $char (i32.add (local.get $digit)
+      (select (i32.const 87) (i32.const 48) (i32.gt_u (local.get $digit) (i32.const 9)))))
+    (br_if $next (i64.ne (local.get $bits) (i64.const 0)))))
+(func $word (param $value i32)
+  (call $char (i32.const 32))
+  (call $digits (i64.extend_i32_u (local.get $value)) (i64.const 32)))
+(func $bytes (param $from i32) (param $size i32)
+  (loop $next
+    (if (i32.eqz (local.get $size)) (then (return)))
+    (call $digits (i64.load8_u (local.get $from)) (i64.const 8))
+    (local.set $from (i32.add (local.get $from) (i32.const 1)))
+    (local.set $size (i32.sub (local.get $size) (i32.const 1)))
+    (br $next)))
+(func $begin (param $letter i32)
+  (global.set $at (i32.const $HEAP_END))
+  (call $char (i32.const 112)) (call $char (i32.const 119))
+  (call $word (global.get $sequence))
+  (global.set $sequence (i32.add (global.get $sequence) (i32.const 1)))
+  (call $char (i32.const 32)) (call $char (local.get $letter)))
+(func $end
+  (drop (call $log (i32.const 2) (i32.const $HEAP_END) (i32.sub (global.get $at) (i32.const $HEAP_END)))))
+
+(func $allocate (param $size i32) (result i32) (local $mode i32) (local $place i32)
+  (if (i32.load offset=$SCRIPT (i32.const 8))
+    (then (call $begin (i32.const 109)) (call $word (local.get $size)) (call $end)))
+  (local.set $mode (i32.load offset=$SCRIPT (i32.const 0)))
+  (if (i32.eq (local.get $mode) (i32.const 1)) (then (return (i32.load offset=$SCRIPT (i32.const 4)))))
+  (if (i32.eq (local.get $mode) (i32.const 2))
+    (then
+      (local.set $place (memory.grow (i32.const 1)))
+      (return (select (i32.const 0) (i32.shl (local.get $place) (i32.const 16))
+        (i32.eq (local.get $place) (i32.const -1))))))
+  (if (i32.eq (local.get $mode) (i32.const 3)) (then unreachable))
+  (if (i32.eqz (global.get $heap)) (then (global.set $heap (i32.load offset=$SCRIPT (i32.const 12)))))
+  (if (i32.gt_u (local.get $size) (i32.sub (i32.const $HEAP_END) (global.get $heap))) (then (return (i32.const 0))))
+  (local.set $place (global.get $heap))
+  (global.set $heap (i32.and (i32.add (i32.add (local.get $place) (local.get $size)) (i32.const 7)) (i32.const -8)))
+  (local.get $place))
+
+(func $run (param $callback i32) (param $params i32) (param $result i32) (result i32)
+  (local $index i32) (local $slot i32) (local $entry i32) (local $actions i32) (local $action i32)
+  (global.set $heap (i32.load offset=$SCRIPT (i32.const 12)))
+  (call $begin (i32.const 99))
+  (call $word (local.get $callback))
+  (loop $param
+    (if (i32.lt_u (local.get $index) (local.get $params))
+      (then
+        (call $word (i32.load offset=$REGISTERS (i32.shl (local.get $index) (i32.const 3))))
+        (local.set $index (i32.add (local.get $index) (i32.const 1)))
+        (br $param))))
+  (call $end)
+  (local.set $slot (i32.add (i32.const $SCRIPT) (i32.add (i32.const 16) (i32.shl (local.get $callback) (i32.const 2)))))
+  (local.set $entry (i32.load (local.get $slot)))
+  (if (local.get $entry)
+    (then
+      (i32.store (local.get $slot) (i32.load (local.get $entry)))
+      (if (i32.load offset=4 (local.get $entry)) (then (local.set $result (i32.load offset=8 (local.get $entry)))))
+      (local.set $actions (i32.load offset=12 (local.get $entry)))
+      (local.set $action (i32.add (local.get $entry) (i32.const 16)))
+      (loop $next
+        (if (local.get $actions)
+          (then
+            (local.set $action (call $act (local.get $action)))
+            (local.set $actions (i32.sub (local.get $actions) (i32.const 1)))
+            (br $next))))))
+  (call $begin (i32.const 114))
+  (call $word (local.get $callback))
+  (call $word (local.get $result))
+  (call $end)
+  (local.get $result))
+
+;; Does the action at the address and gives the address behind it.
+(func $act (param $action i32) (result i32)
+  (local $lanes i32) (local $outs i32) (local $at i32) (local $lane i32) (local $status i32) (local $value i64)
+  (if (i32.eq (i32.load (local.get $action)) (i32.const -1)) (then unreachable))
+  (local.set $lanes (i32.load offset=8 (local.get $action)))
+  (local.set $outs (i32.load offset=12 (local.get $action)))
+  (local.set $at (i32.add (local.get $action) (i32.const 16)))
+  (local.set $lane (i32.const $LANES))
+  (loop $next
+    (if (local.get $lanes)
+      (then
+        (local.set $value (i64.load offset=8 (local.get $at)))
+        (if (i32.load (local.get $at))
+          (then (local.set $value (i64.load offset=$REGISTERS (i32.shl (i32.wrap_i64 (local.get $value)) (i32.const 3))))))
+        (i64.store (local.get $lane) (local.get $value))
+        (local.set $lane (i32.add (local.get $lane) (i32.const 8)))
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (local.set $lanes (i32.sub (local.get $lanes) (i32.const 1)))
+        (br $next))))
+  (local.set $status (call_indirect $functions (type $thunk) (i32.load (local.get $action))))
+  (call $begin (i32.const 97))
+  (call $word (i32.load offset=4 (local.get $action)))
+  (call $word (local.get $status))
+  (loop $next
+    (if (local.get $outs)
+      (then
+        (call $out (local.get $at))
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (local.set $outs (i32.sub (local.get $outs) (i32.const 1)))
+        (br $next))))
+  (call $end)
+  (local.get $at))
+
+;; Reports what was written, and saves it.
+(func $out (param $out i32) (local $form i32) (local $first i32) (local $second i32) (local $save i32)
+  (local $pointer i32) (local $size i32)
+  (local.set $form (i32.load (local.get $out)))
+  (local.set $first (i32.load offset=4 (local.get $out)))
+  (local.set $second (i32.load offset=8 (local.get $out)))
+  (local.set $save (i32.load offset=12 (local.get $out)))
+  (if (local.get $save)
+    (then
+      (local.set $save (i32.shl (i32.sub (local.get $save) (i32.const 1)) (i32.const 3)))
+      (if (i32.eq (local.get $form) (i32.const 1))
+        (then (i64.store offset=$REGISTERS (local.get $save) (i64.load (local.get $first))))
+        (else (i64.store offset=$REGISTERS (local.get $save) (i64.load32_u (local.get $first)))))))
+  (if (i32.eq (local.get $form) (i32.const 0)) (then (call $word (i32.load (local.get $first)))))
+  (if (i32.eq (local.get $form) (i32.const 1))
+    (then (call $char (i32.const 32)) (call $digits (i64.load (local.get $first)) (i64.const 64))))
+  (if (i32.eq (local.get $form) (i32.const 2))
+    (then
+      (local.set $pointer (i32.load (local.get $first)))
+      (local.set $size (i32.load (local.get $second)))
+      (call $word (local.get $pointer))
+      (call $word (local.get $size))
+      (call $char (i32.const 32))
+      (call $char (i32.const 120))
+      (if (i64.le_u (i64.add (i64.extend_i32_u (local.get $pointer)) (i64.extend_i32_u (local.get $size)))
+                    (i64.shl (i64.extend_i32_u (memory.size)) (i64.const 16)))
+        (then (call $bytes (local.get $pointer) (local.get $size))))))
+  (if (i32.eq (local.get $form) (i32.const 3))
+    (then (call $char (i32.const 32)) (call $char (i32.const 120)) (call $bytes (local.get $first) (local.get $second)))))
+"#;

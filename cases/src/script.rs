@@ -1,0 +1,273 @@
+//! What the probe guest does: for each callback a queue of entries, one per call of it; in each, actions and a result.
+//!
+//! A script becomes bytes in the probe's memory. Its interpreter (see [`crate::probe`]) and this file agree on their
+//! layout; nobody else knows it.
+
+use pw_abi::Version;
+
+use crate::data::Data;
+
+/// Where the script lies in the probe's memory.
+pub const SCRIPT: u32 = 0x1_0000;
+/// The first address behind the probe's heap; the log buffer follows.
+pub const HEAP_END: u32 = 0x20_0000;
+/// The first address behind the probe's memory, in 64 KiB pages.
+pub const PAGES: u32 = 64;
+/// The first address behind the probe's memory.
+pub const MEMORY_END: u32 = PAGES * 0x1_0000;
+/// How many registers there are: 0 to 4 hold the running callback's arguments.
+pub const REGISTERS: u32 = 64;
+/// The register that holds the plugin context's id.
+pub const PLUGIN_CONTEXT: u32 = 5;
+/// The register that holds the id of the stream context that was created last.
+pub const STREAM_CONTEXT: u32 = 6;
+/// The first register that scripts may save to.
+pub const FIRST_SAVED: u32 = 7;
+
+/// A script, and the parts of the probe that it needs.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The version that the probe claims.
+    pub version: Version,
+    /// The callbacks that the probe does not export.
+    pub without: Vec<&'static str>,
+    /// The allocators that the probe exports.
+    pub allocators: Vec<&'static str>,
+    /// How they behave.
+    pub allocation: Allocation,
+    /// The probe logs each allocation.
+    pub report_allocations: bool,
+    /// For each callback, by its place in [`callbacks`], what happens in its first call, its second, and so on.
+    pub entries: Vec<Vec<Entry>>,
+}
+
+/// How the probe's allocators behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allocation {
+    /// They give memory.
+    Bump,
+    /// They always answer this.
+    Constant(u32),
+    /// They grow the memory by a page each time, and give its start.
+    Grow,
+    /// They trap.
+    Trap,
+}
+
+/// What happens in one call of a callback.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// The calls that the guest makes, in order.
+    pub actions: Vec<Action>,
+    /// What the callback returns, unless its default.
+    pub result: Option<u32>,
+}
+
+/// Something that the guest does.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// A number, unique in the scenario, by which its report is known.
+    pub id: u32,
+    /// What.
+    pub act: Act,
+}
+
+/// See [`Action`].
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Executes `unreachable`.
+    Trap,
+    /// Calls the host.
+    Call {
+        /// The function.
+        function: &'static pw_abi::Function,
+        /// The arguments.
+        lanes: Vec<Lane>,
+        /// What to report of what was written.
+        outs: Vec<Out>,
+    },
+}
+
+/// A lane of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// These bits.
+    Bits(u64),
+    /// The address of these bytes.
+    Address(Data),
+    /// The address of a free place of this size, filled with 0xFF before the call; `Out`s name it by its number.
+    Slot(u32),
+    /// The bits of a register.
+    Register(u32),
+    /// The address of a WASI array of these pieces.
+    Iovecs(Vec<Data>),
+}
+
+/// What to report of what a call wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Out {
+    /// The parameter's or lane's name.
+    pub name: &'static str,
+    /// What is at the slots.
+    pub form: Form,
+    /// The register to save a number to.
+    pub save: Option<u32>,
+}
+
+/// The form of an [`Out`]; the numbers count the call's [`Lane::Slot`]s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A 32-bit number.
+    Word(u32),
+    /// A 64-bit number.
+    Double(u32),
+    /// Bytes by pointer and size.
+    Bytes(u32, u32),
+    /// The first bytes of the slot, that many.
+    Region(u32, u32),
+}
+
+/// Every export that a plugin may have, in any version, in the order by which the probe numbers them.
+pub fn callbacks() -> impl Iterator<Item = &'static pw_abi::Callback> {
+    pw_abi::SECTIONS.iter().flat_map(|section| section.guest)
+}
+
+/// Every host function, in any version, in the order by which the probe numbers them.
+pub fn functions() -> impl Iterator<Item = &'static pw_abi::Function> {
+    pw_abi::SECTIONS.iter().flat_map(|section| section.host)
+}
+
+/// The number of the callback called `name`.
+pub fn callback_number(name: &str) -> Option<usize> {
+    callbacks().position(|row| row.name == name)
+}
+
+impl Script {
+    /// A script that does nothing, for a probe that exports everything but the older allocator.
+    pub fn new(version: Version) -> Script {
+        Script {
+            version,
+            without: Vec::new(),
+            allocators: vec!["proxy_on_memory_allocate"],
+            allocation: Allocation::Bump,
+            report_allocations: false,
+            entries: vec![Vec::new(); callbacks().count()],
+        }
+    }
+
+    /// All actions, in the order of callbacks and calls.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.entries.iter().flatten().flat_map(|entry| &entry.actions)
+    }
+
+    /// The functions that it calls.
+    pub fn functions(&self) -> Vec<&'static pw_abi::Function> {
+        let called = |row: &&pw_abi::Function| {
+            self.actions()
+                .any(|action| matches!(&action.act, Act::Call { function, .. } if std::ptr::eq(*function, *row)))
+        };
+        functions().filter(called).collect()
+    }
+
+    /// The bytes that lie at [`SCRIPT`].
+    ///
+    /// First the allocators' mode and answer, whether to report them, and where the heap starts; then for each
+    /// callback the address of its first entry; then entries and data.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut image = Image { bytes: vec![0; 16 + 4 * self.entries.len()] };
+        for (callback, entries) in self.entries.iter().enumerate() {
+            let mut link = 16 + 4 * callback;
+            for entry in entries {
+                let place = image.entry(entry);
+                image.set(link, SCRIPT + place as u32);
+                link = place;
+            }
+        }
+        let (mode, answer) = match self.allocation {
+            Allocation::Bump => (0, 0),
+            Allocation::Constant(answer) => (1, answer),
+            Allocation::Grow => (2, 0),
+            Allocation::Trap => (3, 0),
+        };
+        image.set(0, mode);
+        image.set(4, answer);
+        image.set(8, u32::from(self.report_allocations));
+        image.align();
+        let heap = SCRIPT + image.bytes.len() as u32;
+        image.set(12, heap);
+        image.bytes
+    }
+}
+
+struct Image {
+    bytes: Vec<u8>,
+}
+
+impl Image {
+    /// An entry: the next entry, whether there is a result, the result, the number of actions, and these.
+    fn entry(&mut self, entry: &Entry) -> usize {
+        let actions: Vec<Vec<u8>> = entry.actions.iter().map(|action| self.action(action)).collect();
+        self.align();
+        let place = self.bytes.len();
+        let head = [0, u32::from(entry.result.is_some()), entry.result.unwrap_or(0), actions.len() as u32];
+        self.bytes.extend(head.iter().flat_map(|word| word.to_le_bytes()));
+        self.bytes.extend(actions.concat());
+        place
+    }
+
+    /// An action: function (all ones to trap), id, numbers of lanes and outs; per lane whether it is a register, and
+    /// its 64 bits at 8; per out its form, two words and the register to save to, counted from 1.
+    fn action(&mut self, action: &Action) -> Vec<u8> {
+        let Act::Call { function, lanes, outs } = &action.act else {
+            return [u32::MAX, action.id, 0, 0].iter().flat_map(|word| word.to_le_bytes()).collect();
+        };
+        let number = functions().position(|row| std::ptr::eq(row, *function)).unwrap_or(usize::MAX);
+        let mut words = vec![number as u32, action.id, lanes.len() as u32, outs.len() as u32];
+        let mut slots = Vec::new();
+        for lane in lanes {
+            let (register, bits) = match lane {
+                Lane::Bits(bits) => (0, *bits),
+                Lane::Register(register) => (1, u64::from(*register)),
+                Lane::Address(data) => (0, self.place(&data.0).into()),
+                Lane::Iovecs(pieces) => (0, self.iovecs(pieces).into()),
+                Lane::Slot(size) => {
+                    slots.push(self.place(&vec![0xFF; *size as usize]));
+                    (0, u64::from(slots[slots.len() - 1]))
+                }
+            };
+            words.extend([register, 0, bits as u32, (bits >> 32) as u32]);
+        }
+        let slot = |number: u32| slots.get(number as usize).copied().unwrap_or(0);
+        for out in outs {
+            let (form, first, second) = match out.form {
+                Form::Word(place) => (0, slot(place), 0),
+                Form::Double(place) => (1, slot(place), 0),
+                Form::Bytes(pointer, size) => (2, slot(pointer), slot(size)),
+                Form::Region(place, size) => (3, slot(place), size),
+            };
+            words.extend([form, first, second, out.save.map_or(0, |register| register + 1)]);
+        }
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    fn iovecs(&mut self, pieces: &[Data]) -> u32 {
+        let entries: Vec<[u32; 2]> = pieces.iter().map(|piece| [self.place(&piece.0), piece.0.len() as u32]).collect();
+        self.place(&entries.iter().flatten().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>())
+    }
+
+    /// Puts bytes down, aligned, and gives their address.
+    fn place(&mut self, bytes: &[u8]) -> u32 {
+        self.align();
+        let address = SCRIPT + self.bytes.len() as u32;
+        self.bytes.extend(bytes);
+        address
+    }
+
+    fn align(&mut self) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(16), 0);
+    }
+
+    fn set(&mut self, place: usize, word: u32) {
+        self.bytes[place..place + 4].copy_from_slice(&word.to_le_bytes());
+    }
+}
