@@ -2,10 +2,17 @@
 //!
 //! Pure but for [`catalog`], which reads files: knows nothing of wasmtime, of processes or of any host.
 
+pub mod case;
+pub mod catalog;
 pub mod data;
+pub mod format;
+pub mod judge;
+pub mod lower;
+pub mod needs;
 pub mod probe;
 pub mod protocol;
 pub mod report;
 pub mod scenario;
 pub mod script;
 pub mod transcript;
+pub mod want;

@@ -21,8 +21,6 @@ pub const REGISTERS: u32 = 64;
 pub const PLUGIN_CONTEXT: u32 = 5;
 /// The register that holds the id of the stream context that was created last.
 pub const STREAM_CONTEXT: u32 = 6;
-/// The first register that scripts may save to.
-pub const FIRST_SAVED: u32 = 7;
 
 /// A script, and the parts of the probe that it needs.
 #[derive(Clone, Debug)]
@@ -128,12 +126,12 @@ pub enum Form {
 }
 
 /// Every export that a plugin may have, in any version, in the order by which the probe numbers them.
-pub fn callbacks() -> impl Iterator<Item = &'static pw_abi::Callback> {
+pub fn callbacks() -> impl Iterator<Item = &'static pw_abi::Callback> + Clone {
     pw_abi::SECTIONS.iter().flat_map(|section| section.guest)
 }
 
 /// Every host function, in any version, in the order by which the probe numbers them.
-pub fn functions() -> impl Iterator<Item = &'static pw_abi::Function> {
+pub fn functions() -> impl Iterator<Item = &'static pw_abi::Function> + Clone {
     pw_abi::SECTIONS.iter().flat_map(|section| section.host)
 }
 

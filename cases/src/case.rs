@@ -1,0 +1,169 @@
+//! A case: what its file says, read but not yet brought to a version of the ABI.
+
+use std::fmt;
+
+use pw_abi::Version;
+
+use crate::data::Data;
+use crate::format::Node;
+use crate::scenario::Step;
+use crate::want::Want;
+
+/// A case as its file says it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// `http_fields/get_value_missing_key`.
+    pub id: String,
+    /// The file's path, for messages.
+    pub file: String,
+    /// The file's text.
+    pub source: String,
+    /// One sentence that says what holds if the case passes.
+    pub title: String,
+    /// The clauses that it checks.
+    pub clauses: Vec<String>,
+    /// How binding they are.
+    pub level: Level,
+    /// The versions that it runs for, oldest first.
+    pub versions: Vec<Version>,
+    /// Why it matters.
+    pub why: Option<String>,
+    /// What the specification's authors would have to decide.
+    pub question: Option<String>,
+    /// It may take a host down.
+    pub hazard: bool,
+    pub(crate) plugins: Vec<Plugin>,
+    pub(crate) steps: Vec<CaseStep>,
+    pub(crate) expect: Expect,
+}
+
+/// How binding a case is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The specification says so.
+    Required,
+    /// The specification advises it.
+    Recommended,
+    /// The specification is silent or contradicts itself.
+    Unspecified,
+}
+
+impl Level {
+    /// The levels, as case files write them.
+    pub const ALL: [(&'static str, Level); 3] =
+        [("required", Level::Required), ("recommended", Level::Recommended), ("unspecified", Level::Unspecified)];
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Level::ALL.iter().find(|(_, level)| level == self).map_or("", |(name, _)| name);
+        f.write_str(name)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plugin {
+    pub(crate) line: usize,
+    pub(crate) name: String,
+    pub(crate) vm_id: String,
+    pub(crate) vm_configuration: Data,
+    pub(crate) configuration: Data,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) module: Option<Module>,
+    pub(crate) without: Vec<Node>,
+    pub(crate) allocators: Option<Vec<Node>>,
+    pub(crate) allocation: crate::script::Allocation,
+    pub(crate) report_allocations: bool,
+}
+
+/// A module's file.
+#[derive(Clone, Debug)]
+pub(crate) enum Module {
+    /// Text, in which `$marker` stands for the version's marker.
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct CaseStep {
+    /// None for the start.
+    pub(crate) step: Option<Step>,
+    pub(crate) guest: Vec<GuestDoes>,
+    pub(crate) expect: Expect,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct GuestDoes {
+    pub(crate) line: usize,
+    pub(crate) plugin: Option<Node>,
+    pub(crate) callback: Node,
+    pub(crate) what: Does,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Does {
+    Trap,
+    Returns(Node),
+    Call { function: Node, args: Vec<(String, Node)>, accept: Vec<Accept>, save: Vec<(String, Node)> },
+}
+
+/// An answer of a call that is acceptable.
+#[derive(Clone, Debug)]
+pub(crate) struct Accept {
+    pub(crate) expect: Node,
+    pub(crate) returned: Vec<(String, Node)>,
+    pub(crate) answer: Option<String>,
+}
+
+/// What is expected of a window, or of the whole run.
+#[derive(Clone, Debug, Default)]
+pub struct Expect {
+    pub(crate) start: Option<AnyOf<bool>>,
+    pub(crate) fault: Option<AnyOf<bool>>,
+    pub(crate) callbacks: Option<AnyOf<Vec<String>>>,
+    pub(crate) order: Option<(usize, Vec<String>)>,
+    pub(crate) never: Option<(usize, Vec<String>)>,
+    pub(crate) log: Option<(usize, Vec<LogLine>)>,
+    pub(crate) upstream: Option<AnyOf<Wire>>,
+    pub(crate) client: Option<AnyOf<Wire>>,
+    pub(crate) calls: Option<AnyOf<Vec<CallMade>>>,
+}
+
+/// Alternatives, each with what to call it in the record.
+#[derive(Clone, Debug)]
+pub(crate) struct AnyOf<T> {
+    pub(crate) line: usize,
+    pub(crate) of: Vec<(T, String)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct LogLine {
+    pub(crate) plugin: Option<String>,
+    pub(crate) level: Option<String>,
+    pub(crate) message: Option<Want>,
+}
+
+/// What reached one side of a stream.
+#[derive(Clone, Debug)]
+pub(crate) enum Wire {
+    Nothing,
+    Reset,
+    Message(Message),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Message {
+    pub(crate) status: Option<Want>,
+    pub(crate) headers: Vec<(String, Vec<Want>)>,
+    pub(crate) absent: Vec<String>,
+    pub(crate) body: Option<Want>,
+    pub(crate) trailers: Vec<(String, Vec<Want>)>,
+    pub(crate) absent_trailers: Vec<String>,
+    pub(crate) end_of_stream: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct CallMade {
+    pub(crate) upstream: Option<String>,
+    pub(crate) message: Message,
+}

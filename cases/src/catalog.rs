@@ -1,0 +1,67 @@
+//! Finds case files and reads them. The only part of this crate that touches files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::case::Case;
+use crate::format::{self, Error};
+
+/// The catalog of the checkout that this was built in.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog")
+}
+
+/// All cases below `folder`, sorted by id; ids are paths below it.
+pub fn load(folder: &Path) -> (Vec<Case>, Vec<Error>) {
+    let mut cases = Vec::new();
+    let mut errors = Vec::new();
+    for file in files(folder, &mut errors) {
+        match load_file(&file, folder) {
+            Ok(case) => cases.push(case),
+            Err(error) => errors.push(error),
+        }
+    }
+    (cases, errors)
+}
+
+/// The case in `file`, with an id that is its path below `folder`, or its name.
+pub fn load_file(file: &Path, folder: &Path) -> Result<Case, Error> {
+    let name = shown(file);
+    let fail = |message: String| Error { file: name.clone(), line: 0, message };
+    let source = fs::read_to_string(file).map_err(|error| fail(format!("failed to read the file: {error}")))?;
+    let inside = file.strip_prefix(folder).ok().or_else(|| file.file_name().map(Path::new)).unwrap_or(file);
+    let id = inside.with_extension("").to_string_lossy().replace('\\', "/");
+    let beside = file.parent().unwrap_or(folder);
+    let modules = |module: &str| {
+        let below = if module.starts_with("plugins/") { Path::new(env!("CARGO_MANIFEST_DIR")) } else { beside };
+        fs::read(below.join(module)).map_err(|error| error.to_string())
+    };
+    format::parse(&id, &name, &source, &modules)
+}
+
+/// A path as messages name it: from the current folder on, if it is below that.
+fn shown(file: &Path) -> String {
+    let current = std::env::current_dir().unwrap_or_default();
+    file.strip_prefix(current).unwrap_or(file).display().to_string()
+}
+
+fn files(folder: &Path, errors: &mut Vec<Error>) -> Vec<PathBuf> {
+    let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let message = format!("failed to read the folder: {error}");
+            errors.push(Error { file: shown(folder), line: 0, message });
+            return Vec::new();
+        }
+    };
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .flat_map(|path| match path.is_dir() {
+            true => files(&path, errors),
+            false if path.extension().is_some_and(|extension| extension == "toml") => vec![path],
+            false => Vec::new(),
+        })
+        .collect()
+}

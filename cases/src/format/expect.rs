@@ -1,0 +1,159 @@
+//! Reads what is expected of a window or of the run.
+
+use pw_abi::{Kind, LogLevel};
+
+use crate::case::{AnyOf, CallMade, Expect, LogLine, Message, Wire};
+use crate::format::node::{Node, Read, Table, Value, meant};
+use crate::format::values::{named, strings, want};
+use crate::script;
+use crate::want::Want;
+
+const MESSAGE: [&str; 7] = ["headers", "absent", "body", "trailers", "absent_trailers", "end_of_stream", "status"];
+
+/// Reads an `expect` table.
+pub(super) fn expect(node: &Node) -> Read<Expect> {
+    let keys = ["start", "fault", "callbacks", "order", "never", "log", "upstream", "client", "calls"];
+    let table = node.table(&keys)?;
+    Ok(Expect {
+        start: table.map("start", |node| any_of(node, started))?,
+        fault: table.map("fault", |node| any_of(node, Node::flag))?,
+        callbacks: table.map("callbacks", callbacks)?,
+        order: table.map("order", |node| Ok((node.line, names(node)?)))?,
+        never: table.map("never", |node| Ok((node.line, names(node)?)))?,
+        log: table.map("log", |node| Ok((node.line, node.list()?.iter().map(log_line).collect::<Read<_>>()?)))?,
+        upstream: table.map("upstream", |node| any_of(node, wire))?,
+        client: table.map("client", |node| any_of(node, wire))?,
+        calls: table.map("calls", calls)?,
+    })
+}
+
+/// One value or a list of alternatives.
+fn any_of<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<AnyOf<T>> {
+    let of = match &node.value {
+        Value::List(items) => {
+            let item = |(index, item)| Ok((read(item)?, label(item, index)));
+            items.iter().enumerate().map(item).collect::<Read<_>>()?
+        }
+        _ => vec![(read(node)?, String::new())],
+    };
+    Ok(AnyOf { line: node.line, of })
+}
+
+/// What to call an alternative: its `answer`, or what it is.
+fn label(node: &Node, index: usize) -> String {
+    match &node.value {
+        Value::Text(text) => text.clone(),
+        Value::Boolean(flag) => flag.to_string(),
+        Value::Table(entries) => entries
+            .iter()
+            .find(|(key, _)| key == "answer")
+            .and_then(|(_, node)| node.text().ok())
+            .map_or_else(|| format!("alternative {}", index + 1), str::to_owned),
+        _ => format!("alternative {}", index + 1),
+    }
+}
+
+fn started(node: &Node) -> Read<bool> {
+    match node.text()? {
+        "started" => Ok(true),
+        "refused" => Ok(false),
+        _ => node.expected("`started` or `refused`"),
+    }
+}
+
+/// A list of names, or a list of such lists.
+fn callbacks(node: &Node) -> Read<AnyOf<Vec<String>>> {
+    match node.list()?.first() {
+        Some(Node { value: Value::List(_), .. }) => {
+            let item = |item: &Node| names(item).map(|names| (names.clone(), names.join(", ")));
+            Ok(AnyOf { line: node.line, of: node.list()?.iter().map(item).collect::<Read<_>>()? })
+        }
+        _ => Ok(AnyOf { line: node.line, of: vec![(names(node)?, String::new())] }),
+    }
+}
+
+/// Callbacks, perhaps with a plugin's name and a slash in front.
+fn names(node: &Node) -> Read<Vec<String>> {
+    let names = strings(node)?;
+    for (name, node) in names.iter().zip(node.list()?) {
+        let callback = name.rsplit('/').next().unwrap_or_default();
+        if script::callback_number(callback).is_none() {
+            let known = script::callbacks().map(|row| row.name);
+            return node.complain(format!("unknown callback `{callback}`{}", meant(callback, known)));
+        }
+    }
+    Ok(names)
+}
+
+fn log_line(node: &Node) -> Read<LogLine> {
+    let table = node.table(&["plugin", "level", "message"])?;
+    let text = |key| table.map(key, |node| node.text().map(str::to_owned));
+    table.map("level", |node| named(node, LogLevel::TABLE))?;
+    Ok(LogLine {
+        plugin: text("plugin")?,
+        level: text("level")?,
+        message: table.map("message", |node| want(node, Kind::Bytes))?,
+    })
+}
+
+fn wire(node: &Node) -> Read<Wire> {
+    match &node.value {
+        Value::Text(text) if text == "nothing" => Ok(Wire::Nothing),
+        Value::Text(text) if text == "reset" => Ok(Wire::Reset),
+        Value::Table(_) => {
+            let keys: Vec<&str> = MESSAGE.into_iter().chain(["answer"]).collect();
+            message(&node.table(&keys)?).map(Wire::Message)
+        }
+        _ => node.expected("`nothing`, `reset` or a table"),
+    }
+}
+
+fn message(table: &Table<'_>) -> Read<Message> {
+    Ok(Message {
+        status: table.map("status", status)?,
+        headers: table.map("headers", wanted_fields)?.unwrap_or_default(),
+        absent: table.map("absent", strings)?.unwrap_or_default(),
+        body: table.map("body", |node| want(node, Kind::Bytes))?,
+        trailers: table.map("trailers", wanted_fields)?.unwrap_or_default(),
+        absent_trailers: table.map("absent_trailers", strings)?.unwrap_or_default(),
+        end_of_stream: table.map("end_of_stream", Node::flag)?,
+    })
+}
+
+/// A status, or several.
+fn status(node: &Node) -> Read<Want> {
+    match &node.value {
+        Value::List(items) => Ok(Want::OneOf(items.iter().map(|item| want(item, Kind::U32)).collect::<Read<_>>()?)),
+        _ => want(node, Kind::U32),
+    }
+}
+
+/// For each name all of its values, in order.
+fn wanted_fields(node: &Node) -> Read<Vec<(String, Vec<Want>)>> {
+    let mut fields: Vec<(String, Vec<Want>)> = Vec::new();
+    for node in node.list()? {
+        let [name, value] = node.list()? else { return node.complain("a field is a list of two: [name, value]") };
+        let (name, value) = (name.text()?, want(value, Kind::Bytes)?);
+        match fields.iter_mut().find(|(known, _)| known == name) {
+            Some((_, values)) => values.push(value),
+            None => fields.push((name.to_owned(), vec![value])),
+        }
+    }
+    Ok(fields)
+}
+
+/// A list of calls, or a list of such lists.
+fn calls(node: &Node) -> Read<AnyOf<Vec<CallMade>>> {
+    let read = |node: &Node| node.list()?.iter().map(call_made).collect::<Read<Vec<_>>>();
+    match node.list()?.first() {
+        Some(Node { value: Value::List(_), .. }) => any_of(node, read),
+        _ => Ok(AnyOf { line: node.line, of: vec![(read(node)?, String::new())] }),
+    }
+}
+
+fn call_made(node: &Node) -> Read<CallMade> {
+    let keys: Vec<&str> = MESSAGE.into_iter().chain(["upstream"]).collect();
+    let table = node.table(&keys)?;
+    let upstream = table.map("upstream", |node| node.text().map(str::to_owned))?;
+    Ok(CallMade { upstream, message: message(&table)? })
+}

@@ -1,0 +1,333 @@
+//! Reads case files. What a key means is in the manual, `catalog/readme.toml`, which is itself a case.
+
+mod expect;
+mod node;
+mod values;
+
+pub use node::{Complaint, Error, Node, Read, Value, meant};
+pub(crate) use values::{address, data, pairs, path, want};
+
+use pw_abi::Version;
+
+use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Level, Module, Plugin};
+use crate::format::expect::expect;
+use crate::format::node::Table;
+use crate::format::values::fields;
+use crate::scenario::Step;
+use crate::script::Allocation;
+
+/// How a case gets at a module's file, named as in the case.
+pub type Modules<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
+
+/// Reads the text of a case file, and brings it to each of its versions to see that it can be.
+pub fn parse(id: &str, file: &str, source: &str, modules: Modules<'_>) -> Result<Case, Error> {
+    let parsed = node::read(source).and_then(|root| case(id, file, source, &root, modules));
+    let checked = parsed.and_then(|case| {
+        case.versions.iter().try_for_each(|version| case.lower(*version).map(drop))?;
+        Ok(case)
+    });
+    checked.map_err(|Complaint { line, message }| Error { file: file.to_owned(), line, message })
+}
+
+fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -> Read<Case> {
+    let table =
+        root.table(&["title", "clause", "level", "abi", "why", "question", "hazard", "plugin", "step", "expect"])?;
+    let versions = table.map("abi", versions)?.unwrap_or(Version::FINAL.to_vec());
+    let clauses = table.need("clause")?;
+    let level = level(table.need("level")?)?;
+    let question = table.map("question", |node| node.text().map(str::to_owned))?;
+    match (level, &question) {
+        (Level::Unspecified, None) => return root.complain("a case of level unspecified needs a `question`"),
+        (Level::Required | Level::Recommended, Some(_)) => {
+            return table.need("question")?.complain("only a case of level unspecified has a `question`");
+        }
+        _ => {}
+    }
+    if clauses.list()?.is_empty() {
+        return clauses.complain("a case checks at least one clause");
+    }
+    let clauses = clauses.list()?.iter().map(|node| clause(node, &versions)).collect::<Read<_>>()?;
+    let plugins = match table.find("plugin") {
+        Some(list) => list.list()?.iter().map(|node| plugin(node, modules)).collect::<Read<_>>()?,
+        None => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
+    };
+    let steps = table.items("step")?;
+    Ok(Case {
+        id: id.to_owned(),
+        file: file.to_owned(),
+        source: source.to_owned(),
+        title: table.need("title")?.text()?.to_owned(),
+        clauses,
+        level,
+        versions,
+        why: table.map("why", |node| node.text().map(str::to_owned))?,
+        question,
+        hazard: table.map("hazard", Node::flag)?.unwrap_or(false),
+        plugins,
+        steps: steps
+            .iter()
+            .enumerate()
+            .map(|(index, node)| step(node, index, &steps[index + 1..]))
+            .collect::<Read<_>>()?,
+        expect: table.map("expect", expect)?.unwrap_or_default(),
+    })
+}
+
+fn versions(node: &Node) -> Read<Vec<Version>> {
+    let one = |name: &str| match Version::parse(name) {
+        Some(version) => Ok(version),
+        None => {
+            node.complain(format!("unknown version `{name}`{}", meant(name, Version::ALL.iter().map(|v| v.name()))))
+        }
+    };
+    let text = node.text()?;
+    let (since, until) = match text.split_once("..") {
+        None => (one(text)?, one(text)?),
+        Some((since, until)) => (
+            if since.is_empty() { Version::V0_1_0 } else { one(since)? },
+            if until.is_empty() { Version::V0_2_1 } else { one(until)? },
+        ),
+    };
+    if since > until {
+        return node.complain("the range is empty");
+    }
+    Ok(Version::ALL.into_iter().filter(|version| (since..=until).contains(version)).collect())
+}
+
+fn level(node: &Node) -> Read<Level> {
+    let text = node.text()?;
+    match Level::ALL.iter().find(|(name, _)| *name == text) {
+        Some((_, level)) => Ok(*level),
+        None => {
+            node.complain(format!("unknown level `{text}`{}", meant(text, Level::ALL.iter().map(|(name, _)| *name))))
+        }
+    }
+}
+
+/// Headings of the specification that are no sections of the table.
+const HEADINGS: [&str; 12] = [
+    "callbacks-and-functions",
+    "callbacks-exposed-by-the-wasm-module",
+    "functions-exposed-by-the-host",
+    "well-known-properties",
+    "proxy-wasm-properties",
+    "serialization",
+    "maps-with-http-fields-andor-grpc-metadata",
+    "security-considerations",
+    "external-resources",
+    "memory-and-cpu-limits",
+    "plugin-crashes",
+    "effective-context-changes",
+];
+
+fn clause(node: &Node, versions: &[Version]) -> Read<String> {
+    let text = node.text()?;
+    let (name, status) = text.split_once('/').map_or((text, None), |(name, status)| (name, Some(status)));
+    let known = versions.iter().any(|version| match status {
+        Some(status) => pw_abi::host_function(*version, name)
+            .is_some_and(|row| row.promises(*version).any(|promise| promise.name == status)),
+        None => pw_abi::callback(*version, name).is_some() || pw_abi::host_function(*version, name).is_some(),
+    });
+    if known || heading(text) {
+        return Ok(text.to_owned());
+    }
+    node.complain(format!(
+        "unknown clause `{text}` in the versions of this case: write `<function>/<STATUS>`, `<callback>` or `#<heading>` \
+         as `pw-conform abi` and the specification have them"
+    ))
+}
+
+fn heading(text: &str) -> bool {
+    let Some(anchor) = text.strip_prefix('#') else { return false };
+    let slug = |title: &str| title.to_lowercase().replace(['(', ')'], "").replace(' ', "-");
+    HEADINGS.contains(&anchor)
+        || pw_abi::SECTIONS.iter().any(|section| section.slug == anchor || slug(section.title) == anchor)
+        || pw_abi::ENUMS.iter().any(|table| table.name == anchor)
+}
+
+fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
+    let table = node.table(&[
+        "name",
+        "vm_id",
+        "vm_configuration",
+        "configuration",
+        "environment",
+        "module",
+        "without",
+        "allocators",
+        "allocation",
+        "report_allocations",
+    ])?;
+    let text = |key| table.map(key, |node| node.text().map(str::to_owned));
+    let environment = table.map("environment", |node| {
+        node.entries()?.iter().map(|(name, value)| Ok((name.clone(), value.text()?.to_owned()))).collect()
+    })?;
+    let module = table.map("module", |node| module(node, modules))?;
+    if let Some(key) =
+        ["without", "allocators", "allocation", "report_allocations"].iter().find(|key| table.find(key).is_some())
+        && module.is_some()
+    {
+        return table
+            .need(key)?
+            .complain(format!("`{key}` is about the probe, and this plugin has a module of its own"));
+    }
+    Ok(Plugin {
+        line: node.line,
+        name: text("name")?.unwrap_or("plugin".to_owned()),
+        vm_id: text("vm_id")?.unwrap_or_default(),
+        vm_configuration: table.map("vm_configuration", data)?.unwrap_or_default(),
+        configuration: table.map("configuration", data)?.unwrap_or_default(),
+        environment: environment.unwrap_or_default(),
+        module,
+        without: table.items("without")?.to_vec(),
+        allocators: table.map("allocators", |node| node.list().map(<[Node]>::to_vec))?,
+        allocation: table.map("allocation", allocation)?.unwrap_or(Allocation::Bump),
+        report_allocations: table.map("report_allocations", Node::flag)?.unwrap_or(false),
+    })
+}
+
+fn module(node: &Node, modules: Modules<'_>) -> Read<Module> {
+    let name = node.text()?;
+    let bytes = modules(name).or_else(|error| node.complain(format!("failed to read the module {name}: {error}")))?;
+    if !name.ends_with(".wat") {
+        return Ok(Module::Binary(bytes));
+    }
+    String::from_utf8(bytes).map(Module::Text).or_else(|_| node.complain(format!("{name} is not UTF-8")))
+}
+
+fn allocation(node: &Node) -> Read<Allocation> {
+    match &node.value {
+        Value::Text(text) if text == "grow" => Ok(Allocation::Grow),
+        Value::Text(text) if text == "trap" => Ok(Allocation::Trap),
+        _ => values::address(node).map(Allocation::Constant),
+    }
+}
+
+/// The keys of steps by which they are told apart.
+const STEPS: [&str; 13] = [
+    "start",
+    "request_headers",
+    "request_body",
+    "request_trailers",
+    "response_headers",
+    "response_body",
+    "response_trailers",
+    "client_reset",
+    "upstream_reset",
+    "call_response",
+    "call_reset",
+    "advance",
+    "shutdown",
+];
+const DETAILS: [&str; 7] = ["stream", "call", "end_of_stream", "body", "trailers", "guest", "expect"];
+
+fn step(node: &Node, index: usize, later: &[Node]) -> Read<CaseStep> {
+    let keys: Vec<&str> = STEPS.iter().chain(&DETAILS).copied().collect();
+    let table = node.table(&keys)?;
+    let mut kinds = STEPS.iter().filter(|key| table.find(key).is_some());
+    let (kind, value) = match (kinds.next(), kinds.next()) {
+        (Some(kind), None) => (*kind, table.need(kind)?),
+        (None, _) => return node.complain(format!("a step has one of {}", STEPS.join(", "))),
+        (Some(one), Some(other)) => return node.complain(format!("a step is either `{one}` or `{other}`")),
+    };
+    let step = if kind == "start" {
+        if index > 0 {
+            return value.complain("`start` comes first");
+        }
+        None
+    } else {
+        Some(world(&table, kind, value, later)?)
+    };
+    let caused = step.as_ref().and_then(Step::callback);
+    let guest = table.items("guest")?.iter().map(|node| guest(node, kind, caused)).collect::<Read<_>>()?;
+    Ok(CaseStep { step, guest, expect: table.map("expect", expect)?.unwrap_or_default() })
+}
+
+fn world(table: &Table<'_>, kind: &str, value: &Node, later: &[Node]) -> Read<Step> {
+    let stream = table.map("stream", Node::number)?.unwrap_or(0);
+    let call = table.map("call", Node::number)?.unwrap_or(0);
+    let goes_on = |keys: [&str; 2]| {
+        later.iter().any(|step| {
+            let Value::Table(entries) = &step.value else { return false };
+            let number =
+                entries.iter().find(|(key, _)| key == "stream").and_then(|(_, node)| node.number::<u32>().ok());
+            number.unwrap_or(0) == stream && entries.iter().any(|(key, _)| keys.contains(&key.as_str()))
+        })
+    };
+    let end = |keys| Ok(table.map("end_of_stream", Node::flag)?.unwrap_or_else(|| !goes_on(keys)));
+    let request = ["request_body", "request_trailers"];
+    let response = ["response_body", "response_trailers"];
+    Ok(match kind {
+        "request_headers" => Step::RequestHeaders { stream, headers: fields(value)?, end_of_stream: end(request)? },
+        "request_body" => Step::RequestBody { stream, body: data(value)?, end_of_stream: end(request)? },
+        "request_trailers" => Step::RequestTrailers { stream, trailers: fields(value)? },
+        "response_headers" => Step::ResponseHeaders { stream, headers: fields(value)?, end_of_stream: end(response)? },
+        "response_body" => Step::ResponseBody { stream, body: data(value)?, end_of_stream: end(response)? },
+        "response_trailers" => Step::ResponseTrailers { stream, trailers: fields(value)? },
+        "client_reset" => Step::ClientReset { stream },
+        "upstream_reset" => Step::UpstreamReset { stream },
+        "call_response" => Step::CallResponse {
+            call,
+            headers: fields(value)?,
+            body: table.map("body", data)?.unwrap_or_default(),
+            trailers: table.map("trailers", fields)?.unwrap_or_default(),
+        },
+        "call_reset" => Step::CallReset { call },
+        "advance" => Step::Advance { milliseconds: value.number()? },
+        _ => Step::Shutdown,
+    })
+}
+
+fn guest(node: &Node, step: &str, caused: Option<&'static str>) -> Read<GuestDoes> {
+    let table =
+        node.table(&["plugin", "in", "call", "args", "expect", "returned", "accept", "save", "returns", "trap"])?;
+    let callback = match (table.find("in"), caused) {
+        (Some(callback), _) => callback.clone(),
+        (None, Some(caused)) => Node { line: node.line, value: Value::Text(caused.to_owned()) },
+        (None, None) => {
+            return node.complain(format!("`{step}` causes no callback of its own: say which by `in`"));
+        }
+    };
+    let what = match (table.find("call"), table.find("returns"), table.find("trap")) {
+        (Some(function), None, None) => Does::Call {
+            function: function.clone(),
+            args: entries(&table, "args")?,
+            accept: accept(node, &table)?,
+            save: entries(&table, "save")?,
+        },
+        (None, Some(value), None) => Does::Returns(value.clone()),
+        (None, None, Some(_)) => Does::Trap,
+        _ => return node.complain("what the guest does is one of `call`, `returns` and `trap`"),
+    };
+    Ok(GuestDoes { line: node.line, plugin: table.find("plugin").cloned(), callback, what })
+}
+
+fn entries(table: &Table<'_>, key: &str) -> Read<Vec<(String, Node)>> {
+    table.find(key).map_or(Ok(Vec::new()), |node| node.entries().map(<[_]>::to_vec))
+}
+
+/// The long form as it is; the short form as one answer per status; neither as success.
+fn accept(node: &Node, table: &Table<'_>) -> Read<Vec<Accept>> {
+    if let Some(list) = table.find("accept") {
+        if table.find("expect").or(table.find("returned")).is_some() {
+            return list.complain("`accept` stands in place of `expect` and `returned`");
+        }
+        return list.list()?.iter().map(acceptable).collect();
+    }
+    let returned = entries(table, "returned")?;
+    let one = |expect: &Node| Accept { expect: expect.clone(), returned: returned.clone(), answer: None };
+    Ok(match table.find("expect") {
+        None => vec![one(&Node { line: node.line, value: Value::Integer(0) })],
+        Some(Node { value: Value::List(statuses), .. }) => statuses.iter().map(one).collect(),
+        Some(status) => vec![one(status)],
+    })
+}
+
+fn acceptable(node: &Node) -> Read<Accept> {
+    let table = node.table(&["expect", "returned", "answer"])?;
+    Ok(Accept {
+        expect: table.need("expect")?.clone(),
+        returned: entries(&table, "returned")?,
+        answer: table.map("answer", |node| node.text().map(str::to_owned))?,
+    })
+}

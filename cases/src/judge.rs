@@ -1,0 +1,230 @@
+//! Judges what was seen of a run by what its case expects. Knows nothing of which host it was.
+
+mod invariants;
+mod window;
+
+use crate::case::{AnyOf, Case};
+use crate::lower::{Acceptable, CallCheck, Lowered};
+use crate::transcript::{Event, Returned, Transcript};
+use crate::want::Saved;
+
+/// What came out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// What was not as expected; nothing if the case passes.
+    pub findings: Vec<Finding>,
+    /// Which of several acceptable answers were given.
+    pub answers: Vec<String>,
+}
+
+/// Something that was not as expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The line of the case file; 0 where no line says it.
+    pub line: usize,
+    /// What is meant.
+    pub subject: String,
+    /// What was expected of it.
+    pub expected: String,
+    /// What was seen.
+    pub actual: String,
+}
+
+/// Judges a transcript, its probes' reports decoded.
+pub fn judge(case: &Case, lowered: &Lowered, transcript: &Transcript) -> Judgement {
+    let mut judging =
+        Judging { case, lowered, transcript, saved: saved(lowered, transcript), result: Judgement::default() };
+    judging.run();
+    judging.result
+}
+
+struct Judging<'a> {
+    case: &'a Case,
+    lowered: &'a Lowered,
+    transcript: &'a Transcript,
+    saved: Saved,
+    result: Judgement,
+}
+
+impl Judging<'_> {
+    fn run(&mut self) {
+        let died = self.transcript.events.iter().find_map(|event| match event {
+            Event::Died { how } => Some(how.clone()),
+            _ => None,
+        });
+        if let Some(how) = died {
+            return self.finding(0, "the host process", "to live", how);
+        }
+        let Some(started) = self.started() else { return };
+        let trapped = self.calls(started);
+        self.faults(trapped);
+        let windows = self.transcript.windows();
+        let offset = usize::from(self.case.steps.first().is_none_or(|step| step.step.is_some()));
+        for (index, step) in self.case.steps.iter().enumerate() {
+            let stream = step.step.as_ref().and_then(|step| step.stream()).unwrap_or(0);
+            let Some(events) = windows.get(index + offset) else { break };
+            self.window(&step.expect, events, stream);
+        }
+        self.window(&self.case.expect, &self.transcript.events, 0);
+        let broken = invariants::broken(self.lowered, self.transcript);
+        self.result.findings.extend(broken);
+    }
+
+    /// Whether the plugins were started, if that was acceptable.
+    fn started(&mut self) -> Option<bool> {
+        let refusal = self.transcript.events.iter().find_map(|event| match event {
+            Event::Refused { plugin, reason } => Some(format!("refused {plugin}: {reason}")),
+            _ => None,
+        });
+        let started = refusal.is_none();
+        let steps = self.case.steps.iter().map(|step| &step.expect);
+        let expected = steps.chain([&self.case.expect]).find_map(|expect| expect.start.as_ref());
+        let line = expected.map_or(0, |expected| expected.line);
+        let acceptable = expected.map_or(vec![true], |any| any.of.iter().map(|(started, _)| *started).collect());
+        if acceptable.contains(&started) {
+            if acceptable.len() > 1 {
+                self.result.answers.push(if started { "started" } else { "refused" }.to_owned());
+            }
+            return Some(started);
+        }
+        let expected = if started { "to be refused" } else { "to be started" };
+        self.finding(line, "the plugin", expected, refusal.unwrap_or("started".to_owned()));
+        None
+    }
+
+    /// Judges what the scripts' calls answered, and says whether a trap was an acceptable answer that was given.
+    fn calls(&mut self, started: bool) -> bool {
+        let mut trapped = false;
+        for check in &self.lowered.calls {
+            let seen = self.transcript.events.iter().find_map(|event| match event {
+                Event::Call { action, status, returned, .. } if *action == Some(check.action) => {
+                    Some((*status, returned))
+                }
+                _ => None,
+            });
+            let subject = check.function.map_or("the trap", |function| function.name);
+            let expected =
+                || check.accept.iter().map(|accept| accept_text(check, accept)).collect::<Vec<_>>().join(", or ");
+            match seen {
+                Some((status, returned)) => {
+                    match check.accept.iter().find(|accept| self.admits(accept, status, returned)) {
+                        Some(accept) if check.accept.len() > 1 => self.result.answers.push(accept.answer.clone()),
+                        Some(_) => {}
+                        None => self.finding(check.line, subject, expected(), answer_text(check, status, returned)),
+                    }
+                }
+                None if self.cut_short(check) => match check.accept.iter().find(|accept| accept.status.is_none()) {
+                    Some(accept) => {
+                        trapped = true;
+                        if check.accept.len() > 1 {
+                            self.result.answers.push(accept.answer.clone());
+                        }
+                    }
+                    None => self.finding(check.line, subject, expected(), "the call did not return".to_owned()),
+                },
+                None if !started => {}
+                None => {
+                    let actual = format!("the guest was not called at {} for it", check.callback);
+                    self.finding(check.line, subject, expected(), actual);
+                }
+            }
+        }
+        trapped
+    }
+
+    fn admits(&self, accept: &Acceptable, status: u32, returned: &[(String, Returned)]) -> bool {
+        let seen = |name: &str| returned.iter().find(|(known, _)| known == name).map(|(_, seen)| seen);
+        accept.status == Some(status)
+            && accept.returned.iter().all(|(name, want)| seen(name).is_some_and(|seen| want.admits(seen, &self.saved)))
+    }
+
+    /// Whether the callback of a call began and never returned.
+    fn cut_short(&self, check: &CallCheck) -> bool {
+        let mut open = 0;
+        for event in &self.transcript.events {
+            match event {
+                Event::Callback { plugin, name, .. } if *plugin == check.plugin && name == check.callback => open += 1,
+                Event::Returned { plugin, name, .. } if *plugin == check.plugin && name == check.callback => open -= 1,
+                _ => {}
+            }
+        }
+        open > 0
+    }
+
+    /// No plugin may trap, unless the case says so.
+    fn faults(&mut self, trapped: bool) {
+        let steps = self.case.steps.iter().map(|step| &step.expect);
+        let said = steps.chain([&self.case.expect]).any(|expect| expect.fault.is_some());
+        let fault = self.transcript.events.iter().find_map(|event| match event {
+            Event::Fault { plugin, reason } => Some(format!("{plugin}: {reason}")),
+            _ => None,
+        });
+        if let (Some(fault), false, false) = (fault, said, trapped) {
+            self.finding(0, "the plugin", "to run without a fault", fault);
+        }
+    }
+
+    fn finding(&mut self, line: usize, subject: &str, expected: impl Into<String>, actual: impl Into<String>) {
+        let (subject, expected, actual) = (subject.to_owned(), expected.into(), actual.into());
+        self.result.findings.push(Finding { line, subject, expected, actual });
+    }
+
+    /// Judges alternatives by what fails in each; none of them holds if every one fails.
+    fn any<T>(&mut self, any: &AnyOf<T>, subject: &str, fails: impl Fn(&T) -> Option<(String, String)>) {
+        let mut failures = Vec::new();
+        for (alternative, label) in &any.of {
+            match fails(alternative) {
+                Some(failure) => failures.push(failure),
+                None => {
+                    if any.of.len() > 1 {
+                        self.result.answers.push(format!("{subject}: {label}"));
+                    }
+                    return;
+                }
+            }
+        }
+        let actual = failures.first().map(|(_, actual)| actual.clone()).unwrap_or_default();
+        let expected: Vec<String> = failures.into_iter().map(|(expected, _)| expected).collect();
+        self.finding(any.line, subject, expected.join(", or "), actual);
+    }
+}
+
+fn saved(lowered: &Lowered, transcript: &Transcript) -> Saved {
+    let mut saved = Saved::new();
+    for event in &transcript.events {
+        let Event::Call { action: Some(action), returned, .. } = event else { continue };
+        let Some(check) = lowered.calls.iter().find(|check| check.action == *action) else { continue };
+        for (value, name) in &check.save {
+            if let Some((_, Returned::Number(number))) = returned.iter().find(|(known, _)| known == value) {
+                saved.insert(name.clone(), *number);
+            }
+        }
+    }
+    saved
+}
+
+fn accept_text(check: &CallCheck, accept: &Acceptable) -> String {
+    let status = match accept.status {
+        None => "not to return".to_owned(),
+        Some(status) => status_text(check, status),
+    };
+    let returned = accept.returned.iter().map(|(name, want)| format!(" {name}={want}"));
+    status + &returned.collect::<String>()
+}
+
+fn answer_text(check: &CallCheck, status: u32, returned: &[(String, Returned)]) -> String {
+    let want = |name: &str| {
+        let mut wants = check.accept.iter().flat_map(|accept| &accept.returned);
+        wants.find(|(known, _)| known == name).map(|(_, want)| want)
+    };
+    let returned = returned.iter().map(|(name, seen)| match want(name) {
+        Some(want) => format!(" {name}={}", want.show(seen)),
+        None => format!(" {name}={seen}"),
+    });
+    status_text(check, status) + &returned.collect::<String>()
+}
+
+fn status_text(check: &CallCheck, status: u32) -> String {
+    let name = check.function.and_then(|function| function.status_name(status));
+    name.map_or_else(|| status.to_string(), str::to_owned)
+}

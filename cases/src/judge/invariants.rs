@@ -1,0 +1,63 @@
+//! What holds of every run, whatever its case is about.
+
+use std::collections::BTreeMap;
+
+use crate::judge::Finding;
+use crate::lower::Lowered;
+use crate::scenario::Guest;
+use crate::transcript::{Event, Transcript};
+
+/// What of that does not hold.
+pub(super) fn broken(lowered: &Lowered, transcript: &Transcript) -> Vec<Finding> {
+    lowered
+        .scenario
+        .plugins
+        .iter()
+        .flat_map(|plugin| {
+            let Guest::Probe(script) = &plugin.guest else { return Vec::new() };
+            if script.without.contains(&"proxy_on_context_create") {
+                Vec::new()
+            } else {
+                contexts(&plugin.name, transcript)
+            }
+        })
+        .collect()
+}
+
+/// A context's callbacks come after its creation and not after its deletion, and an id is not given twice.
+fn contexts(plugin: &str, transcript: &Transcript) -> Vec<Finding> {
+    let mut live: BTreeMap<u32, bool> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for event in &transcript.events {
+        let Event::Callback { plugin: seen, name, args } = event else { continue };
+        let Some(context) = args.first().copied().filter(|_| *seen == plugin && about_context(name)) else { continue };
+        let state = live.get(&context).copied();
+        let wrong = match (name.as_str(), state) {
+            ("proxy_on_context_create", Some(true)) => Some("is created a second time"),
+            ("proxy_on_context_create", _) => None,
+            (_, Some(true)) => None,
+            (_, Some(false)) => Some("was deleted before"),
+            (_, None) => Some("was never created"),
+        };
+        if let Some(wrong) = wrong {
+            findings.push(Finding {
+                line: 0,
+                subject: format!("{name}({context})"),
+                expected: "a context that lives".to_owned(),
+                actual: format!("context {context} of {plugin} {wrong}"),
+            });
+        }
+        match name.as_str() {
+            "proxy_on_context_create" => live.insert(context, true),
+            "proxy_on_delete" => live.insert(context, false),
+            _ => None,
+        };
+    }
+    findings
+}
+
+/// Whether a callback's first argument is a context; that of `proxy_on_vm_start` is not.
+fn about_context(name: &str) -> bool {
+    let row = crate::script::callbacks().find(|row| row.name == name);
+    row.and_then(|row| row.params.first()).is_some_and(|param| param.name.ends_with("context_id"))
+}

@@ -1,0 +1,244 @@
+//! Judges a window of a transcript: what was seen between two steps, or in the whole run.
+
+use crate::case::{CallMade, Expect, LogLine, Message, Wire};
+use crate::data::{Data, Fields};
+use crate::judge::Judging;
+use crate::transcript::{Event, Part, Returned};
+use crate::want::{Saved, Want};
+
+/// What was expected, and what was seen instead.
+type Failure = Option<(String, String)>;
+
+impl Judging<'_> {
+    pub(super) fn window(&mut self, expect: &Expect, events: &[Event], stream: u32) {
+        if let Some(any) = &expect.fault {
+            let fault = events.iter().find_map(|event| match event {
+                Event::Fault { reason, .. } => Some(reason.clone()),
+                _ => None,
+            });
+            self.any(any, "fault", |expected| {
+                let text = if *expected { "a fault" } else { "no fault" };
+                (*expected != fault.is_some()).then(|| (text.to_owned(), fault.clone().unwrap_or("none".to_owned())))
+            });
+        }
+        let called = callbacks(events);
+        if let Some(any) = &expect.callbacks {
+            self.any(any, "callbacks", |expected| {
+                let same =
+                    expected.len() == called.len() && expected.iter().zip(&called).all(|(one, seen)| is(one, seen));
+                (!same).then(|| (expected.join(", "), shown(&called)))
+            });
+        }
+        if let Some((line, order)) = &expect.order {
+            let mut rest = called.iter();
+            let missing = order.iter().find(|name| !rest.any(|seen| is(name, seen)));
+            if let Some(missing) = missing {
+                self.finding(
+                    *line,
+                    "order of callbacks",
+                    format!("{} (lacks {missing} in its place)", order.join(", ")),
+                    shown(&called),
+                );
+            }
+        }
+        if let Some((line, never)) = &expect.never {
+            for name in never.iter().filter(|name| called.iter().any(|seen| is(name, seen))) {
+                self.finding(*line, "callbacks", format!("never {name}"), shown(&called));
+            }
+        }
+        if let Some((line, lines)) = &expect.log {
+            self.log(*line, lines, events);
+        }
+        if let Some(any) = &expect.upstream {
+            let parts = parts(events, |event| match event {
+                Event::Upstream { stream: seen, part } if *seen == stream => Some(part),
+                _ => None,
+            });
+            self.any(any, "upstream", |wire| wire_fails(wire, &parts));
+        }
+        if let Some(any) = &expect.client {
+            let parts = parts(events, |event| match event {
+                Event::Client { stream: seen, part } if *seen == stream => Some(part),
+                _ => None,
+            });
+            self.any(any, "client", |wire| wire_fails(wire, &parts));
+        }
+        if let Some(any) = &expect.calls {
+            self.any(any, "calls", |calls| calls_fail(calls, events));
+        }
+    }
+
+    fn log(&mut self, line: usize, lines: &[LogLine], events: &[Event]) {
+        let mut rest = events.iter();
+        for expected in lines {
+            if !rest.any(|event| log_line_is(expected, event)) {
+                let seen: Vec<String> = events
+                    .iter()
+                    .filter_map(|event| match event {
+                        Event::Log { level, message, .. } => Some(format!("{level} {message}")),
+                        _ => None,
+                    })
+                    .collect();
+                let message = expected.message.as_ref().map_or("a line".to_owned(), Want::to_string);
+                let level = expected.level.as_deref().unwrap_or("any level");
+                let seen = if seen.is_empty() { "no such line".to_owned() } else { seen.join(", ") };
+                return self.finding(line, "log", format!("{level} {message}, in its place"), seen);
+            }
+        }
+    }
+}
+
+fn log_line_is(expected: &LogLine, event: &Event) -> bool {
+    let Event::Log { plugin, level, message } = event else { return false };
+    expected.plugin.as_ref().is_none_or(|expected| expected == plugin)
+        && expected.level.as_ref().is_none_or(|expected| expected == level)
+        && expected.message.as_ref().is_none_or(|want| want.admits(&Returned::Bytes(message.clone()), &Saved::new()))
+}
+
+fn callbacks(events: &[Event]) -> Vec<(&str, &str)> {
+    let called = events.iter().filter_map(|event| match event {
+        Event::Callback { plugin, name, .. } => Some((plugin.as_str(), name.as_str())),
+        _ => None,
+    });
+    called.collect()
+}
+
+/// Whether `name`, perhaps with a plugin's name and a slash in front, is the callback that was seen.
+fn is(name: &str, seen: &(&str, &str)) -> bool {
+    match name.split_once('/') {
+        Some((plugin, callback)) => (plugin, callback) == *seen,
+        None => name == seen.1,
+    }
+}
+
+fn shown(called: &[(&str, &str)]) -> String {
+    if called.is_empty() {
+        return "none".to_owned();
+    }
+    let several = called.iter().any(|(plugin, _)| *plugin != called[0].0);
+    let name = |(plugin, name): &(&str, &str)| if several { format!("{plugin}/{name}") } else { (*name).to_owned() };
+    called.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+fn parts<'a>(events: &'a [Event], part: impl Fn(&'a Event) -> Option<&'a Part>) -> Vec<&'a Part> {
+    events.iter().filter_map(part).collect()
+}
+
+fn wire_fails(wire: &Wire, parts: &[&Part]) -> Failure {
+    let seen = || {
+        let parts: Vec<String> = parts.iter().map(|part| part.to_string()).collect();
+        if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+    };
+    match wire {
+        Wire::Nothing => (!parts.is_empty()).then(|| ("nothing".to_owned(), seen())),
+        Wire::Reset => (!parts.iter().any(|part| **part == Part::Reset)).then(|| ("a reset".to_owned(), seen())),
+        Wire::Message(message) => {
+            let mut whole = Whole::default();
+            parts.iter().for_each(|part| whole.add(part));
+            message_fails(message, &whole).map(|expected| (expected, seen()))
+        }
+    }
+}
+
+/// The parts of a message put together.
+#[derive(Default)]
+struct Whole {
+    headers: Option<Fields>,
+    body: Vec<u8>,
+    trailers: Option<Fields>,
+    end_of_stream: bool,
+}
+
+impl Whole {
+    fn add(&mut self, part: &Part) {
+        match part {
+            Part::Headers { headers, end_of_stream } => {
+                self.headers = Some(headers.clone());
+                self.end_of_stream |= end_of_stream;
+            }
+            Part::Body { body, end_of_stream } => {
+                self.body.extend(&body.0);
+                self.end_of_stream |= end_of_stream;
+            }
+            Part::Trailers { trailers } => {
+                self.trailers = Some(trailers.clone());
+                self.end_of_stream = true;
+            }
+            Part::Reset => {}
+        }
+    }
+}
+
+/// What of the message was expected and is not so.
+fn message_fails(message: &Message, whole: &Whole) -> Option<String> {
+    let none = Fields::new();
+    let headers = whole.headers.as_ref().unwrap_or(&none);
+    let trailers = whole.trailers.as_ref().unwrap_or(&none);
+    let admits = |want: &Want, seen: Returned| want.admits(&seen, &Saved::new());
+    if let Some(want) = &message.status {
+        let status = values(headers, ":status").first().and_then(|value| value.as_str()?.parse().ok());
+        if !status.is_some_and(|status| admits(want, Returned::Number(status))) {
+            return Some(format!("status {want}"));
+        }
+    }
+    fields_fail(&message.headers, headers, "header")
+        .or_else(|| present(&message.absent, headers, "header"))
+        .or_else(|| fields_fail(&message.trailers, trailers, "trailer"))
+        .or_else(|| present(&message.absent_trailers, trailers, "trailer"))
+        .or_else(|| {
+            let want = message.body.as_ref()?;
+            (!admits(want, Returned::Bytes(Data(whole.body.clone())))).then(|| format!("body {want}"))
+        })
+        .or_else(|| {
+            let end = message.end_of_stream?;
+            (end != whole.end_of_stream)
+                .then(|| if end { "the end of the message" } else { "no end of the message" }.to_owned())
+        })
+        .or_else(|| {
+            let nothing =
+                whole.headers.is_none() && whole.trailers.is_none() && whole.body.is_empty() && !whole.end_of_stream;
+            nothing.then(|| "something".to_owned())
+        })
+}
+
+fn fields_fail(wanted: &[(String, Vec<Want>)], fields: &Fields, what: &str) -> Option<String> {
+    let fails = |(name, wants): &&(String, Vec<Want>)| {
+        let values = values(fields, name);
+        let admits = |(want, value): (&Want, &&Data)| want.admits(&Returned::Bytes((*value).clone()), &Saved::new());
+        values.len() != wants.len() || !wants.iter().zip(&values).all(admits)
+    };
+    let (name, wants) = wanted.iter().find(fails)?;
+    let wants: Vec<String> = wants.iter().map(Want::to_string).collect();
+    Some(format!("{what} {name}: {}", wants.join(" and ")))
+}
+
+fn present(absent: &[String], fields: &Fields, what: &str) -> Option<String> {
+    let name = absent.iter().find(|name| !values(fields, name).is_empty())?;
+    Some(format!("no {what} {name}"))
+}
+
+fn values<'a>(fields: &'a Fields, name: &str) -> Vec<&'a Data> {
+    fields.iter().filter(|(known, _)| known.0.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value).collect()
+}
+
+fn calls_fail(expected: &[CallMade], events: &[Event]) -> Failure {
+    let made: Vec<&Event> = events.iter().filter(|event| matches!(event, Event::HttpCall { .. })).collect();
+    let seen = || made.iter().map(|event| event.to_string()).collect::<Vec<_>>().join(", ");
+    if made.len() != expected.len() {
+        return Some((format!("{} calls", expected.len()), if made.is_empty() { "none".to_owned() } else { seen() }));
+    }
+    expected.iter().zip(&made).find_map(|(expected, made)| {
+        let Event::HttpCall { upstream, headers, body, trailers, .. } = made else { return None };
+        let whole = Whole {
+            headers: Some(headers.clone()),
+            body: body.0.clone(),
+            trailers: (!trailers.is_empty()).then(|| trailers.clone()),
+            end_of_stream: true,
+        };
+        let elsewhere = expected.upstream.as_ref().filter(|expected| *expected != upstream);
+        let fails = elsewhere
+            .map(|upstream| format!("a call to {upstream}"))
+            .or_else(|| message_fails(&expected.message, &whole));
+        fails.map(|expected| (expected, seen()))
+    })
+}

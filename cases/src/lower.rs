@@ -1,0 +1,487 @@
+//! Brings a case to a version of the ABI: names become rows of the table, arguments become lanes, what the guest does
+//! becomes scripts. No name is compared after this.
+
+use std::collections::BTreeMap;
+
+use pw_abi::{Function, Kind, Param, Version};
+
+use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Module, Plugin};
+use crate::data::Data;
+use crate::format::{self, Complaint, Node, Read, Value, meant};
+use crate::probe;
+use crate::scenario::{self, Guest, Scenario};
+use crate::script::{self, Act, Action, Entry, Form, Lane, Out, PLUGIN_CONTEXT, REGISTERS, STREAM_CONTEXT, Script};
+use crate::want::Want;
+
+/// How many bytes a place has for the host to write to where no size says it.
+const ROOM: u32 = 512;
+
+/// A case for one version.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    /// What happens.
+    pub scenario: Scenario,
+    /// What the scripts' calls are expected to answer.
+    pub calls: Vec<CallCheck>,
+}
+
+/// What an action of a script is expected to answer.
+#[derive(Clone, Debug)]
+pub struct CallCheck {
+    /// The action's number.
+    pub action: u32,
+    /// The line of the case file.
+    pub line: usize,
+    /// The plugin.
+    pub plugin: String,
+    /// The callback in which the action is due.
+    pub callback: &'static str,
+    /// The function; none where the guest traps.
+    pub function: Option<&'static Function>,
+    /// The acceptable answers.
+    pub accept: Vec<Acceptable>,
+    /// The numbers to keep: returned value and name.
+    pub save: Vec<(String, String)>,
+}
+
+/// An answer that is acceptable.
+#[derive(Clone, Debug)]
+pub struct Acceptable {
+    /// The status; none if the call does not return.
+    pub status: Option<u32>,
+    /// The returned values.
+    pub returned: Vec<(String, Want)>,
+    /// What to call it in the record.
+    pub answer: String,
+}
+
+impl Case {
+    /// The case for `version`, or what in the file cannot be.
+    pub fn lower(&self, version: Version) -> Read<Lowered> {
+        let mut lowering = Lowering::new(self, version)?;
+        for step in &self.steps {
+            lowering.step(step)?;
+        }
+        let Lowering { scripts, calls, .. } = lowering;
+        let plugins = self.plugins.iter().zip(scripts).map(|(plugin, script)| lower_plugin(plugin, script, version));
+        let scenario = Scenario {
+            plugins: plugins.collect::<Read<_>>()?,
+            steps: self.steps.iter().filter_map(|step| step.step.clone()).collect(),
+            hazard: self.hazard,
+        };
+        Ok(Lowered { scenario, calls })
+    }
+}
+
+fn lower_plugin(plugin: &Plugin, script: Script, version: Version) -> Read<scenario::Plugin> {
+    let guest = match &plugin.module {
+        None => Guest::Probe(script),
+        Some(Module::Binary(bytes)) => Guest::Module(bytes.clone()),
+        Some(Module::Text(text)) => match probe::assemble(&text.replace("$marker", version.marker())) {
+            Ok(bytes) => Guest::Module(bytes),
+            Err(error) => return complain(plugin.line, format!("the module is not valid text: {error}")),
+        },
+    };
+    Ok(scenario::Plugin {
+        name: plugin.name.clone(),
+        vm_id: plugin.vm_id.clone(),
+        vm_configuration: plugin.vm_configuration.clone(),
+        configuration: plugin.configuration.clone(),
+        environment: plugin.environment.iter().cloned().collect(),
+        guest,
+    })
+}
+
+struct Lowering<'a> {
+    version: Version,
+    plugins: &'a [Plugin],
+    scripts: Vec<Script>,
+    calls: Vec<CallCheck>,
+    registers: BTreeMap<String, u32>,
+}
+
+impl<'a> Lowering<'a> {
+    fn new(case: &'a Case, version: Version) -> Read<Lowering<'a>> {
+        let mut registers: BTreeMap<String, u32> = (0..5).map(|number| (format!("arg{number}"), number)).collect();
+        registers.insert("plugin_context".to_owned(), PLUGIN_CONTEXT);
+        registers.insert("stream_context".to_owned(), STREAM_CONTEXT);
+        let scripts = case.plugins.iter().map(|plugin| empty_script(plugin, version)).collect::<Read<_>>()?;
+        for (index, plugin) in case.plugins.iter().enumerate() {
+            if case.plugins[..index].iter().any(|other| other.name == plugin.name) {
+                return complain(plugin.line, format!("two plugins are called `{}`", plugin.name));
+            }
+        }
+        Ok(Lowering { version, plugins: &case.plugins, scripts, calls: Vec::new(), registers })
+    }
+
+    /// A step's own callback has an entry in every script, so that the n-th entry is for the n-th such step; ticks come
+    /// as they like, so that only scripted ones count.
+    fn step(&mut self, step: &CaseStep) -> Read<()> {
+        let caused = step.step.as_ref().and_then(scenario::Step::callback).filter(|name| *name != "proxy_on_tick");
+        let caused = caused.and_then(script::callback_number);
+        let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        if let Some(callback) = caused {
+            for (plugin, script) in self.scripts.iter_mut().enumerate() {
+                script.entries[callback].push(Entry::default());
+                places.insert((plugin, callback), script.entries[callback].len() - 1);
+            }
+        }
+        for does in &step.guest {
+            let plugin = self.plugin(does)?;
+            let name = does.callback.text()?;
+            let row = pw_abi::callback(self.version, name);
+            let Some((row, callback)) = row.zip(script::callback_number(name)) else {
+                let known = pw_abi::callbacks(self.version).map(|row| row.name).collect::<Vec<_>>();
+                let meant = meant(name, known.into_iter());
+                return does.callback.complain(format!("no callback `{name}` in ABI v{}{meant}", self.version));
+            };
+            let entries = &mut self.scripts[plugin].entries[callback];
+            let place = *places.entry((plugin, callback)).or_insert_with(|| {
+                entries.push(Entry::default());
+                entries.len() - 1
+            });
+            self.does(does, plugin, row, (callback, place))?;
+        }
+        Ok(())
+    }
+
+    fn plugin(&self, does: &GuestDoes) -> Read<usize> {
+        let index = match &does.plugin {
+            None => 0,
+            Some(node) => {
+                let name = node.text()?;
+                let found = self.plugins.iter().position(|plugin| plugin.name == name);
+                let names = self.plugins.iter().map(|plugin| plugin.name.as_str());
+                found.map_or_else(|| node.complain(format!("no plugin `{name}`{}", meant(name, names))), Ok)?
+            }
+        };
+        if self.plugins[index].module.is_some() {
+            return complain(
+                does.line,
+                "only the probe can be told what to do, and this plugin has a module of its own",
+            );
+        }
+        Ok(index)
+    }
+
+    fn does(
+        &mut self,
+        does: &GuestDoes,
+        plugin: usize,
+        row: &'static pw_abi::Callback,
+        at: (usize, usize),
+    ) -> Read<()> {
+        let id = self.calls.len() as u32;
+        let act = match &does.what {
+            Does::Returns(node) => {
+                let result = result_bits(node, row)?;
+                self.scripts[plugin].entries[at.0][at.1].result = Some(result);
+                return Ok(());
+            }
+            Does::Trap => {
+                let trap = Acceptable { status: None, returned: Vec::new(), answer: "TRAP".to_owned() };
+                self.check(does, plugin, row.name, None, vec![trap], Vec::new());
+                Act::Trap
+            }
+            Does::Call { function, args, accept, save } => {
+                let row_called = self.function(function)?;
+                let (lanes, mut outs) = self.lanes(does.line, row_called, args)?;
+                let save =
+                    save.iter().map(|(value, name)| self.save(&mut outs, value, name)).collect::<Read<Vec<_>>>()?;
+                let accept = accept.iter().map(|accept| acceptable(accept, row_called, &outs)).collect::<Read<_>>()?;
+                self.check(does, plugin, row.name, Some(row_called), accept, save);
+                Act::Call { function: row_called, lanes, outs }
+            }
+        };
+        self.scripts[plugin].entries[at.0][at.1].actions.push(Action { id, act });
+        Ok(())
+    }
+
+    fn check(
+        &mut self,
+        does: &GuestDoes,
+        plugin: usize,
+        callback: &'static str,
+        function: Option<&'static Function>,
+        accept: Vec<Acceptable>,
+        save: Vec<(String, String)>,
+    ) {
+        let plugin = self.plugins[plugin].name.clone();
+        self.calls.push(CallCheck {
+            action: self.calls.len() as u32,
+            line: does.line,
+            plugin,
+            callback,
+            function,
+            accept,
+            save,
+        });
+    }
+
+    fn function(&self, node: &Node) -> Read<&'static Function> {
+        let name = node.text()?;
+        if let Some(row) = pw_abi::host_function(self.version, name) {
+            return Ok(row);
+        }
+        let elsewhere = Version::ALL.into_iter().filter(|version| pw_abi::host_function(*version, name).is_some());
+        let elsewhere: Vec<&str> = elsewhere.map(Version::name).collect();
+        if !elsewhere.is_empty() {
+            let versions = elsewhere.join(", ");
+            return node.complain(format!(
+                "no function `{name}` in ABI v{}, only in {versions}: say so by `abi`",
+                self.version
+            ));
+        }
+        let names = pw_abi::host_functions(self.version).map(|row| row.name).collect::<Vec<_>>();
+        node.complain(format!("no function `{name}` in ABI v{}{}", self.version, meant(name, names.into_iter())))
+    }
+
+    fn lanes(&self, line: usize, row: &'static Function, args: &[(String, Node)]) -> Read<(Vec<Lane>, Vec<Out>)> {
+        let known = |name: &str| row.params.iter().any(|param| param.name == name || param.lanes.contains(&name));
+        if let Some((name, node)) = args.iter().find(|(name, _)| !known(name)) {
+            let names = row.params.iter().map(|param| param.name);
+            return node.complain(format!("{} has no parameter `{name}`{}", row.name, meant(name, names)));
+        }
+        let arg = |name: &str| args.iter().find(|(known, _)| known == name).map(|(_, node)| node);
+        let mut lanes = Vec::new();
+        let mut outs = Vec::new();
+        for param in row.params {
+            let own: Vec<Option<&Node>> = param.lanes.iter().map(|lane| arg(lane)).collect();
+            if param.out || matches!(param.kind, Kind::Address) {
+                out_lanes(param, &own, &mut lanes, &mut outs)?;
+                continue;
+            }
+            match (arg(param.name), own.as_slice()) {
+                (_, [Some(one), Some(other)]) => lanes.extend([self.raw(one)?, self.raw(other)?]),
+                (Some(node), _) => lanes.extend(self.value(node, param.kind)?),
+                (None, [Some(one)]) => lanes.push(self.raw(one)?),
+                (None, _) => return complain(line, format!("{} needs the argument `{}`", row.name, param.name)),
+            }
+        }
+        if row.params.iter().any(|param| param.kind == Kind::Writes) {
+            outs.extend(region(row, &lanes));
+        }
+        Ok((lanes, outs))
+    }
+
+    fn raw(&self, node: &Node) -> Read<Lane> {
+        match self.register(node)? {
+            Some(register) => Ok(register),
+            None => format::address(node).map(|address| Lane::Bits(address.into())),
+        }
+    }
+
+    fn register(&self, node: &Node) -> Read<Option<Lane>> {
+        let Value::Table(entries) = &node.value else { return Ok(None) };
+        let Some((_, name)) = entries.iter().find(|(key, _)| key == "saved") else { return Ok(None) };
+        let name_text = name.text()?;
+        match self.registers.get(name_text) {
+            Some(register) => Ok(Some(Lane::Register(*register))),
+            None => {
+                let names = self.registers.keys().map(String::as_str);
+                name.complain(format!("nothing was saved as `{name_text}` before{}", meant(name_text, names)))
+            }
+        }
+    }
+
+    fn value(&self, node: &Node, kind: Kind) -> Read<Vec<Lane>> {
+        if let Some(register) = self.register(node)? {
+            return Ok(vec![register]);
+        }
+        if let Value::Table(entries) = &node.value
+            && entries.iter().any(|(key, _)| key == "address")
+        {
+            let table = node.table(&["address", "size"])?;
+            let (address, size) = (format::address(table.need("address")?)?, table.need("size")?);
+            return Ok(vec![Lane::Bits(address.into()), Lane::Bits(size.number::<i64>()? as u32 as u64)]);
+        }
+        let bytes = |data: Data| vec![Lane::Address(data.clone()), Lane::Bits(data.0.len() as u64)];
+        Ok(match kind {
+            Kind::Bytes => bytes(format::data(node)?),
+            Kind::Path => bytes(format::path(node)?),
+            Kind::Pairs => bytes(format::pairs(node)?),
+            Kind::Iovecs => {
+                let pieces = node.list()?.iter().map(format::data).collect::<Read<Vec<_>>>()?;
+                let count = pieces.len() as u64;
+                vec![Lane::Iovecs(pieces), Lane::Bits(count)]
+            }
+            _ => vec![Lane::Bits(number(node, kind)?)],
+        })
+    }
+
+    fn save(&mut self, outs: &mut [Out], value: &str, name: &Node) -> Read<(String, String)> {
+        let text = name.text()?;
+        let Some(out) =
+            outs.iter_mut().find(|out| out.name == value && matches!(out.form, Form::Word(_) | Form::Double(_)))
+        else {
+            return name.complain(format!("the call returns no number `{value}`"));
+        };
+        let next = self.registers.len() as u32;
+        let register = *self.registers.entry(text.to_owned()).or_insert(next);
+        if register >= REGISTERS {
+            return name.complain("too many names to save numbers under");
+        }
+        out.save = Some(register);
+        Ok((value.to_owned(), text.to_owned()))
+    }
+}
+
+fn empty_script(plugin: &Plugin, version: Version) -> Read<Script> {
+    let name = |node: &Node| {
+        let name = node.text()?;
+        match script::callbacks().find(|row| row.name == name) {
+            Some(row) => Ok(row.name),
+            None => node
+                .complain(format!("unknown callback `{name}`{}", meant(name, script::callbacks().map(|row| row.name)))),
+        }
+    };
+    let mut script = Script::new(version);
+    script.without = plugin.without.iter().map(name).collect::<Read<_>>()?;
+    if let Some(allocators) = &plugin.allocators {
+        script.allocators = allocators.iter().map(name).collect::<Read<_>>()?;
+    }
+    script.allocation = plugin.allocation;
+    script.report_allocations = plugin.report_allocations;
+    Ok(script)
+}
+
+/// Room for what a parameter returns, or the address that the case gives.
+fn out_lanes(param: &'static Param, own: &[Option<&Node>], lanes: &mut Vec<Lane>, outs: &mut Vec<Out>) -> Read<()> {
+    let mut slot = lanes.iter().filter(|lane| matches!(lane, Lane::Slot(_))).count() as u32;
+    let mut places = Vec::new();
+    for (name, own) in param.lanes.iter().zip(own) {
+        match own {
+            Some(node) => lanes.push(Lane::Bits(format::address(node)?.into())),
+            None => {
+                let size = match param.kind {
+                    Kind::Address => 0x1_0000 + ROOM,
+                    Kind::U64 | Kind::I64 => 8,
+                    _ => 4,
+                };
+                lanes.push(Lane::Slot(size));
+                places.push((*name, slot));
+                slot += 1;
+            }
+        }
+    }
+    let out = |name, form| Out { name, form, save: None };
+    match (param.kind, places.as_slice()) {
+        (Kind::Address, _) => {}
+        (Kind::Bytes | Kind::Pairs, [(_, pointer), (_, size)]) => {
+            outs.push(out(param.name, Form::Bytes(*pointer, *size)))
+        }
+        (Kind::Bytes | Kind::Pairs, places) => {
+            outs.extend(places.iter().map(|(name, place)| out(name, Form::Word(*place))))
+        }
+        (Kind::U64 | Kind::I64, [(_, place)]) => outs.push(out(param.name, Form::Double(*place))),
+        (_, [(_, place)]) => outs.push(out(param.name, Form::Word(*place))),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What the host writes at the last of the addresses that it was given: as much as the size says, or all the room.
+fn region(row: &'static Function, lanes: &[Lane]) -> Option<Out> {
+    let writes = row.params.iter().find(|param| param.kind == Kind::Writes)?;
+    let sized = row.params.iter().any(|param| param.kind == Kind::Size);
+    let size = match lanes.last() {
+        Some(Lane::Bits(size)) if sized => (*size).min(0x1_0000) as u32,
+        _ => ROOM,
+    };
+    let slots = lanes.iter().filter(|lane| matches!(lane, Lane::Slot(_))).count() as u32;
+    Some(Out { name: writes.name, form: Form::Region(slots.checked_sub(1)?, size), save: None })
+}
+
+fn number(node: &Node, kind: Kind) -> Read<u64> {
+    let Kind::Enum(table) = kind else {
+        let bits = match &node.value {
+            Value::Integer(_) | Value::Boolean(_) => return in_lane(node, kind),
+            _ => node.expected("a number")?,
+        };
+        return Ok(bits);
+    };
+    match &node.value {
+        Value::Text(name) => match table.value(name) {
+            Some(value) => Ok(value.into()),
+            None => {
+                let names = table.values.iter().map(|value| value.name);
+                node.complain(format!("unknown {} `{name}`{}", table.name, meant(name, names)))
+            }
+        },
+        _ => in_lane(node, kind),
+    }
+}
+
+fn in_lane(node: &Node, kind: Kind) -> Read<u64> {
+    match (&node.value, kind.lane()) {
+        (Value::Boolean(flag), _) => Ok((*flag).into()),
+        (Value::Integer(number), pw_abi::Lane::I64) => Ok(*number as u64),
+        (Value::Integer(number), pw_abi::Lane::I32)
+            if i64::from(i32::MIN) <= *number && *number <= i64::from(u32::MAX) =>
+        {
+            Ok((*number as u32).into())
+        }
+        _ => node.complain("the number does not fit into the parameter's 32 bits"),
+    }
+}
+
+fn result_bits(node: &Node, row: &pw_abi::Callback) -> Read<u32> {
+    match (row.result, &node.value) {
+        (None, _) => node.complain(format!("{} returns nothing", row.name)),
+        (Some(kind @ Kind::Enum(_)), _) => number(node, kind).map(|bits| bits as u32),
+        (Some(_), Value::Boolean(flag)) => Ok((*flag).into()),
+        (Some(kind), _) => number(node, kind).map(|bits| bits as u32),
+    }
+}
+
+fn acceptable(accept: &Accept, row: &'static Function, outs: &[Out]) -> Read<Acceptable> {
+    let (status, name) = status(&accept.expect, row)?;
+    let succeeds = status.is_some_and(|status| row.succeeded(status));
+    let long_form = accept.answer.is_some();
+    let returned = accept
+        .returned
+        .iter()
+        .map(|(name, node)| {
+            let Some(out) = outs.iter().find(|out| out.name == name) else {
+                let names = outs.iter().map(|out| out.name);
+                return node.complain(format!("{} returns no `{name}` here{}", row.name, meant(name, names)));
+            };
+            let kind = row.params.iter().find(|param| param.name == out.name).map_or(Kind::U32, |param| param.kind);
+            Ok((name.clone(), format::want(node, kind)?))
+        })
+        .collect::<Read<Vec<_>>>()?;
+    // What a failing call returns is judged only where the case says something that can hold of it.
+    let judged = succeeds || long_form || returned.iter().all(|(_, want)| *want == Want::Untouched);
+    Ok(Acceptable {
+        status,
+        returned: if judged { returned } else { Vec::new() },
+        answer: accept.answer.clone().unwrap_or(name),
+    })
+}
+
+/// A status by name or number; `TRAP` is none.
+fn status(node: &Node, row: &Function) -> Read<(Option<u32>, String)> {
+    let table = match row.returns {
+        pw_abi::Returns::Errno => pw_abi::Errno::TABLE,
+        _ => pw_abi::Status::TABLE,
+    };
+    match &node.value {
+        Value::Text(name) if name == "TRAP" => Ok((None, name.clone())),
+        Value::Text(name) if row.returns == pw_abi::Returns::Nothing && name == "OK" => Ok((Some(0), name.clone())),
+        Value::Text(name) => match table.value(name) {
+            Some(value) => Ok((Some(value), name.clone())),
+            None => {
+                let names = table.values.iter().map(|value| value.name).chain(["TRAP"]);
+                node.complain(format!("unknown status `{name}`{}", meant(name, names)))
+            }
+        },
+        _ => {
+            let value: u32 = node.number()?;
+            Ok((Some(value), row.status_name(value).map_or_else(|| value.to_string(), str::to_owned)))
+        }
+    }
+}
+
+fn complain<T>(line: usize, message: impl Into<String>) -> Read<T> {
+    Err(Complaint { line, message: message.into() })
+}

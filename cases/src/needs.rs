@@ -1,0 +1,44 @@
+//! What a scenario needs of a host, computed from what happens in it.
+
+use std::collections::BTreeSet;
+
+use crate::case::Case;
+use crate::protocol::Capability;
+use crate::scenario::{Scenario, Step};
+
+/// What the scenario, and what is expected of it, needs.
+pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
+    let mut needs = BTreeSet::new();
+    if scenario.plugins.len() > 1 {
+        needs.insert(Capability::Chains);
+    }
+    if scenario.plugins.iter().any(|plugin| !plugin.environment.is_empty()) {
+        needs.insert(Capability::Environment);
+    }
+    let mut open = BTreeSet::new();
+    for step in &scenario.steps {
+        if let Some(stream) = step.stream() {
+            needs.insert(Capability::Http);
+            open.insert(stream);
+        }
+        match step {
+            Step::CallResponse { .. } | Step::CallReset { .. } => drop(needs.insert(Capability::HttpCalls)),
+            Step::Advance { .. } => drop(needs.insert(Capability::Time)),
+            Step::Shutdown => drop(needs.insert(Capability::Shutdown)),
+            Step::RequestHeaders { headers, .. } | Step::ResponseHeaders { headers, .. }
+                if headers.iter().any(|(name, _)| name.0.iter().any(u8::is_ascii_uppercase)) =>
+            {
+                needs.insert(Capability::MixedCaseHeaders);
+            }
+            _ => {}
+        }
+    }
+    if open.len() > 1 {
+        needs.insert(Capability::ConcurrentStreams);
+    }
+    let expects = case.steps.iter().map(|step| &step.expect).chain([&case.expect]);
+    if expects.filter_map(|expect| expect.fault.as_ref()).any(|any| any.of.iter().all(|(fault, _)| *fault)) {
+        needs.insert(Capability::Faults);
+    }
+    needs
+}

@@ -1,0 +1,42 @@
+//! The catalog as files: all of them are cases, and the probe exists in every version.
+
+use pw_abi::Version;
+use pw_cases::catalog;
+use pw_cases::probe::{Template, assemble};
+use pw_cases::scenario::Guest;
+use pw_cases::script::Script;
+
+#[test]
+fn every_file_is_a_case() {
+    let (cases, errors) = catalog::load(&catalog::folder());
+    let errors: Vec<String> = errors.iter().map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    assert!(!cases.is_empty());
+}
+
+#[test]
+fn probes_of_every_version_are_valid_modules() {
+    for version in Version::ALL {
+        let script = Script::new(version);
+        for template in [Template::full(&script), Template::smallest(&script)] {
+            let bytes = assemble(&template.wat(&script.bytes())).unwrap_or_else(|error| panic!("ABI v{version}: {error}"));
+            assert!(bytes.starts_with(b"\0asm"));
+        }
+    }
+}
+
+#[test]
+fn every_probe_of_the_catalog_is_a_valid_module() {
+    let (cases, _) = catalog::load(&catalog::folder());
+    for case in &cases {
+        for version in &case.versions {
+            let lowered = case.lower(*version).unwrap_or_else(|error| panic!("{}: {error:?}", case.id));
+            for plugin in &lowered.scenario.plugins {
+                if let Guest::Probe(script) = &plugin.guest {
+                    let wat = Template::smallest(script).wat(&script.bytes());
+                    assemble(&wat).unwrap_or_else(|error| panic!("{}: {error}", case.id));
+                }
+            }
+        }
+    }
+}
