@@ -1,1 +1,69 @@
-//! Empty.
+//! A reference host of the Proxy-Wasm ABI: runs plugins, v0.1.0 to v0.2.1, without doing any I/O itself.
+//!
+//! A proxy feeds it events and drains effects. It has no sockets, no clock, no threads: time is what the embedder says,
+//! randomness is a seed, and so a run can be repeated to the byte.
+//!
+//! ```
+//! use pw_host::{Effect, Engine, Fields, Limits, Module, Piece, PluginConfig, Proxy, ProxyConfig, StreamInfo};
+//!
+//! // A plugin, here as text: it adds a header to every request.
+//! let wasm = wat::parse_str(r#"(module
+//!     (import "env" "proxy_add_header_map_value"
+//!         (func $add (param i32 i32 i32 i32 i32) (result i32)))
+//!     (memory (export "memory") 1)
+//!     (data (i32.const 16) "x-plugin" "was here")
+//!     (func (export "proxy_abi_version_0_2_1"))
+//!     (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+//!     (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+//!         (call $add (i32.const 0) (i32.const 16) (i32.const 8) (i32.const 24) (i32.const 8))))"#)?;
+//!
+//! let engine = Engine::new(Limits::default())?;
+//! let module = Module::new(&engine, &wasm)?;
+//! let mut proxy = Proxy::new(ProxyConfig::default());
+//! let plugin = proxy.add_plugin(&module, PluginConfig::default())?;
+//!
+//! // A client sends a request …
+//! let stream = proxy.open_stream(&[plugin], StreamInfo::default());
+//! let request = Fields::from([(":method", "GET"), (":path", "/"), (":authority", "example.test")]);
+//! proxy.request(stream, Piece::headers(request, true));
+//!
+//! // … and this is what the proxy is to send to the upstream.
+//! let Some(Effect::Upstream { piece: Piece::Headers { headers, end_of_stream: true }, .. }) = proxy.next_effect() else {
+//!     panic!("the request goes on");
+//! };
+//! assert_eq!(headers.get(b"x-plugin").map(|value| &value[..]), Some(&b"was here"[..]));
+//!
+//! // The upstream answers, and the answer is for the client.
+//! proxy.response(stream, Piece::headers(Fields::from([(":status", "200")]), true));
+//! assert!(matches!(proxy.next_effect(), Some(Effect::Downstream { .. })));
+//! assert_eq!(proxy.next_effect(), Some(Effect::StreamEnded { stream }));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where the specification leaves it open
+//!
+//! - Pausing from headers holds the body back without callbacks (the text can be read either way).
+//! - A map that is not available at a place is BAD_ARGUMENT, for pairs too.
+//! - Response callbacks are not called for a plugin's own local response, which did not come from the upstream.
+//! - A module that claims several versions, or exports no memory or no allocator, is refused.
+//! - While a plugin's allocator runs for the host it may log and read clocks; other calls answer INTERNAL_FAILURE.
+
+mod calls;
+mod effect;
+mod engine;
+mod fields;
+mod guest;
+mod linker;
+mod memory;
+mod module;
+mod observer;
+mod proxy;
+mod rules;
+mod state;
+
+pub use effect::{Effect, Piece};
+pub use engine::{Engine, Limits};
+pub use fields::Fields;
+pub use module::{Module, ModuleError};
+pub use observer::Observer;
+pub use proxy::{HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo};

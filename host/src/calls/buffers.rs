@@ -1,0 +1,79 @@
+//! The section "Buffers".
+//!
+//! What starts behind the end is read as nothing, and written at the end.
+
+use bytes::Bytes;
+use pw_abi::{BufferType, Buffers, Status};
+
+use crate::guest::On;
+use crate::state::{Direction, Phase, State};
+
+impl Buffers for State {
+    fn proxy_set_buffer_bytes(
+        &mut self,
+        buffer: BufferType,
+        start: u32,
+        size: u32,
+        value: &[u8],
+    ) -> Result<(), Status> {
+        let missing = self.missing(buffer);
+        let place = self.body(buffer).ok_or(missing)?;
+        let start = place.len().min(start as usize);
+        let end = place.len().min(start + size as usize);
+        *place = [&place[..start], value, &place[end..]].concat().into();
+        Ok(())
+    }
+
+    fn proxy_get_buffer_bytes(&mut self, buffer: BufferType, start: u32, max_size: u32) -> Result<Bytes, Status> {
+        let missing = self.missing(buffer);
+        let bytes = self.buffer(buffer).ok_or(missing)?;
+        let start = bytes.len().min(start as usize);
+        let end = bytes.len().min(start + max_size as usize);
+        Ok(bytes.slice(start..end))
+    }
+
+    fn proxy_get_buffer_status(&mut self, buffer: BufferType) -> Result<(u32, u32), Status> {
+        let missing = self.missing(buffer);
+        let bytes = self.buffer(buffer).ok_or(missing)?;
+        Ok((bytes.len() as u32, 0))
+    }
+}
+
+impl State {
+    /// What a call on a buffer answers that is not there.
+    fn missing(&self, buffer: BufferType) -> Status {
+        let configuration = matches!(buffer, BufferType::VM_CONFIGURATION | BufferType::PLUGIN_CONFIGURATION);
+        let known = buffer <= BufferType::GRPC_CALL_MESSAGE
+            || self.rules().configurations_are_buffers
+                && (configuration || buffer == BufferType::FOREIGN_FUNCTION_ARGUMENTS);
+        if known { Status::NOT_FOUND } else { Status::BAD_ARGUMENT }
+    }
+
+    fn buffer(&mut self, buffer: BufferType) -> Option<Bytes> {
+        let callback = self.active.callback;
+        let as_buffers = self.rules().configurations_are_buffers;
+        match buffer {
+            BufferType::HTTP_CALL_RESPONSE_BODY => self.active.http_call.as_ref().map(|call| call.body.clone()),
+            BufferType::VM_CONFIGURATION if as_buffers && callback == Some(On::VmStart) => {
+                Some(self.plugin().vm_configuration.clone())
+            }
+            BufferType::PLUGIN_CONFIGURATION if as_buffers && callback == Some(On::Configure) => {
+                Some(self.plugin().configuration.clone())
+            }
+            _ => self.body(buffer).cloned(),
+        }
+    }
+
+    /// The body that is held where the plugin is, in its callback or for as long as it is paused from it.
+    fn body(&mut self, buffer: BufferType) -> Option<&mut Bytes> {
+        let direction = match buffer {
+            BufferType::HTTP_REQUEST_BODY => Direction::Request,
+            BufferType::HTTP_RESPONSE_BODY => Direction::Response,
+            _ => return None,
+        };
+        let (stream, filter) = self.stream()?;
+        let stage = stream.filters[filter].stage(direction);
+        let there = matches!(stage.phase, Some(Phase::Body | Phase::Trailers));
+        stage.body.as_mut().filter(|_| there).map(|(body, _)| body)
+    }
+}

@@ -1,0 +1,19 @@
+//! The section "Clocks". Time stands still during a callback.
+
+use pw_abi::{ClockId, Clocks, Errno, Status};
+
+use crate::state::State;
+
+impl Clocks for State {
+    fn proxy_get_current_time_nanoseconds(&mut self) -> Result<u64, Status> {
+        Ok(self.now)
+    }
+
+    fn clock_time_get(&mut self, clock: ClockId, _precision: u64) -> Result<u64, Errno> {
+        match clock {
+            ClockId::REALTIME => Ok(self.now),
+            ClockId::MONOTONIC => Ok(self.uptime),
+            _ => Err(Errno::NOTSUP),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The section "Environment variables". A plugin sees those that it was given, and nothing of the host's own.
+
+use pw_abi::{EnvironmentVariables, Errno, MemoryWrites};
+
+use crate::state::State;
+
+impl EnvironmentVariables for State {
+    fn environ_sizes_get(&mut self) -> Result<(u32, u32), Errno> {
+        let environment = &self.plugin().environment;
+        Ok((environment.len() as u32, environment.iter().map(|variable| variable.len() as u32).sum()))
+    }
+
+    fn environ_get(&mut self, array: u32, buffer: u32) -> Result<MemoryWrites, Errno> {
+        let mut place = buffer;
+        let mut pointers = Vec::new();
+        let environment = &self.plugin().environment;
+        for variable in environment {
+            pointers.extend(place.to_le_bytes());
+            place = place.checked_add(variable.len() as u32).ok_or(Errno::FAULT)?;
+        }
+        Ok(vec![(array, pointers), (buffer, environment.concat())])
+    }
+}

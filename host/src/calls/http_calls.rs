@@ -1,0 +1,50 @@
+//! The section "HTTP calls".
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pw_abi::{HttpCalls, Status, pairs};
+
+use super::http_fields::check_all;
+use crate::HttpCallId;
+use crate::effect::Effect;
+use crate::fields::Fields;
+use crate::state::{HttpCall, State};
+
+impl HttpCalls for State {
+    /// A timeout of 0 is none. The answer goes to the plugin's own context, whichever context asked.
+    fn proxy_http_call(
+        &mut self,
+        upstream: &[u8],
+        headers: &[u8],
+        body: &[u8],
+        trailers: &[u8],
+        timeout: u32,
+    ) -> Result<u32, Status> {
+        let upstream =
+            str::from_utf8(upstream).ok().filter(|name| self.config.upstreams.iter().any(|known| known == name));
+        let upstream = upstream.ok_or(Status::BAD_ARGUMENT)?.to_owned();
+        let headers = fields(headers)?;
+        let trailers = fields(trailers)?;
+        if [":authority", ":method", ":path"].iter().any(|name| headers.get(name.as_bytes()).is_none()) {
+            return Err(Status::BAD_ARGUMENT);
+        }
+        let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
+        let deadline = timeout.map(|timeout| self.uptime + timeout.as_nanos() as u64);
+        let (call, plugin) = (HttpCallId(self.next_http_call), self.active.plugin);
+        self.next_http_call += 1;
+        let token = self.plugin().next_call;
+        self.plugin().next_call += 1;
+        self.http_calls.insert(call, HttpCall { plugin, token, deadline });
+        let body = Bytes::copy_from_slice(body);
+        self.effects.push_back(Effect::HttpCall { call, plugin, upstream, headers, body, trailers, timeout });
+        Ok(token)
+    }
+}
+
+fn fields(serialized: &[u8]) -> Result<Arc<Fields>, Status> {
+    let pairs = pairs::decode(serialized).map_err(|_| Status::BAD_ARGUMENT)?;
+    check_all(&pairs)?;
+    Ok(Arc::new(pairs.into_iter().collect()))
+}

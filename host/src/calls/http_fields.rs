@@ -1,0 +1,125 @@
+//! The section "HTTP fields".
+//!
+//! A map that is not available where the call is made is a bad argument, for reading as for writing, and so is a map
+//! that can only be read where the call writes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pw_abi::{HttpFields, MapType, Status, pairs};
+
+use crate::fields::Fields;
+use crate::guest::On;
+use crate::state::{Direction, Phase, State};
+
+impl HttpFields for State {
+    fn proxy_get_header_map_size(&mut self, map: MapType) -> Result<u32, Status> {
+        Ok(self.map(map)?.serialized_size() as u32)
+    }
+
+    fn proxy_get_header_map_pairs(&mut self, map: MapType) -> Result<Arc<Fields>, Status> {
+        self.map(map).cloned()
+    }
+
+    /// A map that does not parse changes nothing.
+    fn proxy_set_header_map_pairs(&mut self, map: MapType, pairs: &[u8]) -> Result<(), Status> {
+        let place = self.map_mut(map)?;
+        let pairs = pairs::decode(pairs).map_err(|_| Status::BAD_ARGUMENT)?;
+        check_all(&pairs)?;
+        *place = pairs.into_iter().collect();
+        Ok(())
+    }
+
+    fn proxy_get_header_map_value(&mut self, map: MapType, key: &[u8]) -> Result<Bytes, Status> {
+        if let Some(value) = self.map(map)?.get(key) {
+            return Ok(value.clone());
+        }
+        if self.rules().missing_key_is_not_found { Err(Status::NOT_FOUND) } else { Ok(Bytes::new()) }
+    }
+
+    fn proxy_add_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
+        let place = self.map_mut(map)?;
+        check(key, value)?;
+        place.add(key, value);
+        Ok(())
+    }
+
+    fn proxy_replace_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
+        let place = self.map_mut(map)?;
+        check(key, value)?;
+        place.replace(key, value);
+        Ok(())
+    }
+
+    fn proxy_remove_header_map_value(&mut self, map: MapType, key: &[u8]) -> Result<(), Status> {
+        self.map_mut(map)?.remove(key);
+        Ok(())
+    }
+}
+
+/// What HTTP cannot carry is refused here, so that no plugin smuggles a field into somebody's message.
+pub(super) fn check(key: &[u8], value: &[u8]) -> Result<(), Status> {
+    let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
+    let valid = !key.is_empty() && !key.iter().any(breaks) && !value.iter().any(breaks);
+    if valid { Ok(()) } else { Err(Status::BAD_ARGUMENT) }
+}
+
+pub(super) fn check_all(pairs: &[(&[u8], &[u8])]) -> Result<(), Status> {
+    pairs.iter().try_for_each(|(key, value)| check(key, value))
+}
+
+/// Which message and which part of it a map is.
+fn part(map: MapType) -> Option<(Direction, Phase)> {
+    match map {
+        MapType::HTTP_REQUEST_HEADERS => Some((Direction::Request, Phase::Headers)),
+        MapType::HTTP_REQUEST_TRAILERS => Some((Direction::Request, Phase::Trailers)),
+        MapType::HTTP_RESPONSE_HEADERS => Some((Direction::Response, Phase::Headers)),
+        MapType::HTTP_RESPONSE_TRAILERS => Some((Direction::Response, Phase::Trailers)),
+        _ => None,
+    }
+}
+
+impl State {
+    fn map(&mut self, map: MapType) -> Result<&Arc<Fields>, Status> {
+        let Some((direction, phase)) = part(map) else {
+            let call = self.active.http_call.as_ref();
+            return match map {
+                MapType::HTTP_CALL_RESPONSE_HEADERS => call.map(|call| &call.headers).ok_or(Status::BAD_ARGUMENT),
+                MapType::HTTP_CALL_RESPONSE_TRAILERS => call.map(|call| &call.trailers).ok_or(Status::BAD_ARGUMENT),
+                _ => Err(Status::BAD_ARGUMENT),
+            };
+        };
+        let logging = self.active.callback == Some(On::Log);
+        let (stream, filter) = self.stream().ok_or(Status::BAD_ARGUMENT)?;
+        if logging {
+            let message = stream.message(direction);
+            let map = if phase == Phase::Headers { &message.headers } else { &message.trailers };
+            return map.as_ref().ok_or(Status::BAD_ARGUMENT);
+        }
+        let stage = stream.filters[filter].stage(direction);
+        match phase {
+            Phase::Headers if stage.phase == Some(phase) => stage.headers.as_ref().map(|(headers, _)| headers),
+            Phase::Trailers if stage.phase == Some(phase) => stage.trailers.as_ref(),
+            Phase::Trailers if stage.takes_new_trailers() => Some(&*stage.trailers.get_or_insert_default()),
+            _ => None,
+        }
+        .ok_or(Status::BAD_ARGUMENT)
+    }
+
+    fn map_mut(&mut self, map: MapType) -> Result<&mut Fields, Status> {
+        let (direction, phase) = part(map).ok_or(Status::BAD_ARGUMENT)?;
+        let logging = self.active.callback == Some(On::Log);
+        let (stream, filter) = self.stream().filter(|_| !logging).ok_or(Status::BAD_ARGUMENT)?;
+        let stage = stream.filters[filter].stage(direction);
+        let new_trailers = stage.takes_new_trailers();
+        match phase {
+            Phase::Headers if stage.phase == Some(phase) => stage.headers.as_mut().map(|(headers, _)| headers),
+            Phase::Trailers if stage.phase == Some(phase) || new_trailers => {
+                Some(stage.trailers.get_or_insert_default())
+            }
+            _ => None,
+        }
+        .map(Arc::make_mut)
+        .ok_or(Status::BAD_ARGUMENT)
+    }
+}

@@ -1,0 +1,36 @@
+//! The section "Logging".
+
+use bytes::Bytes;
+use pw_abi::{Errno, FdId, IovecsIn, LogLevel, Logging, Status};
+
+use crate::state::State;
+
+impl Logging for State {
+    fn proxy_log(&mut self, level: LogLevel, message: &[u8]) -> Result<(), Status> {
+        if level > LogLevel::CRITICAL {
+            return Err(Status::BAD_ARGUMENT);
+        }
+        self.log(level, Bytes::copy_from_slice(message));
+        Ok(())
+    }
+
+    /// All pieces make one line; a newline at its end is not part of it.
+    fn fd_write(&mut self, fd: FdId, iovecs: IovecsIn<'_>) -> Result<u32, Errno> {
+        let level = match fd {
+            FdId::STDOUT => LogLevel::INFO,
+            FdId::STDERR => LogLevel::ERROR,
+            _ => return Err(Errno::BADF),
+        };
+        let message: Vec<u8> = iovecs.pieces().flatten().copied().collect();
+        let written = message.len() as u32;
+        if written > 0 {
+            let line = message.strip_suffix(b"\n").unwrap_or(&message);
+            self.log(level, Bytes::copy_from_slice(line));
+        }
+        Ok(written)
+    }
+
+    fn proxy_get_log_level(&mut self) -> Result<LogLevel, Status> {
+        Ok(self.config.log_level)
+    }
+}

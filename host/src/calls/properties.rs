@@ -1,0 +1,87 @@
+//! The section "Properties".
+//!
+//! The parts of a path are separated by NUL; one more at the end is let pass. Numbers, times and durations are 8 bytes,
+//! little-endian, the latter two in nanoseconds; a truth value is one byte; text is itself.
+
+use bytes::Bytes;
+use pw_abi::{Properties, Status};
+
+use crate::state::{HttpStream, State};
+
+impl Properties for State {
+    fn proxy_get_property(&mut self, path: &[u8]) -> Result<Bytes, Status> {
+        let path = trimmed(path);
+        if let Some((stream, _)) = self.stream()
+            && let Some(value) = stream.properties.get(path)
+        {
+            return Ok(value.clone());
+        }
+        let plugin = self.plugin();
+        match path {
+            b"plugin_name" => return Ok(text(&plugin.name)),
+            b"plugin_root_id" => return Ok(text(&plugin.root_id)),
+            b"plugin_vm_id" => return Ok(text(&plugin.vm_id)),
+            b"" | b"connection" | b"source" | b"destination" | b"upstream" | b"request" | b"response" => {
+                return Err(Status::SERIALIZATION_FAILURE);
+            }
+            _ => {}
+        }
+        let now = self.now;
+        let (stream, _) = self.stream().ok_or(Status::NOT_FOUND)?;
+        let parts: Vec<&[u8]> = path.split(|byte| *byte == 0).collect();
+        well_known(stream, now, &parts).ok_or(Status::NOT_FOUND)
+    }
+
+    /// A stream keeps what is set on it, and what the host itself knows cannot be set.
+    fn proxy_set_property(&mut self, path: &[u8], value: &[u8]) -> Result<(), Status> {
+        let path = trimmed(path);
+        let own = self.stream().is_some_and(|(stream, _)| stream.properties.contains_key(path));
+        if !own && self.proxy_get_property(path) != Err(Status::NOT_FOUND) {
+            return Err(Status::NOT_FOUND);
+        }
+        let (stream, _) = self.stream().ok_or(Status::NOT_FOUND)?;
+        stream.properties.insert(path.to_vec(), Bytes::copy_from_slice(value));
+        Ok(())
+    }
+}
+
+fn well_known(stream: &HttpStream, now: u64, parts: &[&[u8]]) -> Option<Bytes> {
+    let info = &stream.info;
+    let address = |address: Option<std::net::SocketAddr>| address.map(|address| text(&address.ip().to_string()));
+    let port = |address: Option<std::net::SocketAddr>| address.map(|address| number(address.port().into()));
+    let size = |fields: &Option<std::sync::Arc<crate::Fields>>| {
+        fields.as_ref().map_or(0, |fields| fields.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum())
+    };
+    let (request, response) = (&stream.request, &stream.response);
+    match parts {
+        [b"connection", b"id"] => Some(number(info.connection_id)),
+        [b"source", b"address"] => address(info.source),
+        [b"source", b"port"] => port(info.source),
+        [b"destination", b"address"] => address(info.destination),
+        [b"destination", b"port"] => port(info.destination),
+        [b"upstream", b"address"] => address(info.upstream),
+        [b"upstream", b"port"] => port(info.upstream),
+        [b"request", b"protocol"] => Some(text(info.protocol)),
+        [b"request", b"time"] => Some(number(stream.started)),
+        [b"request", b"duration"] => Some(number(now - stream.started)),
+        [b"request", b"size"] => Some(number(request.size)),
+        [b"request", b"total_size"] => Some(number(request.size + size(&request.headers) + size(&request.trailers))),
+        [b"response", b"size"] => Some(number(response.size)),
+        [b"response", b"total_size"] => {
+            Some(number(response.size + size(&response.headers) + size(&response.trailers)))
+        }
+        _ => None,
+    }
+}
+
+fn trimmed(path: &[u8]) -> &[u8] {
+    path.strip_suffix(&[0]).unwrap_or(path)
+}
+
+fn text(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+fn number(number: u64) -> Bytes {
+    Bytes::copy_from_slice(&number.to_le_bytes())
+}

@@ -1,0 +1,121 @@
+//! What the proxy is to do: the effects that the embedder drains.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pw_abi::LogLevel;
+
+use crate::{Fields, HttpCallId, PluginId, StreamId};
+
+/// A piece of an HTTP message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "HTTP's own terms")]
+pub enum Piece {
+    Headers { headers: Arc<Fields>, end_of_stream: bool },
+    Body { body: Bytes, end_of_stream: bool },
+    Trailers { trailers: Arc<Fields> },
+}
+
+impl Piece {
+    /// Headers.
+    pub fn headers(headers: impl Into<Fields>, end_of_stream: bool) -> Piece {
+        Piece::Headers { headers: Arc::new(headers.into()), end_of_stream }
+    }
+
+    /// A piece of the body.
+    pub fn body(body: impl Into<Bytes>, end_of_stream: bool) -> Piece {
+        Piece::Body { body: body.into(), end_of_stream }
+    }
+
+    /// Trailers, which end the message.
+    pub fn trailers(trailers: impl Into<Fields>) -> Piece {
+        Piece::Trailers { trailers: Arc::new(trailers.into()) }
+    }
+
+    /// Whether nothing of the message comes after it.
+    pub fn ends(&self) -> bool {
+        match self {
+            Piece::Headers { end_of_stream, .. } | Piece::Body { end_of_stream, .. } => *end_of_stream,
+            Piece::Trailers { .. } => true,
+        }
+    }
+}
+
+/// Something that the proxy is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// Write a line to the log.
+    Log {
+        /// Who wrote it.
+        plugin: PluginId,
+        /// How grave it is.
+        level: LogLevel,
+        /// Bytes, not always text.
+        message: Bytes,
+    },
+    /// Send this to the upstream.
+    Upstream {
+        /// The stream.
+        stream: StreamId,
+        /// What.
+        piece: Piece,
+    },
+    /// Send this to the client.
+    Downstream {
+        /// The stream.
+        stream: StreamId,
+        /// What.
+        piece: Piece,
+    },
+    /// Give up the exchange with the upstream.
+    ResetUpstream {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Cut the client off.
+    ResetDownstream {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Choose the route of the request anew.
+    ClearRouteCache {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Send a request to an upstream, and give the answer to [`Proxy::http_call_response`](crate::Proxy::http_call_response).
+    HttpCall {
+        /// By which the answer is told.
+        call: HttpCallId,
+        /// Whose call it is.
+        plugin: PluginId,
+        /// The upstream's name.
+        upstream: String,
+        /// The request's headers.
+        headers: Arc<Fields>,
+        /// The request's body.
+        body: Bytes,
+        /// The request's trailers.
+        trailers: Arc<Fields>,
+        /// After which the host itself takes the call for failed; none waits for ever.
+        timeout: Option<Duration>,
+    },
+    /// Nobody waits for that answer any more.
+    CancelHttpCall {
+        /// The call.
+        call: HttpCallId,
+    },
+    /// A plugin trapped, or ran out of fuel. It is not called again, and its streams fail.
+    Fault {
+        /// The plugin.
+        plugin: PluginId,
+        /// One line.
+        reason: String,
+    },
+    /// All contexts of a stream are deleted; its id means nothing any more.
+    StreamEnded {
+        /// The stream.
+        stream: StreamId,
+    },
+}

@@ -1,0 +1,211 @@
+//! One instance of a module: its start, its callbacks, its allocator. Knows nothing of what calls and callbacks mean.
+
+use wasmtime::{AsContextMut, Instance, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
+
+use crate::module::{Module, one_line};
+use crate::state::State;
+
+/// What the store of an instance holds.
+pub(crate) struct Data {
+    /// The host's state, while the guest runs.
+    pub(crate) state: Option<Box<State>>,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) allocator: Option<TypedFunc<u32, u32>>,
+    /// The guest's allocator runs for the host.
+    pub(crate) allocating: bool,
+    limits: StoreLimits,
+}
+
+impl Data {
+    #[inline]
+    pub(crate) fn observed(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.observer.is_some())
+    }
+}
+
+macro_rules! callbacks {
+    ($($Name:ident $name:literal,)+) => {
+        /// The callbacks that the host calls.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum On {
+            $($Name,)+
+        }
+
+        impl On {
+            pub(crate) const ALL: &'static [On] = &[$(On::$Name,)+];
+
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(On::$Name => $name,)+
+                }
+            }
+        }
+    };
+}
+
+callbacks! {
+    ContextCreate "proxy_on_context_create",
+    Done "proxy_on_done",
+    Log "proxy_on_log",
+    Delete "proxy_on_delete",
+    VmStart "proxy_on_vm_start",
+    Configure "proxy_on_configure",
+    Tick "proxy_on_tick",
+    RequestHeaders "proxy_on_request_headers",
+    RequestBody "proxy_on_request_body",
+    RequestTrailers "proxy_on_request_trailers",
+    ResponseHeaders "proxy_on_response_headers",
+    ResponseBody "proxy_on_response_body",
+    ResponseTrailers "proxy_on_response_trailers",
+    HttpCallResponse "proxy_on_http_call_response",
+}
+
+/// An exported callback with its type.
+enum Export {
+    P1(TypedFunc<u32, ()>),
+    P1R(TypedFunc<u32, u32>),
+    P2(TypedFunc<(u32, u32), ()>),
+    P2R(TypedFunc<(u32, u32), u32>),
+    P3(TypedFunc<(u32, u32, u32), ()>),
+    P3R(TypedFunc<(u32, u32, u32), u32>),
+    P5(TypedFunc<(u32, u32, u32, u32, u32), ()>),
+}
+
+/// An instance.
+pub(crate) struct Guest {
+    store: Store<Data>,
+    exports: Vec<Option<Export>>,
+    fuel: Option<u64>,
+}
+
+/// The guest ended in the middle of something.
+#[derive(Debug)]
+pub(crate) struct Trap {
+    /// One line: the function, the trap, where it was.
+    pub(crate) reason: String,
+}
+
+impl Guest {
+    /// Instantiates a module and runs its start functions: `_initialize` and then `main`, or `_start`.
+    pub(crate) fn start(module: &Module, state: &mut Option<Box<State>>) -> Result<Guest, Trap> {
+        let limits = StoreLimitsBuilder::new().memory_size(module.engine.limits.memory).build();
+        let data = Data { state: None, memory: None, allocator: None, allocating: false, limits };
+        let mut store = Store::new(&module.engine.wasm, data);
+        store.limiter(|data| &mut data.limits);
+        let fuel = module.engine.limits.fuel;
+        let mut guest = Guest { store, exports: Vec::new(), fuel };
+        let instance = guest.run("the start section", state, |guest| guest.instantiate(module))?;
+        let reactor = instance.get_func(&mut guest.store, "_initialize").is_some();
+        let names: &[&str] = if reactor { &["_initialize", "main"] } else { &["_start"] };
+        for name in names {
+            if let Some(function) = instance.get_func(&mut guest.store, name) {
+                guest.run(name, state, |guest| call_start(name, function, &mut guest.store))?;
+            }
+        }
+        Ok(guest)
+    }
+
+    fn instantiate(&mut self, module: &Module) -> wasmtime::Result<Instance> {
+        let instance = module.pre.instantiate(&mut self.store)?;
+        let memory = instance.get_memory(&mut self.store, "memory");
+        if let (Some((address, bytes)), Some(memory)) = (&module.data, memory) {
+            memory.write(&mut self.store, *address as usize, bytes)?;
+        }
+        let allocator = ["proxy_on_memory_allocate", "malloc"]
+            .iter()
+            .find_map(|name| instance.get_typed_func(&mut self.store, name).ok());
+        self.exports = On::ALL.iter().map(|on| export(&instance, &mut self.store, on.name())).collect();
+        let data = self.store.data_mut();
+        data.memory = memory;
+        data.allocator = allocator;
+        Ok(instance)
+    }
+
+    /// Whether the guest exports a callback.
+    #[inline]
+    pub(crate) fn has(&self, on: On) -> bool {
+        matches!(self.exports.get(on as usize), Some(Some(_)))
+    }
+
+    /// Calls a callback that the guest exports; its result, if it has one.
+    #[inline]
+    pub(crate) fn call(&mut self, on: On, args: [u32; 5], state: &mut Option<Box<State>>) -> Result<Option<u32>, Trap> {
+        self.run(on.name(), state, |guest| {
+            let Guest { store, exports, .. } = guest;
+            let [a, b, c, d, e] = args;
+            match exports.get(on as usize).and_then(Option::as_ref) {
+                None => Ok(None),
+                Some(Export::P1(function)) => function.call(store, a).map(|()| None),
+                Some(Export::P1R(function)) => function.call(store, a).map(Some),
+                Some(Export::P2(function)) => function.call(store, (a, b)).map(|()| None),
+                Some(Export::P2R(function)) => function.call(store, (a, b)).map(Some),
+                Some(Export::P3(function)) => function.call(store, (a, b, c)).map(|()| None),
+                Some(Export::P3R(function)) => function.call(store, (a, b, c)).map(Some),
+                Some(Export::P5(function)) => function.call(store, (a, b, c, d, e)).map(|()| None),
+            }
+        })
+    }
+
+    /// How many arguments a callback takes.
+    pub(crate) fn arity(&self, on: On) -> usize {
+        match self.exports.get(on as usize).and_then(Option::as_ref) {
+            None => 0,
+            Some(Export::P1(_) | Export::P1R(_)) => 1,
+            Some(Export::P2(_) | Export::P2R(_)) => 2,
+            Some(Export::P3(_) | Export::P3R(_)) => 3,
+            Some(Export::P5(_)) => 5,
+        }
+    }
+
+    /// Lends the state to the store while the guest runs.
+    #[inline]
+    fn run<T>(
+        &mut self,
+        name: &str,
+        state: &mut Option<Box<State>>,
+        run: impl FnOnce(&mut Guest) -> wasmtime::Result<T>,
+    ) -> Result<T, Trap> {
+        if let Some(fuel) = self.fuel {
+            let _ = self.store.set_fuel(fuel);
+        }
+        self.store.data_mut().state = state.take();
+        let result = run(self);
+        *state = self.store.data_mut().state.take();
+        result.map_err(|error| Trap { reason: reason(name, &error) })
+    }
+}
+
+fn call_start(name: &str, function: wasmtime::Func, store: &mut Store<Data>) -> wasmtime::Result<()> {
+    match name {
+        "main" => function.typed::<(u32, u32), u32>(&*store)?.call(store, (0, 0)).map(drop),
+        _ => function.typed::<(), ()>(&*store)?.call(store, ()),
+    }
+}
+
+#[cold]
+fn reason(name: &str, error: &wasmtime::Error) -> String {
+    let cause = error.chain().last().map_or_else(String::new, |cause| cause.to_string());
+    let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>();
+    let frames = backtrace.map_or(&[][..], |backtrace| backtrace.frames());
+    let frames: Vec<String> = frames
+        .iter()
+        .take(8)
+        .map(|frame| frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), str::to_owned))
+        .collect();
+    let at = if frames.is_empty() { String::new() } else { format!(", at {}", frames.join(" < ")) };
+    one_line(&format!("{name} failed: {cause}{at}"))
+}
+
+fn export(instance: &Instance, mut store: impl AsContextMut, name: &str) -> Option<Export> {
+    let function = instance.get_func(&mut store, name)?;
+    let ty = function.ty(&store);
+    match (ty.params().len(), ty.results().len()) {
+        (1, 0) => function.typed(&store).ok().map(Export::P1),
+        (1, _) => function.typed(&store).ok().map(Export::P1R),
+        (2, 0) => function.typed(&store).ok().map(Export::P2),
+        (2, _) => function.typed(&store).ok().map(Export::P2R),
+        (3, 0) => function.typed(&store).ok().map(Export::P3),
+        (3, _) => function.typed(&store).ok().map(Export::P3R),
+        _ => function.typed(&store).ok().map(Export::P5),
+    }
+}

@@ -1,0 +1,220 @@
+//! For each row of the table a shim: decode, call, encode, tell the observer. Knows nothing of what a call means.
+//!
+//! A shim checks every pointer that it was given before the call's meaning runs, so that a call that fails has no
+//! effect. In-arguments are borrowed from the guest's memory.
+
+mod codec;
+
+use pw_abi::beyond::{BEYOND, Beyond, STATUS_IN_SDKS};
+use pw_abi::{Function, Lane, Version};
+use wasmtime::{Caller, FuncType, Linker, Module, Val, ValType};
+
+use self::codec::{Code, Decode, Encode};
+use crate::guest::Data;
+use crate::module::has_type;
+use crate::{Engine, observer::Observer};
+
+/// The sections whose functions a guest may call while its allocator runs for the host.
+const IN_ALLOCATOR: [&str; 5] =
+    ["logging", "clocks", "randomness", "environment_variables", "unimplemented_wasi_functions"];
+
+/// What the module may import, by the version's rows and what is beyond them.
+pub(crate) fn linker(engine: &Engine, module: &Module, version: Version) -> wasmtime::Result<Linker<Data>> {
+    let mut linker = Linker::new(&engine.wasm);
+    linker.allow_shadowing(true);
+    shims::define(&mut linker, version)?;
+    BEYOND.iter().try_for_each(|row| beyond(&mut linker, row))?;
+    for import in module.imports().filter(|import| STATUS_IN_SDKS.contains(&import.name())) {
+        if import.ty().func().is_some_and(|ty| has_type(ty, &[], Some(Lane::I32))) {
+            status_in_sdks(&mut linker, import.name())?;
+        }
+    }
+    Ok(linker)
+}
+
+/// Parameters and result of an import, the specification's own type first; none if nobody has it.
+pub(crate) fn types(module: &str, name: &str, version: Version) -> Option<Vec<(Vec<Lane>, Option<Lane>)>> {
+    let own = pw_abi::host_functions(version).find(|row| row.module == module && row.name == name);
+    if let Some(row) = own {
+        let mut types = vec![(row.lanes().map(|(_, lane)| lane).collect(), row.result())];
+        if STATUS_IN_SDKS.contains(&name) {
+            types.push((Vec::new(), Some(Lane::I32)));
+        }
+        return Some(types);
+    }
+    let row = BEYOND.iter().find(|row| row.module == module && row.name == name)?;
+    Some(vec![(row.params.to_vec(), row.result)])
+}
+
+/// A function beyond the specification answers as its row says; `proc_exit` ends the guest under any name.
+fn beyond(linker: &mut Linker<Data>, row: &'static Beyond) -> wasmtime::Result<()> {
+    let lane = |lane: &Lane| match lane {
+        Lane::I32 => ValType::I32,
+        Lane::I64 => ValType::I64,
+    };
+    let ty = FuncType::new(linker.engine(), row.params.iter().map(lane), row.result.iter().map(lane));
+    linker.func_new(row.module, row.name, ty, |_, params, results| {
+        if row.name == "proc_exit" {
+            let code = params.first().and_then(Val::i32).unwrap_or(0);
+            return Err(wasmtime::Error::msg(format!("the plugin called proc_exit({code})")));
+        }
+        results.iter_mut().for_each(|result| *result = Val::I32(row.answer as i32));
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Functions without a result, for modules that expect a status of them.
+fn status_in_sdks(linker: &mut Linker<Data>, name: &str) -> wasmtime::Result<()> {
+    use pw_abi::HttpStreams;
+    let function = match name {
+        "proxy_continue_request" => HttpStreams::proxy_continue_request,
+        "proxy_continue_response" => HttpStreams::proxy_continue_response,
+        _ => HttpStreams::proxy_clear_route_cache,
+    };
+    linker.func_wrap("env", name, move |mut caller: Caller<'_, Data>| -> u32 {
+        match caller.data_mut().state.as_mut().map(|state| function(&mut **state)) {
+            Some(Ok(())) => pw_abi::Status::OK.0,
+            _ => pw_abi::Status::INTERNAL_FAILURE.0,
+        }
+    })?;
+    Ok(())
+}
+
+/// Tells the observer, if there is one, of a call that is about to return.
+#[cold]
+fn observe(caller: &mut Caller<'_, Data>, row: &'static Function, lanes: &[u64], result: Option<u32>) {
+    let Some(memory) = caller.data().memory else { return };
+    let (bytes, data) = memory.data_and_store_mut(caller);
+    if let Some(state) = &mut data.state {
+        let plugin = state.active.plugin;
+        if let Some(observer) = &mut state.observer {
+            Observer::call(&mut **observer, plugin, row, lanes, result, bytes);
+        }
+    }
+}
+
+macro_rules! lane {
+    (U64) => {
+        u64
+    };
+    (I64) => {
+        i64
+    };
+    ($Kind:ident) => {
+        u32
+    };
+}
+macro_rules! code {
+    (Nothing) => {
+        pw_abi::Exit
+    };
+    ($Code:ident) => {
+        pw_abi::$Code
+    };
+}
+
+macro_rules! pattern {
+    ($out:ident) => { $out };
+    ($($out:ident),*) => { ($($out),*) };
+}
+
+/// A section's rows as shims.
+macro_rules! shims {
+    (
+        section $Section:ident $slug:ident $title:literal
+        host { $(
+            #[doc = $doc:literal]
+            fn $module:ident.$name:ident(
+                $($in:ident: $In:ident[$($in_lane:ident),+]),* $(,)?
+            ) -> ($($out:ident: $Out:ident[$($out_lane:ident),*]),*)
+            $Code:ident { $($status:ident $(since $status_since:ident)?),* } $(since $since:ident)? $(until $until:ident)?;
+        )* }
+        guest $guest:tt
+    ) => {
+        fn $slug(_linker: &mut Linker<Data>, _version: Version) -> wasmtime::Result<()> {
+            let _in_allocator = IN_ALLOCATOR.contains(&stringify!($slug));
+            let rows = pw_abi::section(stringify!($slug)).map_or(&[][..], |section| section.host);
+            let mut _rows = rows.iter();
+            $(
+                if let Some(row) = _rows.next().filter(|row| row.versions.contains(_version)) {
+                    _linker.func_wrap(
+                        stringify!($module),
+                        stringify!($name),
+                        move |mut caller: Caller<'_, Data>
+                              $($(, $in_lane: lane!($In))+)*
+                              $($(, $out_lane: u32)*)*|
+                              -> wasmtime::Result<<code!($Code) as Code>::Lane> {
+                            type Fail = code!($Code);
+                            // Pairs have two lanes, numbers one, and what is written at given addresses none.
+                            let call = |caller: &mut Caller<'_, Data>| -> Result<(), codec::Stop<Fail>> {
+                                let memory = codec::memory(caller);
+                                let (_memory, data) = codec::parts(memory, caller);
+                                if data.allocating && !_in_allocator {
+                                    return Err(codec::Stop::Code(<Fail as Code>::RESTRICTED));
+                                }
+                                let fault = || codec::Stop::Code(<Fail as Code>::FAULT);
+                                $(let $in = <pw_abi::$In as Decode>::decode(_memory, ($($in_lane,)+)).ok_or_else(fault)?;)*
+                                $(<pw_abi::$Out as Encode>::check(_memory, ($($out_lane,)*)).ok_or_else(fault)?;)*
+                                let Some(state) = &mut data.state else {
+                                    return Err(codec::Stop::Code(<Fail as Code>::RESTRICTED));
+                                };
+                                let returned = pw_abi::$Section::$name(&mut **state $(, $in)*);
+                                let pattern!($($out),*) = returned.map_err(codec::Stop::Code)?;
+                                let _ = &fault;
+                                $(<pw_abi::$Out as Encode>::encode(caller, $out, ($($out_lane,)*)).map_err(codec::Stop::or(<Fail as Code>::FAULT))?;)*
+                                Ok(())
+                            };
+                            let result = match call(&mut caller) {
+                                Ok(()) => <Fail as Code>::OK,
+                                Err(codec::Stop::Code(code)) => code.lane()?,
+                                Err(codec::Stop::Trap(trap)) => return Err(trap),
+                            };
+                            if caller.data().observed() {
+                                let lanes = &[$($($in_lane as u64,)+)* $($($out_lane as u64,)*)*];
+                                observe(&mut caller, row, lanes, <Fail as Code>::bits(result));
+                            }
+                            Ok(result)
+                        },
+                    )?;
+                }
+            )*
+            Ok(())
+        }
+    };
+}
+
+mod shims {
+    use super::*;
+
+    pw_abi::sections!(shims);
+
+    pub(super) fn define(linker: &mut Linker<Data>, version: Version) -> wasmtime::Result<()> {
+        let sections = [
+            integration,
+            memory_management,
+            context_lifecycle,
+            configuration,
+            logging,
+            clocks,
+            timers,
+            randomness,
+            environment_variables,
+            buffers,
+            http_fields,
+            common_stream_operations,
+            tcp_streams,
+            http_streams,
+            http_calls,
+            grpc_calls,
+            shared_key_value_store,
+            shared_queues,
+            metrics,
+            properties,
+            foreign_function_interface,
+            unimplemented_wasi_functions,
+        ];
+        let _: [_; pw_abi::SECTIONS.len()] = sections;
+        sections.iter().try_for_each(|section| section(linker, version))
+    }
+}

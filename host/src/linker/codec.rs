@@ -1,0 +1,265 @@
+//! How each kind of parameter is read from lanes and memory, and how each kind of result is written.
+
+use bytes::Bytes as Shared;
+use pw_abi::{
+    Address, Bool, BufferType, Bytes, ClockId, Errno, Exit, FdId, I64, Iovecs, IovecsIn, LogLevel, MapType,
+    MemoryWrites, MetricType, Pairs, Path, Size, Status, StreamType, U32, U64, Writes,
+};
+use std::sync::Arc;
+use wasmtime::{AsContextMut, Caller, Memory};
+
+use crate::fields::Fields;
+use crate::guest::Data;
+use crate::memory;
+
+/// Why a call does not succeed.
+pub(super) enum Stop<C> {
+    /// It returns this.
+    Code(C),
+    /// The guest ends.
+    Trap(wasmtime::Error),
+}
+
+impl<C> Stop<C> {
+    /// What could not be written becomes `code`; a trap stays one.
+    pub(super) fn or(code: C) -> impl FnOnce(Option<wasmtime::Error>) -> Stop<C> {
+        move |trap| trap.map_or(Stop::Code(code), Stop::Trap)
+    }
+}
+
+/// What a function returns, as a lane.
+pub(super) trait Code: Sized {
+    type Lane: Copy;
+    const OK: Self::Lane;
+    /// A pointer is not valid.
+    const FAULT: Self;
+    /// The function may not be called here.
+    const RESTRICTED: Self;
+    fn lane(self) -> wasmtime::Result<Self::Lane>;
+    fn bits(lane: Self::Lane) -> Option<u32>;
+}
+
+impl Code for Status {
+    type Lane = u32;
+    const OK: u32 = Status::OK.0;
+    const FAULT: Status = Status::INVALID_MEMORY_ACCESS;
+    const RESTRICTED: Status = Status::INTERNAL_FAILURE;
+
+    fn lane(self) -> wasmtime::Result<u32> {
+        Ok(self.0)
+    }
+
+    fn bits(lane: u32) -> Option<u32> {
+        Some(lane)
+    }
+}
+
+impl Code for Errno {
+    type Lane = u32;
+    const OK: u32 = Errno::SUCCESS.0;
+    const FAULT: Errno = Errno::FAULT;
+    const RESTRICTED: Errno = Errno::NOTSUP;
+
+    fn lane(self) -> wasmtime::Result<u32> {
+        Ok(self.0)
+    }
+
+    fn bits(lane: u32) -> Option<u32> {
+        Some(lane)
+    }
+}
+
+impl Code for Exit {
+    type Lane = ();
+    const OK: () = ();
+    const FAULT: Exit = Exit { code: 0 };
+    const RESTRICTED: Exit = Exit { code: 0 };
+
+    fn lane(self) -> wasmtime::Result<()> {
+        Err(wasmtime::Error::msg(format!("the plugin called proc_exit({})", self.code)))
+    }
+
+    fn bits((): ()) -> Option<u32> {
+        None
+    }
+}
+
+/// The guest's memory; while it is being instantiated, it has to be looked for.
+pub(super) fn memory(caller: &mut Caller<'_, Data>) -> Option<Memory> {
+    match caller.data().memory {
+        Some(memory) => Some(memory),
+        None => caller.get_export("memory").and_then(wasmtime::Extern::into_memory),
+    }
+}
+
+pub(super) fn parts<'a>(memory: Option<Memory>, caller: &'a mut Caller<'_, Data>) -> (&'a [u8], &'a mut Data) {
+    match memory {
+        Some(memory) => {
+            let (bytes, data) = memory.data_and_store_mut(caller);
+            (bytes, data)
+        }
+        None => (&[], caller.data_mut()),
+    }
+}
+
+/// A kind of in-parameter.
+pub(super) trait Decode {
+    type Lanes;
+    type Value<'m>;
+    fn decode(memory: &[u8], lanes: Self::Lanes) -> Option<Self::Value<'_>>;
+}
+
+macro_rules! decode_numbers {
+    ($($Kind:ident: $lane:ty => $value:ty, |$bits:ident| $read:expr;)+) => {$(
+        impl Decode for $Kind {
+            type Lanes = ($lane,);
+            type Value<'m> = $value;
+            #[inline]
+            fn decode(_: &[u8], ($bits,): ($lane,)) -> Option<$value> {
+                Some($read)
+            }
+        }
+    )+};
+}
+macro_rules! decode_bytes {
+    ($($Kind:ident)+) => {$(
+        impl Decode for $Kind {
+            type Lanes = (u32, u32);
+            type Value<'m> = &'m [u8];
+            #[inline]
+            fn decode(memory: &[u8], (address, size): (u32, u32)) -> Option<&[u8]> {
+                memory::range(memory, address, size)
+            }
+        }
+    )+};
+}
+
+decode_numbers! {
+    U32: u32 => u32, |bits| bits;
+    U64: u64 => u64, |bits| bits;
+    I64: i64 => i64, |bits| bits;
+    Size: u32 => u32, |bits| bits;
+    Address: u32 => u32, |bits| bits;
+    Bool: u32 => bool, |bits| bits != 0;
+    BufferType: u32 => BufferType, |bits| BufferType(bits);
+    ClockId: u32 => ClockId, |bits| ClockId(bits);
+    FdId: u32 => FdId, |bits| FdId(bits);
+    LogLevel: u32 => LogLevel, |bits| LogLevel(bits);
+    MapType: u32 => MapType, |bits| MapType(bits);
+    MetricType: u32 => MetricType, |bits| MetricType(bits);
+    StreamType: u32 => StreamType, |bits| StreamType(bits);
+}
+decode_bytes! { Bytes Pairs Path }
+
+impl Decode for Iovecs {
+    type Lanes = (u32, u32);
+    type Value<'m> = IovecsIn<'m>;
+
+    fn decode(memory: &[u8], (address, count): (u32, u32)) -> Option<IovecsIn<'_>> {
+        memory::iovecs(memory, address, count)
+    }
+}
+
+/// A kind of out-parameter. Writing fails with none where memory is not valid, else with a trap of the guest's.
+pub(super) trait Encode {
+    type Lanes;
+    type Value;
+    fn check(memory: &[u8], lanes: Self::Lanes) -> Option<()>;
+    fn encode(
+        caller: &mut Caller<'_, Data>,
+        value: Self::Value,
+        lanes: Self::Lanes,
+    ) -> Result<(), Option<wasmtime::Error>>;
+}
+
+macro_rules! encode_numbers {
+    ($($Kind:ident: $value:ty, $size:literal, |$number:ident| $bits:expr;)+) => {$(
+        impl Encode for $Kind {
+            type Lanes = (u32,);
+            type Value = $value;
+            #[inline]
+            fn check(memory: &[u8], (address,): (u32,)) -> Option<()> {
+                memory::writable(memory, address, $size)
+            }
+            #[inline]
+            fn encode(
+                caller: &mut Caller<'_, Data>, $number: $value, (address,): (u32,),
+            ) -> Result<(), Option<wasmtime::Error>> {
+                write(caller, address, &$bits.to_le_bytes())
+            }
+        }
+    )+};
+}
+
+encode_numbers! {
+    U32: u32, 4, |number| number;
+    U64: u64, 8, |number| number;
+    LogLevel: LogLevel, 4, |level| level.0;
+}
+
+macro_rules! encode_bytes {
+    ($($Kind:ident: $value:ty, |$read:ident| $size:expr, |$from:ident, $place:ident| $write:expr;)+) => {$(
+        impl Encode for $Kind {
+            type Lanes = (u32, u32);
+            type Value = $value;
+            fn check(memory: &[u8], (pointer, size): (u32, u32)) -> Option<()> {
+                memory::writable(memory, pointer, 4).and_then(|()| memory::writable(memory, size, 4))
+            }
+            fn encode(
+                caller: &mut Caller<'_, Data>, $read: $value, (pointer, size_pointer): (u32, u32),
+            ) -> Result<(), Option<wasmtime::Error>> {
+                let size = $size;
+                let address = if size == 0 { 0 } else { allocate(caller, size)? };
+                let memory = memory(caller).ok_or(None)?.data_mut(caller);
+                let $place = memory::range_mut(memory, address, size).ok_or(None)?;
+                let $from = &$read;
+                $write;
+                memory::write(memory, pointer, &address.to_le_bytes()).ok_or(None)?;
+                memory::write(memory, size_pointer, &(size as u32).to_le_bytes()).ok_or(None)
+            }
+        }
+    )+};
+}
+
+encode_bytes! {
+    Bytes: Shared, |bytes| bytes.len(), |bytes, place| place.copy_from_slice(bytes);
+    Pairs: Arc<Fields>, |fields| fields.serialized_size(), |fields, place| pw_abi::pairs::write(fields.iter(), place);
+}
+
+impl Encode for Writes {
+    type Lanes = ();
+    type Value = MemoryWrites;
+
+    fn check(_: &[u8], (): ()) -> Option<()> {
+        Some(())
+    }
+
+    fn encode(caller: &mut Caller<'_, Data>, writes: MemoryWrites, (): ()) -> Result<(), Option<wasmtime::Error>> {
+        let memory = memory(caller).ok_or(None)?.data_mut(caller);
+        let valid =
+            writes.iter().all(|(address, bytes)| memory::writable(memory, *address, bytes.len() as u32).is_some());
+        if !valid {
+            return Err(None);
+        }
+        writes.iter().try_for_each(|(address, bytes)| memory::write(memory, *address, bytes)).ok_or(None)
+    }
+}
+
+fn write(caller: &mut Caller<'_, Data>, address: u32, bytes: &[u8]) -> Result<(), Option<wasmtime::Error>> {
+    let memory = memory(caller).ok_or(None)?;
+    memory::write(memory.data_mut(caller), address, bytes).ok_or(None)
+}
+
+/// Asks the guest for memory; 0 is a refusal.
+fn allocate(caller: &mut Caller<'_, Data>, size: usize) -> Result<u32, Option<wasmtime::Error>> {
+    let size = u32::try_from(size).map_err(|_| None)?;
+    let Some(allocator) = caller.data().allocator.clone() else { return Err(None) };
+    let nested = std::mem::replace(&mut caller.data_mut().allocating, true);
+    let address = allocator.call(caller.as_context_mut(), size);
+    caller.data_mut().allocating = nested;
+    match address {
+        Ok(0) => Err(None),
+        Ok(address) => Ok(address),
+        Err(trap) => Err(Some(trap)),
+    }
+}

@@ -1,0 +1,198 @@
+//! The public face: what a proxy does to a chain of plugins. Knows nothing of the wire format.
+
+mod calls;
+mod http;
+mod lifecycle;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pw_abi::LogLevel;
+
+use crate::effect::Effect;
+use crate::guest::{Guest, On};
+use crate::module::Module;
+use crate::observer::Observer;
+use crate::state::State;
+
+/// How a proxy is set up.
+#[derive(Clone, Debug)]
+pub struct ProxyConfig {
+    /// The time at the start, in nanoseconds since 1970.
+    pub start_time: u64,
+    /// All randomness comes from this.
+    pub seed: u64,
+    /// Log lines below this are dropped.
+    pub log_level: LogLevel,
+    /// The upstreams that plugins may call.
+    pub upstreams: Vec<String>,
+}
+
+impl Default for ProxyConfig {
+    fn default() -> ProxyConfig {
+        ProxyConfig { start_time: 0, seed: 0, log_level: LogLevel::INFO, upstreams: Vec::new() }
+    }
+}
+
+/// How a plugin is set up.
+#[derive(Clone, Debug, Default)]
+pub struct PluginConfig {
+    /// Its name, the property `plugin_name`.
+    pub name: String,
+    /// The property `plugin_root_id`.
+    pub root_id: String,
+    /// The property `plugin_vm_id`.
+    pub vm_id: String,
+    /// What it finds in `PLUGIN_CONFIGURATION`.
+    pub configuration: Vec<u8>,
+    /// What it finds in `VM_CONFIGURATION`.
+    pub vm_configuration: Vec<u8>,
+    /// Its environment variables: names and values.
+    pub environment: Vec<(String, String)>,
+}
+
+/// What is known of a stream's connections, for properties.
+#[derive(Clone, Debug, Default)]
+pub struct StreamInfo {
+    /// The number of the client's connection.
+    pub connection_id: u64,
+    /// The client's end.
+    pub source: Option<SocketAddr>,
+    /// The proxy's end to the client.
+    pub destination: Option<SocketAddr>,
+    /// The upstream's end.
+    pub upstream: Option<SocketAddr>,
+    /// `HTTP/1.1`, `HTTP/2`.
+    pub protocol: &'static str,
+}
+
+/// A plugin of a proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PluginId(pub(crate) usize);
+
+/// An HTTP stream of a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId {
+    pub(crate) index: usize,
+    pub(crate) serial: u64,
+}
+
+/// An HTTP call that a plugin has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HttpCallId(pub(crate) u64);
+
+/// Why a plugin was not started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// A function of the start trapped; in one line.
+    Trap(String),
+    /// `proxy_on_vm_start` returned false.
+    VmStart,
+    /// `proxy_on_configure` returned false.
+    Configure,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Trap(reason) => f.write_str(reason),
+            StartError::VmStart => f.write_str("proxy_on_vm_start returned false"),
+            StartError::Configure => f.write_str("proxy_on_configure returned false"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A chain of plugins, and the streams that run through them.
+///
+/// Events go in by its methods, which return when the plugins have dealt with them; what the proxy is to do then comes
+/// out of [`Proxy::next_effect`]. Time is what [`Proxy::advance`] says.
+pub struct Proxy {
+    /// Lent to a guest's store while that guest runs.
+    state: Option<Box<State>>,
+    /// By [`PluginId`]; none once a plugin has faulted or was removed.
+    guests: Vec<Option<Guest>>,
+}
+
+impl Proxy {
+    /// A proxy without plugins.
+    pub fn new(config: ProxyConfig) -> Proxy {
+        Proxy { state: Some(Box::new(State::new(config))), guests: Vec::new() }
+    }
+
+    /// Shows every callback and call to an observer from now on.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.state().observer = Some(observer);
+    }
+
+    /// The next thing that the proxy is to do.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.state().effects.pop_front()
+    }
+
+    /// Loads and starts a plugin: its start functions, `proxy_on_vm_start` and `proxy_on_configure`.
+    pub fn add_plugin(&mut self, module: &Module, config: PluginConfig) -> Result<PluginId, StartError> {
+        lifecycle::start(self, module, config)
+    }
+
+    /// Cuts the plugin's streams off, and lets the plugin end.
+    pub fn remove_plugin(&mut self, plugin: PluginId) {
+        lifecycle::remove(self, plugin);
+        self.settle();
+    }
+
+    /// Lets time pass: ticks and timeouts that fall due happen in their order, each at its time.
+    pub fn advance(&mut self, duration: Duration) {
+        calls::advance(self, duration.as_nanos() as u64);
+    }
+
+    /// The state is away only while a guest runs, and no method of the proxy runs then.
+    fn state(&mut self) -> &mut State {
+        self.state.as_mut().expect("no guest runs")
+    }
+
+    /// Calls a plugin that has the callback; its result if it has one. A trap makes the plugin fault.
+    fn call(&mut self, plugin: PluginId, on: On, context: u32, args: [u32; 5]) -> Option<Option<u32>> {
+        let guest = self.guests[plugin.0].as_mut().filter(|guest| guest.has(on))?;
+        let state = self.state.as_mut()?;
+        state.active.plugin = plugin;
+        state.active.callback = Some(on);
+        state.active.context = context;
+        state.active.stream = state.plugins[plugin.0].contexts.get(&context).and_then(|context| context.stream);
+        if let Some(observer) = &mut state.observer {
+            observer.callback(plugin, on.name(), &args[..guest.arity(on)]);
+        }
+        let result = guest.call(on, args, &mut self.state);
+        let state = self.state();
+        state.active.callback = None;
+        state.active.context = 0;
+        state.active.stream = None;
+        match result {
+            Ok(result) => {
+                if let Some(observer) = &mut state.observer {
+                    observer.returned(plugin, on.name(), result);
+                }
+                Some(result)
+            }
+            Err(trap) => {
+                lifecycle::fault(self, plugin, trap.reason);
+                None
+            }
+        }
+    }
+
+    /// Does what calls asked for while callbacks ran, until nothing is left.
+    fn settle(&mut self) {
+        while let Some(deferred) = self.state().deferred.pop_front() {
+            http::deferred(self, deferred);
+        }
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").field("plugins", &self.guests.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,89 @@
+//! Time and HTTP calls: ticks, answers, timeouts.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{HttpCallId, PluginId, Proxy};
+use crate::effect::Effect;
+use crate::fields::Fields;
+use crate::guest::On;
+use crate::state::HttpCallEnd;
+
+/// The plugin's own context has the first id.
+const ROOT: u32 = 1;
+
+impl Proxy {
+    /// The answer to an HTTP call of a plugin's. An answer that nobody waits for any more is dropped.
+    pub fn http_call_response(&mut self, call: HttpCallId, headers: Fields, body: impl Into<Bytes>, trailers: Fields) {
+        let end = HttpCallEnd {
+            headers: Arc::new(headers),
+            body: body.into(),
+            trailers: Arc::new(trailers),
+            status: (0, ""),
+        };
+        ended(self, call, end);
+    }
+
+    /// The HTTP call of a plugin's has failed.
+    pub fn http_call_failed(&mut self, call: HttpCallId) {
+        ended(self, call, failure("the call failed"));
+    }
+}
+
+enum Due {
+    Tick(PluginId),
+    Timeout(HttpCallId),
+}
+
+pub(super) fn advance(proxy: &mut Proxy, duration: u64) {
+    let until = proxy.state().uptime + duration;
+    while let Some((time, due)) = next_due(proxy).filter(|(time, _)| *time <= until) {
+        set_time(proxy, time);
+        match due {
+            Due::Tick(plugin) => {
+                let tick = &mut proxy.state().plugins[plugin.0].tick;
+                *tick = tick.map(|(period, due)| (period, due + period));
+                proxy.call(plugin, On::Tick, ROOT, [ROOT, 0, 0, 0, 0]);
+                proxy.settle();
+            }
+            Due::Timeout(call) => {
+                proxy.state().effects.push_back(Effect::CancelHttpCall { call });
+                ended(proxy, call, failure("the call timed out"));
+            }
+        }
+    }
+    set_time(proxy, until);
+}
+
+/// What falls due first; among several, ticks in the order of the plugins and then calls in theirs.
+fn next_due(proxy: &mut Proxy) -> Option<(u64, Due)> {
+    let state = proxy.state();
+    let ticks = state
+        .plugins
+        .iter()
+        .enumerate()
+        .filter_map(|(index, plugin)| Some((plugin.tick?.1, Due::Tick(PluginId(index)))));
+    let timeouts = state.http_calls.iter().filter_map(|(id, call)| Some((call.deadline?, Due::Timeout(*id))));
+    ticks.chain(timeouts).min_by_key(|(time, _)| *time)
+}
+
+fn set_time(proxy: &mut Proxy, uptime: u64) {
+    let state = proxy.state();
+    state.now += uptime - state.uptime;
+    state.uptime = uptime;
+}
+
+fn failure(reason: &'static str) -> HttpCallEnd {
+    const UNAVAILABLE: u32 = 14;
+    HttpCallEnd { status: (UNAVAILABLE, reason), ..HttpCallEnd::default() }
+}
+
+fn ended(proxy: &mut Proxy, call: HttpCallId, end: HttpCallEnd) {
+    let Some(call) = proxy.state().http_calls.remove(&call) else { return };
+    let args = [ROOT, call.token, end.headers.len() as u32, end.body.len() as u32, end.trailers.len() as u32];
+    proxy.state().active.http_call = Some(end);
+    proxy.call(call.plugin, On::HttpCallResponse, ROOT, args);
+    proxy.state().active.http_call = None;
+    proxy.settle();
+}

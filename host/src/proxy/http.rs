@@ -1,0 +1,294 @@
+//! HTTP streams: how messages move through a chain of plugins.
+//!
+//! A message moves piece by piece from plugin to plugin, requests in the order of the chain and responses against it.
+//! What a plugin holds back lies in its [`Stage`](crate::state::Stage). Pausing from headers holds back everything
+//! behind them, without callbacks; pausing from the body goes on calling back, with all that was held so far.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle};
+use crate::effect::{Effect, Piece};
+use crate::fields::Fields;
+use crate::guest::On;
+use crate::state::{Context, Deferred, Direction, Filter, HttpStream, LocalResponse, Message, Phase, Stage};
+
+const ROOT: u32 = 1;
+
+impl Proxy {
+    /// A client has opened a stream, which is to run through these plugins.
+    pub fn open_stream(&mut self, plugins: &[PluginId], info: StreamInfo) -> StreamId {
+        let state = self.state();
+        let id = StreamId { index: state.streams.vacant_key(), serial: state.next_serial };
+        state.next_serial += 1;
+        let mut filters = Vec::with_capacity(plugins.len());
+        for (place, plugin) in plugins.iter().enumerate() {
+            let owner = &mut state.plugins[plugin.0];
+            let context = owner.next_context;
+            owner.next_context += 1;
+            owner.contexts.insert(context, Context { stream: Some((id.index, place)), pending: false });
+            filters.push(Filter { plugin: *plugin, context, request: Stage::default(), response: Stage::default() });
+        }
+        let contexts: Vec<(PluginId, u32)> = filters.iter().map(|filter| (filter.plugin, filter.context)).collect();
+        let (request, response) = (Message::default(), Message::default());
+        let (started, properties) = (state.now, Default::default());
+        state.streams.insert(HttpStream {
+            id,
+            info,
+            started,
+            filters,
+            request,
+            response,
+            local: None,
+            properties,
+            over: false,
+        });
+        for (plugin, context) in contexts {
+            lifecycle::create(self, plugin, context, Some(ROOT));
+        }
+        self.settle();
+        id
+    }
+
+    /// A piece of the request came from the client.
+    pub fn request(&mut self, stream: StreamId, piece: Piece) {
+        self.message(stream, Direction::Request, piece);
+    }
+
+    /// A piece of the response came from the upstream.
+    pub fn response(&mut self, stream: StreamId, piece: Piece) {
+        self.message(stream, Direction::Response, piece);
+    }
+
+    /// The client gave the stream up.
+    pub fn downstream_reset(&mut self, stream: StreamId) {
+        if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
+            let contacted = found.request.sent;
+            if contacted {
+                self.state().effects.push_back(Effect::ResetUpstream { stream });
+            }
+            end(self, stream);
+            self.settle();
+        }
+    }
+
+    /// The upstream gave the stream up: the client gets a 503, or is cut off if it has part of a response.
+    pub fn upstream_reset(&mut self, stream: StreamId) {
+        fail(self, stream);
+        self.settle();
+    }
+
+    fn message(&mut self, stream: StreamId, direction: Direction, piece: Piece) {
+        if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
+            if let Piece::Body { body, .. } = &piece {
+                found.message(direction).size += body.len() as u64;
+            }
+            feed(self, stream, direction, 0, piece);
+            self.settle();
+        }
+    }
+}
+
+/// Gives a piece to the `nth` plugin of a direction, or to the other end of the chain.
+fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, piece: Piece) {
+    let Some(found) = proxy.state().find(stream).filter(|found| !found.over && found.local.is_none()) else { return };
+    let message = found.message(direction);
+    match &piece {
+        Piece::Headers { headers, .. } => message.headers = Some(headers.clone()),
+        Piece::Trailers { trailers } => message.trailers = Some(trailers.clone()),
+        Piece::Body { .. } => {}
+    }
+    let Some(place) = found.place(nth, direction) else { return emit(proxy, stream, direction, piece) };
+    let filter = &mut found.filters[place];
+    let (plugin, context) = (filter.plugin, filter.context);
+    let stage = filter.stage(direction);
+    if stage.paused && stage.phase != Some(Phase::Body) {
+        return stage.waiting.push_back(piece);
+    }
+    let Some((on, size, end)) = stage.take_in(piece, direction) else { return };
+    if proxy.guests[plugin.0].is_none() {
+        return fail(proxy, stream);
+    }
+    let action = proxy.call(plugin, on, context, [context, size, u32::from(end), 0, 0]);
+    let Some(found) = proxy.state().find(stream).filter(|found| !found.over && found.local.is_none()) else { return };
+    let stage = found.filters[place].stage(direction);
+    let paused = action.flatten().is_some_and(|action| action != pw_abi::Action::CONTINUE.0);
+    if paused && !std::mem::take(&mut stage.resume) {
+        stage.paused = true;
+    } else {
+        release(proxy, stream, direction, nth);
+    }
+}
+
+impl Stage {
+    /// Puts a piece to what is held, and says which callback is due for it, with its two arguments.
+    fn take_in(&mut self, piece: Piece, direction: Direction) -> Option<(On, u32, bool)> {
+        let request = direction == Direction::Request;
+        let on = |on_request, on_response| if request { on_request } else { on_response };
+        self.resume = false;
+        match piece {
+            Piece::Headers { headers, end_of_stream } => {
+                let count = headers.len() as u32;
+                self.phase = Some(Phase::Headers);
+                self.headers = Some((headers, end_of_stream));
+                Some((on(On::RequestHeaders, On::ResponseHeaders), count, end_of_stream))
+            }
+            Piece::Body { body, end_of_stream } => {
+                let body = match self.body.take() {
+                    Some((held, _)) if !held.is_empty() => Bytes::from([held, body].concat()),
+                    _ => body,
+                };
+                let size = body.len() as u32;
+                self.phase = Some(Phase::Body);
+                self.body = Some((body, end_of_stream));
+                Some((on(On::RequestBody, On::ResponseBody), size, end_of_stream))
+            }
+            Piece::Trailers { trailers } => {
+                let count = trailers.len() as u32;
+                self.phase = Some(Phase::Trailers);
+                self.trailers = Some(trailers);
+                Some((on(On::RequestTrailers, On::ResponseTrailers), count, false))
+            }
+        }
+    }
+}
+
+/// Lets everything go that the `nth` plugin holds, and then gives it what waited.
+fn release(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
+    let Some(stage) = stage(proxy, stream, direction, nth) else { return };
+    for piece in stage.release() {
+        feed(proxy, stream, direction, nth + 1, piece);
+    }
+    while let Some(piece) = stage_idle(proxy, stream, direction, nth).and_then(|stage| stage.waiting.pop_front()) {
+        feed(proxy, stream, direction, nth, piece);
+    }
+}
+
+fn stage(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) -> Option<&mut Stage> {
+    let found = proxy.state().find(stream)?;
+    let place = found.place(nth, direction)?;
+    Some(found.filters[place].stage(direction))
+}
+
+fn stage_idle(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) -> Option<&mut Stage> {
+    stage(proxy, stream, direction, nth).filter(|stage| !stage.paused || stage.phase == Some(Phase::Body))
+}
+
+/// A piece leaves the chain.
+fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece) {
+    let Some(found) = proxy.state().find(stream) else { return };
+    let message = found.message(direction);
+    message.sent = true;
+    message.complete = piece.ends();
+    let (over, request_complete) = (direction == Direction::Response && piece.ends(), found.request.complete);
+    proxy.state().effects.push_back(match direction {
+        Direction::Request => Effect::Upstream { stream, piece },
+        Direction::Response => Effect::Downstream { stream, piece },
+    });
+    if over {
+        if !request_complete {
+            proxy.state().effects.push_back(Effect::ResetUpstream { stream });
+        }
+        end(proxy, stream);
+    }
+}
+
+/// Does what a call asked for.
+pub(super) fn deferred(proxy: &mut Proxy, deferred: Deferred) {
+    match deferred {
+        Deferred::Continue { stream, filter, direction } => {
+            let Some(found) = proxy.state().find(stream) else { return };
+            let nth = if direction == Direction::Request { filter } else { found.filters.len() - 1 - filter };
+            if stage(proxy, stream, direction, nth).is_some_and(|stage| stage.paused) {
+                release(proxy, stream, direction, nth);
+            }
+        }
+        Deferred::Close { stream } => cut(proxy, stream, true),
+        Deferred::LocalResponse { stream } => {
+            if let Some(local) =
+                proxy.state().find(stream).filter(|found| !found.over).and_then(|found| found.local.take())
+            {
+                respond(proxy, stream, local);
+            }
+        }
+        Deferred::Finalise { plugin, context } => lifecycle::finalise(proxy, plugin, context),
+    }
+}
+
+/// Sends a response of a plugin's own. Other plugins do not see it: it did not come from the upstream.
+fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body }: LocalResponse) {
+    let Some(found) = proxy.state().find(stream) else { return };
+    let headers = Arc::new(headers);
+    found.response.headers = Some(headers.clone());
+    found.response.size = body.len() as u64;
+    let contacted = found.request.sent;
+    let effects = &mut proxy.state().effects;
+    if contacted {
+        effects.push_back(Effect::ResetUpstream { stream });
+    }
+    let end_of_stream = body.is_empty();
+    effects.push_back(Effect::Downstream { stream, piece: Piece::Headers { headers, end_of_stream } });
+    if !end_of_stream {
+        effects.push_back(Effect::Downstream { stream, piece: Piece::Body { body, end_of_stream: true } });
+    }
+    end(proxy, stream);
+}
+
+/// The host itself answers 503, or cuts the client off if part of a response is out.
+pub(super) fn fail(proxy: &mut Proxy, stream: StreamId) {
+    let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
+    if found.response.sent {
+        return cut(proxy, stream, true);
+    }
+    found.local = None;
+    let headers = Fields::from([(":status", "503")]);
+    respond(proxy, stream, LocalResponse { headers, body: Bytes::new() });
+}
+
+/// Cuts a stream off on both sides.
+pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
+    let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
+    let contacted = found.request.sent;
+    let effects = &mut proxy.state().effects;
+    if contacted {
+        effects.push_back(Effect::ResetUpstream { stream });
+    }
+    if downstream {
+        effects.push_back(Effect::ResetDownstream { stream });
+    }
+    end(proxy, stream);
+}
+
+/// Nothing more moves; the contexts end.
+fn end(proxy: &mut Proxy, stream: StreamId) {
+    let Some(found) = proxy.state().find(stream) else { return };
+    found.over = true;
+    let contexts: Vec<(PluginId, u32)> = found.filters.iter().map(|filter| (filter.plugin, filter.context)).collect();
+    for (plugin, context) in contexts {
+        if proxy.guests[plugin.0].is_some() {
+            lifecycle::done(proxy, plugin, context);
+        } else {
+            proxy.state().plugins[plugin.0].contexts.remove(&context);
+        }
+    }
+    forget(proxy, stream.index);
+}
+
+/// Drops a stream that is over once none of its contexts is left.
+pub(super) fn forget(proxy: &mut Proxy, index: usize) {
+    let state = proxy.state();
+    let Some(found) = state.streams.get(index).filter(|found| found.over) else { return };
+    let lives = |filter: &Filter| state.plugins[filter.plugin.0].contexts.contains_key(&filter.context);
+    if !found.filters.iter().any(lives) {
+        let stream = found.id;
+        state.streams.remove(index);
+        state.effects.push_back(Effect::StreamEnded { stream });
+    }
+}
+
+/// The streams that run through a plugin.
+pub(super) fn streams_of(proxy: &mut Proxy, plugin: PluginId) -> Vec<StreamId> {
+    let through = |stream: &&HttpStream| stream.filters.iter().any(|filter| filter.plugin == plugin);
+    proxy.state().streams.iter().map(|(_, stream)| stream).filter(through).map(|stream| stream.id).collect()
+}

@@ -1,0 +1,138 @@
+//! Plugins and contexts: how they begin, end and fail.
+
+use bytes::Bytes;
+use pw_abi::LogLevel;
+
+use super::{PluginConfig, PluginId, Proxy, StartError, http};
+use crate::effect::Effect;
+use crate::guest::{Guest, On};
+use crate::module::Module;
+use crate::rules::Rules;
+use crate::state::{Context, Plugin};
+
+/// The plugin's own context has the first id.
+const ROOT: u32 = 1;
+
+pub(super) fn start(proxy: &mut Proxy, module: &Module, config: PluginConfig) -> Result<PluginId, StartError> {
+    let id = PluginId(proxy.guests.len());
+    let (vm_size, size) = (config.vm_configuration.len() as u32, config.configuration.len() as u32);
+    let state = proxy.state();
+    state.plugins.push(plugin(module, config));
+    state.active.plugin = id;
+    proxy.guests.push(None);
+    let guest = Guest::start(module, &mut proxy.state).map_err(|trap| StartError::Trap(trap.reason))?;
+    proxy.guests[id.0] = Some(guest);
+    create(proxy, id, ROOT, None);
+    let steps = [(On::VmStart, vm_size, StartError::VmStart), (On::Configure, size, StartError::Configure)];
+    for (on, size, refusal) in steps {
+        let accepted = proxy.call(id, on, ROOT, [ROOT, size, 0, 0, 0]);
+        if proxy.guests[id.0].is_none() {
+            return Err(StartError::Trap(take_fault(proxy, id)));
+        }
+        if accepted == Some(Some(0)) {
+            proxy.guests[id.0] = None;
+            return Err(refusal);
+        }
+    }
+    proxy.settle();
+    Ok(id)
+}
+
+fn plugin(module: &Module, config: PluginConfig) -> Plugin {
+    let variable = |(name, value): (String, String)| format!("{name}={value}\0").into_bytes();
+    Plugin {
+        name: config.name,
+        root_id: config.root_id,
+        vm_id: config.vm_id,
+        configuration: config.configuration.into(),
+        vm_configuration: config.vm_configuration.into(),
+        environment: config.environment.into_iter().map(variable).collect(),
+        rules: Rules::of(module.version),
+        contexts: [(ROOT, Context { stream: None, pending: false })].into(),
+        next_context: ROOT + 1,
+        next_call: 1,
+        tick: None,
+    }
+}
+
+/// A fault during the start is told by the start's failure, not by an effect.
+fn take_fault(proxy: &mut Proxy, plugin: PluginId) -> String {
+    match proxy.state().effects.pop_back() {
+        Some(Effect::Fault { plugin: faulted, reason }) if faulted == plugin => reason,
+        other => {
+            proxy.state().effects.extend(other);
+            String::new()
+        }
+    }
+}
+
+/// Tells a plugin of a context that already is in the books.
+pub(super) fn create(proxy: &mut Proxy, plugin: PluginId, context: u32, parent: Option<u32>) {
+    proxy.call(plugin, On::ContextCreate, context, [context, parent.unwrap_or(0), 0, 0, 0]);
+}
+
+/// Asks whether a context may go, and lets it go unless the plugin still needs it.
+pub(super) fn done(proxy: &mut Proxy, plugin: PluginId, context: u32) {
+    if proxy.call(plugin, On::Done, context, [context, 0, 0, 0, 0]) == Some(Some(0)) {
+        if let Some(context) = proxy.state().plugins[plugin.0].contexts.get_mut(&context) {
+            context.pending = true;
+        }
+        return;
+    }
+    finalise(proxy, plugin, context);
+}
+
+/// The context's last two callbacks.
+pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
+    proxy.call(plugin, On::Log, context, [context, 0, 0, 0, 0]);
+    proxy.call(plugin, On::Delete, context, [context, 0, 0, 0, 0]);
+    let gone = proxy.state().plugins[plugin.0].contexts.remove(&context);
+    match gone.map(|context| context.stream) {
+        Some(Some((stream, _))) => http::forget(proxy, stream),
+        Some(None) => drop(proxy.guests[plugin.0].take()),
+        None => {}
+    }
+}
+
+/// The plugin is not called again; its streams fail, its calls and its tick are forgotten.
+pub(super) fn fault(proxy: &mut Proxy, plugin: PluginId, reason: String) {
+    proxy.guests[plugin.0] = None;
+    let state = proxy.state();
+    state.active.plugin = plugin;
+    state.log(LogLevel::CRITICAL, Bytes::from(reason.clone()));
+    state.effects.push_back(Effect::Fault { plugin, reason });
+    end(proxy, plugin);
+}
+
+/// Removes a plugin: its streams first, then its own context.
+pub(super) fn remove(proxy: &mut Proxy, plugin: PluginId) {
+    if proxy.guests.get(plugin.0).is_none_or(Option::is_none) {
+        return;
+    }
+    for stream in http::streams_of(proxy, plugin) {
+        http::cut(proxy, stream, true);
+    }
+    proxy.settle();
+    done(proxy, plugin, ROOT);
+    if proxy.guests[plugin.0].is_none() {
+        end(proxy, plugin);
+    }
+}
+
+fn end(proxy: &mut Proxy, plugin: PluginId) {
+    let state = proxy.state();
+    state.plugins[plugin.0].tick = None;
+    let calls: Vec<_> = state.http_calls.iter().filter(|(_, call)| call.plugin == plugin).map(|(id, _)| *id).collect();
+    for call in calls {
+        state.http_calls.remove(&call);
+        state.effects.push_back(Effect::CancelHttpCall { call });
+    }
+    for stream in http::streams_of(proxy, plugin) {
+        http::fail(proxy, stream);
+    }
+    let contexts = &mut proxy.state().plugins[plugin.0].contexts;
+    let gone: Vec<_> = std::mem::take(contexts).into_values().filter_map(|context| context.stream).collect();
+    for (stream, _) in gone {
+        http::forget(proxy, stream);
+    }
+}

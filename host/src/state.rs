@@ -1,0 +1,182 @@
+//! What the host knows: contexts, streams, calls in flight, the clock, and what the running callback may reach.
+//!
+//! Plain data and plain methods; knows nothing of wasmtime.
+
+mod http;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pw_abi::{Exit, LogLevel, Status};
+use slab::Slab;
+
+pub(crate) use self::http::{Direction, Filter, HttpStream, LocalResponse, Message, Phase, Stage};
+use crate::effect::Effect;
+use crate::fields::Fields;
+use crate::guest::On;
+use crate::observer::Observer;
+use crate::rules::Rules;
+use crate::{HttpCallId, PluginId, ProxyConfig, StreamId};
+
+/// All of it.
+pub(crate) struct State {
+    pub(crate) config: ProxyConfig,
+    /// Nanoseconds since 1970.
+    pub(crate) now: u64,
+    /// Nanoseconds since the start.
+    pub(crate) uptime: u64,
+    pub(crate) random: u64,
+    pub(crate) plugins: Vec<Plugin>,
+    pub(crate) streams: Slab<HttpStream>,
+    pub(crate) next_serial: u64,
+    pub(crate) http_calls: BTreeMap<HttpCallId, HttpCall>,
+    pub(crate) next_http_call: u64,
+    pub(crate) effects: VecDeque<Effect>,
+    /// What calls asked for that has to wait until the callback has returned.
+    pub(crate) deferred: VecDeque<Deferred>,
+    pub(crate) active: Active,
+    pub(crate) observer: Option<Box<dyn Observer>>,
+}
+
+/// A plugin and the VM that it lives in.
+pub(crate) struct Plugin {
+    pub(crate) name: String,
+    pub(crate) root_id: String,
+    pub(crate) vm_id: String,
+    pub(crate) configuration: Bytes,
+    pub(crate) vm_configuration: Bytes,
+    /// `NAME=value` and a NUL each.
+    pub(crate) environment: Vec<Vec<u8>>,
+    pub(crate) rules: Rules,
+    pub(crate) contexts: BTreeMap<u32, Context>,
+    pub(crate) next_context: u32,
+    pub(crate) next_call: u32,
+    /// Period and next due time, in nanoseconds; the latter since the start.
+    pub(crate) tick: Option<(u64, u64)>,
+}
+
+/// A context of a plugin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context {
+    /// The stream and the place in its chain; none for the plugin's own context.
+    pub(crate) stream: Option<(usize, usize)>,
+    /// `proxy_on_done` answered that the context is still in use.
+    pub(crate) pending: bool,
+}
+
+/// A plugin's HTTP call in flight.
+pub(crate) struct HttpCall {
+    pub(crate) plugin: PluginId,
+    /// The id that the plugin knows.
+    pub(crate) token: u32,
+    /// Nanoseconds since the start.
+    pub(crate) deadline: Option<u64>,
+}
+
+/// How a plugin's HTTP call ended.
+#[derive(Default)]
+pub(crate) struct HttpCallEnd {
+    pub(crate) headers: Arc<Fields>,
+    pub(crate) body: Bytes,
+    pub(crate) trailers: Arc<Fields>,
+    pub(crate) status: (u32, &'static str),
+}
+
+/// What waits until a callback has returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deferred {
+    Continue { stream: StreamId, filter: usize, direction: Direction },
+    Close { stream: StreamId },
+    LocalResponse { stream: StreamId },
+    Finalise { plugin: PluginId, context: u32 },
+}
+
+/// The callback that runs, and what it acts on.
+#[derive(Default)]
+pub(crate) struct Active {
+    pub(crate) plugin: PluginId,
+    pub(crate) callback: Option<On>,
+    /// The effective context; 0 before there is one.
+    pub(crate) context: u32,
+    /// The stream of the effective context, and the place in its chain.
+    pub(crate) stream: Option<(usize, usize)>,
+    /// The HTTP call that the callback is about.
+    pub(crate) http_call: Option<HttpCallEnd>,
+}
+
+impl State {
+    pub(crate) fn new(config: ProxyConfig) -> State {
+        State {
+            now: config.start_time,
+            uptime: 0,
+            random: config.seed,
+            config,
+            plugins: Vec::new(),
+            streams: Slab::new(),
+            next_serial: 0,
+            http_calls: BTreeMap::new(),
+            next_http_call: 0,
+            effects: VecDeque::new(),
+            deferred: VecDeque::new(),
+            active: Active::default(),
+            observer: None,
+        }
+    }
+
+    /// The active plugin.
+    pub(crate) fn plugin(&mut self) -> &mut Plugin {
+        &mut self.plugins[self.active.plugin.0]
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        self.plugins[self.active.plugin.0].rules
+    }
+
+    /// The stream of the effective context, and the filter that acts there.
+    pub(crate) fn stream(&mut self) -> Option<(&mut HttpStream, usize)> {
+        let (stream, filter) = self.active.stream?;
+        Some((self.streams.get_mut(stream)?, filter))
+    }
+
+    /// The stream's id, if it still is that stream.
+    pub(crate) fn find(&mut self, stream: StreamId) -> Option<&mut HttpStream> {
+        self.streams.get_mut(stream.index).filter(|found| found.id == stream)
+    }
+
+    pub(crate) fn log(&mut self, level: LogLevel, message: Bytes) {
+        if level >= self.config.log_level {
+            self.effects.push_back(Effect::Log { plugin: self.active.plugin, level, message });
+        }
+    }
+
+    /// The next of a sequence of numbers that the seed determines (SplitMix64).
+    pub(crate) fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.random;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^ (bits >> 31)
+    }
+}
+
+impl pw_abi::Values for State {
+    type Bytes = Bytes;
+    type Pairs = Arc<Fields>;
+}
+
+/// Sections whose calls are not there yet: each answers UNIMPLEMENTED.
+mod absent {
+    use super::State;
+
+    impl pw_abi::GrpcCalls for State {}
+    impl pw_abi::SharedKeyValueStore for State {}
+    impl pw_abi::SharedQueues for State {}
+    impl pw_abi::Metrics for State {}
+    impl pw_abi::ForeignFunctionInterface for State {}
+}
+
+/// A function without a status cannot fail.
+pub(crate) fn ignore(_: Result<(), Status>) -> Result<(), Exit> {
+    Ok(())
+}

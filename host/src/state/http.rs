@@ -1,0 +1,134 @@
+//! An HTTP stream: for each plugin of its chain and each direction what is held there.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::effect::Piece;
+use crate::fields::Fields;
+use crate::proxy::StreamInfo;
+use crate::{PluginId, StreamId};
+
+/// A request and its response on their way through a chain of plugins.
+pub(crate) struct HttpStream {
+    pub(crate) id: StreamId,
+    pub(crate) info: StreamInfo,
+    /// Nanoseconds since 1970.
+    pub(crate) started: u64,
+    pub(crate) filters: Vec<Filter>,
+    pub(crate) request: Message,
+    pub(crate) response: Message,
+    /// A response that a plugin gave itself and that was not sent yet.
+    pub(crate) local: Option<LocalResponse>,
+    /// What plugins have set by `proxy_set_property`.
+    pub(crate) properties: BTreeMap<Vec<u8>, Bytes>,
+    /// Nothing more is processed: the response is complete, or the stream was cut off.
+    pub(crate) over: bool,
+}
+
+/// A message as it is known to all plugins of the chain.
+#[derive(Default)]
+pub(crate) struct Message {
+    /// As seen last.
+    pub(crate) headers: Option<Arc<Fields>>,
+    /// As seen last.
+    pub(crate) trailers: Option<Arc<Fields>>,
+    /// Bytes of the body that came in.
+    pub(crate) size: u64,
+    /// The headers went out at the other end of the chain.
+    pub(crate) sent: bool,
+    /// The whole message did.
+    pub(crate) complete: bool,
+}
+
+/// A response that a plugin gives itself.
+pub(crate) struct LocalResponse {
+    pub(crate) headers: Fields,
+    pub(crate) body: Bytes,
+}
+
+/// A plugin's place in a chain.
+pub(crate) struct Filter {
+    pub(crate) plugin: PluginId,
+    pub(crate) context: u32,
+    pub(crate) request: Stage,
+    pub(crate) response: Stage,
+}
+
+/// What of a message is held at a plugin.
+#[derive(Default)]
+pub(crate) struct Stage {
+    /// The callback that runs, or from which processing is paused.
+    pub(crate) phase: Option<Phase>,
+    pub(crate) paused: bool,
+    /// The callback that runs has asked to be continued.
+    pub(crate) resume: bool,
+    /// Headers, and whether they end the message.
+    pub(crate) headers: Option<(Arc<Fields>, bool)>,
+    /// The body so far, and whether this is its end.
+    pub(crate) body: Option<(Bytes, bool)>,
+    pub(crate) trailers: Option<Arc<Fields>>,
+    /// What came while the headers were held.
+    pub(crate) waiting: VecDeque<Piece>,
+}
+
+/// A part of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Headers,
+    Body,
+    Trailers,
+}
+
+/// Which message of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Request,
+    Response,
+}
+
+impl HttpStream {
+    pub(crate) fn message(&mut self, direction: Direction) -> &mut Message {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
+    }
+
+    /// Where in the chain the `nth` plugin of a direction is: responses go backwards.
+    pub(crate) fn place(&self, nth: usize, direction: Direction) -> Option<usize> {
+        match direction {
+            Direction::Request => (nth < self.filters.len()).then_some(nth),
+            Direction::Response => self.filters.len().checked_sub(nth + 1),
+        }
+    }
+}
+
+impl Filter {
+    pub(crate) fn stage(&mut self, direction: Direction) -> &mut Stage {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
+    }
+}
+
+impl Stage {
+    /// Whether this is the callback that saw the end of a message without trailers, so that some can be added.
+    pub(crate) fn takes_new_trailers(&self) -> bool {
+        self.phase == Some(Phase::Body) && matches!(self.body, Some((_, true)))
+    }
+
+    /// Everything that is held, in order; what waits stays.
+    pub(crate) fn release(&mut self) -> Vec<Piece> {
+        self.phase = None;
+        self.paused = false;
+        self.resume = false;
+        let trailers = self.trailers.take().filter(|trailers| !trailers.is_empty());
+        let headers = self.headers.take().map(|(headers, end_of_stream)| Piece::Headers { headers, end_of_stream });
+        let body = self.body.take();
+        let body = body.map(|(body, end)| Piece::Body { body, end_of_stream: end && trailers.is_none() });
+        headers.into_iter().chain(body).chain(trailers.map(|trailers| Piece::Trailers { trailers })).collect()
+    }
+}
