@@ -205,7 +205,7 @@ macro_rules! table {
         )* }
     ) => {
         #[doc = concat!("The section \"", $title, "\" as data.")]
-        pub(super) const SECTION: &$crate::Section = &$crate::Section {
+        pub(super) static SECTION: $crate::Section = $crate::Section {
             slug: stringify!($slug),
             title: $title,
             host: &[$($crate::Function {

@@ -37,6 +37,16 @@ pub struct Case {
     pub(crate) expect: Expect,
 }
 
+impl Case {
+    /// The plugins whose modules are texts, and these; `$marker` still stands in them.
+    pub fn module_texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.plugins.iter().filter_map(|plugin| match &plugin.module {
+            Some(Module::Text(text)) => Some((plugin.name.as_str(), text.as_str())),
+            _ => None,
+        })
+    }
+}
+
 /// How binding a case is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {

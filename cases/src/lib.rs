@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod data;
 pub mod format;
 pub mod judge;
+pub mod known;
 pub mod lower;
 pub mod needs;
 pub mod probe;

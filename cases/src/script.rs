@@ -162,7 +162,7 @@ impl Script {
     pub fn functions(&self) -> Vec<&'static pw_abi::Function> {
         let called = |row: &&pw_abi::Function| {
             self.actions()
-                .any(|action| matches!(&action.act, Act::Call { function, .. } if std::ptr::eq(*function, *row)))
+                .any(|action| matches!(&action.act, Act::Call { function, .. } if function.name == row.name))
         };
         functions().filter(called).collect()
     }
@@ -219,7 +219,7 @@ impl Image {
         let Act::Call { function, lanes, outs } = &action.act else {
             return [u32::MAX, action.id, 0, 0].iter().flat_map(|word| word.to_le_bytes()).collect();
         };
-        let number = functions().position(|row| std::ptr::eq(row, *function)).unwrap_or(usize::MAX);
+        let number = functions().position(|row| row.name == function.name).unwrap_or(usize::MAX);
         let mut words = vec![number as u32, action.id, lanes.len() as u32, outs.len() as u32];
         let mut slots = Vec::new();
         for lane in lanes {

@@ -171,7 +171,7 @@ impl Transcript {
 }
 
 /// A serialised map as people read it.
-pub(crate) fn pairs_text(bytes: &[u8]) -> String {
+pub fn pairs_text(bytes: &[u8]) -> String {
     match pw_abi::pairs::decode(bytes) {
         Ok(pairs) => {
             let pairs: Fields = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();

@@ -73,7 +73,7 @@ fn status_in_sdks(linker: &mut Linker<Data>, name: &str) -> wasmtime::Result<()>
         _ => HttpStreams::proxy_clear_route_cache,
     };
     linker.func_wrap("env", name, move |mut caller: Caller<'_, Data>| -> u32 {
-        match caller.data_mut().state.as_mut().map(|state| function(&mut **state)) {
+        match caller.data_mut().state.as_deref_mut().map(function) {
             Some(Ok(())) => pw_abi::Status::OK.0,
             _ => pw_abi::Status::INTERNAL_FAILURE.0,
         }
@@ -214,7 +214,7 @@ mod shims {
             foreign_function_interface,
             unimplemented_wasi_functions,
         ];
-        let _: [_; pw_abi::SECTIONS.len()] = sections;
+        debug_assert_eq!(sections.len(), pw_abi::SECTIONS.len());
         sections.iter().try_for_each(|section| section(linker, version))
     }
 }

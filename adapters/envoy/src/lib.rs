@@ -1,1 +1,22 @@
-//! Empty.
+//! Runs scenarios on a real Envoy: the adapter protocol on one side, real sockets on loopback on the other.
+//!
+//! From the outside in: [`serve`] speaks the protocol, [`run`] does a scenario's steps and says what was seen,
+//! [`instance`] is one Envoy with the servers that it talks to. Below them, each knowing nothing of scenarios:
+//! [`find`] and [`guard`] (which program, and that it never outlives us), [`process`] (the child and its log),
+//! [`net`] and [`http2`] (sockets, frames), [`lds`] (listeners handed to Envoy), [`config`] (Envoy's configuration),
+//! [`log`] and [`attribution`] (whose line is it), [`threads`] (whose socket is it), [`window`] (order of events).
+
+pub mod attribution;
+pub mod config;
+pub mod find;
+pub mod guard;
+pub mod http2;
+pub mod instance;
+pub mod lds;
+pub mod log;
+pub mod net;
+pub mod process;
+pub mod run;
+pub mod serve;
+pub mod threads;
+pub mod window;

@@ -4,14 +4,13 @@ mod expect;
 mod node;
 mod values;
 
-pub use node::{Complaint, Error, Node, Read, Value, meant};
+pub use node::{Complaint, Error, Node, Read, Table, Value, meant, read};
 pub(crate) use values::{address, data, pairs, path, want};
 
 use pw_abi::Version;
 
 use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Level, Module, Plugin};
 use crate::format::expect::expect;
-use crate::format::node::Table;
 use crate::format::values::fields;
 use crate::scenario::Step;
 use crate::script::Allocation;
@@ -73,7 +72,8 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
     })
 }
 
-fn versions(node: &Node) -> Read<Vec<Version>> {
+/// A version, or a range of them.
+pub(crate) fn versions(node: &Node) -> Read<Vec<Version>> {
     let one = |name: &str| match Version::parse(name) {
         Some(version) => Ok(version),
         None => {
@@ -120,7 +120,8 @@ const HEADINGS: [&str; 12] = [
     "effective-context-changes",
 ];
 
-fn clause(node: &Node, versions: &[Version]) -> Read<String> {
+/// A clause that one of the versions has.
+pub(crate) fn clause(node: &Node, versions: &[Version]) -> Read<String> {
     let text = node.text()?;
     let (name, status) = text.split_once('/').map_or((text, None), |(name, status)| (name, Some(status)));
     let known = versions.iter().any(|version| match status {

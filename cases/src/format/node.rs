@@ -60,7 +60,7 @@ pub enum Value {
 }
 
 /// Reads a file's text.
-pub(super) fn read(source: &str) -> Read<Node> {
+pub fn read(source: &str) -> Read<Node> {
     let lines = Lines(source);
     let table = DeTable::parse(source).map_err(|error| Complaint {
         line: error.span().map_or(1, |span| lines.at(span.start)),

@@ -1,8 +1,5 @@
 //! Plugins and contexts: how they begin, end and fail.
 
-use bytes::Bytes;
-use pw_abi::LogLevel;
-
 use super::{PluginConfig, PluginId, Proxy, StartError, http};
 use crate::effect::Effect;
 use crate::guest::{Guest, On};
@@ -97,10 +94,7 @@ pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
 /// The plugin is not called again; its streams fail, its calls and its tick are forgotten.
 pub(super) fn fault(proxy: &mut Proxy, plugin: PluginId, reason: String) {
     proxy.guests[plugin.0] = None;
-    let state = proxy.state();
-    state.active.plugin = plugin;
-    state.log(LogLevel::CRITICAL, Bytes::from(reason.clone()));
-    state.effects.push_back(Effect::Fault { plugin, reason });
+    proxy.state().effects.push_back(Effect::Fault { plugin, reason });
     end(proxy, plugin);
 }
 

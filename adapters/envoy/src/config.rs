@@ -1,0 +1,274 @@
+//! Envoy's configuration as JSON: the bootstrap, and the listener of a scenario.
+//!
+//! Envoy is to add, limit and time out as little as it can, so that what is seen is the plugins' doing.
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use pw_cases::protocol::{Plugin, Run};
+use pw_cases::scenario::Step;
+use serde_json::{Value, json};
+
+/// The ports that Envoy is told of. All are on loopback.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    /// Where the adapter serves listeners to Envoy.
+    pub lds: u16,
+    /// Where Envoy listens for the adapter's signs of life.
+    pub barrier: u16,
+    /// Where Envoy listens for the clients of a scenario.
+    pub listener: u16,
+    /// The upstream of a scenario.
+    pub upstream: u16,
+    /// The servers of calls, in the order of [`CALLEES`].
+    pub callees: [u16; CALLEES.len()],
+    /// Refuses connections.
+    pub dead: u16,
+}
+
+/// The upstreams, besides [`UPSTREAM`], that plugins may call and that answer.
+pub const CALLEES: [&str; 2] = ["auth", "callout"];
+/// The upstream that every request is routed to.
+pub const UPSTREAM: &str = "upstream";
+
+const LDS: &str = "pw-conform-lds";
+const BUFFER: u32 = 64 << 20;
+/// Larger than any body of a case, so that a piece of a body is one frame and one callback.
+const FRAME: u32 = 4 << 20;
+const DAY: &str = "86400s";
+
+fn typed(kind: &str, mut value: Value) -> Value {
+    value["@type"] = json!(format!("type.googleapis.com/{kind}"));
+    value
+}
+
+/// What Envoy is started with.
+pub fn bootstrap(ports: &Ports) -> Value {
+    let callees = CALLEES.iter().zip(ports.callees).map(|(name, port)| cluster(name, port, None));
+    let clusters = [
+        cluster(LDS, ports.lds, None),
+        cluster(UPSTREAM, ports.upstream, Some(proxy_protocol())),
+        cluster("dead", ports.dead, None),
+    ];
+    json!({
+        "node": { "id": "pw-conform", "cluster": "pw-conform" },
+        "dynamic_resources": { "lds_config": {
+            "resource_api_version": "V3",
+            "initial_fetch_timeout": "0s",
+            "api_config_source": {
+                "api_type": "REST",
+                "transport_api_version": "V3",
+                "cluster_names": [LDS],
+                "refresh_delay": "0.001s",
+                "request_timeout": DAY,
+            },
+        } },
+        "static_resources": {
+            "listeners": [barrier(ports.barrier)],
+            "clusters": clusters.into_iter().chain(callees).collect::<Vec<_>>(),
+        },
+    })
+}
+
+/// The listener of a scenario.
+pub fn listener(name: &str, port: u16, run: &Run) -> Value {
+    let lone = run.plugins.len() == 1;
+    let mut filters = Vec::new();
+    if !sends(run, "x-forwarded-proto") {
+        filters.push(without_forwarded_proto());
+    }
+    filters.extend(run.plugins.iter().map(|plugin| wasm(plugin, root_id(plugin, lone))));
+    filters.push(json!({ "name": "router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router",
+        json!({ "suppress_envoy_headers": true })) }));
+    http_listener(name, port, json!({ "cluster": UPSTREAM, "timeout": "0s" }), "route", &filters)
+}
+
+/// Envoy marks the lines of a plugin's root context by its `root_id` and `vm_id` only, so plugins that share a chain
+/// need one. A lone plugin needs none and keeps the default, which some SDKs look their contexts up by.
+pub fn root_id(plugin: &Plugin, lone: bool) -> &str {
+    if lone { "" } else { &plugin.name }
+}
+
+fn sends(run: &Run, name: &str) -> bool {
+    run.steps.iter().any(|step| match step {
+        Step::RequestHeaders { headers, .. } => headers.iter().any(|(field, _)| field.as_str() == Some(name)),
+        _ => false,
+    })
+}
+
+/// Envoy adds `x-forwarded-proto` before any filter; this takes it away again.
+fn without_forwarded_proto() -> Value {
+    let mutation = json!({ "mutations": { "request_mutations": [{ "remove": "x-forwarded-proto" }] } });
+    json!({ "name": "as-sent", "typed_config":
+        typed("envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", mutation) })
+}
+
+fn wasm(plugin: &Plugin, root_id: &str) -> Value {
+    let bytes = |bytes: &[u8]| typed("google.protobuf.BytesValue", json!({ "value": BASE64.encode(bytes) }));
+    let mut vm = json!({
+        "vm_id": plugin.vm_id,
+        "runtime": "envoy.wasm.runtime.v8",
+        "code": { "local": { "inline_bytes": plugin.wasm } },
+        "configuration": bytes(&plugin.vm_configuration.0),
+    });
+    if !plugin.environment.is_empty() {
+        vm["environment_variables"] = json!({ "key_values": plugin.environment });
+    }
+    let config = json!({
+        "name": plugin.name,
+        "root_id": root_id,
+        "vm_config": vm,
+        "configuration": bytes(&plugin.configuration.0),
+    });
+    json!({ "name": plugin.name, "typed_config":
+        typed("envoy.extensions.filters.http.wasm.v3.Wasm", json!({ "config": config })) })
+}
+
+/// A listener of the same worker thread that only answers pings: when it does, earlier work of the thread is done.
+fn barrier(port: u16) -> Value {
+    let router = json!({ "name": "router", "typed_config":
+        typed("envoy.extensions.filters.http.router.v3.Router", json!({})) });
+    http_listener("barrier", port, json!({ "status": 204 }), "direct_response", &[router])
+}
+
+fn http_listener(name: &str, port: u16, action: Value, kind: &str, filters: &[Value]) -> Value {
+    let mut route = json!({ "match": { "prefix": "/" } });
+    route[kind] = action;
+    let manager = json!({
+        "stat_prefix": "pw",
+        "codec_type": "HTTP2",
+        "http2_protocol_options": http2(),
+        "common_http_protocol_options": { "idle_timeout": "0s", "max_headers_count": 20000 },
+        "max_request_headers_kb": 8192,
+        "stream_idle_timeout": "0s",
+        "delayed_close_timeout": "0s",
+        "drain_timeout": "0.001s",
+        "generate_request_id": false,
+        "preserve_external_request_id": true,
+        "server_header_transformation": "PASS_THROUGH",
+        "skip_xff_append": true,
+        "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": [route] }] },
+        "http_filters": filters,
+    });
+    let kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+    json!({
+        "name": name,
+        "address": address(port),
+        "per_connection_buffer_limit_bytes": BUFFER,
+        "filter_chains": [{ "filters": [{ "name": "http", "typed_config": typed(kind, manager) }] }],
+    })
+}
+
+fn cluster(name: &str, port: u16, transport: Option<Value>) -> Value {
+    let limits = json!({ "max_connections": 100_000, "max_pending_requests": 100_000, "max_requests": 100_000 });
+    let options = json!({
+        "explicit_http_config": { "http2_protocol_options": http2() },
+        "common_http_protocol_options": {
+            "idle_timeout": "0s",
+            "max_headers_count": 20000,
+            "max_response_headers_kb": 8192,
+        },
+    });
+    let mut cluster = json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "per_connection_buffer_limit_bytes": BUFFER,
+        "circuit_breakers": { "thresholds": [limits] },
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(port) } }] }],
+        },
+        "typed_extension_protocol_options": { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions":
+            typed("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", options) },
+    });
+    if let Some(transport) = transport {
+        cluster["transport_socket"] = transport;
+    }
+    cluster
+}
+
+/// A connection to the upstream begins with a line that names the client's port: this is how the adapter knows which
+/// of its streams it is, without a header that plugins could see. It also keeps streams on connections of their own.
+fn proxy_protocol() -> Value {
+    let raw = typed("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", json!({}));
+    let kind = "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport";
+    let config = json!({
+        "config": { "version": "V1" },
+        "transport_socket": { "name": "envoy.transport_sockets.raw_buffer", "typed_config": raw },
+    });
+    json!({ "name": "envoy.transport_sockets.upstream_proxy_protocol", "typed_config": typed(kind, config) })
+}
+
+fn http2() -> Value {
+    /// `SETTINGS_MAX_FRAME_SIZE`, for which Envoy has no option of its own.
+    const MAX_FRAME_SIZE: u32 = 5;
+    json!({
+        "initial_stream_window_size": BUFFER,
+        "initial_connection_window_size": BUFFER,
+        "custom_settings_parameters": [{ "identifier": MAX_FRAME_SIZE, "value": FRAME }],
+        "override_stream_error_on_invalid_http_message": true,
+        "max_consecutive_inbound_frames_with_empty_payload": 1000,
+    })
+}
+
+fn address(port: u16) -> Value {
+    json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use pw_cases::data::Data;
+
+    use super::*;
+
+    fn plugin(name: &str) -> Plugin {
+        Plugin {
+            name: name.into(),
+            vm_id: "vm".into(),
+            vm_configuration: Data(vec![0, 0xff]),
+            configuration: Data::default(),
+            environment: BTreeMap::from([("A".into(), "b".into())]),
+            wasm: "AGFzbQ==".into(),
+        }
+    }
+
+    fn filters(run: &Run) -> Vec<Value> {
+        let listener = listener("l", 1, run);
+        let manager = &listener["filter_chains"][0]["filters"][0]["typed_config"];
+        manager["http_filters"].as_array().expect("is a list").clone()
+    }
+
+    fn run(plugins: Vec<Plugin>, headers: &[&str]) -> Run {
+        let headers = headers.iter().map(|name| (Data::from(*name), Data::from("x"))).collect();
+        let steps = vec![Step::RequestHeaders { stream: 0, headers, end_of_stream: true }];
+        Run { id: "a/b".into(), abi: "0.2.1".into(), plugins, steps, hazard: false }
+    }
+
+    #[test]
+    fn plugins_keep_their_order_and_their_bytes() {
+        let filters = filters(&run(vec![plugin("a"), plugin("b")], &[":path"]));
+        let names: Vec<_> = filters.iter().map(|filter| filter["name"].as_str().unwrap_or_default()).collect();
+        assert_eq!(names, ["as-sent", "a", "b", "router"]);
+        let config = &filters[1]["typed_config"]["config"];
+        assert_eq!(config["root_id"], "a");
+        assert_eq!(config["vm_config"]["configuration"]["value"], "AP8=");
+        assert_eq!(config["vm_config"]["environment_variables"]["key_values"]["A"], "b");
+    }
+
+    #[test]
+    fn a_lone_plugin_has_no_root_id_and_sent_headers_stay() {
+        let filters = filters(&run(vec![plugin("a")], &[":path", "x-forwarded-proto"]));
+        assert_eq!(filters.len(), 2);
+        assert_eq!(filters[0]["typed_config"]["config"]["root_id"], "");
+    }
+
+    #[test]
+    fn the_bootstrap_names_every_upstream() {
+        let ports = Ports { lds: 1, barrier: 2, listener: 3, upstream: 4, callees: [5, 6], dead: 7 };
+        let bootstrap = bootstrap(&ports);
+        let clusters = bootstrap["static_resources"]["clusters"].as_array().expect("is a list");
+        let names: Vec<_> = clusters.iter().map(|cluster| cluster["name"].as_str().unwrap_or_default()).collect();
+        assert_eq!(names, [LDS, "upstream", "dead", "auth", "callout"]);
+    }
+}

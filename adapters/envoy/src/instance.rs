@@ -1,0 +1,404 @@
+//! One Envoy with all that it talks to: the server of listeners, the upstream, the servers of calls, the barrier.
+//!
+//! Turns bytes into what was seen, one thing after the other. Knows nothing of scenarios.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::time::Duration;
+
+use pw_cases::data::{Data, Fields};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::{self, CALLEES, Ports, UPSTREAM};
+use crate::http2::{Connection, Frame};
+use crate::lds::{Answer, Lds};
+use crate::log::Line;
+use crate::net::{self, Incoming, Reserved};
+use crate::process::Process;
+use crate::threads::{self, Ends};
+
+/// How long Envoy may take to start.
+const START: Duration = Duration::from_secs(30);
+/// How long the last words of a dead process may take.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long the death of a process may stay unnoticed.
+const GRACE: Duration = Duration::from_millis(50);
+/// How many lines of the log are kept for messages, and how much of each.
+const TAIL: usize = 20;
+const TAIL_WIDTH: usize = 500;
+
+/// A running Envoy. It is killed when this is dropped.
+pub struct Instance {
+    process: Process,
+    ports: Ports,
+    inbox: UnboundedReceiver<Incoming>,
+    sender: UnboundedSender<Incoming>,
+    links: BTreeMap<u64, Link>,
+    opened: u64,
+    lds: Lds,
+    barrier: Option<u64>,
+    pings: u64,
+    ahead: VecDeque<Seen>,
+    tail: VecDeque<String>,
+    exited: Option<String>,
+    log_ended: bool,
+    _reserved: [Reserved; 3],
+}
+
+/// Something that was seen of Envoy.
+pub enum Seen {
+    /// A line of its log.
+    Line(Line),
+    /// A frame on a connection of a client, to the upstream or to a server of calls.
+    Frame {
+        /// The connection.
+        link: u64,
+        /// Its other end.
+        peer: Peer,
+        /// The frame.
+        frame: Frame,
+    },
+    /// Such a connection ended.
+    Closed {
+        /// The connection.
+        link: u64,
+        /// Its other end.
+        peer: Peer,
+    },
+    /// The worker answered the ping of this number.
+    Pong(u64),
+    /// Envoy polled for listeners.
+    Polled,
+}
+
+/// Why nothing more will be seen.
+#[derive(Debug)]
+pub enum Gone {
+    /// The process died, and how.
+    Died(String),
+    /// The process lives, but does nothing any more.
+    Hung,
+    /// The adapter failed.
+    Broken(String),
+}
+
+/// What is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A scenario's listener.
+    Listener,
+    /// The barrier's listener.
+    Barrier,
+    /// The poll for listeners.
+    Lds,
+    /// Envoy as the client of the upstream, on behalf of a client with this port, if it is on behalf of one.
+    Upstream(Option<u16>),
+    /// Envoy as the client of a server of calls.
+    Callee(&'static str),
+}
+
+struct Link {
+    peer: Peer,
+    writer: OwnedWriteHalf,
+    http2: Connection,
+    ends: Ends,
+    /// The line before HTTP/2, as far as it has come; `None` if there is none to come.
+    opening: Option<Vec<u8>>,
+}
+
+impl Instance {
+    /// Starts Envoy and waits until it serves.
+    pub async fn start(adapter: &Path, program: &Path) -> Result<Instance, Gone> {
+        let failed = |error: std::io::Error| Gone::Broken(format!("failed to start {}: {error}", program.display()));
+        let (sender, inbox) = unbounded_channel();
+        let mut servers = Vec::new();
+        for _ in 0..2 + CALLEES.len() {
+            servers.push(net::serve(&sender).await.map_err(failed)?);
+        }
+        let reserved = [Reserved::new(), Reserved::new(), Reserved::new()].map(|reserved| reserved.map_err(failed));
+        let [barrier, listener, dead] = reserved;
+        let reserved = [barrier?, listener?, dead?];
+        let [barrier, listener, dead] = [0, 1, 2].map(|at: usize| reserved[at].port);
+        let ports =
+            Ports { lds: servers[0], upstream: servers[1], callees: [servers[2], servers[3]], barrier, listener, dead };
+        let process = Process::start(adapter, program, &config::bootstrap(&ports), &sender).map_err(failed)?;
+        let mut instance = Instance {
+            process,
+            ports,
+            inbox,
+            sender,
+            links: BTreeMap::new(),
+            opened: 0,
+            lds: Lds::default(),
+            barrier: None,
+            pings: 0,
+            ahead: VecDeque::new(),
+            tail: VecDeque::new(),
+            exited: None,
+            log_ended: false,
+            _reserved: reserved,
+        };
+        let why = match instance.await_start(Instant::now() + START).await {
+            Ok(true) => return Ok(instance),
+            Ok(false) => format!("it did not serve within {} s", START.as_secs()),
+            Err(Gone::Died(how)) => format!("it died: {how}"),
+            Err(Gone::Hung) => "it hung".into(),
+            Err(Gone::Broken(context)) => context,
+        };
+        Err(Gone::Broken(format!("failed to start {}: {why}{}", program.display(), instance.last_words())))
+    }
+
+    async fn await_start(&mut self, deadline: Instant) -> Result<bool, Gone> {
+        self.update(Vec::new()).await?;
+        while self.lds.verdict() != Some(true) {
+            if self.next(deadline).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        let stream = loop {
+            match net::connect(self.ports.barrier).await {
+                Ok(stream) => break stream,
+                Err(_) if Instant::now() > deadline => return Ok(false),
+                Err(_) => self.skip(Duration::from_millis(5)).await?,
+            }
+        };
+        self.barrier = Some(self.attach(stream, Peer::Barrier)?.0);
+        let ping = self.ping().await?;
+        loop {
+            match self.next(deadline).await? {
+                Some(Seen::Pong(number)) if number == ping => return Ok(true),
+                Some(_) => {}
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// The process id of Envoy, and the number of its main thread.
+    pub fn process(&self) -> u32 {
+        self.process.id
+    }
+
+    /// The port for a scenario's listener.
+    pub fn listener_port(&self) -> u16 {
+        self.ports.listener
+    }
+
+    /// Whether Envoy took the latest update of listeners; `None` until it says.
+    pub fn verdict(&self) -> Option<bool> {
+        self.lds.verdict()
+    }
+
+    /// Whether a connection belongs to Envoy's worker thread. When in doubt, it does.
+    pub fn is_worker(&self, link: u64) -> bool {
+        let ends = |link: u64| self.links.get(&link).map(|link| link.ends);
+        let (Some(barrier), Some(ends)) = (self.barrier.and_then(ends), ends(link)) else { return true };
+        threads::same_thread(self.process.id, barrier, ends).unwrap_or(true)
+    }
+
+    /// The last lines of the log, each on a line of its own.
+    pub fn last_words(&self) -> String {
+        self.tail.iter().map(|line| format!("\n  {line}")).collect()
+    }
+
+    /// Tells Envoy which listeners to run. The verdict comes later.
+    pub async fn update(&mut self, listeners: Vec<Value>) -> Result<(), Gone> {
+        let answer = self.lds.update(listeners);
+        self.answer(answer).await
+    }
+
+    /// Asks the worker for a sign of life; [`Seen::Pong`] of the returned number is the answer.
+    pub async fn ping(&mut self) -> Result<u64, Gone> {
+        self.pings += 1;
+        let number = self.pings;
+        if let Some(barrier) = self.barrier {
+            self.write(barrier, |http2| http2.ping(number)).await?;
+        }
+        Ok(number)
+    }
+
+    /// Connects to the scenario's listener. Returns the connection and its port, by which the upstream's side of it
+    /// can be told; `None` if nobody listens.
+    pub async fn connect(&mut self) -> Result<Option<(u64, u16)>, Gone> {
+        match net::connect(self.ports.listener).await {
+            Ok(stream) => self.attach(stream, Peer::Listener).map(Some),
+            // If the process is dead, then it is that.
+            Err(_) => self.skip(GRACE).await.map(|()| None),
+        }
+    }
+
+    /// Does something to a connection and writes what it has to say. A connection that is not there is left alone.
+    pub async fn write<T>(&mut self, link: u64, act: impl FnOnce(&mut Connection) -> T) -> Result<Option<T>, Gone> {
+        let Some(found) = self.links.get_mut(&link) else { return Ok(None) };
+        let result = act(&mut found.http2);
+        self.flush(link).await?;
+        Ok(Some(result))
+    }
+
+    /// Closes the connections of these peers.
+    pub fn close(&mut self, which: impl Fn(Peer) -> bool) {
+        self.links.retain(|_, link| !which(link.peer));
+    }
+
+    /// Whether Envoy still runs, after a time in which nobody watched it.
+    pub async fn is_alive(&mut self) -> bool {
+        self.skip(Duration::ZERO).await.is_ok()
+    }
+
+    /// Waits for the next thing to be seen; `None` if there is none before the deadline.
+    pub async fn next(&mut self, deadline: Instant) -> Result<Option<Seen>, Gone> {
+        loop {
+            if let Some(seen) = self.ahead.pop_front() {
+                return Ok(Some(seen));
+            }
+            if let Some(how) = self.exited.clone().filter(|_| self.log_ended) {
+                return Err(Gone::Died(how));
+            }
+            let end = if self.exited.is_some() { Instant::now() + LAST_WORDS } else { deadline };
+            // Only the wait is cut short, never what is done with the thing that came.
+            match (timeout_at(end, self.inbox.recv()).await, &self.exited) {
+                (Ok(Some(incoming)), _) => self.take(incoming).await?,
+                (_, Some(how)) => return Err(Gone::Died(how.clone())),
+                (_, None) => return Ok(None),
+            }
+        }
+    }
+
+    async fn take(&mut self, incoming: Incoming) -> Result<(), Gone> {
+        match incoming {
+            Incoming::Line(line) => self.take_line(&line),
+            Incoming::Exited(how) => self.exited = Some(how),
+            Incoming::LogEnded => self.log_ended = true,
+            Incoming::Accepted { server, stream } => {
+                let callee = self.ports.callees.iter().position(|port| *port == server).map(|at| CALLEES[at]);
+                let peer = match callee {
+                    Some(name) => Peer::Callee(name),
+                    None if server == self.ports.lds => Peer::Lds,
+                    None => Peer::Upstream(None),
+                };
+                // A connection that is gone before it can be read is of no interest.
+                if let Ok((link, _)) = self.attach(stream, peer) {
+                    self.flush(link).await?;
+                }
+            }
+            Incoming::Closed { connection } => {
+                if let Some(link) = self.links.remove(&connection) {
+                    self.ahead.push_back(Seen::Closed { link: connection, peer: link.peer });
+                }
+            }
+            Incoming::Bytes { connection, bytes } => self.take_bytes(connection, bytes).await?,
+        }
+        Ok(())
+    }
+
+    fn take_line(&mut self, text: &[u8]) {
+        let line = Line::parse(text);
+        if line.as_ref().is_none_or(|line| line.component != "wasm") {
+            let text = line.as_ref().map_or_else(|| String::from_utf8_lossy(text).into_owned(), Line::text);
+            self.tail.push_back(text.chars().take(TAIL_WIDTH).collect());
+            self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        }
+        self.ahead.extend(line.map(Seen::Line));
+    }
+
+    async fn take_bytes(&mut self, link: u64, bytes: Vec<u8>) -> Result<(), Gone> {
+        let Some(found) = self.links.get_mut(&link) else { return Ok(()) };
+        let bytes = match found.opening.take() {
+            None => bytes,
+            Some(opening) => match found.open([opening, bytes].concat()) {
+                None => return Ok(()),
+                Some(rest) => rest,
+            },
+        };
+        let peer = found.peer;
+        let frames = found.http2.receive(&bytes);
+        let frames = frames.map_err(|error| Gone::Broken(format!("Envoy sent bad HTTP/2: {error}")))?;
+        self.flush(link).await?;
+        for frame in frames {
+            match (peer, frame) {
+                (Peer::Lds, frame) => {
+                    let answer = self.lds.receive(link, frame);
+                    self.answer(answer).await?;
+                    self.ahead.push_back(Seen::Polled);
+                }
+                (Peer::Barrier, Frame::Pong(number)) => self.ahead.push_back(Seen::Pong(number)),
+                (Peer::Barrier, _) => {}
+                (_, frame) => self.ahead.push_back(Seen::Frame { link, peer, frame }),
+            }
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, answer: Option<Answer>) -> Result<(), Gone> {
+        let Some(Answer { connection, stream, body }) = answer else { return Ok(()) };
+        let field = |name: &str, value: &str| (Data::from(name), Data::from(value));
+        let fields: Fields = vec![field(":status", "200"), field("content-type", "application/json")];
+        self.write(connection, |http2| {
+            http2.send_fields(stream, &fields, false);
+            http2.send_data(stream, body.as_bytes(), true);
+        })
+        .await?;
+        Ok(())
+    }
+
+    fn attach(&mut self, stream: TcpStream, peer: Peer) -> Result<(u64, u16), Gone> {
+        self.opened += 1;
+        let link = self.opened;
+        let failed = |error: std::io::Error| Gone::Broken(format!("failed to use a connection: {error}"));
+        let ours = stream.local_addr().map_err(failed)?.port();
+        let ends = Ends { local: stream.peer_addr().map_err(failed)?.port(), remote: ours };
+        let writer = net::attach(link, stream, &self.sender).map_err(failed)?;
+        let http2 = match peer {
+            Peer::Listener | Peer::Barrier => Connection::client(),
+            _ => Connection::server(),
+        };
+        let opening = matches!(peer, Peer::Upstream(_)).then(Vec::new);
+        self.links.insert(link, Link { peer, writer, http2, ends, opening });
+        Ok((link, ours))
+    }
+
+    async fn flush(&mut self, link: u64) -> Result<(), Gone> {
+        let Some(found) = self.links.get_mut(&link) else { return Ok(()) };
+        let bytes = found.http2.take_output();
+        match net::write(&mut found.writer, &bytes).await {
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Gone::Hung),
+            // A closed connection is seen when it is read.
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets things pass unseen for a while.
+    async fn skip(&mut self, time: Duration) -> Result<(), Gone> {
+        let end = Instant::now() + time;
+        while self.next(end).await?.is_some() {}
+        Ok(())
+    }
+}
+
+impl Link {
+    /// Reads `PROXY TCP4 127.0.0.1 127.0.0.1 <client's port> <listener's port>`; returns what follows the line, if it
+    /// is complete.
+    fn open(&mut self, bytes: Vec<u8>) -> Option<Vec<u8>> {
+        let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") else {
+            self.opening = Some(bytes);
+            return None;
+        };
+        let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        self.peer = Peer::Upstream(line.split(' ').nth(4).and_then(|port| port.parse().ok()));
+        Some(bytes[end + 2..].to_vec())
+    }
+}
+
+impl Peer {
+    /// The name of the upstream that a call on such a connection is for.
+    pub fn upstream(self) -> Option<&'static str> {
+        match self {
+            Peer::Callee(name) => Some(name),
+            Peer::Upstream(_) => Some(UPSTREAM),
+            _ => None,
+        }
+    }
+}

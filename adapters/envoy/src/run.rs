@@ -1,0 +1,232 @@
+//! A scenario on one Envoy: start the plugins, do the steps, say what was seen.
+//!
+//! A step is done, then Envoy is left alone until it is idle: its worker thread answered several pings in a row, and
+//! between them nothing was seen. So a window ends when nothing is left to happen, however slow the machine is.
+
+mod sight;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pw_cases::protocol::Run;
+use pw_cases::scenario::Step;
+use pw_cases::transcript::Event;
+use tokio::time::Instant;
+
+use crate::attribution::Attribution;
+use crate::config;
+use crate::instance::{Gone, Instance, Peer, Seen};
+use crate::window::Window;
+use sight::Message;
+use steps::Client;
+
+/// A scenario may take so long, besides the time that it lets pass itself.
+const LIMIT: Duration = Duration::from_secs(15);
+/// So long may a ping take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// So long may the verdict on a listener take: modules are compiled before.
+const START: Duration = Duration::from_secs(10);
+/// So many pings in a row must be answered with nothing seen between them.
+const QUIET: u32 = 5;
+/// The time from an answer to the next ping.
+const PAUSE: Duration = Duration::from_millis(1);
+/// So many pings at most, for plugins that never rest.
+const PINGS: u32 = 150;
+/// So long may VMs take to go once their listener is gone.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The outcome of a scenario.
+pub struct Outcome {
+    /// What was seen.
+    pub events: Vec<Event>,
+    /// Envoy is as it was before and may serve another scenario.
+    pub reusable: bool,
+    /// The adapter failed, and how.
+    pub error: Option<String>,
+}
+
+/// Runs a scenario. `serial` is a number that no other scenario of this Envoy has.
+pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
+    let waits = run.steps.iter().map(|step| match step {
+        Step::Advance { milliseconds } => Duration::from_millis(*milliseconds),
+        _ => Duration::ZERO,
+    });
+    let mut stage = Stage {
+        deadline: Instant::now() + LIMIT + waits.sum(),
+        attribution: Attribution::new(instance.process(), &run.plugins),
+        instance,
+        run,
+        events: Vec::new(),
+        window: Window::default(),
+        beginning: Vec::new(),
+        complaints: Vec::new(),
+        rejection: None,
+        vms: 0,
+        seen: 0,
+        clients: BTreeMap::new(),
+        upstreams: BTreeMap::new(),
+        incoming: BTreeMap::new(),
+        calls: Vec::new(),
+    };
+    let mut reusable = false;
+    let ended = match stage.play(serial).await {
+        // What follows is not reported, but if it is the end of Envoy.
+        Ok(()) => stage.clear().await.map(|cleared| reusable = cleared),
+        Err(gone) => Err(gone),
+    };
+    let mut error = None;
+    match ended {
+        Ok(()) => {}
+        Err(Gone::Died(how)) => stage.die(how),
+        Err(Gone::Hung) => stage.die("hung, and was killed".into()),
+        Err(Gone::Broken(context)) => error = Some(format!("{context}{}", stage.instance.last_words())),
+    }
+    Outcome { events: stage.events, reusable, error }
+}
+
+struct Stage<'a> {
+    instance: &'a mut Instance,
+    run: &'a Run,
+    deadline: Instant,
+    events: Vec<Event>,
+    window: Window,
+    attribution: Attribution,
+    /// What the main thread's VMs logged, by VM and plugin: told of a plugin that was refused.
+    beginning: Vec<(usize, usize, Event)>,
+    /// What Envoy said of the main thread's VMs that failed.
+    complaints: Vec<String>,
+    /// Why Envoy did not take the listener.
+    rejection: Option<String>,
+    /// VMs in the process.
+    vms: u32,
+    /// Things seen so far.
+    seen: u64,
+    clients: BTreeMap<u32, Client>,
+    /// The upstream's side of streams whose response is not complete: connection and stream.
+    upstreams: BTreeMap<u32, (u64, u32)>,
+    /// Messages that arrive at our servers, by connection and stream.
+    incoming: BTreeMap<(u64, u32), Message>,
+    /// Calls that arrived: connection and stream, until they are answered or given up.
+    calls: Vec<Option<(u64, u32)>>,
+}
+
+impl Stage<'_> {
+    async fn play(&mut self, serial: u64) -> Result<(), Gone> {
+        let name = format!("scenario-{serial}");
+        let listener = config::listener(&name, self.instance.listener_port(), self.run);
+        let taken = self.update(vec![listener]).await?;
+        self.settle().await?;
+        if !taken {
+            self.refuse();
+            return Ok(());
+        }
+        self.end_window();
+        for (index, step) in (0..).zip(&self.run.steps) {
+            self.events.push(Event::Step { index });
+            self.act(step).await?;
+            self.settle().await?;
+            self.end_window();
+        }
+        Ok(())
+    }
+
+    fn die(&mut self, how: String) {
+        self.window.push(Event::Died { how });
+        self.end_window();
+    }
+
+    /// Leaves Envoy as it was before. Returns whether that could be done.
+    async fn clear(&mut self) -> Result<bool, Gone> {
+        self.instance.close(|peer| peer == Peer::Listener);
+        let removed = self.remove().await;
+        self.instance.close(|peer| matches!(peer, Peer::Upstream(_) | Peer::Callee(_)));
+        self.window.take();
+        removed.map(|()| self.vms == 0)
+    }
+
+    /// Hands Envoy these listeners and waits for its verdict.
+    async fn update(&mut self, listeners: Vec<serde_json::Value>) -> Result<bool, Gone> {
+        self.instance.update(listeners).await?;
+        let patience = Instant::now() + START;
+        loop {
+            if let Some(verdict) = self.instance.verdict() {
+                return Ok(verdict);
+            }
+            self.watch(patience).await?;
+        }
+    }
+
+    /// Removes the plugins and waits until their VMs are gone. A plugin may hold its VM back.
+    async fn remove(&mut self) -> Result<(), Gone> {
+        self.update(Vec::new()).await?;
+        self.settle().await?;
+        let patience = Instant::now() + FAREWELL;
+        while self.vms > 0 && Instant::now() < patience {
+            let end = patience.min(Instant::now() + PAUSE);
+            self.pass(end).await?;
+        }
+        self.settle().await
+    }
+
+    fn refuse(&mut self) {
+        let rejection = self.rejection.take().unwrap_or_else(|| "the listener was rejected".into());
+        // It ends with the plugin's name, which may be the end of another's.
+        let named = self.run.plugins.iter().enumerate().filter(|(_, plugin)| rejection.ends_with(&plugin.name));
+        let refused = named.max_by_key(|(_, plugin)| plugin.name.len()).map_or(0, |(at, _)| at);
+        // It was tried in a base VM, then in a canary; the latest got furthest. Whether the worker began to start the
+        // plugins before it is a matter of luck, so that is left out.
+        self.window.take();
+        let vm = self.beginning.iter().rev().find(|(_, plugin, _)| *plugin == refused).map(|(vm, ..)| *vm);
+        for (_, _, event) in self.beginning.drain(..).filter(|(of, plugin, _)| Some(*of) == vm && *plugin == refused) {
+            self.window.push(event);
+        }
+        self.complaints.push(rejection);
+        let plugin = self.run.plugins.get(refused).map(|plugin| plugin.name.clone()).unwrap_or_default();
+        self.window.push(Event::Refused { plugin, reason: self.complaints.join("; ") });
+        self.end_window();
+    }
+
+    fn end_window(&mut self) {
+        self.events.extend(self.window.take());
+    }
+}
+
+/// Waiting.
+impl Stage<'_> {
+    /// Waits until Envoy is idle.
+    async fn settle(&mut self) -> Result<(), Gone> {
+        let mut quiet = 0;
+        for _ in 0..PINGS {
+            let before = self.seen;
+            let ping = self.instance.ping().await?;
+            let patience = Instant::now() + PATIENCE;
+            while self.watch(patience).await? != Some(ping) {}
+            self.pass(Instant::now() + PAUSE).await?;
+            quiet = if self.seen == before { quiet + 1 } else { 0 };
+            if quiet == QUIET {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches until a moment.
+    async fn pass(&mut self, end: Instant) -> Result<(), Gone> {
+        while let Some(seen) = self.instance.next(end).await? {
+            self.see(seen);
+        }
+        if Instant::now() > self.deadline {
+            return Err(Gone::Broken(format!("the scenario did not end within {} s", LIMIT.as_secs())));
+        }
+        Ok(())
+    }
+
+    /// Watches one thing, which must come by then. Returns the number of the ping that was answered, if it was that.
+    async fn watch(&mut self, patience: Instant) -> Result<Option<u64>, Gone> {
+        let seen = self.instance.next(patience).await?.ok_or(Gone::Hung)?;
+        let pong = if let Seen::Pong(number) = seen { Some(number) } else { None };
+        self.see(seen);
+        Ok(pong)
+    }
+}

@@ -1,0 +1,114 @@
+//! What each step does to sockets and listeners.
+
+use std::time::Duration;
+
+use pw_cases::scenario::Step;
+use pw_cases::transcript::{Event, Part};
+use tokio::time::Instant;
+
+use super::Stage;
+use crate::http2::{CANCEL, Connection};
+use crate::instance::{Gone, Peer};
+
+/// The client's side of a stream.
+pub(super) struct Client {
+    pub(super) link: u64,
+    pub(super) stream: u32,
+    pub(super) port: u16,
+    /// The response began.
+    pub(super) begun: bool,
+    /// Nothing more is reported: the response is complete, or the stream was cut off.
+    pub(super) over: bool,
+}
+
+impl Stage<'_> {
+    /// Does a step. Nothing is waited for but what it takes to do it.
+    pub(super) async fn act(&mut self, step: &Step) -> Result<(), Gone> {
+        match step {
+            Step::RequestHeaders { stream, headers, end_of_stream } => {
+                let Some((link, port)) = self.instance.connect().await? else {
+                    // Nobody listens: the plugins were removed.
+                    self.window.push_part(Event::Client { stream: *stream, part: Part::Reset });
+                    return Ok(());
+                };
+                let opened = self.instance.write(link, |http2| {
+                    let at = http2.open();
+                    http2.send_fields(at, headers, *end_of_stream);
+                    at
+                });
+                let at = opened.await?.unwrap_or_default();
+                self.clients.insert(*stream, Client { link, stream: at, port, begun: false, over: false });
+            }
+            Step::RequestBody { stream, body, end_of_stream } => {
+                self.request(*stream, |http2, at| http2.send_data(at, &body.0, *end_of_stream)).await?;
+            }
+            Step::RequestTrailers { stream, trailers } => {
+                self.request(*stream, |http2, at| http2.send_fields(at, trailers, true)).await?;
+            }
+            Step::ResponseHeaders { stream, headers, end_of_stream } => {
+                self.answer(*stream, *end_of_stream, |http2, at| http2.send_fields(at, headers, *end_of_stream))
+                    .await?;
+            }
+            Step::ResponseBody { stream, body, end_of_stream } => {
+                self.answer(*stream, *end_of_stream, |http2, at| http2.send_data(at, &body.0, *end_of_stream)).await?;
+            }
+            Step::ResponseTrailers { stream, trailers } => {
+                self.answer(*stream, true, |http2, at| http2.send_fields(at, trailers, true)).await?;
+            }
+            Step::ClientReset { stream } => {
+                self.request(*stream, |http2, at| http2.reset(at, CANCEL)).await?;
+                self.clients.entry(*stream).and_modify(|client| client.over = true);
+            }
+            Step::UpstreamReset { stream } => {
+                self.answer(*stream, true, |http2, at| http2.reset(at, CANCEL)).await?;
+            }
+            Step::CallResponse { call, headers, body, trailers } => {
+                let (bare, plain) = (body.0.is_empty() && trailers.is_empty(), trailers.is_empty());
+                self.answer_call(*call, |http2, at| {
+                    http2.send_fields(at, headers, bare);
+                    if !body.0.is_empty() {
+                        http2.send_data(at, &body.0, plain);
+                    }
+                    if !plain {
+                        http2.send_fields(at, trailers, true);
+                    }
+                })
+                .await?;
+            }
+            Step::CallReset { call } => self.answer_call(*call, |http2, at| http2.reset(at, CANCEL)).await?,
+            Step::Advance { milliseconds } => {
+                self.pass(Instant::now() + Duration::from_millis(*milliseconds)).await?;
+            }
+            Step::Shutdown => {
+                self.clients.values_mut().for_each(|client| client.over = true);
+                self.instance.close(|peer| peer == Peer::Listener);
+                self.settle().await?;
+                self.remove().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn request(&mut self, stream: u32, act: impl FnOnce(&mut Connection, u32)) -> Result<(), Gone> {
+        let client = self.clients.get(&stream).filter(|client| !client.over);
+        self.send(client.map(|client| (client.link, client.stream)), act).await
+    }
+
+    async fn answer(&mut self, stream: u32, last: bool, act: impl FnOnce(&mut Connection, u32)) -> Result<(), Gone> {
+        let to = if last { self.upstreams.remove(&stream) } else { self.upstreams.get(&stream).copied() };
+        self.send(to, act).await
+    }
+
+    async fn answer_call(&mut self, call: u32, act: impl FnOnce(&mut Connection, u32)) -> Result<(), Gone> {
+        let to = self.calls.get_mut(call as usize).and_then(Option::take);
+        self.send(to, act).await
+    }
+
+    /// Does something to a stream of a connection. Where there is none, the step has no effect.
+    async fn send(&mut self, to: Option<(u64, u32)>, act: impl FnOnce(&mut Connection, u32)) -> Result<(), Gone> {
+        if let Some((link, stream)) = to {
+            self.instance.write(link, |http2| act(http2, stream)).await?;
+        }
+        Ok(())
+    }
+}

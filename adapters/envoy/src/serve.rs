@@ -1,0 +1,114 @@
+//! The adapter protocol: a request a line in, a response a line out. Keeps one Envoy from scenario to scenario.
+
+use std::path::PathBuf;
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use pw_cases::protocol::{Capability, Host, PROTOCOL, Request, Response, Run};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Stdin, Stdout};
+
+use crate::find::Program;
+use crate::instance::{Gone, Instance};
+use crate::run;
+
+/// The versions of the ABI that Envoy knows.
+const ABI: [&str; 3] = ["0.1.0", "0.2.0", "0.2.1"];
+
+const CAPABILITIES: [Capability; 8] = [
+    Capability::Http,
+    Capability::ConcurrentStreams,
+    Capability::Chains,
+    Capability::HttpCalls,
+    Capability::Time,
+    Capability::Environment,
+    Capability::Faults,
+    Capability::Shutdown,
+];
+
+/// Answers requests with what an Envoy does.
+pub struct Server {
+    adapter: PathBuf,
+    program: Program,
+    shared: Option<Instance>,
+    serial: u64,
+}
+
+impl Server {
+    /// For this Envoy. `adapter` is the adapter's own program, which guards it.
+    pub fn new(adapter: PathBuf, program: Program) -> Server {
+        Server { adapter, program, shared: None, serial: 0 }
+    }
+
+    /// Serves until it is told to stop or there are no more requests. An error means that nobody reads the responses.
+    pub async fn serve(mut self, input: Stdin, mut output: Stdout) -> std::io::Result<()> {
+        let mut lines = BufReader::new(input).split(b'\n');
+        while let Some(line) = lines.next_segment().await? {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let response = match serde_json::from_slice(&line) {
+                Ok(Request::Stop) => break,
+                Ok(Request::Start { protocol }) => self.start(protocol),
+                Ok(Request::Run(run)) => self.run(&run).await,
+                Err(error) => Response::Errored { context: format!("failed to read a request: {error}") },
+            };
+            // What is written are plain data types, so this cannot fail.
+            let mut text = serde_json::to_vec(&response).map_err(std::io::Error::other)?;
+            text.push(b'\n');
+            output.write_all(&text).await?;
+            output.flush().await?;
+        }
+        Ok(())
+    }
+
+    fn start(&self, protocol: u32) -> Response {
+        if protocol != PROTOCOL {
+            let context =
+                format!("failed to agree on a protocol: the runner speaks {protocol}, this adapter {PROTOCOL}");
+            return Response::Errored { context };
+        }
+        Response::Host(Host {
+            name: "envoy".into(),
+            version: self.program.version.clone(),
+            abi: ABI.map(String::from).to_vec(),
+            capabilities: CAPABILITIES.to_vec(),
+        })
+    }
+
+    async fn run(&mut self, run: &Run) -> Response {
+        if !ABI.contains(&run.abi.as_str()) {
+            return Response::Skipped { reason: format!("Envoy does not know version {} of the ABI", run.abi) };
+        }
+        if let Some(plugin) = run.plugins.iter().find(|plugin| BASE64.decode(&plugin.wasm).is_err()) {
+            let context = format!("{}: failed to read the module of plugin {}: not in base64", run.id, plugin.name);
+            return Response::Errored { context };
+        }
+        match self.instance(run.hazard).await {
+            Ok(instance) => self.run_on(instance, run).await,
+            Err(Gone::Broken(error)) => Response::Errored { context: format!("{}: {error}", run.id) },
+            Err(gone) => Response::Errored { context: format!("{}: failed to start Envoy: {gone:?}", run.id) },
+        }
+    }
+
+    /// The shared Envoy, or one of its own.
+    async fn instance(&mut self, own: bool) -> Result<Instance, Gone> {
+        if !own
+            && let Some(mut instance) = self.shared.take()
+            && instance.is_alive().await
+        {
+            return Ok(instance);
+        }
+        Instance::start(&self.adapter, &self.program.path).await
+    }
+
+    async fn run_on(&mut self, mut instance: Instance, run: &Run) -> Response {
+        self.serial += 1;
+        let outcome = run::run(&mut instance, run, self.serial).await;
+        if outcome.reusable && !run.hazard {
+            self.shared = Some(instance);
+        }
+        match outcome.error {
+            Some(error) => Response::Errored { context: format!("{}: {error}", run.id) },
+            None => Response::Ran { events: outcome.events },
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The adapter's program with a real Envoy. Without one (see `find`) nothing is tested, and that is said.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use pw_adapter_envoy::find;
+use pw_cases::data::{Data, Fields};
+use pw_cases::protocol::{PROTOCOL, Plugin, Request, Response, Run};
+use pw_cases::scenario::Step;
+use pw_cases::transcript::{Event, Part};
+
+struct Adapter {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Adapter {
+    fn start() -> Adapter {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pw-adapter-envoy"));
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the adapter was built for this test");
+        let input = child.stdin.take().expect("it is piped");
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        Adapter { child, input, output }
+    }
+
+    fn ask(&mut self, line: &str) -> Response {
+        writeln!(self.input, "{line}").expect("the adapter reads");
+        let mut answer = String::new();
+        self.output.read_line(&mut answer).expect("the adapter answers");
+        serde_json::from_str(&answer).expect("the answer is a response")
+    }
+
+    fn run(&mut self, plugins: Vec<Plugin>, steps: Vec<Step>, hazard: bool) -> Vec<Event> {
+        let run = Run { id: "test".into(), abi: "0.2.1".into(), plugins, steps, hazard };
+        match self.ask(&serde_json::to_string(&Request::Run(run)).expect("it is plain data")) {
+            Response::Ran { events } => events,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Drop for Adapter {
+    fn drop(&mut self) {
+        // If it has ended already, there is nothing to stop.
+        let _ = writeln!(self.input, r#"{{"type":"stop"}}"#);
+        let _ = self.child.wait();
+    }
+}
+
+/// A plugin of WAT: the module's fields, besides the marker, a memory and an allocator.
+fn plugin(name: &str, fields: &str) -> Plugin {
+    let text = format!(
+        r#"(module
+            (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+            (import "env" "proxy_http_call"
+                (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (func (export "proxy_abi_version_0_2_1"))
+            (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
+            {fields})"#
+    );
+    Plugin {
+        name: name.into(),
+        vm_id: "vm".into(),
+        vm_configuration: Data::default(),
+        configuration: Data::default(),
+        environment: BTreeMap::new(),
+        wasm: BASE64.encode(wat::parse_str(text).expect("the module is valid")),
+    }
+}
+
+/// Logs `text` in a callback with three parameters and then returns `result`.
+fn logs(callback: &str, text: &str, result: u32) -> String {
+    let size = text.len();
+    format!(
+        r#"(data (i32.const 64) "{text}")
+           (func (export "{callback}") (param i32 i32 i32) (result i32)
+               (drop (call $log (i32.const 3) (i32.const 64) (i32.const {size})))
+               (i32.const {result}))"#
+    )
+}
+
+fn fields(fields: &[(&str, &str)]) -> Fields {
+    fields.iter().map(|(name, value)| (Data::from(*name), Data::from(*value))).collect()
+}
+
+fn request(stream: u32, end_of_stream: bool) -> Step {
+    let headers = fields(&[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")]);
+    Step::RequestHeaders { stream, headers, end_of_stream }
+}
+
+fn response(stream: u32, status: &str) -> Step {
+    Step::ResponseHeaders { stream, headers: fields(&[(":status", status)]), end_of_stream: true }
+}
+
+/// An event in a few words, without the headers that Envoy adds.
+fn words(event: &Event) -> String {
+    let part = |part: &Part| match part {
+        Part::Headers { headers, end_of_stream } => {
+            let status = headers.iter().find(|(name, _)| name.as_str() == Some(":status"));
+            format!("headers {} {end_of_stream}", status.and_then(|(_, status)| status.as_str()).unwrap_or("-"))
+        }
+        Part::Body { body, end_of_stream } => format!("body {} {end_of_stream}", body.0.len()),
+        Part::Trailers { .. } => "trailers".into(),
+        Part::Reset => "reset".into(),
+    };
+    match event {
+        Event::Step { index } => format!("step {index}"),
+        Event::Log { plugin, level, message } => format!("{plugin} {level} {}", message.as_str().unwrap_or("?")),
+        Event::Upstream { stream, part: it } => format!("upstream {stream} {}", part(it)),
+        Event::Client { stream, part: it } => format!("client {stream} {}", part(it)),
+        Event::HttpCall { call, upstream, .. } => format!("call {call} {upstream}"),
+        Event::Fault { plugin, .. } => format!("{plugin} fault"),
+        Event::Refused { plugin, .. } => format!("{plugin} refused"),
+        Event::Died { how } => format!("died {how}"),
+        other => format!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn check(events: &[Event], expected: &[&str]) {
+    assert_eq!(events.iter().map(words).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn scenarios_on_a_real_envoy() {
+    if let Err(missing) = find::find(None) {
+        eprintln!("not tested: {missing}");
+        return;
+    }
+    let mut adapter = Adapter::start();
+    let start = serde_json::to_string(&Request::Start { protocol: PROTOCOL }).expect("it is plain data");
+    assert!(matches!(adapter.ask(&start), Response::Host(host) if host.name == "envoy"));
+    assert!(matches!(adapter.ask("nonsense"), Response::Errored { .. }));
+
+    let headers = |name, text| plugin(name, &logs("proxy_on_request_headers", text, 0));
+    let body = Data::from(vec![b'x'; 1 << 20]);
+    let steps = vec![
+        request(0, false),
+        Step::RequestBody { stream: 0, body: body.clone(), end_of_stream: false },
+        Step::RequestTrailers { stream: 0, trailers: fields(&[("a", "b")]) },
+        Step::ResponseHeaders { stream: 0, headers: fields(&[(":status", "201")]), end_of_stream: false },
+        Step::ResponseBody { stream: 0, body, end_of_stream: false },
+        Step::ResponseTrailers { stream: 0, trailers: fields(&[("a", "b")]) },
+    ];
+    check(
+        &adapter.run(vec![headers("p", "hello"), headers("q", "world")], steps, false),
+        &[
+            "step 0",
+            "p WARN hello",
+            "q WARN world",
+            "upstream 0 headers - false",
+            "step 1",
+            "upstream 0 body 1048576 false",
+            "step 2",
+            "upstream 0 trailers",
+            "step 3",
+            "client 0 headers 201 false",
+            "step 4",
+            "client 0 body 1048576 false",
+            "step 5",
+            "client 0 trailers",
+        ],
+    );
+
+    let steps = vec![request(0, true), request(1, true), response(1, "201"), response(0, "200"), Step::Shutdown];
+    let streams = [
+        ["step 0", "upstream 0 headers - true"],
+        ["step 1", "upstream 1 headers - true"],
+        ["step 2", "client 1 headers 201 true"],
+        ["step 3", "client 0 headers 200 true"],
+    ];
+    check(&adapter.run(vec![plugin("p", "")], steps, false), &[streams.as_flattened(), &["step 4"]].concat());
+
+    let paused = plugin("p", &logs("proxy_on_request_headers", "stop", 1));
+    check(
+        &adapter.run(vec![paused], vec![request(0, true), response(0, "200")], false),
+        &["step 0", "p WARN stop", "step 1"],
+    );
+
+    // Made in each of the plugin's VMs, told of one.
+    let call = r#"(data (i32.const 64) "auth")
+        (data (i32.const 128) "\03\00\00\00\07\00\00\00\03\00\00\00\05\00\00\00\01\00\00\00\0a\00\00\00\01\00\00\00:method\00GET\00:path\00/\00:authority\00a\00")
+        (func (export "proxy_on_configure") (param i32 i32) (result i32)
+            (i32.eqz (call $call (i32.const 64) (i32.const 4) (i32.const 128) (i32.const 61)
+                (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 5000) (i32.const 32))))"#;
+    let answer = Step::CallReset { call: 0 };
+    check(&adapter.run(vec![plugin("p", call)], vec![answer], false), &["call 0 auth", "step 0"]);
+
+    let trap = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable)"#;
+    check(
+        &adapter.run(vec![headers("p", "hello"), plugin("q", trap)], vec![request(0, true)], false),
+        &["step 0", "p WARN hello", "q fault", "client 0 headers 503 true"],
+    );
+
+    let refuses = r#"(func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 0))"#;
+    check(&adapter.run(vec![plugin("p", ""), plugin("q", refuses)], vec![request(0, true)], false), &["q refused"]);
+
+    let kills = r#"(func $early (drop (call $log (i32.const 3) (i32.const 64) (i32.const 1)))) (start $early)"#;
+    check(&adapter.run(vec![plugin("p", kills)], vec![request(0, true)], true), &["died SIGSEGV"]);
+    check(&adapter.run(vec![plugin("p", kills)], vec![request(0, true)], false), &["died SIGSEGV"]);
+    check(&adapter.run(Vec::new(), vec![Step::Advance { milliseconds: 1 }], false), &["step 0"]);
+}

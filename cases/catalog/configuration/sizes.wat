@@ -1,0 +1,16 @@
+;; Logs in `proxy_on_vm_start` and in `proxy_on_configure` the size that it is told, which must be below ten.
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "vm_start ?")
+  (data (i32.const 16) "configure ?")
+  (func (export "$marker"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_vm_start") (param $unused i32) (param $size i32) (result i32)
+    (i32.store8 (i32.const 9) (i32.add (i32.const 48) (local.get $size)))
+    (drop (call $log (i32.const 2) (i32.const 0) (i32.const 10)))
+    (i32.const 1))
+  (func (export "proxy_on_configure") (param $context i32) (param $size i32) (result i32)
+    (i32.store8 (i32.const 26) (i32.add (i32.const 48) (local.get $size)))
+    (drop (call $log (i32.const 2) (i32.const 16) (i32.const 11)))
+    (i32.const 1)))

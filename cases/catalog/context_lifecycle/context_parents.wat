@@ -1,0 +1,22 @@
+;; Logs for each context that begins whose child it is.
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "a plugin")
+  (data (i32.const 16) "a stream of the plugin")
+  (data (i32.const 48) "an orphan")
+  (global $plugin (mut i32) (i32.const 0))
+  (func (export "$marker"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func $say (param $at i32) (param $size i32)
+    (drop (call $log (i32.const 2) (local.get $at) (local.get $size))))
+  (func (export "proxy_on_context_create") (param $context i32) (param $parent i32)
+    (if (i32.eqz (local.get $context)) (then (call $say (i32.const 48) (i32.const 9)) (return)))
+    (if (i32.eqz (local.get $parent))
+      (then
+        (global.set $plugin (local.get $context))
+        (call $say (i32.const 0) (i32.const 8))
+        (return)))
+    (if (i32.eq (local.get $parent) (global.get $plugin))
+      (then (call $say (i32.const 16) (i32.const 22)))
+      (else (call $say (i32.const 48) (i32.const 9))))))

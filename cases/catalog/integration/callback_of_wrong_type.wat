@@ -1,0 +1,6 @@
+;; Its `proxy_on_configure` has neither parameters nor a result.
+(module
+  (memory (export "memory") 1)
+  (func (export "$marker"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_configure")))

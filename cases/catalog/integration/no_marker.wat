@@ -1,0 +1,5 @@
+;; Everything but a marker.
+(module
+  (memory (export "memory") 1)
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1)))

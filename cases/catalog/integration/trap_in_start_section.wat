@@ -1,0 +1,7 @@
+;; Traps while it is instantiated.
+(module
+  (memory (export "memory") 1)
+  (func (export "$marker"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func $trap unreachable)
+  (start $trap))

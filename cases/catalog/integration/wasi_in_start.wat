@@ -1,0 +1,25 @@
+;; Does in `_start` what a libc does there: asks for arguments, environment, time and randomness, and prints a line.
+;; Once configured, it logs the five answers.
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "answers:?????hello")
+  (data (i32.const 32) "\0d\00\00\00\05\00\00\00") ;; one piece: "hello"
+  (func $note (param $at i32) (param $errno i32)
+    (i32.store8 (local.get $at) (i32.add (i32.const 48) (local.get $errno))))
+  (func (export "$marker"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "_start")
+    (call $note (i32.const 8) (call $args (i32.const 64) (i32.const 68)))
+    (call $note (i32.const 9) (call $environ (i32.const 64) (i32.const 68)))
+    (call $note (i32.const 10) (call $clock (i32.const 0) (i64.const 1) (i32.const 64)))
+    (call $note (i32.const 11) (call $random (i32.const 64) (i32.const 8)))
+    (call $note (i32.const 12) (call $write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 64))))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (drop (call $log (i32.const 2) (i32.const 0) (i32.const 13)))
+    (i32.const 1)))

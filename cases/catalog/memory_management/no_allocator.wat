@@ -1,0 +1,15 @@
+;; Exports no allocator, and asks for a value that would need one; traps in the first stream if it was told that it has it.
+(module
+  (import "env" "proxy_set_shared_data" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_shared_data" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 32) "no_allocator")
+  (global $status (mut i32) (i32.const -1))
+  (func (export "$marker"))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (drop (call $set (i32.const 32) (i32.const 12) (i32.const 32) (i32.const 12) (i32.const 0)))
+    (global.set $status (call $get (i32.const 32) (i32.const 12) (i32.const 64) (i32.const 68) (i32.const 72)))
+    (i32.const 1))
+  (func (export "proxy_on_context_create") (param $context i32) (param $parent i32)
+    (if (i32.and (i32.ne (local.get $parent) (i32.const 0)) (i32.eqz (global.get $status)))
+      (then unreachable))))

@@ -1,0 +1,18 @@
+;; Sets a period when a stream begins, and logs in its ticks for which context they are.
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_tick_period_milliseconds" (func $period (param i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "for the plugin")
+  (data (i32.const 16) "for another")
+  (global $plugin (mut i32) (i32.const 0))
+  (func (export "$marker"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_context_create") (param $context i32) (param $parent i32)
+    (if (local.get $parent)
+      (then (drop (call $period (i32.const 10))))
+      (else (global.set $plugin (local.get $context)))))
+  (func (export "proxy_on_tick") (param $context i32)
+    (if (i32.eq (local.get $context) (global.get $plugin))
+      (then (drop (call $log (i32.const 2) (i32.const 0) (i32.const 14))))
+      (else (drop (call $log (i32.const 4) (i32.const 16) (i32.const 11)))))))

@@ -1,0 +1,196 @@
+//! The ledger of a host: which cases are known to fail on it, what it does instead, and why.
+//!
+//! A ledger is `known/<host>.toml`. Knows nothing of runs, and reads no files.
+//!
+//! ```toml
+//! [[known]]
+//! case   = "http_fields/get_value_missing_key"     # an id, `prefix/*`, or a list of these
+//! abi    = "0.2.0.."                               # as in a case; left out: all versions
+//! clause = "proxy_get_header_map_value/NOT_FOUND"  # or a list
+//! does   = "answers OK and an empty value"         # what the host does instead
+//! why    = "its map cannot tell the two apart"     # why it does that, and why it is no error of ours
+//! link   = "https://github.com/…"                  # may be left out
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use pw_abi::Version;
+
+use crate::case::Case;
+use crate::format::{self, Complaint, Error, Node, Read, Value, meant};
+
+/// What is known of a host.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    file: String,
+    entries: Vec<Known>,
+}
+
+/// One departure of a host.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The line of the ledger.
+    pub line: usize,
+    patterns: Vec<(usize, String)>,
+    versions: Vec<Version>,
+    /// The clauses that it departs from.
+    pub clauses: Vec<String>,
+    /// What it does instead.
+    pub does: String,
+    /// Why.
+    pub why: String,
+    /// Where more is said.
+    pub link: Option<String>,
+}
+
+/// Where the checkout that this was built in keeps its ledgers.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("known")
+}
+
+impl Ledger {
+    /// Reads the text of a ledger; `file` is its path for messages.
+    pub fn parse(file: &str, source: &str) -> Result<Ledger, Error> {
+        let read = || -> Read<Vec<Known>> {
+            let root = format::read(source)?;
+            root.table(&["known"])?.items("known")?.iter().map(known).collect()
+        };
+        let error = |Complaint { line, message }| Error { file: file.to_owned(), line, message };
+        read().map(|entries| Ledger { file: file.to_owned(), entries }).map_err(error)
+    }
+
+    /// The path that it was read from.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The entry about the case in that version.
+    pub fn find(&self, id: &str, version: Version) -> Option<&Known> {
+        let about = |entry: &&Known| entry.versions.contains(&version) && entry.patterns.iter().any(|(_, p)| is(p, id));
+        self.entries.iter().find(about)
+    }
+
+    /// What in it is about none of `cases`.
+    pub fn check(&self, cases: &[&Case]) -> Vec<Error> {
+        let patterns =
+            self.entries.iter().flat_map(|entry| entry.patterns.iter().map(move |pattern| (entry, pattern)));
+        let error = |line, message| Some(Error { file: self.file.clone(), line, message });
+        let complaint = |(entry, (line, pattern)): (&Known, &(usize, String))| {
+            let about: Vec<&&Case> = cases.iter().filter(|case| is(pattern, &case.id)).collect();
+            if about.is_empty() {
+                let meant = meant(pattern, cases.iter().map(|case| case.id.as_str()));
+                return error(*line, format!("no case `{pattern}`{meant}"));
+            }
+            let runs = about.iter().any(|case| case.versions.iter().any(|version| entry.versions.contains(version)));
+            if runs { None } else { error(*line, format!("`{pattern}` does not run in the versions of this entry")) }
+        };
+        patterns.filter_map(complaint).collect()
+    }
+}
+
+fn known(node: &Node) -> Read<Known> {
+    let table = node.table(&["case", "abi", "clause", "does", "why", "link"])?;
+    let versions = table.map("abi", format::versions)?.unwrap_or(Version::ALL.to_vec());
+    let clauses = one_or_more(table.need("clause")?)?;
+    let clauses = clauses.into_iter().map(|node| format::clause(node, &versions)).collect::<Read<_>>()?;
+    let patterns = one_or_more(table.need("case")?)?;
+    Ok(Known {
+        line: node.line,
+        patterns: patterns.into_iter().map(|node| Ok((node.line, node.text()?.to_owned()))).collect::<Read<_>>()?,
+        versions,
+        clauses,
+        does: sentence(table.need("does")?)?,
+        why: sentence(table.need("why")?)?,
+        link: table.map("link", |node| node.text().map(str::to_owned))?,
+    })
+}
+
+fn one_or_more(node: &Node) -> Read<Vec<&Node>> {
+    match &node.value {
+        Value::List(items) if items.is_empty() => node.complain("the list is empty"),
+        Value::List(items) => Ok(items.iter().collect()),
+        _ => Ok(vec![node]),
+    }
+}
+
+fn sentence(node: &Node) -> Read<String> {
+    match node.text()?.trim().trim_end_matches('.') {
+        "" => node.complain("this needs words"),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// Whether `id` is meant by the pattern: it is the id, or `prefix/*`.
+fn is(pattern: &str, id: &str) -> bool {
+    match pattern.strip_suffix("/*") {
+        Some(prefix) => id.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/')),
+        None => pattern == id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: &str = "[[known]]\ncase = [\"a/one\", \"b/*\"]\nabi = \"0.2.0..\"\nclause = \"proxy_log/OK\"\n\
+        does = \"Nothing.\"\nwhy = \"it sleeps\"\n";
+
+    fn case(id: &str, abi: &str) -> Case {
+        let source =
+            format!("title = \"t\"\nclause = [\"proxy_log/OK\"]\nlevel = \"required\"\nabi = \"{abi}\"\n");
+        format::parse(id, id, &source, &|_| Err(String::new())).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[track_caller]
+    fn ledger(source: &str) -> Ledger {
+        Ledger::parse("known/x.toml", source).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn an_entry_is_found_by_id_prefix_and_version() {
+        let ledger = ledger(ENTRY);
+        let rows = [
+            ("a/one", Version::V0_2_0, true),
+            ("a/one", Version::V0_1_0, false),
+            ("a/one_more", Version::V0_2_1, false),
+            ("b/any", Version::V0_2_1, true),
+            ("b", Version::V0_2_1, false),
+            ("bc/any", Version::V0_2_1, false),
+        ];
+        for (id, version, found) in rows {
+            assert_eq!(ledger.find(id, version).is_some(), found, "{id} {version}");
+        }
+        let entry = ledger.find("a/one", Version::V0_2_1).map(|entry| (entry.line, entry.does.as_str()));
+        assert_eq!(entry, Some((1, "Nothing")));
+    }
+
+    #[test]
+    fn entries_about_no_case_are_errors() {
+        let errors = ledger(ENTRY).check(&[&case("a/two", "0.2.0.."), &case("b/x", "0.1.0")]);
+        let errors: Vec<String> = errors.iter().map(Error::to_string).collect();
+        assert_eq!(
+            errors,
+            [
+                "known/x.toml:2: no case `a/one`, did you mean `a/two`?",
+                "known/x.toml:2: `b/*` does not run in the versions of this entry",
+            ]
+        );
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        let rows = [
+            ("[[known]]\ncase = \"a\"\nclaus = 1", "known/x.toml:3: unknown key `claus`, did you mean `clause`?"),
+            ("[[known]]\ncase = \"a\"", "known/x.toml:1: `clause` is missing"),
+            ("[[known]]\ncase = \"a\"\nclause = []", "known/x.toml:3: the list is empty"),
+            (
+                "[[known]]\ncase = \"a\"\nclause = \"proxy_log/OK\"\ndoes = \" \"",
+                "known/x.toml:4: this needs words",
+            ),
+        ];
+        for (source, message) in rows {
+            let error = Ledger::parse("known/x.toml", source).expect_err(source);
+            assert_eq!(error.to_string(), message);
+        }
+    }
+}

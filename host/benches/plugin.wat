@@ -1,0 +1,40 @@
+;; Makes one kind of call a thousand times per callback; which, `proxy_on_tick`'s and the path's first letter say.
+(module
+  (import "env" "proxy_get_current_time_nanoseconds" (func $time (param i32) (result i32)))
+  (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_replace_header_map_value" (func $replace (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_header_map_pairs" (func $pairs (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 16) "x-request-id")
+  (data (i32.const 32) "0123456789abcdef")
+  (global $what (mut i32) (i32.const 0))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
+  (func (export "proxy_on_context_create") (param i32 i32))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+  ;; The size of the configuration chooses the call.
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (global.set $what (local.get 1))
+    (i32.const 1))
+  (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_log") (param i32))
+  (func (export "proxy_on_delete") (param i32))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (local $left i32)
+    (if (i32.eqz (global.get $what)) (then (return (i32.const 0))))
+    (local.set $left (i32.const 1000))
+    (loop $next
+      (block $done
+        (if (i32.eq (global.get $what) (i32.const 1))
+          (then (drop (call $time (i32.const 64))) (br $done)))
+        (if (i32.eq (global.get $what) (i32.const 2))
+          (then
+            (drop (call $get (i32.const 0) (i32.const 16) (i32.const 12) (i32.const 64) (i32.const 68)))
+            (br $done)))
+        (if (i32.eq (global.get $what) (i32.const 3))
+          (then
+            (drop (call $replace (i32.const 0) (i32.const 16) (i32.const 12) (i32.const 32) (i32.const 16)))
+            (br $done)))
+        (drop (call $pairs (i32.const 0) (i32.const 64) (i32.const 68))))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br_if $next (local.get $left)))
+    (i32.const 0)))

@@ -1,0 +1,108 @@
+//! Which adapter `--host` means, and how to start it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::adapter::Adapter;
+use crate::adapter::process::Process;
+use crate::adapter::reference::Reference;
+use crate::cli::HostArgs;
+use crate::error::HarnessError;
+
+/// How to get at a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// The reference host, in process.
+    Reference,
+    /// A program, with its arguments, that speaks the adapter protocol; and how long it may take for a case.
+    Process(Vec<String>, Duration),
+}
+
+impl Connection {
+    /// What the flags say.
+    pub fn new(args: &HostArgs) -> Result<Connection, HarnessError> {
+        if args.envoy.is_some() && args.host != "envoy" {
+            return Err(HarnessError::new("--envoy goes with --host envoy"));
+        }
+        let words = match args.host.as_str() {
+            "reference" => return Ok(Connection::Reference),
+            "envoy" => envoy(args.envoy.as_deref())?,
+            command => match shlex::split(command) {
+                Some(words) if !words.is_empty() => words,
+                _ => {
+                    let message = format!("--host {command:?} is no command line: a quote is open, or it is empty");
+                    return Err(HarnessError::new(message));
+                }
+            },
+        };
+        Ok(Connection::Process(words, Duration::from_secs(args.timeout)))
+    }
+
+    /// Starts an adapter.
+    pub fn open(&self) -> Result<Box<dyn Adapter>, HarnessError> {
+        Ok(match self {
+            Connection::Reference => Box::new(Reference::new()?),
+            Connection::Process(words, timeout) => Box::new(Process::start(words.clone(), *timeout)?),
+        })
+    }
+
+    /// How many adapters to use if nobody says it.
+    pub fn jobs(&self) -> usize {
+        match self {
+            Connection::Reference => std::thread::available_parallelism().map_or(1, usize::from),
+            Connection::Process(..) => 1,
+        }
+    }
+}
+
+/// The adapter for Envoy, which is built beside this program.
+fn envoy(path: Option<&Path>) -> Result<Vec<String>, HarnessError> {
+    let own = std::env::current_exe().map_err(|error| HarnessError::io("find", "this program", &error))?;
+    let program = beside(&own);
+    if !program.is_file() {
+        let release = if own.parent().is_some_and(|folder| folder.ends_with("debug")) { "" } else { " --release" };
+        return Err(HarnessError::new(format!(
+            "the adapter for Envoy is not at {}: build it by `cargo build{release} -p pw-adapter-envoy`",
+            program.display()
+        )));
+    }
+    let mut words = vec![text(&program)?];
+    if let Some(path) = path {
+        words.extend(["--envoy".to_owned(), text(path)?]);
+    }
+    Ok(words)
+}
+
+/// Tests of this crate run one folder further down.
+fn beside(own: &Path) -> PathBuf {
+    let folder = own.parent().unwrap_or(Path::new(""));
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    folder.join(format!("pw-adapter-envoy{}", std::env::consts::EXE_SUFFIX))
+}
+
+fn text(path: &Path) -> Result<String, HarnessError> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| HarnessError::new(format!("the path {} is not UTF-8", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(host: &str) -> HostArgs {
+        HostArgs { host: host.to_owned(), envoy: None, timeout: 7, known: None }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_a_command_line() {
+        let words = |words: &[&str]| {
+            let words = words.iter().map(|word| (*word).to_owned()).collect();
+            Ok(Connection::Process(words, Duration::from_secs(7)))
+        };
+        assert_eq!(Connection::new(&args("reference")), Ok(Connection::Reference));
+        assert_eq!(Connection::new(&args("./mine --flag 'a b'")), words(&["./mine", "--flag", "a b"]));
+        assert!(Connection::new(&args("./mine 'a")).is_err());
+        assert!(Connection::new(&args(" ")).is_err());
+        assert!(Connection::new(&HostArgs { envoy: Some("envoy".into()), ..args("reference") }).is_err());
+    }
+}

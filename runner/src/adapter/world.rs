@@ -1,0 +1,203 @@
+//! The world around the reference host: a client, an upstream, the servers of calls; what they receive becomes events.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pw_cases::data::{Data, Fields};
+use pw_cases::scenario::{Scenario, Step};
+use pw_cases::transcript::{Event, Part};
+use pw_host::{Effect, HttpCallId, Piece, PluginConfig, PluginId, Proxy, ProxyConfig, StreamId, StreamInfo};
+
+/// The upstreams that cases may name; the last refuses connections.
+const UPSTREAMS: [&str; 4] = ["upstream", "auth", "callout", "dead"];
+
+/// 2020-01-01, in nanoseconds since 1970.
+const START: u64 = 1_577_836_800_000_000_000;
+
+/// A proxy and what is around it.
+pub struct World {
+    proxy: Proxy,
+    plugins: Vec<(PluginId, String)>,
+    streams: BTreeMap<u32, Stream>,
+    calls: Vec<HttpCallId>,
+    /// What was seen so far.
+    pub events: Vec<Event>,
+}
+
+struct Stream {
+    id: StreamId,
+    /// The upstream has a request that it can answer.
+    upstream: bool,
+}
+
+impl World {
+    /// A proxy without plugins.
+    pub fn new() -> World {
+        let config = ProxyConfig {
+            start_time: START,
+            seed: 1,
+            log_level: pw_abi::LogLevel::TRACE,
+            upstreams: UPSTREAMS.map(str::to_owned).to_vec(),
+        };
+        let proxy = Proxy::new(config);
+        World { proxy, plugins: Vec::new(), streams: BTreeMap::new(), calls: Vec::new(), events: Vec::new() }
+    }
+
+    /// The proxy.
+    pub fn proxy(&mut self) -> &mut Proxy {
+        &mut self.proxy
+    }
+
+    /// Loads and starts a plugin. A refusal is an event; false then.
+    pub fn start(&mut self, module: Result<pw_host::Module, pw_host::ModuleError>, config: PluginConfig) -> bool {
+        let name = config.name.clone();
+        let started = match module {
+            Ok(module) => self.proxy.add_plugin(&module, config).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        // What a plugin says before it fails is told too; the plugins before it have had their names already.
+        self.plugins.extend(started.iter().map(|id| (*id, name.clone())));
+        self.drain(&name);
+        if let Err(reason) = &started {
+            self.events.push(Event::Refused { plugin: name, reason: reason.clone() });
+        }
+        started.is_ok()
+    }
+
+    /// The name of a plugin; that of one which is just being started is `starting`.
+    pub fn name(&self, plugin: PluginId, starting: &str) -> String {
+        self.plugins.iter().find(|(id, _)| *id == plugin).map_or(starting, |(_, name)| name).to_owned()
+    }
+
+    /// Does what a scenario's world does.
+    pub fn run(&mut self, scenario: &Scenario) {
+        for (index, step) in scenario.steps.iter().enumerate() {
+            self.events.push(Event::Step { index: index as u32 });
+            self.step(step);
+            self.drain("");
+        }
+    }
+
+    /// Does a step.
+    pub fn step(&mut self, step: &Step) {
+        let stream = step.stream().and_then(|stream| self.streams.get(&stream));
+        let to_upstream = stream.map(|stream| stream.id);
+        let to_client = stream.filter(|stream| stream.upstream).map(|stream| stream.id);
+        match (step, to_upstream, to_client) {
+            (Step::RequestHeaders { stream, headers, end_of_stream }, _, _) => {
+                let info = StreamInfo {
+                    connection_id: u64::from(*stream) + 1,
+                    source: Some(([127, 0, 0, 1], 40000).into()),
+                    destination: Some(([127, 0, 0, 1], 8080).into()),
+                    upstream: Some(([127, 0, 0, 1], 8081).into()),
+                    protocol: "HTTP/2",
+                };
+                let plugins: Vec<PluginId> = self.plugins.iter().map(|(id, _)| *id).collect();
+                let id = self.proxy.open_stream(&plugins, info);
+                self.streams.insert(*stream, Stream { id, upstream: false });
+                self.proxy.request(id, Piece::headers(fields(headers), *end_of_stream));
+            }
+            (Step::RequestBody { body, end_of_stream, .. }, Some(id), _) => {
+                self.proxy.request(id, Piece::body(body.0.clone(), *end_of_stream));
+            }
+            (Step::RequestTrailers { trailers, .. }, Some(id), _) => {
+                self.proxy.request(id, Piece::trailers(fields(trailers)));
+            }
+            (Step::ResponseHeaders { headers, end_of_stream, .. }, _, Some(id)) => {
+                self.proxy.response(id, Piece::headers(fields(headers), *end_of_stream));
+            }
+            (Step::ResponseBody { body, end_of_stream, .. }, _, Some(id)) => {
+                self.proxy.response(id, Piece::body(body.0.clone(), *end_of_stream));
+            }
+            (Step::ResponseTrailers { trailers, .. }, _, Some(id)) => {
+                self.proxy.response(id, Piece::trailers(fields(trailers)));
+            }
+            (Step::ClientReset { .. }, Some(id), _) => self.proxy.downstream_reset(id),
+            (Step::UpstreamReset { .. }, _, Some(id)) => self.proxy.upstream_reset(id),
+            (Step::CallResponse { call, headers, body, trailers }, _, _) => {
+                if let Some(call) = self.calls.get(*call as usize) {
+                    self.proxy.http_call_response(*call, fields(headers), body.0.clone(), fields(trailers));
+                }
+            }
+            (Step::CallReset { call }, _, _) => {
+                if let Some(call) = self.calls.get(*call as usize) {
+                    self.proxy.http_call_failed(*call);
+                }
+            }
+            (Step::Advance { milliseconds }, _, _) => self.proxy.advance(Duration::from_millis(*milliseconds)),
+            (Step::Shutdown, _, _) => self.plugins.iter().for_each(|(id, _)| self.proxy.remove_plugin(*id)),
+            // Nobody is there to do it: the request never got so far, or the stream is over.
+            _ => {}
+        }
+    }
+
+    /// Turns effects into events, and refuses calls to where nobody is.
+    pub fn drain(&mut self, starting: &str) {
+        while let Some(effect) = self.proxy.next_effect() {
+            let event = self.event(effect, starting);
+            self.events.extend(event);
+        }
+    }
+
+    fn event(&mut self, effect: Effect, starting: &str) -> Option<Event> {
+        match effect {
+            Effect::Log { plugin, level, message } => {
+                let (plugin, level, message) = (self.name(plugin, starting), level.to_string(), Data(message.to_vec()));
+                Some(Event::Log { plugin, level, message })
+            }
+            Effect::Upstream { stream, piece } => {
+                let (stream, known) = self.known(stream)?;
+                known.upstream = true;
+                Some(Event::Upstream { stream, part: part(&piece) })
+            }
+            Effect::Downstream { stream, piece } => {
+                self.known(stream).map(|(stream, _)| Event::Client { stream, part: part(&piece) })
+            }
+            Effect::ResetUpstream { stream } => {
+                let (stream, known) = self.known(stream)?;
+                known.upstream = false;
+                Some(Event::Upstream { stream, part: Part::Reset })
+            }
+            Effect::ResetDownstream { stream } => {
+                self.known(stream).map(|(stream, _)| Event::Client { stream, part: Part::Reset })
+            }
+            Effect::HttpCall { call, upstream, .. } if upstream == "dead" => {
+                self.proxy.http_call_failed(call);
+                None
+            }
+            Effect::HttpCall { call, upstream, headers, body, trailers, .. } => {
+                self.calls.push(call);
+                let (call, body) = (self.calls.len() as u32 - 1, Data(body.to_vec()));
+                Some(Event::HttpCall { call, upstream, headers: seen(&headers), body, trailers: seen(&trailers) })
+            }
+            Effect::Fault { plugin, reason } => Some(Event::Fault { plugin: self.name(plugin, starting), reason }),
+            _ => None,
+        }
+    }
+
+    fn known(&mut self, id: StreamId) -> Option<(u32, &mut Stream)> {
+        self.streams.iter_mut().find(|(_, stream)| stream.id == id).map(|(number, stream)| (*number, stream))
+    }
+}
+
+impl Default for World {
+    fn default() -> World {
+        World::new()
+    }
+}
+
+fn fields(fields: &Fields) -> pw_host::Fields {
+    fields.iter().map(|(name, value)| (&name.0, &value.0)).collect()
+}
+
+fn seen(fields: &pw_host::Fields) -> Fields {
+    fields.iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+fn part(piece: &Piece) -> Part {
+    match piece {
+        Piece::Headers { headers, end_of_stream } => Part::Headers { headers: seen(headers), end_of_stream: *end_of_stream },
+        Piece::Body { body, end_of_stream } => Part::Body { body: Data(body.to_vec()), end_of_stream: *end_of_stream },
+        Piece::Trailers { trailers } => Part::Trailers { trailers: seen(trailers) },
+    }
+}

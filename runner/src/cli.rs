@@ -1,0 +1,213 @@
+//! The command line. Help, completions and the man page come from these definitions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pw_abi::Version;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pw-conform",
+    version,
+    about = "Does a host implement the Proxy-Wasm ABI? Runs the conformance catalog on it and says.",
+    after_help = "Exit codes: 0 nothing failed; 1 a case failed, or passes though the ledger says that it fails; \
+                  2 the harness or its input failed."
+)]
+pub struct Cli {
+    /// When to colour what is printed; NO_COLOR is honoured too
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
+    pub color: ColorWhen,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the usual names")]
+pub enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run cases on a host
+    Run(RunArgs),
+    /// List cases
+    List(ListArgs),
+    /// Run one case and show all of it: clauses, script, transcript, expected against actual
+    Explain(ExplainArgs),
+    /// Send one request through a plugin on the reference host
+    Try(TryArgs),
+    /// Print the ABI: every function, parameter, status and version
+    Abi(AbiArgs),
+    /// Make badges and the matrix of hosts from records
+    Report(ReportArgs),
+    /// List the compiled plugins of the catalog, check that they come from their sources, or rebuild them
+    Plugins(PluginsArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    Man,
+}
+
+/// Which host, and how.
+#[derive(Clone, Debug, Args)]
+pub struct HostArgs {
+    /// The host: `reference`, `envoy`, or the command line of a program that speaks the adapter protocol
+    #[arg(long, value_name = "HOST", default_value = "reference")]
+    pub host: String,
+    /// The Envoy that `--host envoy` runs [default: $PW_CONFORM_ENVOY, or `envoy` in the PATH]
+    #[arg(long, value_name = "PATH")]
+    pub envoy: Option<PathBuf>,
+    /// How many seconds an adapter may take for a case
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
+    /// The host's ledger of known failures [default: cases/known/<host>.toml]
+    #[arg(long, value_name = "FILE")]
+    pub known: Option<PathBuf>,
+}
+
+/// See [`Command::Run`].
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Case files, folders of such, or parts of ids (`http_fields`, `http_fields/get_value`) [default: the catalog]
+    #[arg(value_name = "PATH|FILTER")]
+    pub cases: Vec<String>,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub host: HostArgs,
+    /// Run for this version of the ABI alone
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub abi: Option<Version>,
+    /// How many adapters work side by side [default: one per core for the reference host, else 1]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Write a record of the run, in JSON lines
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub report: Option<PathBuf>,
+    /// Write a JUnit report of the run
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+/// See [`Command::List`].
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// Case files, folders of such, or parts of ids [default: the catalog]
+    #[arg(value_name = "PATH|FILTER")]
+    pub cases: Vec<String>,
+    /// Print an array of objects
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// See [`Command::Explain`].
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// An id, a part of one that no other case has, or a file
+    #[arg(value_name = "CASE")]
+    pub case: String,
+    /// For this version of the ABI [default: the latest of the case that the host implements]
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub abi: Option<Version>,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub host: HostArgs,
+}
+
+/// See [`Command::Try`].
+#[derive(Clone, Debug, Args)]
+pub struct TryArgs {
+    /// The plugin
+    #[arg(value_name = "PLUGIN.wasm")]
+    pub plugin: PathBuf,
+    /// The request's path
+    #[arg(value_name = "PATH", default_value = "/")]
+    pub path: String,
+    /// The plugin's configuration: a file, or the text itself
+    #[arg(long, value_name = "FILE|TEXT")]
+    pub config: Option<String>,
+    /// The request's method [default: GET, or POST with a body]
+    #[arg(short = 'X', long, value_name = "METHOD")]
+    pub method: Option<String>,
+    /// A header of the request
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// The request's body
+    #[arg(short = 'd', long, value_name = "BODY")]
+    pub data: Option<String>,
+    /// Show every callback and call
+    #[arg(long)]
+    pub trace: bool,
+}
+
+/// See [`Command::Abi`].
+#[derive(Clone, Debug, Args)]
+pub struct AbiArgs {
+    /// This version [default: 0.2.1]
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub abi: Option<Version>,
+    /// Print an array of objects, one per function
+    #[arg(long)]
+    pub json: bool,
+    /// Print reports/abi.md: all versions
+    #[arg(long, conflicts_with_all = ["json", "abi"])]
+    pub markdown: bool,
+}
+
+/// See [`Command::Report`].
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// Records of runs, one per host
+    #[arg(value_name = "FILE.jsonl", required = true)]
+    pub records: Vec<PathBuf>,
+    /// Where to write the badges and the matrix
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+}
+
+/// See [`Command::Plugins`].
+#[derive(Clone, Debug, Args)]
+pub struct PluginsArgs {
+    /// Rebuild, and compare with what is there
+    #[arg(long, conflicts_with = "build")]
+    pub check: bool,
+    /// Rebuild, and write modules and manifest
+    #[arg(long)]
+    pub build: bool,
+    /// The manifest [default: cases/plugins/manifest.toml]
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+}
+
+fn version(name: &str) -> Result<Version, String> {
+    let names: Vec<&str> = Version::ALL.into_iter().map(Version::name).collect();
+    Version::parse(name).ok_or_else(|| format!("there are {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn try_takes_a_request_as_curl_does() {
+        let words = ["pw-conform", "try", "p.wasm", "-X", "PUT", "-H", "a: b", "-H", "c: d", "-d", "body", "/x?y=z"];
+        let Command::Try(args) = Cli::parse_from(words).command else { panic!("another command") };
+        assert_eq!((args.method.as_deref(), args.path.as_str(), args.headers.len()), (Some("PUT"), "/x?y=z", 2));
+    }
+}

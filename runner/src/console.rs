@@ -1,0 +1,167 @@
+//! What is printed. The only one that prints: results to the standard output, complaints and progress to the standard
+//! error.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write, stderr, stdout};
+use std::time::Duration;
+
+use crate::cli::ColorWhen;
+use crate::record::{Case, Counts, Header};
+use crate::verdict::Verdict;
+
+/// The terminal, or what stands in its place.
+#[derive(Debug)]
+pub struct Console {
+    color: bool,
+    progress: bool,
+    width: usize,
+    last_reason: Option<String>,
+    repeated: usize,
+}
+
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const BOLD: &str = "1";
+
+impl Console {
+    /// A console that colours as told, or if it is on a terminal and `NO_COLOR` is not set.
+    pub fn new(color: ColorWhen) -> Console {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let color = match color {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => stdout().is_terminal() && !set("NO_COLOR") && !dumb,
+        };
+        let progress = stderr().is_terminal() && !dumb && !set("CI");
+        let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
+        Console { color, progress, width, last_reason: None, repeated: 0 }
+    }
+
+    /// Prints a text as it is.
+    pub fn print(&self, text: &str) {
+        // Whoever reads may have read enough.
+        let _ = stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush());
+    }
+
+    /// Complains.
+    pub fn error(&self, message: &str) {
+        self.clear();
+        let _ = writeln!(stderr(), "{} {message}", self.paint(RED, "error:"));
+    }
+
+    /// Shows how far a run is.
+    pub fn progress(&self, done: usize, planned: usize, id: &str) {
+        if self.progress {
+            let line: String = format!("{done}/{planned} {id}").chars().take(self.width.saturating_sub(1)).collect();
+            let _ = write!(stderr(), "\r\x1b[K{line}").and_then(|()| stderr().flush());
+        }
+    }
+
+    /// Shows a case that somebody has to look at.
+    pub fn case(&mut self, case: &Case) {
+        if !case.verdict.is_bad() {
+            return;
+        }
+        if case.verdict == Verdict::Error && case.reason.is_some() && self.last_reason == case.reason {
+            self.repeated += 1;
+            return;
+        }
+        self.repetitions();
+        if case.verdict == Verdict::Error {
+            self.last_reason.clone_from(&case.reason);
+        }
+        self.clear();
+        self.print(&self.block(case));
+    }
+
+    /// Shows what came of a run, in one line.
+    pub fn summary(&mut self, header: &Header, counts: Counts, took: Duration) {
+        self.repetitions();
+        self.clear();
+        let bad = Verdict::ALL.iter().any(|(verdict, _)| verdict.is_bad() && counts.get(*verdict) > 0);
+        let host = format!("{} {}:", header.host.name, header.host.version);
+        let host = self.paint(if bad { RED } else { GREEN }, &host);
+        let seconds = took.as_secs_f64();
+        self.print(&format!("{host} {} in {seconds:.1} s\n", counted(counts)));
+    }
+
+    /// Says how many more cases failed as the last one that was shown.
+    fn repetitions(&mut self) {
+        if self.repeated > 0 {
+            self.clear();
+            self.print(&format!("      and {} more for the same reason\n\n", self.repeated));
+        }
+        self.repeated = 0;
+        self.last_reason = None;
+    }
+
+    fn clear(&self) {
+        if self.progress {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+    }
+
+    fn block(&self, case: &Case) -> String {
+        let verdict = if case.verdict == Verdict::Stale { YELLOW } else { RED };
+        let verdict = self.paint(verdict, &format!("{:5}", case.verdict));
+        let id = self.paint(BOLD, &case.id);
+        let mut text = format!("{verdict} {id} (ABI v{}, {})\n      {}\n", case.abi, case.level, case.title);
+        for finding in &case.findings {
+            let line = if finding.line == 0 { String::new() } else { format!(":{}", finding.line) };
+            let _ = writeln!(text, "      {}{line}: {}", case.file, finding.subject);
+            let _ = writeln!(text, "        expected {}", self.paint(GREEN, &finding.expected));
+            let _ = writeln!(text, "        actual   {}", self.paint(RED, &finding.actual));
+        }
+        if let Some(reason) = &case.reason {
+            let _ = writeln!(text, "      {}", reason.replace('\n', "\n      "));
+        }
+        if case.verdict != Verdict::Error {
+            let _ = writeln!(text, "      clause {}", case.clause.join(", "));
+        }
+        if let Some(command) = &case.reproduce {
+            let _ = writeln!(text, "      {command}");
+        }
+        text + "\n"
+    }
+
+    fn paint(&self, color: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// `240 passed, 0 failed`, and what else there is.
+fn counted(counts: Counts) -> String {
+    let always = |verdict| matches!(verdict, Verdict::Pass | Verdict::Fail);
+    let counted = Verdict::ALL.iter().filter(|(verdict, _)| always(*verdict) || counts.get(*verdict) > 0);
+    counted.map(|(verdict, name)| format!("{} {name}", counts.get(*verdict))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::sample;
+
+    #[test]
+    fn a_failure_says_where_what_and_how_to_see_it_again() {
+        let console = Console::new(ColorWhen::Never);
+        let record = sample("x", &[("a/b", "0.2.1", Verdict::Fail)]);
+        let expected = "fail  a/b (ABI v0.2.1, required)\n      the title of a/b\n      \
+            cases/catalog/a/b.toml:12: proxy_log\n        expected OK\n        actual   BAD_ARGUMENT\n      \
+            clause proxy_log/OK\n      cargo conform explain a/b --abi 0.2.1 --host x\n\n";
+        assert_eq!(console.block(&record.cases[0]), expected);
+    }
+
+    #[test]
+    fn a_summary_counts_what_there_is() {
+        let record = sample("x", &[("a/b", "0.2.1", Verdict::Pass), ("a/b", "0.2.0", Verdict::Skip)]);
+        assert_eq!(counted(record.footer.counts), "1 passed, 0 failed, 1 skipped");
+    }
+
+    #[test]
+    fn colour_is_as_told() {
+        let text = |when| Console::new(when).paint(RED, "x");
+        assert_eq!((text(ColorWhen::Always).as_str(), text(ColorWhen::Never).as_str()), ("\x1b[31mx\x1b[0m", "x"));
+    }
+}

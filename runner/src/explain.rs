@@ -1,0 +1,133 @@
+//! One case with all that there is to say of it: what it checks, what it does, what was seen, what was expected.
+
+use std::fmt::Write;
+
+use pw_abi::Version;
+use pw_cases::case::Case;
+use pw_cases::protocol::Host;
+
+use crate::adapter::connect::Connection;
+use crate::attempt::{Attempt, attempt};
+use crate::cli::ExplainArgs;
+use crate::commands::Exit;
+use crate::console::Console;
+use crate::error::HarnessError;
+use crate::plan::Job;
+use crate::record::{self, Counts};
+use crate::select::select_one;
+use crate::verdict::{reproduce, weigh};
+
+/// Runs one case and shows it.
+pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> {
+    let selected = select_one(&args.case)?;
+    let case = &selected.case;
+    if let Some(version) = args.abi.filter(|version| !case.versions.contains(version)) {
+        return Err(HarnessError::new(format!("`{}` does not run for ABI v{version}; {}", case.id, versions(case))));
+    }
+    let connection = Connection::new(&args.host);
+    console.print(&about(case));
+    let mut adapter = connection?.open()?;
+    let host = adapter.host().clone();
+    let version = args.abi.unwrap_or_else(|| latest(case, &host));
+    let job = Job { case, target: &selected.target, version };
+    let ledger = crate::run::ledger(&args.host, &host)?;
+    let attempt = attempt(job, adapter.as_mut());
+    let line = weigh(job, &attempt, &ledger, &args.host.host);
+    console.print(&came_of_it(&line, &attempt, &host));
+    console.print(&format!("{}\n", reproduce(job, &args.host.host)));
+    Ok(Exit::of(Counts::of([&line]), false))
+}
+
+/// The latest version of the case that the host implements, else the case's latest.
+fn latest(case: &Case, host: &Host) -> Version {
+    let implemented = |version: &&Version| host.abi.iter().any(|name| name == version.name());
+    let latest = case.versions.iter().rev().find(implemented).or(case.versions.last());
+    latest.copied().unwrap_or(Version::V0_2_1)
+}
+
+fn versions(case: &Case) -> String {
+    let versions: Vec<&str> = case.versions.iter().map(|version| version.name()).collect();
+    format!("it is for {}", versions.join(", "))
+}
+
+/// What a case is, without running it.
+fn about(case: &Case) -> String {
+    let mut text = format!("{}: {}\n\n", case.id, case.title);
+    let _ = writeln!(text, "file      {}\nlevel     {}\nversions  {}", case.file, case.level, &versions(case)[10..]);
+    let optional = [("why", &case.why), ("question", &case.question)];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{name:8}  {value}");
+        }
+    }
+    text += "\nclauses\n";
+    for clause in &case.clauses {
+        let _ = writeln!(text, "  {clause}{}", doc(clause).map_or(String::new(), |doc| format!("\n    {doc}")));
+    }
+    let _ = writeln!(text, "\nscript\n{}", numbered(&case.source));
+    for (plugin, module) in case.module_texts() {
+        let _ = writeln!(text, "module of {plugin}\n{}", numbered(module));
+    }
+    text
+}
+
+/// What the table says of a clause.
+fn doc(clause: &str) -> Option<&'static str> {
+    let name = clause.split('/').next().unwrap_or_default();
+    let functions = || pw_abi::SECTIONS.iter().flat_map(|section| section.host);
+    let callbacks = || pw_abi::SECTIONS.iter().flat_map(|section| section.guest);
+    let function = functions().find(|row| row.name == name || row.qualified() == name).map(|row| row.doc);
+    function.or_else(|| callbacks().find(|row| row.name == name).map(|row| row.doc))
+}
+
+fn numbered(source: &str) -> String {
+    let width = source.lines().count().to_string().len();
+    let line = |(index, line): (usize, &str)| format!("  {:width$} │ {line}", index + 1).trim_end().to_owned() + "\n";
+    source.lines().enumerate().map(line).collect()
+}
+
+/// What came of running it.
+fn came_of_it(line: &record::Case, attempt: &Attempt, host: &Host) -> String {
+    let mut text = String::new();
+    if let Attempt::Judged(transcript, _) = attempt {
+        let transcript: String = transcript.to_string().lines().map(|line| format!("  {line}\n")).collect();
+        let _ = writeln!(text, "transcript on {} {}, ABI v{}\n{transcript}", host.name, host.version, line.abi);
+    }
+    let reason = line.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    let _ = writeln!(text, "{}{reason}", line.verdict);
+    if let Some(link) = &line.link {
+        let _ = writeln!(text, "  {link}");
+    }
+    if let Some(answer) = &line.answer {
+        let _ = writeln!(text, "  answer {answer}");
+    }
+    for finding in &line.findings {
+        let place = if finding.line == 0 { line.file.clone() } else { format!("{}:{}", line.file, finding.line) };
+        let (subject, expected, actual) = (&finding.subject, &finding.expected, &finding.actual);
+        let _ = writeln!(text, "  {place}: {subject}\n    expected {expected}\n    actual   {actual}");
+    }
+    text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clause_is_explained_by_the_table() {
+        let rows = [
+            ("proxy_log/OK", true),
+            ("proxy_on_request_headers", true),
+            ("wasi_snapshot_preview1.fd_write/BADF", true),
+            ("#http-fields", false),
+        ];
+        for (clause, found) in rows {
+            assert_eq!(doc(clause).is_some(), found, "{clause}");
+        }
+    }
+
+    #[test]
+    fn lines_are_numbered_as_messages_number_them() {
+        assert_eq!(numbered("a\n\nb\n"), "  1 │ a\n  2 │\n  3 │ b\n");
+    }
+}

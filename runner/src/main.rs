@@ -1,0 +1,18 @@
+//! The program: reads the command line, does what it says, and exits by what came out.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use pw_conform::cli::Cli;
+use pw_conform::commands;
+use pw_conform::console::Console;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut console = Console::new(cli.color);
+    let exit = commands::run(&cli.command, &mut console).unwrap_or_else(|error| {
+        console.error(&error.to_string());
+        commands::Exit::Broken
+    });
+    ExitCode::from(exit as u8)
+}

@@ -1,0 +1,90 @@
+//! The command `plugins`: that the catalog's compiled plugins come from their sources.
+
+mod build;
+mod manifest;
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::cli::PluginsArgs;
+use crate::commands::Exit;
+use crate::console::Console;
+use crate::error::HarnessError;
+use crate::plugins::build::{Builder, Built};
+use crate::plugins::manifest::{Manifest, Plugin};
+
+/// Lists, checks or rebuilds the plugins.
+pub fn run(args: &PluginsArgs, console: &Console) -> Result<Exit, HarnessError> {
+    let own = pw_cases::catalog::folder().with_file_name("plugins").join("manifest.toml");
+    let mut manifest = Manifest::read(args.manifest.as_deref().unwrap_or(&own))?;
+    let mut exit = Exit::Passed;
+    if !args.check && !args.build {
+        manifest.plugins.iter().for_each(|plugin| console.print(&listed(plugin)));
+        return Ok(exit);
+    }
+    let builder = Builder::new()?;
+    for index in 0..manifest.plugins.len() {
+        let plugin = manifest.plugins[index].clone();
+        let line = if args.build {
+            rebuild(&mut manifest, &plugin, &builder)?
+        } else {
+            let (matches, line) = check(&manifest, &plugin, &builder)?;
+            exit = if matches { exit } else { Exit::Failed };
+            line
+        };
+        console.print(&format!("{}: {line}\n", plugin.name));
+    }
+    Ok(exit)
+}
+
+fn listed(plugin: &Plugin) -> String {
+    let Plugin { name, sdk, toolchain, target, sha256, .. } = plugin;
+    format!("{name}  {sdk}  {toolchain}  {target}  {}\n", &sha256[..sha256.len().min(12)])
+}
+
+/// Whether the module is the one that the manifest means, and the one that its source gives, if that can be said.
+fn check(manifest: &Manifest, plugin: &Plugin, builder: &Builder) -> Result<(bool, String), HarnessError> {
+    let wasm = manifest.path(&plugin.wasm);
+    let there = read(&wasm)?;
+    if hex(&there) != plugin.sha256 {
+        let message = format!("{} has sha256 {}, the manifest says {}", wasm.display(), hex(&there), plugin.sha256);
+        return Ok((false, message));
+    }
+    if let Some(why) = builder.differs(manifest, plugin)? {
+        return Ok((true, format!("not compared: {why}")));
+    }
+    let Built { wasm: built, .. } = builder.build(manifest, plugin)?;
+    if built == there {
+        return Ok((true, "is what its source gives".to_owned()));
+    }
+    let message = format!(
+        "its source gives another module (sha256 {}): `cargo conform plugins --build` accepts it",
+        hex(&built)
+    );
+    Ok((false, message))
+}
+
+/// Builds a plugin with what is installed, and writes module and manifest.
+fn rebuild(manifest: &mut Manifest, plugin: &Plugin, builder: &Builder) -> Result<String, HarnessError> {
+    if let Some(why) = builder.lacks(manifest, plugin)? {
+        return Err(HarnessError::new(format!("failed to build {}: {why}", plugin.name)));
+    }
+    let Built { wasm, toolchain, host } = builder.build(manifest, plugin)?;
+    let path = manifest.path(&plugin.wasm);
+    let sha256 = hex(&wasm);
+    if sha256 == plugin.sha256 && read(&path).is_ok_and(|there| there == wasm) {
+        return Ok("is the same as before".to_owned());
+    }
+    std::fs::write(&path, &wasm).map_err(|error| HarnessError::io("write", path.display(), &error))?;
+    manifest.write(&plugin.name, &[("sha256", &sha256), ("toolchain", &toolchain), ("host", &host)])?;
+    Ok(format!("wrote {}, sha256 {sha256}", path.display()))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, HarnessError> {
+    std::fs::read(path).map_err(|error| HarnessError::io("read", path.display(), &error))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,254 @@
+//! Records side by side as Markdown: cases by section, hosts and versions in columns, and what is known of failures.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use pw_abi::{SECTIONS, Version};
+
+use crate::record::{Case, Counts, Record};
+use crate::report::percent;
+use crate::verdict::Verdict;
+
+/// The Markdown.
+pub fn render(records: &[Record]) -> String {
+    let matrix = Matrix::new(records);
+    let mut text = String::from("# Conformance of hosts\n\nMade by `pw-conform report` from the records beside it.\n\n");
+    matrix.summary(&mut text);
+    matrix.by_section(&mut text);
+    text += "\n✓ passes · ✗ fails · ~ fails, and it is known why · ! passes though it is known to fail · ? the \
+             specification leaves it open · – cannot be run on this host · E the harness failed · empty: not a case of \
+             this version\n";
+    matrix.sections.iter().for_each(|section| matrix.cases(&mut text, section));
+    matrix.failures(&mut text, "Known failures", "instead, and why", &[Verdict::Known]);
+    matrix.failures(&mut text, "Failures", "what it is", &[Verdict::Fail, Verdict::Stale, Verdict::Error]);
+    matrix.answers(&mut text);
+    matrix.skips(&mut text);
+    text
+}
+
+struct Matrix<'a> {
+    records: &'a [Record],
+    /// In the order of the specification.
+    sections: Vec<&'a str>,
+    /// Those that any record has.
+    versions: Vec<&'static str>,
+}
+
+impl<'a> Matrix<'a> {
+    fn new(records: &'a [Record]) -> Matrix<'a> {
+        let all = || records.iter().flat_map(|record| &record.cases);
+        let place = |slug: &str| SECTIONS.iter().position(|section| section.slug == slug).unwrap_or(usize::MAX);
+        let sections: BTreeSet<(usize, &str)> = all().map(|case| (place(case.section()), case.section())).collect();
+        let versions = Version::ALL.into_iter().map(Version::name);
+        Matrix {
+            records,
+            sections: sections.into_iter().map(|(_, section)| section).collect(),
+            versions: versions.filter(|version| all().any(|case| case.abi == *version)).collect(),
+        }
+    }
+
+    fn summary(&self, text: &mut String) {
+        let names = Verdict::ALL.map(|(_, name)| name);
+        let _ = writeln!(text, "| host | {} | conforms |", names.join(" | "));
+        let _ = writeln!(text, "|---|{}---:|", "---:|".repeat(names.len()));
+        for record in self.records {
+            let counts = record.footer.counts;
+            let numbers = Verdict::ALL.map(|(verdict, _)| counts.get(verdict).to_string());
+            let _ = writeln!(text, "| {} | {} | {} |", host(record), numbers.join(" | "), share(counts));
+        }
+    }
+
+    fn by_section(&self, text: &mut String) {
+        let hosts: Vec<String> = self.records.iter().map(host).collect();
+        let _ = writeln!(text, "\n| section | {} |", hosts.join(" | "));
+        let _ = writeln!(text, "|---|{}", "---:|".repeat(hosts.len()));
+        for section in &self.sections {
+            let shares = self.records.iter().map(|record| {
+                let own = record.cases.iter().filter(|case| case.section() == *section);
+                share(Counts::of(own))
+            });
+            let shares: Vec<String> = shares.collect();
+            let _ = writeln!(text, "| {} | {} |", title(section), shares.join(" | "));
+        }
+    }
+
+    fn cases(&self, text: &mut String, section: &str) {
+        let _ = writeln!(text, "\n## {}\n", title(section));
+        let columns = || self.records.iter().flat_map(|record| self.versions.iter().map(move |version| (record, *version)));
+        let heads: Vec<String> = columns().map(|(record, version)| format!("{} v{version}", record.header.host.name)).collect();
+        let _ = writeln!(text, "| case | {} |", heads.join(" | "));
+        let _ = writeln!(text, "|---|{}", ":-:|".repeat(heads.len()));
+        let all = self.records.iter().flat_map(|record| &record.cases).filter(|case| case.section() == section);
+        let cases: BTreeMap<&str, &str> = all.map(|case| (case.id.as_str(), case.title.as_str())).collect();
+        for (id, title) in cases {
+            let marks: Vec<&str> = columns().map(|(record, version)| mark(record, id, version)).collect();
+            let name = id.rsplit('/').next().unwrap_or_default();
+            let _ = writeln!(text, "| `{name}` {} | {} |", cell(title), marks.join(" | "));
+        }
+    }
+
+    fn failures(&self, text: &mut String, heading: &str, column: &str, verdicts: &[Verdict]) {
+        let rows = self.gathered(verdicts, |case| {
+            let found = case.findings.iter().map(|finding| {
+                format!("{}: expected {}, actual {}", finding.subject, finding.expected, finding.actual)
+            });
+            let words = case.reason.clone().unwrap_or_else(|| found.collect::<Vec<_>>().join("; "));
+            match &case.link {
+                Some(link) => format!("{} [more]({link})", cell(&words)),
+                None => cell(&words),
+            }
+        });
+        if rows.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "\n## {heading}\n\n| case | versions | clause | host | {column} |\n|---|---|---|---|---|");
+        for ((id, host, words), row) in rows {
+            let versions = row.versions.join(", ");
+            let _ = writeln!(text, "| `{id}` | {versions} | `{}` | {host} | {words} |", row.case.clause.join("`, `"));
+        }
+    }
+
+    fn answers(&self, text: &mut String) {
+        let open = |case: &&Case| case.verdict == Verdict::Unspecified;
+        let all = || self.records.iter().flat_map(|record| &record.cases).filter(open);
+        let ids: BTreeMap<&str, &Case> = all().map(|case| (case.id.as_str(), case)).collect();
+        if ids.is_empty() {
+            return;
+        }
+        let hosts: Vec<String> = self.records.iter().map(host).collect();
+        let _ = writeln!(text, "\n## What the specification leaves open\n\n| case | question | {} |", hosts.join(" | "));
+        let _ = writeln!(text, "|---|---|{}", "---|".repeat(hosts.len()));
+        for (id, case) in ids {
+            let answers: Vec<String> = self.records.iter().map(|record| answers(record, id)).collect();
+            let question = cell(case.question.as_deref().unwrap_or(&case.title));
+            let _ = writeln!(text, "| `{id}` | {question} | {} |", answers.join(" | "));
+        }
+    }
+
+    fn skips(&self, text: &mut String) {
+        let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for record in self.records {
+            for case in record.cases.iter().filter(|case| case.verdict == Verdict::Skip) {
+                let reason = case.reason.as_deref().unwrap_or_default();
+                *reasons.entry((&record.header.host.name, reason)).or_default() += 1;
+            }
+        }
+        if reasons.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "\n## Skipped\n\n| host | why | cases × versions |\n|---|---|---:|");
+        for ((host, reason), count) in reasons {
+            let _ = writeln!(text, "| {host} | {} | {count} |", cell(reason));
+        }
+    }
+
+    /// Cases of these verdicts by id, host and words, with the versions for which they are the same.
+    fn gathered(
+        &self,
+        verdicts: &[Verdict],
+        words: impl Fn(&Case) -> String,
+    ) -> BTreeMap<(&'a str, &'a str, String), Gathered<'a>> {
+        let mut rows: BTreeMap<_, Gathered<'a>> = BTreeMap::new();
+        for record in self.records {
+            for case in record.cases.iter().filter(|case| verdicts.contains(&case.verdict)) {
+                let key = (case.id.as_str(), record.header.host.name.as_str(), words(case));
+                rows.entry(key).or_insert(Gathered { case, versions: Vec::new() }).versions.push(&case.abi);
+            }
+        }
+        rows
+    }
+}
+
+struct Gathered<'a> {
+    case: &'a Case,
+    versions: Vec<&'a str>,
+}
+
+fn host(record: &Record) -> String {
+    format!("{} {}", record.header.host.name, cell(&record.header.host.version))
+}
+
+/// `45/46 (97 %)`.
+fn share(counts: Counts) -> String {
+    let (conforms, decided) = counts.share();
+    if decided == 0 { "–".to_owned() } else { format!("{conforms}/{decided} ({})", percent(conforms, decided)) }
+}
+
+fn title(slug: &str) -> String {
+    match pw_abi::section(slug) {
+        Some(section) => section.title.to_owned(),
+        None if slug.is_empty() => "The manual".to_owned(),
+        None => cell(slug),
+    }
+}
+
+fn mark(record: &Record, id: &str, version: &str) -> &'static str {
+    match record.cases.iter().find(|case| case.id == id && case.abi == version).map(|case| case.verdict) {
+        None => "",
+        Some(Verdict::Pass) => "✓",
+        Some(Verdict::Fail) => "✗",
+        Some(Verdict::Known) => "~",
+        Some(Verdict::Stale) => "!",
+        Some(Verdict::Skip) => "–",
+        Some(Verdict::Unspecified) => "?",
+        Some(Verdict::Error) => "E",
+    }
+}
+
+/// What a host answered: once if it is the same in all versions, else per version.
+fn answers(record: &Record, id: &str) -> String {
+    let own = record.cases.iter().filter(|case| case.id == id && case.verdict == Verdict::Unspecified);
+    let own: Vec<(&str, String)> = own.map(|case| (case.abi.as_str(), cell(case.answer.as_deref().unwrap_or("✓")))).collect();
+    match own.first() {
+        None => String::new(),
+        Some((_, answer)) if own.iter().all(|(_, other)| other == answer) => answer.clone(),
+        Some(_) => own.iter().map(|(abi, answer)| format!("v{abi}: {answer}")).collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// A text that does not break the table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::sample;
+
+    #[test]
+    fn hosts_stand_side_by_side() {
+        let one = sample(
+            "one",
+            &[
+                ("http_fields/a", "0.2.0", Verdict::Pass),
+                ("http_fields/a", "0.2.1", Verdict::Fail),
+                ("buffers/b", "0.2.1", Verdict::Unspecified),
+            ],
+        );
+        let two = sample(
+            "two",
+            &[
+                ("http_fields/a", "0.2.0", Verdict::Known),
+                ("http_fields/a", "0.2.1", Verdict::Known),
+                ("buffers/b", "0.2.1", Verdict::Unspecified),
+                ("readme", "0.2.1", Verdict::Skip),
+            ],
+        );
+        let text = render(&[one, two]);
+        let lines = [
+            "| one 1.2.3 | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1/2 (50 %) |",
+            "| HTTP fields | 1/2 (50 %) | 0/2 (0 %) |",
+            "| case | one v0.2.0 | one v0.2.1 | two v0.2.0 | two v0.2.1 |",
+            "| `a` the title of http_fields/a | ✓ | ✗ | ~ | ~ |",
+            "| `http_fields/a` | 0.2.0, 0.2.1 | `proxy_log/OK` | two | the reason \\| of &lt;known> |",
+            "| `buffers/b` | which? | as one does | as two does |",
+            "| two | the reason \\| of &lt;skip> | 1 |",
+        ];
+        for line in lines {
+            assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
+        }
+        let at = |heading: &str| text.find(heading).unwrap_or_else(|| panic!("no {heading}"));
+        assert!(at("## Buffers") < at("## HTTP fields") && at("## HTTP fields") < at("## The manual"));
+    }
+}

@@ -1,0 +1,42 @@
+//! What is made of records. Each renderer is a pure function; [`write`] puts their texts where they belong.
+
+pub mod badge;
+pub mod junit;
+pub mod matrix;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::HarnessError;
+use crate::record::Record;
+
+/// Writes badges and the matrix of these records, and says which files these are.
+pub fn write(files: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>, HarnessError> {
+    let records = files.iter().map(|file| Record::read(file)).collect::<Result<Vec<_>, _>>()?;
+    let name = |index: usize| records[index].header.host.name.as_str();
+    if let Some(twice) = (1..records.len()).find(|at| (0..*at).any(|other| name(other) == name(*at))) {
+        let message = format!("{}: a second record of the host {}", files[twice].display(), name(twice));
+        return Err(HarnessError::new(message));
+    }
+    std::fs::create_dir_all(out).map_err(|error| HarnessError::io("make the folder", out.display(), &error))?;
+    let mut written = Vec::new();
+    for record in &records {
+        let name = &record.header.host.name;
+        written.push((out.join(format!("{name}.badge.json")), badge::json(record)));
+        written.push((out.join(format!("{name}.svg")), badge::svg(record)));
+    }
+    written.push((out.join("matrix.md"), matrix::render(&records)));
+    for (path, text) in &written {
+        std::fs::write(path, text).map_err(|error| HarnessError::io("write", path.display(), &error))?;
+    }
+    Ok(written.into_iter().map(|(path, _)| path).collect())
+}
+
+/// `96 %`; 100 only if it is all of them, and 0 only if it is none.
+fn percent(part: usize, whole: usize) -> String {
+    match (part, whole) {
+        (_, 0) => "–".to_owned(),
+        (part, whole) if part == whole => "100 %".to_owned(),
+        (0, _) => "0 %".to_owned(),
+        (part, whole) => format!("{} %", (part * 100 / whole).clamp(1, 99)),
+    }
+}

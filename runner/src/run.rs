@@ -1,0 +1,125 @@
+//! The command `run`: from the words of the command line to records and an exit code.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use pw_abi::Version;
+use pw_cases::known::{self, Ledger};
+use pw_cases::protocol::Host;
+
+use crate::adapter::Adapter;
+use crate::adapter::connect::Connection;
+use crate::cli::{HostArgs, RunArgs};
+use crate::commands::Exit;
+use crate::console::Console;
+use crate::error::HarnessError;
+use crate::plan::plan;
+use crate::pool;
+use crate::record::{Counts, Header, Program, Record};
+use crate::recorder::{Output, Recorder};
+use crate::report::junit;
+use crate::select::{Selection, select};
+use crate::verdict::weigh;
+
+/// Runs cases.
+pub fn run(args: &RunArgs, console: &mut Console) -> Result<Exit, HarnessError> {
+    let begun = Instant::now();
+    let selection = select(&args.cases)?;
+    selection.errors.iter().for_each(|error| console.error(&error.to_string()));
+    let jobs = plan(&selection.cases, args.abi);
+    if jobs.is_empty() {
+        return nothing(&selection, args.abi);
+    }
+    let report = args.report.as_deref().map(Output::create).transpose()?;
+    let mut junit_file = args.junit.as_deref().map(Output::create).transpose()?;
+    let connection = Connection::new(&args.host)?;
+    let adapters = open(&connection, args.jobs.map_or(connection.jobs(), usize::from).min(jobs.len()))?;
+    let host = adapters[0].host().clone();
+    let ledger = ledger(&args.host, &host)?;
+    let unknown = unknown(&ledger, &selection);
+    unknown.iter().for_each(|error| console.error(error));
+
+    let header = header(&args.host.host, &host, &selection, jobs.len());
+    let mut recorder = Recorder::begin(&header, report)?;
+    let mut cases = Vec::new();
+    let mut trouble = None;
+    pool::run(&jobs, adapters, &|| connection.open(), |index, attempt| {
+        let case = weigh(jobs[index], &attempt, &ledger, &args.host.host);
+        console.case(&case);
+        console.progress(index + 1, jobs.len(), &case.id);
+        cases.push(case.clone());
+        match recorder.add(case) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                trouble = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    });
+    console.summary(&header, Counts::of(&cases), begun.elapsed());
+    if let Some(trouble) = trouble {
+        return Err(trouble);
+    }
+    let footer = recorder.end()?;
+    let counts = footer.counts;
+    if let Some(file) = &mut junit_file {
+        file.write(&junit::render(&Record { header, cases, footer })?)?;
+    }
+    let input_is_bad = !selection.errors.is_empty() || !unknown.is_empty();
+    Ok(Exit::of(counts, input_is_bad))
+}
+
+/// No case is left: its files could not be read, or it does not run for the version.
+fn nothing(selection: &Selection, only: Option<Version>) -> Result<Exit, HarnessError> {
+    match only {
+        Some(only) if !selection.cases.is_empty() => {
+            let id = &selection.cases[0].case.id;
+            Err(HarnessError::new(format!("none of these cases, such as `{id}`, runs for ABI v{only}")))
+        }
+        _ if selection.errors.is_empty() => Err(HarnessError::new("there are no cases to run")),
+        _ => Ok(Exit::Broken),
+    }
+}
+
+fn open(connection: &Connection, count: usize) -> Result<Vec<Box<dyn Adapter>>, HarnessError> {
+    (0..count).map(|_| connection.open()).collect()
+}
+
+/// The host's ledger; one that nobody named may be absent.
+pub fn ledger(args: &HostArgs, host: &Host) -> Result<Ledger, HarnessError> {
+    let own = known::folder().join(format!("{}.toml", host.name));
+    let file = match &args.known {
+        Some(file) => file,
+        None if !own.exists() => return Ok(Ledger::default()),
+        None => &own,
+    };
+    let name = shown(file);
+    let source = std::fs::read_to_string(file).map_err(|error| HarnessError::io("read", &name, &error))?;
+    Ledger::parse(&name, &source).map_err(|error| HarnessError::new(error.to_string()))
+}
+
+fn shown(file: &Path) -> String {
+    let current = std::env::current_dir().unwrap_or_default();
+    file.strip_prefix(current).unwrap_or(file).display().to_string()
+}
+
+/// Entries of the ledger that are about no case; nobody knows while a part of the catalog cannot be read.
+fn unknown(ledger: &Ledger, selection: &Selection) -> Vec<String> {
+    if !selection.catalog_is_whole {
+        return Vec::new();
+    }
+    let cases: Vec<_> = selection.cases.iter().map(|selected| &selected.case).chain(&selection.others).collect();
+    ledger.check(&cases).iter().map(ToString::to_string).collect()
+}
+
+fn header(adapter: &str, host: &Host, selection: &Selection, planned: usize) -> Header {
+    Header {
+        suite: Program { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        host: Program { name: host.name.clone(), version: host.version.clone() },
+        adapter: adapter.to_owned(),
+        catalog: selection.catalog(),
+        planned,
+        started: crate::timestamp::now(),
+    }
+}

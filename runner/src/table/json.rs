@@ -1,0 +1,88 @@
+//! The table as JSON: one array, an object per function and export.
+
+use pw_abi::{Callback, Function, Lane, Version, Versions};
+use serde_json::{Value, json};
+
+use crate::table::{callback_lanes, kind, lanes};
+
+/// What `version` has, in the order of the specification.
+pub fn json(version: Version) -> String {
+    let functions = pw_abi::host_functions(version).map(|row| function(row, version));
+    let callbacks = pw_abi::callbacks(version).map(|row| callback(row, version));
+    format!("{:#}\n", Value::Array(functions.chain(callbacks).collect()))
+}
+
+fn function(row: &Function, version: Version) -> Value {
+    let parameters = row.params.iter().map(|param| {
+        json!({ "name": param.name, "kind": kind(param.kind), "out": param.out, "lanes": param.lanes })
+    });
+    json!({
+        "name": row.name,
+        "module": row.module,
+        "kind": "host",
+        "section": row.section,
+        "params": names(&lanes(row)),
+        "results": row.result().map(Lane::name).into_iter().collect::<Vec<_>>(),
+        "statuses": row.promises(version).map(|promise| promise.name).collect::<Vec<_>>(),
+        "parameters": parameters.collect::<Vec<_>>(),
+        "versions": versions(row.versions),
+        "anchor": row.anchor(),
+        "doc": row.doc,
+    })
+}
+
+fn callback(row: &Callback, version: Version) -> Value {
+    let parameters = row.params(version).map(|param| {
+        json!({ "name": param.name, "kind": kind(param.kind), "out": false, "lanes": [param.name] })
+    });
+    json!({
+        "name": row.name,
+        "module": null,
+        "kind": "guest",
+        "section": row.section,
+        "params": names(&callback_lanes(row, version)),
+        "results": row.result.map(|kind| kind.lane().name()).into_iter().collect::<Vec<_>>(),
+        "statuses": [],
+        "parameters": parameters.collect::<Vec<_>>(),
+        "versions": versions(row.versions),
+        "anchor": row.anchor(),
+        "doc": row.doc,
+    })
+}
+
+fn names(lanes: &[(&'static str, Lane)]) -> Vec<&'static str> {
+    lanes.iter().map(|(_, lane)| lane.name()).collect()
+}
+
+fn versions(versions: Versions) -> Vec<&'static str> {
+    Version::FINAL.into_iter().filter(|version| versions.contains(*version)).map(Version::name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_has_its_lanes_and_statuses() {
+        let count = |version, kind: &str| {
+            let table: Vec<Value> = serde_json::from_str(&json(version)).expect("it is an array");
+            let own: Vec<&Value> = table.iter().filter(|row| row["kind"] == kind).collect();
+            (own.len(), own.iter().filter_map(|row| row["statuses"].as_array()).map(Vec::len).sum::<usize>())
+        };
+        assert_eq!(count(Version::V0_2_1, "host"), (47, 132));
+        assert_eq!(count(Version::V0_2_0, "host").1, 130);
+        assert_eq!(count(Version::V0_1_0, "host").1, 126);
+        assert_eq!(count(Version::V0_2_1, "guest").1, 0);
+    }
+
+    #[test]
+    fn an_object_says_what_its_row_says() {
+        let table: Vec<Value> = serde_json::from_str(&json(Version::V0_2_1)).expect("it is an array");
+        let row = table.iter().find(|row| row["name"] == "proxy_get_header_map_value").expect("it is there");
+        assert_eq!(row["module"], "env");
+        assert_eq!(row["section"], "http_fields");
+        assert_eq!(row["params"], json!(["i32", "i32", "i32", "i32", "i32"]));
+        assert_eq!(row["results"], json!(["i32"]));
+        assert_eq!(row["statuses"], json!(["OK", "BAD_ARGUMENT", "NOT_FOUND", "INVALID_MEMORY_ACCESS"]));
+    }
+}

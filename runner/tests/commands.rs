@@ -1,0 +1,99 @@
+//! The other commands, as they are typed.
+
+mod support;
+
+use serde_json::Value;
+use support::{Folder, fake};
+
+#[track_caller]
+fn json(text: &str) -> Vec<Value> {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn list_shows_cases() {
+    let folder = Folder::of_cases("list", &[("one", "started"), ("two", "refused")]);
+    folder.run(&["list", "cases"]).check(0, &["one  0.2.1         required     it starts\n"]);
+    let said = folder.run(&["list", "cases", "--json"]);
+    let cases = json(&said.out);
+    assert_eq!((cases.len(), &cases[1]["id"], &cases[1]["abi"][0]), (2, &"two".into(), &"0.2.1".into()));
+    folder.run(&["list", "readme"]).check(0, &["readme"]);
+    folder.run(&["list", "nothing_is_called_this"]).check(2, &["no case matches"]);
+}
+
+#[test]
+fn explain_shows_all_of_a_case() {
+    let folder = Folder::of_cases("explain", &[("one", "started"), ("two", "refused")]);
+    let texts = [
+        "two: it starts\n",
+        "level     required\nversions  0.2.1\n",
+        "clauses\n  #integration\n",
+        "  1 │ title = \"it starts\"\n",
+        "module of plugin\n  1 │ (module (memory",
+        "transcript on fake 1.0, ABI v0.2.1\n",
+        "fail\n  cases/two.toml:7: the plugin\n    expected to be refused\n    actual   started\n",
+        "cargo conform explain cases/two.toml --abi 0.2.1 --host ",
+    ];
+    folder.run(&["explain", "cases/two.toml", "--host", &fake("ok")]).check(1, &texts);
+    folder.run(&["explain", "cases/one.toml", "--host", &fake("ok")]).check(0, &["\npass\n"]);
+    folder.run(&["explain", "cases/one.toml", "--host", &fake("dies")]).check(2, &["script\n", "died: exit status 3"]);
+    folder.run(&["explain", "cases", "--host", &fake("ok")]).check(2, &["`cases` means 2 cases; say which:\n  one\n"]);
+    let other = ["explain", "cases/one.toml", "--abi", "0.1.0"];
+    folder.run(&other).check(2, &["`one` does not run for ABI v0.1.0; it is for 0.2.1"]);
+    folder.run(&["explain", "nothing_is_called_this"]).check(2, &["no case matches"]);
+}
+
+#[test]
+fn abi_prints_the_table() {
+    let folder = Folder::new("abi");
+    folder.run(&["abi", "--abi", "0.1.0"]).check(0, &["Proxy-Wasm ABI v0.1.0\n", "  host  proxy_log(log_level: i32, "]);
+    folder.run(&["abi", "--markdown"]).check(0, &["# The Proxy-Wasm ABI\n"]);
+    let table = json(&folder.run(&["abi", "--json"]).out);
+    assert_eq!(table.iter().filter(|row| row["kind"] == "host").count(), 47);
+}
+
+#[test]
+fn report_makes_badges_and_a_matrix() {
+    let folder = Folder::of_cases("report", &[("one", "started"), ("two", "refused")]);
+    folder.run(&["run", "cases", "--host", &fake("ok"), "--report", "fake.jsonl"]).check(1, &[]);
+    let texts = ["wrote out/fake.badge.json\n", "wrote out/fake.svg\n", "wrote out/matrix.md\n"];
+    folder.run(&["report", "fake.jsonl", "--out", "out"]).check(0, &texts);
+    assert!(folder.read("out/fake.badge.json").contains("1 of 2 · 50 %"));
+    assert!(folder.read("out/matrix.md").contains("| `two` it starts | ✗ |"));
+
+    folder.write("half.jsonl", folder.read("fake.jsonl").split_inclusive('\n').next().unwrap_or_default());
+    folder.run(&["report", "half.jsonl"]).check(2, &["half.jsonl: the record is truncated: it has no footer"]);
+    folder.write("other.jsonl", &folder.read("fake.jsonl"));
+    let twice = ["report", "fake.jsonl", "other.jsonl"];
+    folder.run(&twice).check(2, &["other.jsonl: a second record of the host fake"]);
+    folder.run(&["report", "no.jsonl"]).check(2, &["failed to read no.jsonl: "]);
+}
+
+#[test]
+fn help_completions_and_man_come_from_one_definition() {
+    let folder = Folder::new("definition");
+    folder.run(&["--help"]).check(0, &["Exit codes: 0 nothing failed"]);
+    for shell in ["bash", "zsh", "fish"] {
+        folder.run(&["completions", shell]).check(0, &["pw-conform", "junit"]);
+    }
+    folder.run(&["man"]).check(0, &[".TH pw-conform 1", ".TH pw-conform-run 1", "junit"]);
+    folder.run(&["runn"]).check(2, &["a similar subcommand exists: 'run'"]);
+}
+
+#[test]
+fn plugins_are_listed_and_checked_against_the_manifest() {
+    let folder = Folder::new("plugins");
+    folder.run(&["plugins"]).check(0, &["rust/headers  proxy-wasm "]);
+    let manifest = "[[plugin]]\nname = \"x\"\nlanguage = \"rust\"\nsdk = \"none\"\ntoolchain = \"rustc 0.1.0\"\n\
+        host = \"nowhere\"\ntarget = \"wasm32-unknown-unknown\"\nsource = \".\"\nwasm = \"x.wasm\"\n\
+        sha256 = \"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\"\ncommand = [\"true\"]\n\
+        output = \"x.wasm\"\n";
+    folder.write("manifest.toml", manifest);
+    folder.write("x.wasm", "x");
+    let check = ["plugins", "--check", "--manifest", "manifest.toml"];
+    folder.run(&check).check(0, &["x: not compared: here is rustc ", "was built by rustc 0.1.0 on nowhere"]);
+    folder.write("x.wasm", "y");
+    folder.run(&check).check(1, &["x: x.wasm has sha256 "]);
+    folder.write("manifest.toml", &manifest.replace("sdk", "kit"));
+    folder.run(&check).check(2, &["manifest.toml:4: unknown key `kit`"]);
+}
