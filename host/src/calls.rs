@@ -14,5 +14,6 @@ mod http_streams;
 mod logging;
 mod properties;
 mod randomness;
+mod shared_key_value_store;
 mod timers;
 mod unimplemented_wasi_functions;

@@ -32,12 +32,18 @@ pub(crate) struct State {
     pub(crate) next_serial: u64,
     pub(crate) http_calls: BTreeMap<HttpCallId, HttpCall>,
     pub(crate) next_http_call: u64,
+    /// By VM id and key: values with their compare-and-swap values.
+    pub(crate) shared_data: BTreeMap<String, SharedData>,
+    pub(crate) next_cas: u32,
     pub(crate) effects: VecDeque<Effect>,
     /// What calls asked for that has to wait until the callback has returned.
     pub(crate) deferred: VecDeque<Deferred>,
     pub(crate) active: Active,
     pub(crate) observer: Option<Box<dyn Observer>>,
 }
+
+/// The values of a VM id, by key, with their compare-and-swap values.
+pub(crate) type SharedData = BTreeMap<Vec<u8>, (Bytes, u32)>;
 
 /// A plugin and the VM that it lives in.
 pub(crate) struct Plugin {
@@ -117,6 +123,8 @@ impl State {
             next_serial: 0,
             http_calls: BTreeMap::new(),
             next_http_call: 0,
+            shared_data: BTreeMap::new(),
+            next_cas: 1,
             effects: VecDeque::new(),
             deferred: VecDeque::new(),
             active: Active::default(),
@@ -127,6 +135,12 @@ impl State {
     /// The active plugin.
     pub(crate) fn plugin(&mut self) -> &mut Plugin {
         &mut self.plugins[self.active.plugin.0]
+    }
+
+    /// What the active plugin's VM id shares.
+    pub(crate) fn shared_data(&mut self) -> &mut SharedData {
+        let vm_id = self.plugin().vm_id.clone();
+        self.shared_data.entry(vm_id).or_default()
     }
 
     pub(crate) fn rules(&self) -> Rules {
@@ -170,7 +184,6 @@ mod absent {
     use super::State;
 
     impl pw_abi::GrpcCalls for State {}
-    impl pw_abi::SharedKeyValueStore for State {}
     impl pw_abi::SharedQueues for State {}
     impl pw_abi::Metrics for State {}
     impl pw_abi::ForeignFunctionInterface for State {}

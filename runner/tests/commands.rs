@@ -31,7 +31,7 @@ fn explain_shows_all_of_a_case() {
         "  1 │ title = \"it starts\"\n",
         "module of plugin\n  1 │ (module (memory",
         "transcript on fake 1.0, ABI v0.2.1\n",
-        "fail\n  cases/two.toml:7: the plugin\n    expected to be refused\n    actual   started\n",
+        "fail\n  cases/two.toml:8: the plugin\n    expected to be refused\n    actual   started\n",
         "cargo conform explain cases/two.toml --abi 0.2.1 --host ",
     ];
     folder.run(&["explain", "cases/two.toml", "--host", &fake("ok")]).check(1, &texts);

@@ -38,7 +38,7 @@ fn every_verdict_is_recorded() {
         1,
         &[
             "fail  fails (ABI v0.2.1, required)\n      it starts\n",
-            "cases/fails.toml:7: the plugin\n        expected to be refused\n        actual   started\n",
+            "cases/fails.toml:8: the plugin\n        expected to be refused\n        actual   started\n",
             "      clause #integration\n",
             "cargo conform explain cases/fails.toml --abi 0.2.1 --host ",
             "fake 1.0: 2 passed, 1 failed, 2 skipped, 1 unspecified in ",
@@ -63,7 +63,7 @@ fn every_verdict_is_recorded() {
         "pass": 2, "fail": 1, "known": 0, "stale": 0, "skip": 2, "unspecified": 1, "error": 0
     });
     assert_eq!(record[7]["counts"], counts);
-    assert!(folder.read("junit.xml").contains("tests=\"6\" failures=\"1\" errors=\"0\""));
+    assert!(folder.read("junit.xml").contains("tests=\"6\" skipped=\"2\" failures=\"1\" errors=\"0\""));
 }
 
 #[test]

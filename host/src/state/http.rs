@@ -122,10 +122,12 @@ impl Stage {
 
     /// Everything that is held, in order; what waits stays.
     pub(crate) fn release(&mut self) -> Vec<Piece> {
+        // Trailers that came end the message even when a plugin has emptied them; those that it could have added do not.
+        let came = self.phase == Some(Phase::Trailers);
         self.phase = None;
         self.paused = false;
         self.resume = false;
-        let trailers = self.trailers.take().filter(|trailers| !trailers.is_empty());
+        let trailers = self.trailers.take().filter(|trailers| came || !trailers.is_empty());
         let headers = self.headers.take().map(|(headers, end_of_stream)| Piece::Headers { headers, end_of_stream });
         let body = self.body.take();
         let body = body.map(|(body, end)| Piece::Body { body, end_of_stream: end && trailers.is_none() });
