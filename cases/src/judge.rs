@@ -57,7 +57,8 @@ impl Judging<'_> {
         }
         let Some(started) = self.started() else { return };
         let trapped = self.calls(started);
-        self.faults(trapped);
+        // An acceptable refusal excuses the fault that led to it.
+        self.faults(trapped || !started);
         let windows = self.transcript.windows();
         let offset = usize::from(self.case.steps.first().is_none_or(|step| step.step.is_some()));
         for (index, step) in self.case.steps.iter().enumerate() {
@@ -152,14 +153,14 @@ impl Judging<'_> {
     }
 
     /// No plugin may trap, unless the case says so.
-    fn faults(&mut self, trapped: bool) {
+    fn faults(&mut self, excused: bool) {
         let steps = self.case.steps.iter().map(|step| &step.expect);
         let said = steps.chain([&self.case.expect]).any(|expect| expect.fault.is_some());
         let fault = self.transcript.events.iter().find_map(|event| match event {
             Event::Fault { plugin, reason } => Some(format!("{plugin}: {reason}")),
             _ => None,
         });
-        if let (Some(fault), false, false) = (fault, said, trapped) {
+        if let (Some(fault), false, false) = (fault, said, excused) {
             self.finding(0, "the plugin", "to run without a fault", fault);
         }
     }

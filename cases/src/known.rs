@@ -72,8 +72,7 @@ impl Ledger {
 
     /// What in it is about none of `cases`.
     pub fn check(&self, cases: &[&Case]) -> Vec<Error> {
-        let patterns =
-            self.entries.iter().flat_map(|entry| entry.patterns.iter().map(move |pattern| (entry, pattern)));
+        let patterns = self.entries.iter().flat_map(|entry| entry.patterns.iter().map(move |pattern| (entry, pattern)));
         let error = |line, message| Some(Error { file: self.file.clone(), line, message });
         let complaint = |(entry, (line, pattern)): (&Known, &(usize, String))| {
             let about: Vec<&&Case> = cases.iter().filter(|case| is(pattern, &case.id)).collect();
@@ -136,8 +135,7 @@ mod tests {
         does = \"Nothing.\"\nwhy = \"it sleeps\"\n";
 
     fn case(id: &str, abi: &str) -> Case {
-        let source =
-            format!("title = \"t\"\nclause = [\"proxy_log/OK\"]\nlevel = \"required\"\nabi = \"{abi}\"\n");
+        let source = format!("title = \"t\"\nclause = [\"proxy_log/OK\"]\nlevel = \"required\"\nabi = \"{abi}\"\n");
         format::parse(id, id, &source, &|_| Err(String::new())).unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -183,10 +181,7 @@ mod tests {
             ("[[known]]\ncase = \"a\"\nclaus = 1", "known/x.toml:3: unknown key `claus`, did you mean `clause`?"),
             ("[[known]]\ncase = \"a\"", "known/x.toml:1: `clause` is missing"),
             ("[[known]]\ncase = \"a\"\nclause = []", "known/x.toml:3: the list is empty"),
-            (
-                "[[known]]\ncase = \"a\"\nclause = \"proxy_log/OK\"\ndoes = \" \"",
-                "known/x.toml:4: this needs words",
-            ),
+            ("[[known]]\ncase = \"a\"\nclause = \"proxy_log/OK\"\ndoes = \" \"", "known/x.toml:4: this needs words"),
         ];
         for (source, message) in rows {
             let error = Ledger::parse("known/x.toml", source).expect_err(source);

@@ -161,8 +161,7 @@ impl Script {
     /// The functions that it calls.
     pub fn functions(&self) -> Vec<&'static pw_abi::Function> {
         let called = |row: &&pw_abi::Function| {
-            self.actions()
-                .any(|action| matches!(&action.act, Act::Call { function, .. } if function.name == row.name))
+            self.actions().any(|action| matches!(&action.act, Act::Call { function, .. } if function.name == row.name))
         };
         functions().filter(called).collect()
     }

@@ -74,7 +74,11 @@ impl Bare {
 
 impl Instance {
     /// All of a request's callbacks.
-    pub fn request(&mut self, context: u32, headers: Vec<(Vec<u8>, Vec<u8>)>) -> wasmtime::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    pub fn request(
+        &mut self,
+        context: u32,
+        headers: Vec<(Vec<u8>, Vec<u8>)>,
+    ) -> wasmtime::Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let count = headers.len() as u32;
         self.store.data_mut().headers = headers;
         self.create.call(&mut self.store, (context, 1))?;
@@ -102,7 +106,14 @@ fn time(mut caller: Caller<'_, State>, return_time: u32) -> u32 {
     }
 }
 
-fn get(mut caller: Caller<'_, State>, _map: u32, key: u32, key_size: u32, pointer: u32, size: u32) -> wasmtime::Result<u32> {
+fn get(
+    mut caller: Caller<'_, State>,
+    _map: u32,
+    key: u32,
+    key_size: u32,
+    pointer: u32,
+    size: u32,
+) -> wasmtime::Result<u32> {
     let Some(memory) = caller.data().memory else { return Ok(INVALID_MEMORY_ACCESS) };
     let (bytes, state) = memory.data_and_store_mut(&mut caller);
     let Some(key) = range(bytes, key, key_size) else { return Ok(INVALID_MEMORY_ACCESS) };
@@ -134,7 +145,13 @@ fn pairs(mut caller: Caller<'_, State>, _map: u32, pointer: u32, size: u32) -> w
 }
 
 /// Copies a value into memory that the guest gives.
-fn give(caller: &mut Caller<'_, State>, memory: Memory, value: &[u8], pointer: u32, size: u32) -> wasmtime::Result<u32> {
+fn give(
+    caller: &mut Caller<'_, State>,
+    memory: Memory,
+    value: &[u8],
+    pointer: u32,
+    size: u32,
+) -> wasmtime::Result<u32> {
     let Some(allocator) = caller.data().allocator.clone() else { return Ok(INVALID_MEMORY_ACCESS) };
     let address = allocator.call(caller.as_context_mut(), value.len() as u32)?;
     let bytes = memory.data_mut(caller);

@@ -146,23 +146,31 @@ macro_rules! shims {
                               $($(, $out_lane: u32)*)*|
                               -> wasmtime::Result<<code!($Code) as Code>::Lane> {
                             type Fail = code!($Code);
-                            // Pairs have two lanes, numbers one, and what is written at given addresses none.
+                            const ALLOCATES: bool = $(<pw_abi::$Out as Encode>::ALLOCATES ||)* false;
                             let call = |caller: &mut Caller<'_, Data>| -> Result<(), codec::Stop<Fail>> {
                                 let memory = codec::memory(caller);
-                                let (_memory, data) = codec::parts(memory, caller);
+                                let (_bytes, data) = codec::parts(memory, caller);
                                 if data.allocating && !_in_allocator {
                                     return Err(codec::Stop::Code(<Fail as Code>::RESTRICTED));
                                 }
                                 let fault = || codec::Stop::Code(<Fail as Code>::FAULT);
-                                $(let $in = <pw_abi::$In as Decode>::decode(_memory, ($($in_lane,)+)).ok_or_else(fault)?;)*
-                                $(<pw_abi::$Out as Encode>::check(_memory, ($($out_lane,)*)).ok_or_else(fault)?;)*
+                                $(let $in = <pw_abi::$In as Decode>::decode(_bytes, ($($in_lane,)+)).ok_or_else(fault)?;)*
+                                $(<pw_abi::$Out as Encode>::check(_bytes, ($($out_lane,)*)).ok_or_else(fault)?;)*
                                 let Some(state) = &mut data.state else {
                                     return Err(codec::Stop::Code(<Fail as Code>::RESTRICTED));
                                 };
                                 let returned = pw_abi::$Section::$name(&mut **state $(, $in)*);
                                 let pattern!($($out),*) = returned.map_err(codec::Stop::Code)?;
                                 let _ = &fault;
-                                $(<pw_abi::$Out as Encode>::encode(caller, $out, ($($out_lane,)*)).map_err(codec::Stop::or(<Fail as Code>::FAULT))?;)*
+                                // Nothing is written before there is room for everything.
+                                $(let mut $out = ($out, 0);)*
+                                let _bytes = if ALLOCATES {
+                                    $($out.1 = codec::room::<pw_abi::$Out, Fail>(caller, &$out.0)?;)*
+                                    codec::parts_again(caller)
+                                } else {
+                                    _bytes
+                                };
+                                $(<pw_abi::$Out as Encode>::write(_bytes, $out, ($($out_lane,)*)).ok_or_else(fault)?;)*
                                 Ok(())
                             };
                             let result = match call(&mut caller) {

@@ -1,6 +1,8 @@
 //! An adapter for tests: `fake_adapter MODE [PART]` misbehaves as MODE says at scenarios whose id has PART in it, and
-//! says of all others that nothing but their steps was seen. Modes that begin with `start_` misbehave at once.
+//! says of all others that nothing but their steps was seen. Modes that begin with `start_` misbehave at once;
+//! `keeps FILE` writes what it is asked to a file.
 
+use std::fs::File;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::process::exit;
 use std::thread::sleep;
@@ -15,7 +17,11 @@ fn main() {
     if mode == "start_deaf" {
         sleep(Duration::from_secs(600));
     }
+    let mut kept = if mode == "keeps" { File::create(&part).ok() } else { None };
     for line in stdin().lock().lines() {
+        if let (Some(kept), Ok(line)) = (&mut kept, &line) {
+            let _ = writeln!(kept, "{line}");
+        }
         let Ok(Ok(request)) = line.map(|line| serde_json::from_str::<Value>(&line)) else { exit(4) };
         match request["type"].as_str() {
             Some("start") => answer(&start(&mode)),

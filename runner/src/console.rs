@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write, stderr, stdout};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cli::ColorWhen;
 use crate::record::{Case, Counts, Header};
@@ -15,9 +15,23 @@ pub struct Console {
     color: bool,
     progress: bool,
     width: usize,
-    last_reason: Option<String>,
-    repeated: usize,
+    /// When progress was shown last.
+    shown: Option<Instant>,
+    held: Option<Held>,
 }
+
+/// A case that is not shown yet, since what follows may say the same.
+#[derive(Debug)]
+struct Held {
+    case: Case,
+    /// Further versions in which just the same came of it.
+    versions: Vec<String>,
+    /// How many further attempts failed in the harness for the same reason.
+    more: usize,
+}
+
+/// How often progress is shown.
+const PERIOD: Duration = Duration::from_millis(40);
 
 const RED: &str = "31";
 const GREEN: &str = "32";
@@ -36,7 +50,7 @@ impl Console {
         };
         let progress = stderr().is_terminal() && !dumb && !set("CI");
         let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
-        Console { color, progress, width, last_reason: None, repeated: 0 }
+        Console { color, progress, width, shown: None, held: None }
     }
 
     /// Prints a text as it is.
@@ -52,33 +66,32 @@ impl Console {
     }
 
     /// Shows how far a run is.
-    pub fn progress(&self, done: usize, planned: usize, id: &str) {
-        if self.progress {
+    pub fn progress(&mut self, done: usize, planned: usize, id: &str) {
+        if self.progress && self.shown.is_none_or(|shown| shown.elapsed() > PERIOD) {
+            self.shown = Some(Instant::now());
             let line: String = format!("{done}/{planned} {id}").chars().take(self.width.saturating_sub(1)).collect();
             let _ = write!(stderr(), "\r\x1b[K{line}").and_then(|()| stderr().flush());
         }
     }
 
-    /// Shows a case that somebody has to look at.
+    /// Shows a case that somebody has to look at; those that say the same together.
     pub fn case(&mut self, case: &Case) {
         if !case.verdict.is_bad() {
             return;
         }
-        if case.verdict == Verdict::Error && case.reason.is_some() && self.last_reason == case.reason {
-            self.repeated += 1;
-            return;
+        match &mut self.held {
+            Some(held) if held.is_same(case) => held.versions.push(case.abi.clone()),
+            Some(held) if case.verdict == Verdict::Error && held.case.reason == case.reason => held.more += 1,
+            _ => {
+                self.release();
+                self.held = Some(Held { case: case.clone(), versions: Vec::new(), more: 0 });
+            }
         }
-        self.repetitions();
-        if case.verdict == Verdict::Error {
-            self.last_reason.clone_from(&case.reason);
-        }
-        self.clear();
-        self.print(&self.block(case));
     }
 
     /// Shows what came of a run, in one line.
     pub fn summary(&mut self, header: &Header, counts: Counts, took: Duration) {
-        self.repetitions();
+        self.release();
         self.clear();
         let bad = Verdict::ALL.iter().any(|(verdict, _)| verdict.is_bad() && counts.get(*verdict) > 0);
         let host = format!("{} {}:", header.host.name, header.host.version);
@@ -87,14 +100,12 @@ impl Console {
         self.print(&format!("{host} {} in {seconds:.1} s\n", counted(counts)));
     }
 
-    /// Says how many more cases failed as the last one that was shown.
-    fn repetitions(&mut self) {
-        if self.repeated > 0 {
+    /// Shows what is held.
+    fn release(&mut self) {
+        if let Some(held) = self.held.take() {
             self.clear();
-            self.print(&format!("      and {} more for the same reason\n\n", self.repeated));
+            self.print(&self.block(&held));
         }
-        self.repeated = 0;
-        self.last_reason = None;
     }
 
     fn clear(&self) {
@@ -103,11 +114,13 @@ impl Console {
         }
     }
 
-    fn block(&self, case: &Case) -> String {
+    fn block(&self, held: &Held) -> String {
+        let Held { case, versions, more } = held;
         let verdict = if case.verdict == Verdict::Stale { YELLOW } else { RED };
         let verdict = self.paint(verdict, &format!("{:5}", case.verdict));
         let id = self.paint(BOLD, &case.id);
-        let mut text = format!("{verdict} {id} (ABI v{}, {})\n      {}\n", case.abi, case.level, case.title);
+        let versions: String = versions.iter().map(|version| format!(", v{version}")).collect();
+        let mut text = format!("{verdict} {id} (ABI v{}{versions}; {})\n      {}\n", case.abi, case.level, case.title);
         for finding in &case.findings {
             let line = if finding.line == 0 { String::new() } else { format!(":{}", finding.line) };
             let _ = writeln!(text, "      {}{line}: {}", case.file, finding.subject);
@@ -123,11 +136,21 @@ impl Console {
         if let Some(command) = &case.reproduce {
             let _ = writeln!(text, "      {command}");
         }
+        if *more > 0 {
+            let _ = writeln!(text, "      and {more} more for the same reason");
+        }
         text + "\n"
     }
 
     fn paint(&self, color: &str, text: &str) -> String {
         if self.color { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+impl Held {
+    fn is_same(&self, case: &Case) -> bool {
+        let content = |case: &Case| (case.id.clone(), case.verdict, case.reason.clone(), case.findings.clone());
+        self.more == 0 && content(&self.case) == content(case)
     }
 }
 
@@ -146,11 +169,15 @@ mod tests {
     #[test]
     fn a_failure_says_where_what_and_how_to_see_it_again() {
         let console = Console::new(ColorWhen::Never);
-        let record = sample("x", &[("a/b", "0.2.1", Verdict::Fail)]);
-        let expected = "fail  a/b (ABI v0.2.1, required)\n      the title of a/b\n      \
+        let record = sample("x", &[("a/b", "0.2.0", Verdict::Fail), ("a/b", "0.2.1", Verdict::Fail)]);
+        let [case, same] = record.cases.as_slice() else { panic!("two cases") };
+        let mut held = Held { case: case.clone(), versions: Vec::new(), more: 0 };
+        assert!(held.is_same(same));
+        held.versions.push(same.abi.clone());
+        let expected = "fail  a/b (ABI v0.2.0, v0.2.1; required)\n      the title of a/b\n      \
             cases/catalog/a/b.toml:12: proxy_log\n        expected OK\n        actual   BAD_ARGUMENT\n      \
-            clause proxy_log/OK\n      cargo conform explain a/b --abi 0.2.1 --host x\n\n";
-        assert_eq!(console.block(&record.cases[0]), expected);
+            clause proxy_log/OK\n      cargo conform explain a/b --abi 0.2.0 --host x\n\n";
+        assert_eq!(console.block(&held), expected);
     }
 
     #[test]

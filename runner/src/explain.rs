@@ -57,7 +57,7 @@ fn about(case: &Case) -> String {
     let optional = [("why", &case.why), ("question", &case.question)];
     for (name, value) in optional {
         if let Some(value) = value {
-            let _ = writeln!(text, "{name:8}  {value}");
+            let _ = writeln!(text, "{name:8}  {}", value.trim().replace('\n', "\n          "));
         }
     }
     text += "\nclauses\n";

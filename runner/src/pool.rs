@@ -65,3 +65,61 @@ fn work(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pw_abi::Version;
+    use pw_cases::case::Case;
+    use pw_cases::protocol::Host;
+    use pw_cases::scenario::Scenario;
+
+    use super::*;
+    use crate::adapter::Outcome;
+
+    /// Skips every case, the earlier ones later; panics at the third, and ever after.
+    struct Moody(Host, bool);
+
+    impl Adapter for Moody {
+        fn host(&self) -> &Host {
+            &self.0
+        }
+
+        fn run(&mut self, id: &str, _version: Version, _scenario: &Scenario) -> Result<Outcome, HarnessError> {
+            self.1 |= id == "2";
+            assert!(!self.1, "no more");
+            thread::sleep(Duration::from_millis(if id == "0" { 30 } else { 0 }));
+            Ok(Outcome::Skipped(id.to_owned()))
+        }
+    }
+
+    fn moody() -> Result<Box<dyn Adapter>, HarnessError> {
+        let (name, version) = ("moody".to_owned(), "1".to_owned());
+        let host = Host { name, version, abi: vec!["0.2.1".to_owned()], capabilities: Vec::new() };
+        Ok(Box::new(Moody(host, false)))
+    }
+
+    fn case(id: &str) -> Case {
+        let source = "title = \"t\"\nclause = [\"proxy_log\"]\nlevel = \"required\"\nabi = \"0.2.1\"\n";
+        pw_cases::format::parse(id, id, source, &|_| Err(String::new())).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn results_keep_their_order_and_a_panic_costs_one_case() {
+        let cases: Vec<Case> = (0..6).map(|index| case(&index.to_string())).collect();
+        let jobs: Vec<Job<'_>> =
+            cases.iter().map(|case| Job { case, target: &case.id, version: Version::V0_2_1 }).collect();
+        let adapters: Vec<_> = (0..2).filter_map(|_| moody().ok()).collect();
+        let mut seen = Vec::new();
+        run(&jobs, adapters, &moody, |index, attempt| {
+            seen.push(match attempt {
+                Attempt::Skipped(reason) => format!("{index} {reason}"),
+                Attempt::Panicked(error) => format!("{index} {error}"),
+                other => panic!("{other:?}"),
+            });
+            if index == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(seen, ["0 0", "1 1", "2 moody panicked: no more", "3 3", "4 4"]);
+    }
+}

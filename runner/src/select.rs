@@ -77,10 +77,11 @@ fn select_from(folder: &Path, words: &[String]) -> Result<Selection, HarnessErro
     let mut errors: Vec<Error> = catalog_errors.into_iter().filter(about).collect();
     for word in &words {
         let (own, own_errors) = word.load();
-        let known = cases.len();
+        let found = !own.is_empty() || cases.iter().any(|selected: &Selected| word.means(&selected.case.id));
+        let is_new = |case: &Case| cases.iter().all(|selected| selected.case.file != case.file);
+        let own: Vec<Case> = own.into_iter().filter(is_new).collect();
         cases.extend(own.into_iter().map(|case| Selected { target: case.file.clone(), case }));
         let ids = || cases.iter().map(|selected| &selected.case).chain(&others).map(|case| case.id.as_str());
-        let found = cases.len() > known || cases[..known].iter().any(|selected| word.means(&selected.case.id));
         let broken = !own_errors.is_empty() || errors.iter().any(|error| word.may_mean(&error.file));
         if !found && !broken {
             let near = meant(word.text(), ids());
@@ -141,7 +142,9 @@ impl<'a> Word<'a> {
     fn means(&self, id: &str) -> bool {
         match self {
             Word::Part(part) => id.contains(part),
-            Word::Catalogued(own, _) => own.is_empty() || id == own || own.ends_with('/') && id.starts_with(own.as_str()),
+            Word::Catalogued(own, _) => {
+                own.is_empty() || id == own || own.ends_with('/') && id.starts_with(own.as_str())
+            }
             Word::File(_) | Word::Folder(_) => false,
         }
     }

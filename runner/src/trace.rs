@@ -16,7 +16,9 @@ impl Trace {
     pub fn take(&self, name: impl Fn(PluginId) -> String) -> Vec<Event> {
         let seen = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let named = |(id, mut event): (PluginId, Event)| {
-            if let Event::Callback { plugin, .. } | Event::Returned { plugin, .. } | Event::Call { plugin, .. } = &mut event {
+            if let Event::Callback { plugin, .. } | Event::Returned { plugin, .. } | Event::Call { plugin, .. } =
+                &mut event
+            {
                 *plugin = name(id);
             }
             event
@@ -39,7 +41,14 @@ impl Observer for Trace {
         self.push(plugin, Event::Returned { plugin: String::new(), name: name.to_owned(), result });
     }
 
-    fn call(&mut self, plugin: PluginId, function: &'static Function, lanes: &[u64], result: Option<u32>, memory: &[u8]) {
+    fn call(
+        &mut self,
+        plugin: PluginId,
+        function: &'static Function,
+        lanes: &[u64],
+        result: Option<u32>,
+        memory: &[u8],
+    ) {
         let status = result.unwrap_or(0);
         let mut lanes = lanes.iter().copied();
         let mut args = Vec::new();
@@ -69,7 +78,9 @@ fn arg(param: &Param, lanes: &[u64], memory: &[u8]) -> String {
             bytes(*address, *size).map_or_else(|| raw(lanes), pw_cases::transcript::pairs_text)
         }
         (Kind::Iovecs, [..]) => raw(lanes),
-        (_, [address, size]) => bytes(*address, *size).map_or_else(|| raw(lanes), |bytes| Data::from(bytes).to_string()),
+        (_, [address, size]) => {
+            bytes(*address, *size).map_or_else(|| raw(lanes), |bytes| Data::from(bytes).to_string())
+        }
         (_, [value]) => value.to_string(),
         _ => raw(lanes),
     }

@@ -12,13 +12,17 @@ fn check(mode: &str, texts: &[&str]) {
     let said = folder.run(&["run", "cases", "--host", &host, "--timeout", "1", "--report", "record.jsonl"]);
     said.check(2, texts);
     said.check(2, &["fake 1.0: 2 passed, 0 failed, 1 errors in "]);
-    let verdicts: Vec<_> = folder.record("record.jsonl").iter().filter_map(|line| line.get("verdict").cloned()).collect();
+    let verdicts: Vec<_> =
+        folder.record("record.jsonl").iter().filter_map(|line| line.get("verdict").cloned()).collect();
     assert_eq!(verdicts, ["pass", "error", "pass"]);
 }
 
 #[test]
 fn one_that_dies() {
-    check("dies", &["error b_bad (ABI v0.2.1, required)", "died: exit status 3", "last words", "cargo conform explain"]);
+    check(
+        "dies",
+        &["error b_bad (ABI v0.2.1; required)", "died: exit status 3", "last words", "cargo conform explain"],
+    );
     #[cfg(unix)]
     check("aborts", &["died: SIGABRT"]);
 }
@@ -45,7 +49,8 @@ fn one_that_says_that_it_failed() {
 
 #[test]
 fn one_that_says_too_much_costs_the_next_case() {
-    let folder = Folder::of_cases("adapter_chatty", &[("a_bad", "started"), ("b_good", "started"), ("c_good", "started")]);
+    let folder =
+        Folder::of_cases("adapter_chatty", &[("a_bad", "started"), ("b_good", "started"), ("c_good", "started")]);
     let said = folder.run(&["run", "cases", "--host", &fake("chatty bad"), "--timeout", "5"]);
     said.check(2, &["error b_good", "one more thing", "2 passed, 0 failed, 1 errors"]);
 }

@@ -37,7 +37,7 @@ fn every_verdict_is_recorded() {
     said.check(
         1,
         &[
-            "fail  fails (ABI v0.2.1, required)\n      it starts\n",
+            "fail  fails (ABI v0.2.1; required)\n      it starts\n",
             "cases/fails.toml:8: the plugin\n        expected to be refused\n        actual   started\n",
             "      clause #integration\n",
             "cargo conform explain cases/fails.toml --abi 0.2.1 --host ",
@@ -152,6 +152,16 @@ fn words_choose_cases_of_the_catalog() {
         let said = folder.run(&["run", words, "--host", &fake("skips"), "--abi", "0.2.1"]);
         said.check(0, &["0 passed, 0 failed, 1 skipped"]);
     }
+}
+
+#[test]
+fn a_file_that_is_named_twice_runs_once() {
+    let folder = Folder::of_cases("run_twice", &[("good", "started"), ("other", "started")]);
+    let host = fake("ok");
+    folder.run(&["run", "cases/good.toml", "cases", "--host", &host]).check(0, &["2 passed, 0 failed in "]);
+    folder.write("good.toml", &folder.read("cases/good.toml").replace("any.wat", "cases/any.wat"));
+    let said = folder.run(&["run", "cases", "good.toml", "--host", &host]);
+    said.check(2, &["good.toml: a second case of the id `good`: rename it"]);
 }
 
 #[test]

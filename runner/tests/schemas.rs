@@ -11,7 +11,7 @@ use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Part, Returned};
 use serde::Serialize;
 use serde_json::{Value, json};
-use support::{Folder, fake};
+use support::{Folder, HEAD, PLUGIN, fake};
 
 fn schema(name: &str) -> Value {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(name);
@@ -40,9 +40,15 @@ fn check(validator: &Validator, message: &Value) {
 #[test]
 fn records_are_as_their_schema_says() {
     let validator = validator(&schema("record.json"));
-    let folder = Folder::of_cases("schema", &[("fails", "refused"), ("known", "refused"), ("passes", "started"), ("stale", "started")]);
-    let entry = |case: &str| format!("[[known]]\ncase = \"{case}\"\nclause = \"proxy_log/OK\"\ndoes = \"a\"\nwhy = \"b\"\n");
+    let folder = Folder::of_cases(
+        "schema",
+        &[("fails", "refused"), ("known", "refused"), ("passes", "started"), ("stale", "started")],
+    );
+    let entry =
+        |case: &str| format!("[[known]]\ncase = \"{case}\"\nclause = \"proxy_log/OK\"\ndoes = \"a\"\nwhy = \"b\"\n");
     folder.write("known.toml", &(entry("known") + &entry("stale")));
+    let open = "level = \"unspecified\"\nquestion = \"may it?\"\n";
+    folder.write("cases/open.toml", &format!("{HEAD}{open}{PLUGIN}[expect]\nstart = [\"refused\", \"started\"]\n"));
     let run = |mode: &str| {
         let host = fake(mode);
         folder.run(&["run", "cases", "--host", &host, "--known", "known.toml", "--report", "record.jsonl"]);
@@ -50,9 +56,11 @@ fn records_are_as_their_schema_says() {
         record.iter().for_each(|line| check(&validator, line));
         record.iter().filter_map(|line| line["verdict"].as_str().map(str::to_owned)).collect::<BTreeSet<_>>()
     };
-    assert_eq!(run("ok"), BTreeSet::from(["fail", "known", "pass", "stale"].map(str::to_owned)));
+    assert_eq!(run("ok"), BTreeSet::from(["fail", "known", "pass", "stale", "unspecified"].map(str::to_owned)));
     assert_eq!(run("skips"), BTreeSet::from(["skip".to_owned()]));
     assert_eq!(run("errors"), BTreeSet::from(["error".to_owned()]));
+    folder.run(&["run", "--report", "record.jsonl"]);
+    folder.record("record.jsonl").iter().for_each(|line| check(&validator, line));
     let without_reason = json!({
         "type": "case", "id": "a", "abi": "0.2.1", "level": "required", "title": "t", "clause": ["c"], "file": "f",
         "verdict": "skip",
@@ -84,6 +92,16 @@ fn messages_are_as_the_schema_says() {
     assert_eq!(schema["$defs"]["capability"]["enum"], Value::Array(capabilities));
 }
 
+#[test]
+fn requests_of_a_run_are_as_the_schema_says() {
+    let validator = validator(&schema("protocol.json"));
+    let folder = Folder::new("schema_requests");
+    folder.run(&["run", "http_calls/", "readme", "--host", &fake("keeps requests.jsonl")]).check(1, &[]);
+    let requests = folder.record("requests.jsonl");
+    assert!(requests.len() > 10 && requests.last() == Some(&json!({ "type": "stop" })));
+    requests.iter().for_each(|request| check(&validator, request));
+}
+
 /// The names that a schema of variants has for `key`.
 fn named(schema: &Value, key: &str) -> BTreeSet<String> {
     let variants = schema["oneOf"].as_array().into_iter().flatten().map(|variant| &variant["properties"][key]);
@@ -108,7 +126,8 @@ fn requests() -> Vec<Request> {
         environment: [("NAME".to_owned(), "value".to_owned())].into(),
         wasm: "AGFzbQEAAAA=".to_owned(),
     };
-    let run = Run { id: "a/b".to_owned(), abi: "0.2.1".to_owned(), plugins: vec![plugin], steps: steps(), hazard: true };
+    let run =
+        Run { id: "a/b".to_owned(), abi: "0.2.1".to_owned(), plugins: vec![plugin], steps: steps(), hazard: true };
     vec![Request::Start { protocol: PROTOCOL }, Request::Run(run), Request::Stop]
 }
 

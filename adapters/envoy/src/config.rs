@@ -1,10 +1,10 @@
 //! Envoy's configuration as JSON: the bootstrap, and the listener of a scenario.
 //!
-//! Envoy is to add, limit and time out as little as it can, so that what is seen is the plugins' doing.
+//! Envoy is to add, limit and time out as little as it can, so that what is seen is the plugins' doing. It cannot be
+//! kept from adding `x-forwarded-proto` to requests, without which it finds no route, and `date` to responses.
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_cases::protocol::{Plugin, Run};
-use pw_cases::scenario::Step;
 use serde_json::{Value, json};
 
 /// The ports that Envoy is told of. All are on loopback.
@@ -71,11 +71,7 @@ pub fn bootstrap(ports: &Ports) -> Value {
 /// The listener of a scenario.
 pub fn listener(name: &str, port: u16, run: &Run) -> Value {
     let lone = run.plugins.len() == 1;
-    let mut filters = Vec::new();
-    if !sends(run, "x-forwarded-proto") {
-        filters.push(without_forwarded_proto());
-    }
-    filters.extend(run.plugins.iter().map(|plugin| wasm(plugin, root_id(plugin, lone))));
+    let mut filters: Vec<Value> = run.plugins.iter().map(|plugin| wasm(plugin, root_id(plugin, lone))).collect();
     filters.push(json!({ "name": "router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router",
         json!({ "suppress_envoy_headers": true })) }));
     http_listener(name, port, json!({ "cluster": UPSTREAM, "timeout": "0s" }), "route", &filters)
@@ -85,20 +81,6 @@ pub fn listener(name: &str, port: u16, run: &Run) -> Value {
 /// need one. A lone plugin needs none and keeps the default, which some SDKs look their contexts up by.
 pub fn root_id(plugin: &Plugin, lone: bool) -> &str {
     if lone { "" } else { &plugin.name }
-}
-
-fn sends(run: &Run, name: &str) -> bool {
-    run.steps.iter().any(|step| match step {
-        Step::RequestHeaders { headers, .. } => headers.iter().any(|(field, _)| field.as_str() == Some(name)),
-        _ => false,
-    })
-}
-
-/// Envoy adds `x-forwarded-proto` before any filter; this takes it away again.
-fn without_forwarded_proto() -> Value {
-    let mutation = json!({ "mutations": { "request_mutations": [{ "remove": "x-forwarded-proto" }] } });
-    json!({ "name": "as-sent", "typed_config":
-        typed("envoy.extensions.filters.http.header_mutation.v3.HeaderMutation", mutation) })
 }
 
 fn wasm(plugin: &Plugin, root_id: &str) -> Value {
@@ -239,28 +221,24 @@ mod tests {
         manager["http_filters"].as_array().expect("is a list").clone()
     }
 
-    fn run(plugins: Vec<Plugin>, headers: &[&str]) -> Run {
-        let headers = headers.iter().map(|name| (Data::from(*name), Data::from("x"))).collect();
-        let steps = vec![Step::RequestHeaders { stream: 0, headers, end_of_stream: true }];
-        Run { id: "a/b".into(), abi: "0.2.1".into(), plugins, steps, hazard: false }
+    fn run(plugins: Vec<Plugin>) -> Run {
+        Run { id: "a/b".into(), abi: "0.2.1".into(), plugins, steps: Vec::new(), hazard: false }
     }
 
     #[test]
     fn plugins_keep_their_order_and_their_bytes() {
-        let filters = filters(&run(vec![plugin("a"), plugin("b")], &[":path"]));
+        let filters = filters(&run(vec![plugin("a"), plugin("b")]));
         let names: Vec<_> = filters.iter().map(|filter| filter["name"].as_str().unwrap_or_default()).collect();
-        assert_eq!(names, ["as-sent", "a", "b", "router"]);
-        let config = &filters[1]["typed_config"]["config"];
+        assert_eq!(names, ["a", "b", "router"]);
+        let config = &filters[0]["typed_config"]["config"];
         assert_eq!(config["root_id"], "a");
         assert_eq!(config["vm_config"]["configuration"]["value"], "AP8=");
         assert_eq!(config["vm_config"]["environment_variables"]["key_values"]["A"], "b");
     }
 
     #[test]
-    fn a_lone_plugin_has_no_root_id_and_sent_headers_stay() {
-        let filters = filters(&run(vec![plugin("a")], &[":path", "x-forwarded-proto"]));
-        assert_eq!(filters.len(), 2);
-        assert_eq!(filters[0]["typed_config"]["config"]["root_id"], "");
+    fn a_lone_plugin_has_no_root_id() {
+        assert_eq!(filters(&run(vec![plugin("a")]))[0]["typed_config"]["config"]["root_id"], "");
     }
 
     #[test]

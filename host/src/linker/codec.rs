@@ -20,13 +20,6 @@ pub(super) enum Stop<C> {
     Trap(wasmtime::Error),
 }
 
-impl<C> Stop<C> {
-    /// What could not be written becomes `code`; a trap stays one.
-    pub(super) fn or(code: C) -> impl FnOnce(Option<wasmtime::Error>) -> Stop<C> {
-        move |trap| trap.map_or(Stop::Code(code), Stop::Trap)
-    }
-}
-
 /// What a function returns, as a lane.
 pub(super) trait Code: Sized {
     type Lane: Copy;
@@ -92,13 +85,10 @@ pub(super) fn memory(caller: &mut Caller<'_, Data>) -> Option<Memory> {
     }
 }
 
-pub(super) fn parts<'a>(memory: Option<Memory>, caller: &'a mut Caller<'_, Data>) -> (&'a [u8], &'a mut Data) {
+pub(super) fn parts<'a>(memory: Option<Memory>, caller: &'a mut Caller<'_, Data>) -> (&'a mut [u8], &'a mut Data) {
     match memory {
-        Some(memory) => {
-            let (bytes, data) = memory.data_and_store_mut(caller);
-            (bytes, data)
-        }
-        None => (&[], caller.data_mut()),
+        Some(memory) => memory.data_and_store_mut(caller),
+        None => (&mut [], caller.data_mut()),
     }
 }
 
@@ -160,16 +150,36 @@ impl Decode for Iovecs {
     }
 }
 
-/// A kind of out-parameter. Writing fails with none where memory is not valid, else with a trap of the guest's.
+/// The guest's memory, where it may have moved in the meantime.
+pub(super) fn parts_again<'a>(caller: &'a mut Caller<'_, Data>) -> &'a mut [u8] {
+    let memory = memory(caller);
+    parts(memory, caller).0
+}
+
+/// A kind of out-parameter. What is written comes with the address of the room that the guest gave for it, if any.
 pub(super) trait Encode {
     type Lanes;
     type Value;
+    /// The value needs room that the guest gives.
+    const ALLOCATES: bool = false;
+    /// How much.
+    fn size(_: &Self::Value) -> usize {
+        0
+    }
     fn check(memory: &[u8], lanes: Self::Lanes) -> Option<()>;
-    fn encode(
-        caller: &mut Caller<'_, Data>,
-        value: Self::Value,
-        lanes: Self::Lanes,
-    ) -> Result<(), Option<wasmtime::Error>>;
+    fn write(memory: &mut [u8], value: (Self::Value, u32), lanes: Self::Lanes) -> Option<()>;
+}
+
+/// Asks the guest for the room that a value needs.
+pub(super) fn room<K: Encode, C: Code>(caller: &mut Caller<'_, Data>, value: &K::Value) -> Result<u32, Stop<C>> {
+    if !K::ALLOCATES || K::size(value) == 0 {
+        return Ok(0);
+    }
+    match allocate(caller, K::size(value)) {
+        Ok(Some(address)) => Ok(address),
+        Ok(None) => Err(Stop::Code(C::FAULT)),
+        Err(trap) => Err(Stop::Trap(trap)),
+    }
 }
 
 macro_rules! encode_numbers {
@@ -182,10 +192,8 @@ macro_rules! encode_numbers {
                 memory::writable(memory, address, $size)
             }
             #[inline]
-            fn encode(
-                caller: &mut Caller<'_, Data>, $number: $value, (address,): (u32,),
-            ) -> Result<(), Option<wasmtime::Error>> {
-                write(caller, address, &$bits.to_le_bytes())
+            fn write(memory: &mut [u8], ($number, _): ($value, u32), (address,): (u32,)) -> Option<()> {
+                memory::write(memory, address, &$bits.to_le_bytes())
             }
         }
     )+};
@@ -198,31 +206,30 @@ encode_numbers! {
 }
 
 macro_rules! encode_bytes {
-    ($($Kind:ident: $value:ty, |$read:ident| $size:expr, |$from:ident, $place:ident| $write:expr;)+) => {$(
+    ($($Kind:ident: $value:ty, |$sized:ident| $size:expr, |$from:ident, $place:ident| $write:expr;)+) => {$(
         impl Encode for $Kind {
             type Lanes = (u32, u32);
             type Value = $value;
+            const ALLOCATES: bool = true;
+            fn size($sized: &$value) -> usize {
+                $size
+            }
             fn check(memory: &[u8], (pointer, size): (u32, u32)) -> Option<()> {
                 memory::writable(memory, pointer, 4).and_then(|()| memory::writable(memory, size, 4))
             }
-            fn encode(
-                caller: &mut Caller<'_, Data>, $read: $value, (pointer, size_pointer): (u32, u32),
-            ) -> Result<(), Option<wasmtime::Error>> {
-                let size = $size;
-                let address = if size == 0 { 0 } else { allocate(caller, size)? };
-                let memory = memory(caller).ok_or(None)?.data_mut(caller);
-                let $place = memory::range_mut(memory, address, size).ok_or(None)?;
-                let $from = &$read;
+            fn write(memory: &mut [u8], ($from, address): ($value, u32), lanes: (u32, u32)) -> Option<()> {
+                let size = Self::size(&$from);
+                let $place = memory::range_mut(memory, address, size)?;
                 $write;
-                memory::write(memory, pointer, &address.to_le_bytes()).ok_or(None)?;
-                memory::write(memory, size_pointer, &(size as u32).to_le_bytes()).ok_or(None)
+                memory::write(memory, lanes.0, &address.to_le_bytes())?;
+                memory::write(memory, lanes.1, &(size as u32).to_le_bytes())
             }
         }
     )+};
 }
 
 encode_bytes! {
-    Bytes: Shared, |bytes| bytes.len(), |bytes, place| place.copy_from_slice(bytes);
+    Bytes: Shared, |bytes| bytes.len(), |bytes, place| place.copy_from_slice(&bytes);
     Pairs: Arc<Fields>, |fields| fields.serialized_size(), |fields, place| pw_abi::pairs::write(fields.iter(), place);
 }
 
@@ -234,32 +241,17 @@ impl Encode for Writes {
         Some(())
     }
 
-    fn encode(caller: &mut Caller<'_, Data>, writes: MemoryWrites, (): ()) -> Result<(), Option<wasmtime::Error>> {
-        let memory = memory(caller).ok_or(None)?.data_mut(caller);
-        let valid =
-            writes.iter().all(|(address, bytes)| memory::writable(memory, *address, bytes.len() as u32).is_some());
-        if !valid {
-            return Err(None);
-        }
-        writes.iter().try_for_each(|(address, bytes)| memory::write(memory, *address, bytes)).ok_or(None)
+    fn write(memory: &mut [u8], (writes, _): (MemoryWrites, u32), (): ()) -> Option<()> {
+        writes.iter().try_for_each(|(address, bytes)| memory::writable(memory, *address, bytes.len() as u32))?;
+        writes.iter().try_for_each(|(address, bytes)| memory::write(memory, *address, bytes))
     }
-}
-
-fn write(caller: &mut Caller<'_, Data>, address: u32, bytes: &[u8]) -> Result<(), Option<wasmtime::Error>> {
-    let memory = memory(caller).ok_or(None)?;
-    memory::write(memory.data_mut(caller), address, bytes).ok_or(None)
 }
 
 /// Asks the guest for memory; 0 is a refusal.
-fn allocate(caller: &mut Caller<'_, Data>, size: usize) -> Result<u32, Option<wasmtime::Error>> {
-    let size = u32::try_from(size).map_err(|_| None)?;
-    let Some(allocator) = caller.data().allocator.clone() else { return Err(None) };
+fn allocate(caller: &mut Caller<'_, Data>, size: usize) -> wasmtime::Result<Option<u32>> {
+    let (Ok(size), Some(allocator)) = (u32::try_from(size), caller.data().allocator.clone()) else { return Ok(None) };
     let nested = std::mem::replace(&mut caller.data_mut().allocating, true);
     let address = allocator.call(caller.as_context_mut(), size);
     caller.data_mut().allocating = nested;
-    match address {
-        Ok(0) => Err(None),
-        Ok(address) => Ok(address),
-        Err(trap) => Err(Some(trap)),
-    }
+    Ok(Some(address?).filter(|address| *address != 0))
 }

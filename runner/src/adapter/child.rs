@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 /// How much of the standard error is kept.
 const TAIL: usize = 4096;
-/// How long a child gets to end once its standard input or output is closed.
-const GRACE: Duration = Duration::from_secs(3);
+/// How long a child that failed us gets to end once its standard input is closed.
+pub const GRACE: Duration = Duration::from_secs(3);
 
 /// A running child.
 #[derive(Debug)]
@@ -82,10 +82,10 @@ impl Child {
         self.lines.try_recv().ok()
     }
 
-    /// Closes the standard input, waits for the child to end for a while, kills it if it does not, and says how it ended.
-    pub fn end(&mut self) -> String {
+    /// Closes the standard input, waits that long for the child to end, kills it if it does not, and says how it ended.
+    pub fn end(&mut self, grace: Duration) -> String {
         self.input = None;
-        let ended = self.wait(GRACE).map_or_else(|| self.kill(), how);
+        let ended = self.wait(grace).map_or_else(|| self.kill(), how);
         let until = Instant::now() + GRACE / 4;
         while !self.errors_read.is_finished() && Instant::now() < until {
             thread::sleep(Duration::from_millis(5));
@@ -124,7 +124,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         if !matches!(self.process.try_wait(), Ok(Some(_))) {
-            self.end();
+            self.end(GRACE);
         }
     }
 }

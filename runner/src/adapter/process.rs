@@ -11,12 +11,14 @@ use pw_cases::protocol::{Host, PROTOCOL, Plugin, Request, Response, Run};
 use pw_cases::scenario::{Guest, Scenario};
 use pw_cases::transcript::Transcript;
 
-use crate::adapter::child::{Child, Silence};
+use crate::adapter::child::{Child, GRACE, Silence};
 use crate::adapter::{Adapter, Outcome};
 use crate::error::HarnessError;
 
 /// After so many broken runs in a row the program is not started again.
 const PATIENCE: u32 = 3;
+/// How long the program gets to stop its host at the end.
+const PARTING: Duration = Duration::from_secs(10);
 
 /// A host behind a program.
 #[derive(Debug)]
@@ -79,8 +81,9 @@ impl Adapter for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(child) = &self.child {
+        if let Some(mut child) = self.child.take() {
             child.send(json(&Request::Stop));
+            child.end(PARTING);
         }
     }
 }
@@ -114,7 +117,12 @@ fn known(host: Host) -> Result<Host, HarnessError> {
 }
 
 /// Sends a request and reads the answer. After an error the child is gone.
-fn exchange(child: &mut Child, words: &[String], request: &Request, timeout: Duration) -> Result<Response, HarnessError> {
+fn exchange(
+    child: &mut Child,
+    words: &[String],
+    request: &Request,
+    timeout: Duration,
+) -> Result<Response, HarnessError> {
     let name = name(words);
     let broken = |what: String| HarnessError::new(format!("the adapter {name} {what}"));
     if let Some(line) = child.waiting_line() {
@@ -137,7 +145,7 @@ fn silent(child: &mut Child, silence: Silence, timeout: Duration) -> String {
             format!("hung: no answer in {seconds} s (--timeout), so it was killed{half}{}", last_words(child))
         }
         Silence::Ended(unfinished) => {
-            let how = child.end();
+            let how = child.end(GRACE);
             let half = if unfinished.is_empty() { String::new() } else { half(&unfinished) };
             format!("died: {how}{half}{}", last_words(child))
         }

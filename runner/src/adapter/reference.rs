@@ -41,7 +41,8 @@ static ENGINE: LazyLock<Result<Engine, String>> = LazyLock::new(|| {
 impl Reference {
     /// A host with nothing in it.
     pub fn new() -> Result<Reference, HarnessError> {
-        let engine = ENGINE.clone().map_err(|error| HarnessError::new(format!("failed to set up wasmtime: {error}")))?;
+        let engine =
+            ENGINE.clone().map_err(|error| HarnessError::new(format!("failed to set up wasmtime: {error}")))?;
         let host = Host {
             name: "reference".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

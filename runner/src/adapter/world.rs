@@ -196,7 +196,9 @@ fn seen(fields: &pw_host::Fields) -> Fields {
 
 fn part(piece: &Piece) -> Part {
     match piece {
-        Piece::Headers { headers, end_of_stream } => Part::Headers { headers: seen(headers), end_of_stream: *end_of_stream },
+        Piece::Headers { headers, end_of_stream } => {
+            Part::Headers { headers: seen(headers), end_of_stream: *end_of_stream }
+        }
         Piece::Body { body, end_of_stream } => Part::Body { body: Data(body.to_vec()), end_of_stream: *end_of_stream },
         Piece::Trailers { trailers } => Part::Trailers { trailers: seen(trailers) },
     }

@@ -58,10 +58,8 @@ fn check(manifest: &Manifest, plugin: &Plugin, builder: &Builder) -> Result<(boo
     if built == there {
         return Ok((true, "is what its source gives".to_owned()));
     }
-    let message = format!(
-        "its source gives another module (sha256 {}): `cargo conform plugins --build` accepts it",
-        hex(&built)
-    );
+    let message =
+        format!("its source gives another module (sha256 {}): `cargo conform plugins --build` accepts it", hex(&built));
     Ok((false, message))
 }
 

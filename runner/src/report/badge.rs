@@ -29,7 +29,7 @@ pub fn svg(record: &Record) -> String {
 <title>{label}: {message}</title>
 <clipPath id="r"><rect width="{whole}" height="20" rx="3"/></clipPath>
 <g clip-path="url(#r)"><rect width="{left}" height="20" fill="#555"/><rect x="{left}" width="{right}" height="20" fill="{color}"/></g>
-<g fill="#fff" text-anchor="middle" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11" lengthAdjust="spacingAndGlyphs">
+<g fill="#fff" text-anchor="middle" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11">
 {first}
 {second}
 </g>
@@ -68,10 +68,12 @@ impl Badge {
 
 /// How many pixels a text takes, with its margins; close enough, as the image says how long the text is to be.
 fn width(text: &str) -> u32 {
-    let narrow = |c: char| "fijlrtI1.,:;·|!' ()".contains(c);
-    let wide = |c: char| "mwMW%".contains(c);
-    let tenths = text.chars().map(|c| if narrow(c) { 42 } else if wide(c) { 104 } else { 69 });
-    tenths.sum::<u32>().div_ceil(10) + 10
+    let tenths = |c| match c {
+        c if "fijlrtI1.,:;·|!' ()".contains(c) => 42,
+        c if "mwMW%".contains(c) => 104,
+        _ => 69,
+    };
+    text.chars().map(tenths).sum::<u32>().div_ceil(10) + 10
 }
 
 fn escaped(text: &str) -> String {

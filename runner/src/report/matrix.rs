@@ -12,7 +12,8 @@ use crate::verdict::Verdict;
 /// The Markdown.
 pub fn render(records: &[Record]) -> String {
     let matrix = Matrix::new(records);
-    let mut text = String::from("# Conformance of hosts\n\nMade by `pw-conform report` from the records beside it.\n\n");
+    let mut text =
+        String::from("# Conformance of hosts\n\nMade by `pw-conform report` from the records beside it.\n\n");
     matrix.summary(&mut text);
     matrix.by_section(&mut text);
     text += "\n✓ passes · ✗ fails · ~ fails, and it is known why · ! passes though it is known to fail · ? the \
@@ -74,8 +75,10 @@ impl<'a> Matrix<'a> {
 
     fn cases(&self, text: &mut String, section: &str) {
         let _ = writeln!(text, "\n## {}\n", title(section));
-        let columns = || self.records.iter().flat_map(|record| self.versions.iter().map(move |version| (record, *version)));
-        let heads: Vec<String> = columns().map(|(record, version)| format!("{} v{version}", record.header.host.name)).collect();
+        let columns =
+            || self.records.iter().flat_map(|record| self.versions.iter().map(move |version| (record, *version)));
+        let heads: Vec<String> =
+            columns().map(|(record, version)| format!("{} v{version}", record.header.host.name)).collect();
         let _ = writeln!(text, "| case | {} |", heads.join(" | "));
         let _ = writeln!(text, "|---|{}", ":-:|".repeat(heads.len()));
         let all = self.records.iter().flat_map(|record| &record.cases).filter(|case| case.section() == section);
@@ -101,7 +104,8 @@ impl<'a> Matrix<'a> {
         if rows.is_empty() {
             return;
         }
-        let _ = writeln!(text, "\n## {heading}\n\n| case | versions | clause | host | {column} |\n|---|---|---|---|---|");
+        let _ =
+            writeln!(text, "\n## {heading}\n\n| case | versions | clause | host | {column} |\n|---|---|---|---|---|");
         for ((id, host, words), row) in rows {
             let versions = row.versions.join(", ");
             let _ = writeln!(text, "| `{id}` | {versions} | `{}` | {host} | {words} |", row.case.clause.join("`, `"));
@@ -116,7 +120,8 @@ impl<'a> Matrix<'a> {
             return;
         }
         let hosts: Vec<String> = self.records.iter().map(host).collect();
-        let _ = writeln!(text, "\n## What the specification leaves open\n\n| case | question | {} |", hosts.join(" | "));
+        let _ =
+            writeln!(text, "\n## What the specification leaves open\n\n| case | question | {} |", hosts.join(" | "));
         let _ = writeln!(text, "|---|---|{}", "---|".repeat(hosts.len()));
         for (id, case) in ids {
             let answers: Vec<String> = self.records.iter().map(|record| answers(record, id)).collect();
@@ -198,7 +203,8 @@ fn mark(record: &Record, id: &str, version: &str) -> &'static str {
 /// What a host answered: once if it is the same in all versions, else per version.
 fn answers(record: &Record, id: &str) -> String {
     let own = record.cases.iter().filter(|case| case.id == id && case.verdict == Verdict::Unspecified);
-    let own: Vec<(&str, String)> = own.map(|case| (case.abi.as_str(), cell(case.answer.as_deref().unwrap_or("✓")))).collect();
+    let own: Vec<(&str, String)> =
+        own.map(|case| (case.abi.as_str(), cell(case.answer.as_deref().unwrap_or("✓")))).collect();
     match own.first() {
         None => String::new(),
         Some((_, answer)) if own.iter().all(|(_, other)| other == answer) => answer.clone(),

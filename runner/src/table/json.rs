@@ -13,9 +13,10 @@ pub fn json(version: Version) -> String {
 }
 
 fn function(row: &Function, version: Version) -> Value {
-    let parameters = row.params.iter().map(|param| {
-        json!({ "name": param.name, "kind": kind(param.kind), "out": param.out, "lanes": param.lanes })
-    });
+    let parameters = row
+        .params
+        .iter()
+        .map(|param| json!({ "name": param.name, "kind": kind(param.kind), "out": param.out, "lanes": param.lanes }));
     json!({
         "name": row.name,
         "module": row.module,
@@ -32,9 +33,9 @@ fn function(row: &Function, version: Version) -> Value {
 }
 
 fn callback(row: &Callback, version: Version) -> Value {
-    let parameters = row.params(version).map(|param| {
-        json!({ "name": param.name, "kind": kind(param.kind), "out": false, "lanes": [param.name] })
-    });
+    let parameters = row
+        .params(version)
+        .map(|param| json!({ "name": param.name, "kind": kind(param.kind), "out": false, "lanes": [param.name] }));
     json!({
         "name": row.name,
         "module": null,

@@ -32,8 +32,8 @@ fn range(versions: Versions) -> String {
     let Versions { since, until } = versions;
     match (since, until) {
         (Version::V0_1_0, Version::VNext) => "all".to_owned(),
-        (since, Version::VNext) => format!("{since} on"),
         (since, until) if since == until => since.to_string(),
+        (since, Version::VNext) => format!("{since} on"),
         (since, until) => format!("{since} to {until}"),
     }
 }
@@ -66,6 +66,7 @@ mod tests {
             (Version::V0_1_0, Version::VNext, "all"),
             (Version::V0_1_0, Version::V0_1_0, "0.1.0"),
             (Version::V0_2_0, Version::VNext, "0.2.0 on"),
+            (Version::VNext, Version::VNext, "next"),
             (Version::V0_1_0, Version::V0_2_0, "0.1.0 to 0.2.0"),
         ];
         for (since, until, expected) in rows {
