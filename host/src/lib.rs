@@ -60,6 +60,7 @@ mod observer;
 mod proxy;
 mod rules;
 mod state;
+mod value;
 
 pub use effect::{Effect, Piece};
 pub use engine::{Engine, Limits};

@@ -17,6 +17,7 @@ use crate::fields::Fields;
 use crate::guest::On;
 use crate::observer::Observer;
 use crate::rules::Rules;
+use crate::value::Value;
 use crate::{HttpCallId, PluginId, ProxyConfig, StreamId};
 
 /// All of it.
@@ -175,7 +176,7 @@ impl State {
 }
 
 impl pw_abi::Values for State {
-    type Bytes = Bytes;
+    type Bytes = Value;
     type Pairs = Arc<Fields>;
 }
 

@@ -7,6 +7,7 @@ use pw_abi::{BufferType, Buffers, Status};
 
 use crate::guest::On;
 use crate::state::{Direction, Phase, State};
+use crate::value::Value;
 
 impl Buffers for State {
     fn proxy_set_buffer_bytes(
@@ -24,12 +25,12 @@ impl Buffers for State {
         Ok(())
     }
 
-    fn proxy_get_buffer_bytes(&mut self, buffer: BufferType, start: u32, max_size: u32) -> Result<Bytes, Status> {
+    fn proxy_get_buffer_bytes(&mut self, buffer: BufferType, start: u32, max_size: u32) -> Result<Value, Status> {
         let missing = self.missing(buffer);
         let bytes = self.buffer(buffer).ok_or(missing)?;
         let start = bytes.len().min(start as usize);
         let end = bytes.len().min(start + max_size as usize);
-        Ok(bytes.slice(start..end))
+        Ok(bytes.slice(start..end).into())
     }
 
     fn proxy_get_buffer_status(&mut self, buffer: BufferType) -> Result<(u32, u32), Status> {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use pw_abi::{CommonStreamOperations, Status, StreamType};
 
 use crate::state::{Deferred, Direction, State};
+use crate::value::Value;
 
 impl CommonStreamOperations for State {
     /// Takes effect when the callback has returned; does nothing where nothing is paused.
@@ -28,9 +29,9 @@ impl CommonStreamOperations for State {
         Ok(())
     }
 
-    fn proxy_get_status(&mut self) -> Result<(u32, Bytes), Status> {
+    fn proxy_get_status(&mut self) -> Result<(u32, Value), Status> {
         let (code, message) = self.active.http_call.as_ref().map_or((0, ""), |call| call.status);
-        Ok((code, Bytes::from_static(message.as_bytes())))
+        Ok((code, Bytes::from_static(message.as_bytes()).into()))
     }
 }
 

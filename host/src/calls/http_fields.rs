@@ -11,6 +11,7 @@ use pw_abi::{HttpFields, MapType, Status, pairs};
 use crate::fields::Fields;
 use crate::guest::On;
 use crate::state::{Direction, Phase, State};
+use crate::value::Value;
 
 impl HttpFields for State {
     fn proxy_get_header_map_size(&mut self, map: MapType) -> Result<u32, Status> {
@@ -30,11 +31,11 @@ impl HttpFields for State {
         Ok(())
     }
 
-    fn proxy_get_header_map_value(&mut self, map: MapType, key: &[u8]) -> Result<Bytes, Status> {
+    fn proxy_get_header_map_value(&mut self, map: MapType, key: &[u8]) -> Result<Value, Status> {
         if let Some(value) = self.map(map)?.get(key) {
-            return Ok(value.clone());
+            return Ok(value.into());
         }
-        if self.rules().missing_key_is_not_found { Err(Status::NOT_FOUND) } else { Ok(Bytes::new()) }
+        if self.rules().missing_key_is_not_found { Err(Status::NOT_FOUND) } else { Ok(Bytes::new().into()) }
     }
 
     fn proxy_add_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {

@@ -7,10 +7,28 @@ use bytes::Bytes;
 use pw_abi::{Properties, Status};
 
 use crate::state::{HttpStream, State};
+use crate::value::Value;
 
 impl Properties for State {
-    fn proxy_get_property(&mut self, path: &[u8]) -> Result<Bytes, Status> {
+    fn proxy_get_property(&mut self, path: &[u8]) -> Result<Value, Status> {
+        self.property(trimmed(path)).map(Value::from)
+    }
+
+    /// A stream keeps what is set on it, and what the host itself knows cannot be set.
+    fn proxy_set_property(&mut self, path: &[u8], value: &[u8]) -> Result<(), Status> {
         let path = trimmed(path);
+        let own = self.stream().is_some_and(|(stream, _)| stream.properties.contains_key(path));
+        if !own && self.property(path) != Err(Status::NOT_FOUND) {
+            return Err(Status::NOT_FOUND);
+        }
+        let (stream, _) = self.stream().ok_or(Status::NOT_FOUND)?;
+        stream.properties.insert(path.to_vec(), Bytes::copy_from_slice(value));
+        Ok(())
+    }
+}
+
+impl State {
+    fn property(&mut self, path: &[u8]) -> Result<Bytes, Status> {
         if let Some((stream, _)) = self.stream()
             && let Some(value) = stream.properties.get(path)
         {
@@ -30,18 +48,6 @@ impl Properties for State {
         let (stream, _) = self.stream().ok_or(Status::NOT_FOUND)?;
         let parts: Vec<&[u8]> = path.split(|byte| *byte == 0).collect();
         well_known(stream, now, &parts).ok_or(Status::NOT_FOUND)
-    }
-
-    /// A stream keeps what is set on it, and what the host itself knows cannot be set.
-    fn proxy_set_property(&mut self, path: &[u8], value: &[u8]) -> Result<(), Status> {
-        let path = trimmed(path);
-        let own = self.stream().is_some_and(|(stream, _)| stream.properties.contains_key(path));
-        if !own && self.proxy_get_property(path) != Err(Status::NOT_FOUND) {
-            return Err(Status::NOT_FOUND);
-        }
-        let (stream, _) = self.stream().ok_or(Status::NOT_FOUND)?;
-        stream.properties.insert(path.to_vec(), Bytes::copy_from_slice(value));
-        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use pw_abi::{SharedKeyValueStore, Status};
 
 use crate::state::State;
+use crate::value::Value;
 
 impl SharedKeyValueStore for State {
     /// Nothing matches the compare-and-swap value of a key that is not there.
@@ -20,7 +21,8 @@ impl SharedKeyValueStore for State {
         Ok(())
     }
 
-    fn proxy_get_shared_data(&mut self, key: &[u8]) -> Result<(Bytes, u32), Status> {
-        self.shared_data().get(key).cloned().ok_or(Status::NOT_FOUND)
+    fn proxy_get_shared_data(&mut self, key: &[u8]) -> Result<(Value, u32), Status> {
+        let (value, cas) = self.shared_data().get(key).ok_or(Status::NOT_FOUND)?;
+        Ok((value.into(), *cas))
     }
 }

@@ -1,6 +1,5 @@
 //! How each kind of parameter is read from lanes and memory, and how each kind of result is written.
 
-use bytes::Bytes as Shared;
 use pw_abi::{
     Address, Bool, BufferType, Bytes, ClockId, Errno, Exit, FdId, I64, Iovecs, IovecsIn, LogLevel, MapType,
     MemoryWrites, MetricType, Pairs, Path, Size, Status, StreamType, U32, U64, Writes,
@@ -11,6 +10,7 @@ use wasmtime::{AsContextMut, Caller, Memory};
 use crate::fields::Fields;
 use crate::guest::Data;
 use crate::memory;
+use crate::value::Value;
 
 /// Why a call does not succeed.
 pub(super) enum Stop<C> {
@@ -229,7 +229,7 @@ macro_rules! encode_bytes {
 }
 
 encode_bytes! {
-    Bytes: Shared, |bytes| bytes.len(), |bytes, place| place.copy_from_slice(&bytes);
+    Bytes: Value, |value| value.as_slice().len(), |value, place| place.copy_from_slice(value.as_slice());
     Pairs: Arc<Fields>, |fields| fields.serialized_size(), |fields, place| pw_abi::pairs::write(fields.iter(), place);
 }
 

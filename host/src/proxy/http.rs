@@ -30,7 +30,6 @@ impl Proxy {
             owner.contexts.insert(context, Context { stream: Some((id.index, place)), pending: false });
             filters.push(Filter { plugin: *plugin, context, request: Stage::default(), response: Stage::default() });
         }
-        let contexts: Vec<(PluginId, u32)> = filters.iter().map(|filter| (filter.plugin, filter.context)).collect();
         let (request, response) = (Message::default(), Message::default());
         let (started, properties) = (state.now, Default::default());
         state.streams.insert(HttpStream {
@@ -44,8 +43,10 @@ impl Proxy {
             properties,
             over: false,
         });
-        for (plugin, context) in contexts {
-            lifecycle::create(self, plugin, context, Some(ROOT));
+        for place in 0..plugins.len() {
+            if let Some((plugin, context)) = filter(self, id, place) {
+                lifecycle::create(self, plugin, context, Some(ROOT));
+            }
         }
         self.settle();
         id
@@ -157,7 +158,7 @@ impl Stage {
 /// Lets everything go that the `nth` plugin holds, and then gives it what waited.
 fn release(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
     let Some(stage) = stage(proxy, stream, direction, nth) else { return };
-    for piece in stage.release() {
+    for piece in stage.release().into_iter().flatten() {
         feed(proxy, stream, direction, nth + 1, piece);
     }
     while let Some(piece) = stage_idle(proxy, stream, direction, nth).and_then(|stage| stage.waiting.pop_front()) {
@@ -264,8 +265,8 @@ pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
 fn end(proxy: &mut Proxy, stream: StreamId) {
     let Some(found) = proxy.state().find(stream) else { return };
     found.over = true;
-    let contexts: Vec<(PluginId, u32)> = found.filters.iter().map(|filter| (filter.plugin, filter.context)).collect();
-    for (plugin, context) in contexts {
+    for place in 0..found.filters.len() {
+        let Some((plugin, context)) = filter(proxy, stream, place) else { break };
         if proxy.guests[plugin.0].is_some() {
             lifecycle::done(proxy, plugin, context);
         } else {
@@ -273,6 +274,12 @@ fn end(proxy: &mut Proxy, stream: StreamId) {
         }
     }
     forget(proxy, stream.index);
+}
+
+/// The plugin at a place of a stream's chain, and its context there.
+fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<(PluginId, u32)> {
+    let filter = proxy.state().find(stream)?.filters.get(place)?;
+    Some((filter.plugin, filter.context))
 }
 
 /// Drops a stream that is over once none of its contexts is left.

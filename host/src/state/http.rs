@@ -121,7 +121,7 @@ impl Stage {
     }
 
     /// Everything that is held, in order; what waits stays.
-    pub(crate) fn release(&mut self) -> Vec<Piece> {
+    pub(crate) fn release(&mut self) -> [Option<Piece>; 3] {
         // Trailers that came end the message even when a plugin has emptied them; those that it could have added do not.
         let came = self.phase == Some(Phase::Trailers);
         self.phase = None;
@@ -131,6 +131,6 @@ impl Stage {
         let headers = self.headers.take().map(|(headers, end_of_stream)| Piece::Headers { headers, end_of_stream });
         let body = self.body.take();
         let body = body.map(|(body, end)| Piece::Body { body, end_of_stream: end && trailers.is_none() });
-        headers.into_iter().chain(body).chain(trailers.map(|trailers| Piece::Trailers { trailers })).collect()
+        [headers, body, trailers.map(|trailers| Piece::Trailers { trailers })]
     }
 }
