@@ -152,8 +152,9 @@ fn give(
     pointer: u32,
     size: u32,
 ) -> wasmtime::Result<u32> {
-    let Some(allocator) = caller.data().allocator.clone() else { return Ok(INVALID_MEMORY_ACCESS) };
+    let Some(allocator) = caller.data_mut().allocator.take() else { return Ok(INVALID_MEMORY_ACCESS) };
     let address = allocator.call(caller.as_context_mut(), value.len() as u32)?;
+    caller.data_mut().allocator = Some(allocator);
     let bytes = memory.data_mut(caller);
     let mut put = |address: u32, value: &[u8]| {
         let place = bytes.get_mut(address as usize..).and_then(|rest| rest.get_mut(..value.len()));

@@ -1,10 +1,22 @@
 //! A map of fields: names and values in their order, duplicates kept, names compared without regard to case.
 
-use bytes::Bytes;
+use std::fmt;
 
 /// Header, trailer or metadata fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(Vec<(Bytes, Bytes)>);
+///
+/// All text lies in one piece, so that a copy of a map costs two allocations, however many fields it has.
+#[derive(Clone, Default)]
+pub struct Fields {
+    text: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+/// Where a field's name and value lie.
+#[derive(Clone, Copy)]
+struct Span {
+    name: (usize, usize),
+    value: (usize, usize),
+}
 
 impl Fields {
     /// No fields.
@@ -14,61 +26,96 @@ impl Fields {
 
     /// How many fields there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.spans.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.spans.is_empty()
     }
 
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+        self.spans.iter().map(|span| (self.slice(span.name), self.slice(span.value)))
     }
 
     /// The first value of a name.
-    pub fn get(&self, name: &[u8]) -> Option<&Bytes> {
-        self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        self.find(name).map(|index| self.slice(self.spans[index].value))
     }
 
     /// Adds a field at the end; its name becomes lower-case.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
-        self.0.push((lower(name), Bytes::copy_from_slice(value)));
+        let place = self.put(name);
+        self.text[place.0..place.1].make_ascii_lowercase();
+        let value = self.put(value);
+        self.spans.push(Span { name: place, value });
     }
 
     /// Puts a value in the place of a name's first, and removes its others; adds it if there is none.
     pub fn replace(&mut self, name: &[u8], value: &[u8]) {
-        let Some(first) = self.0.iter().position(|(known, _)| known.eq_ignore_ascii_case(name)) else {
-            return self.add(name, value);
+        let Some(first) = self.find(name) else { return self.add(name, value) };
+        let old = self.spans[first].value;
+        self.spans[first].value = if value.len() <= old.1 - old.0 {
+            self.text[old.0..old.0 + value.len()].copy_from_slice(value);
+            (old.0, old.0 + value.len())
+        } else {
+            self.put(value)
         };
-        self.0[first].1 = Bytes::copy_from_slice(value);
         let mut index = 0;
-        self.0.retain(|(known, _)| {
+        let text = &self.text;
+        self.spans.retain(|span| {
             index += 1;
-            index - 1 <= first || !known.eq_ignore_ascii_case(name)
+            index - 1 <= first || !text[span.name.0..span.name.1].eq_ignore_ascii_case(name)
         });
     }
 
     /// Removes all fields of a name.
     pub fn remove(&mut self, name: &[u8]) {
-        self.0.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        let text = &self.text;
+        self.spans.retain(|span| !text[span.name.0..span.name.1].eq_ignore_ascii_case(name));
     }
 
     /// The size of the map when serialised, in bytes.
     pub(crate) fn serialized_size(&self) -> usize {
         pw_abi::pairs::size(self.iter())
     }
+
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        self.spans.iter().position(|span| self.slice(span.name).eq_ignore_ascii_case(name))
+    }
+
+    fn slice(&self, (start, end): (usize, usize)) -> &[u8] {
+        &self.text[start..end]
+    }
+
+    fn put(&mut self, text: &[u8]) -> (usize, usize) {
+        let start = self.text.len();
+        self.text.extend_from_slice(text);
+        (start, self.text.len())
+    }
 }
 
-fn lower(name: &[u8]) -> Bytes {
-    Bytes::from(name.to_ascii_lowercase())
+impl PartialEq for Fields {
+    fn eq(&self, other: &Fields) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Fields {}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |text| String::from_utf8_lossy(text);
+        f.debug_list().entries(self.iter().map(|(name, value)| (text(name), text(value)))).finish()
+    }
 }
 
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Fields {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Fields {
-        let field = |(name, value): (N, V)| (lower(name.as_ref()), Bytes::copy_from_slice(value.as_ref()));
-        Fields(fields.into_iter().map(field).collect())
+        let mut map = Fields::new();
+        fields.into_iter().for_each(|(name, value)| map.add(name.as_ref(), value.as_ref()));
+        map
     }
 }
 
@@ -85,9 +132,12 @@ mod tests {
     #[test]
     fn duplicates_are_kept_replaced_and_removed_together() {
         let mut fields = Fields::from([("a", "1"), ("b", "2"), ("A", "3")]);
-        assert_eq!(fields.get(b"A").map(Bytes::as_ref), Some(&b"1"[..]));
+        assert_eq!(fields.get(b"A"), Some(&b"1"[..]));
         fields.replace(b"a", b"4");
         assert_eq!(fields, Fields::from([("a", "4"), ("b", "2")]));
+        fields.replace(b"a", b"longer");
+        fields.replace(b"a", b"4");
+        assert_eq!(fields.iter().collect::<Vec<_>>(), [(&b"a"[..], &b"4"[..]), (b"b", b"2")]);
         fields.add(b"B", b"5");
         assert_eq!(fields.len(), 3);
         fields.remove(b"b");

@@ -164,13 +164,13 @@ macro_rules! shims {
                                 let _ = &fault;
                                 // Nothing is written before there is room for everything.
                                 $(let mut $out = ($out, 0);)*
-                                let _bytes = if ALLOCATES {
+                                let (_bytes, _scratch): (&mut [u8], &[u8]) = if ALLOCATES {
                                     $($out.1 = codec::room::<pw_abi::$Out, Fail>(caller, &$out.0)?;)*
                                     codec::parts_again(caller)
                                 } else {
-                                    _bytes
+                                    (_bytes, &[])
                                 };
-                                $(<pw_abi::$Out as Encode>::write(_bytes, $out, ($($out_lane,)*)).ok_or_else(fault)?;)*
+                                $(<pw_abi::$Out as Encode>::write(_bytes, _scratch, $out, ($($out_lane,)*)).ok_or_else(fault)?;)*
                                 Ok(())
                             };
                             let result = match call(&mut caller) {

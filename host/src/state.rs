@@ -40,6 +40,8 @@ pub(crate) struct State {
     /// What calls asked for that has to wait until the callback has returned.
     pub(crate) deferred: VecDeque<Deferred>,
     pub(crate) active: Active,
+    /// What a call is just about to return, if it is small.
+    pub(crate) scratch: Vec<u8>,
     pub(crate) observer: Option<Box<dyn Observer>>,
 }
 
@@ -129,6 +131,7 @@ impl State {
             effects: VecDeque::new(),
             deferred: VecDeque::new(),
             active: Active::default(),
+            scratch: Vec::new(),
             observer: None,
         }
     }

@@ -1,34 +1,26 @@
-//! Bytes on their way from the host to a guest: small ones copied, which is faster than counting their owners.
+//! Bytes on their way from the host to a guest.
 
 use bytes::Bytes;
 
-const SMALL: usize = 56;
-
-/// See above.
+/// Small ones are copied to a place that is always there, which costs less than to allocate or to count owners.
 pub(crate) enum Value {
-    Small(u8, [u8; SMALL]),
+    /// In [`State::scratch`](crate::state::State).
+    Scratch(usize),
     Shared(Bytes),
 }
 
 impl Value {
-    pub(crate) fn as_slice(&self) -> &[u8] {
+    pub(crate) fn size(&self) -> usize {
         match self {
-            Value::Small(size, bytes) => &bytes[..usize::from(*size)],
-            Value::Shared(bytes) => bytes,
+            Value::Scratch(size) => *size,
+            Value::Shared(bytes) => bytes.len(),
         }
     }
-}
 
-impl From<&Bytes> for Value {
-    #[inline]
-    fn from(bytes: &Bytes) -> Value {
-        let mut small = [0; SMALL];
-        match small.get_mut(..bytes.len()) {
-            Some(place) => {
-                place.copy_from_slice(bytes);
-                Value::Small(bytes.len() as u8, small)
-            }
-            None => Value::Shared(bytes.clone()),
+    pub(crate) fn as_slice<'a>(&'a self, scratch: &'a [u8]) -> &'a [u8] {
+        match self {
+            Value::Scratch(size) => &scratch[..*size],
+            Value::Shared(bytes) => bytes,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_cases::protocol::{Capability, Host, PROTOCOL, Request, Response, Run};
+use pw_cases::scenario::Step;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Stdin, Stdout};
 
 use crate::find::Program;
@@ -12,6 +13,9 @@ use crate::run;
 
 /// The versions of the ABI that Envoy knows.
 const ABI: [&str; 3] = ["0.1.0", "0.2.0", "0.2.1"];
+
+/// The longest time that a scenario may let pass, in milliseconds.
+const LONGEST: u64 = 30_000;
 
 const CAPABILITIES: [Capability; 8] = [
     Capability::Http,
@@ -82,6 +86,10 @@ impl Server {
             let context = format!("{}: failed to read the module of plugin {}: not in base64", run.id, plugin.name);
             return Response::Errored { context };
         }
+        if time(run) > LONGEST {
+            let reason = format!("time passes for real here, and more than {LONGEST} ms of it are too many");
+            return Response::Skipped { reason };
+        }
         match self.instance(run.hazard).await {
             Ok(instance) => self.run_on(instance, run).await,
             Err(Gone::Broken(error)) => Response::Errored { context: format!("{}: {error}", run.id) },
@@ -111,4 +119,10 @@ impl Server {
             None => Response::Ran { events: outcome.events },
         }
     }
+}
+
+/// The time that a scenario lets pass, in milliseconds.
+fn time(run: &Run) -> u64 {
+    let waits = run.steps.iter().map(|step| if let Step::Advance { milliseconds } = step { *milliseconds } else { 0 });
+    waits.fold(0, u64::saturating_add)
 }

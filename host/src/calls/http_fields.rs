@@ -32,8 +32,17 @@ impl HttpFields for State {
     }
 
     fn proxy_get_header_map_value(&mut self, map: MapType, key: &[u8]) -> Result<Value, Status> {
-        if let Some(value) = self.map(map)?.get(key) {
-            return Ok(value.into());
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let found = self.map(map).map(|map| {
+            map.get(key).map(|value| {
+                scratch.clear();
+                scratch.extend_from_slice(value);
+            })
+        });
+        let size = scratch.len();
+        self.scratch = scratch;
+        if found?.is_some() {
+            return Ok(Value::Scratch(size));
         }
         if self.rules().missing_key_is_not_found { Err(Status::NOT_FOUND) } else { Ok(Bytes::new().into()) }
     }

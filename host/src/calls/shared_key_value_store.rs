@@ -23,6 +23,6 @@ impl SharedKeyValueStore for State {
 
     fn proxy_get_shared_data(&mut self, key: &[u8]) -> Result<(Value, u32), Status> {
         let (value, cas) = self.shared_data().get(key).ok_or(Status::NOT_FOUND)?;
-        Ok((value.into(), *cas))
+        Ok((value.clone().into(), *cas))
     }
 }

@@ -150,10 +150,11 @@ impl Decode for Iovecs {
     }
 }
 
-/// The guest's memory, where it may have moved in the meantime.
-pub(super) fn parts_again<'a>(caller: &'a mut Caller<'_, Data>) -> &'a mut [u8] {
+/// The guest's memory, where it may have moved in the meantime, and the host's scratch.
+pub(super) fn parts_again<'a>(caller: &'a mut Caller<'_, Data>) -> (&'a mut [u8], &'a [u8]) {
     let memory = memory(caller);
-    parts(memory, caller).0
+    let (bytes, data) = parts(memory, caller);
+    (bytes, data.state.as_ref().map_or(&[], |state| &state.scratch))
 }
 
 /// A kind of out-parameter. What is written comes with the address of the room that the guest gave for it, if any.
@@ -167,7 +168,7 @@ pub(super) trait Encode {
         0
     }
     fn check(memory: &[u8], lanes: Self::Lanes) -> Option<()>;
-    fn write(memory: &mut [u8], value: (Self::Value, u32), lanes: Self::Lanes) -> Option<()>;
+    fn write(memory: &mut [u8], scratch: &[u8], value: (Self::Value, u32), lanes: Self::Lanes) -> Option<()>;
 }
 
 /// Asks the guest for the room that a value needs.
@@ -192,7 +193,7 @@ macro_rules! encode_numbers {
                 memory::writable(memory, address, $size)
             }
             #[inline]
-            fn write(memory: &mut [u8], ($number, _): ($value, u32), (address,): (u32,)) -> Option<()> {
+            fn write(memory: &mut [u8], _: &[u8], ($number, _): ($value, u32), (address,): (u32,)) -> Option<()> {
                 memory::write(memory, address, &$bits.to_le_bytes())
             }
         }
@@ -206,7 +207,7 @@ encode_numbers! {
 }
 
 macro_rules! encode_bytes {
-    ($($Kind:ident: $value:ty, |$sized:ident| $size:expr, |$from:ident, $place:ident| $write:expr;)+) => {$(
+    ($($Kind:ident: $value:ty, |$sized:ident| $size:expr, |$from:ident, $scratch:ident, $place:ident| $write:expr;)+) => {$(
         impl Encode for $Kind {
             type Lanes = (u32, u32);
             type Value = $value;
@@ -217,7 +218,7 @@ macro_rules! encode_bytes {
             fn check(memory: &[u8], (pointer, size): (u32, u32)) -> Option<()> {
                 memory::writable(memory, pointer, 4).and_then(|()| memory::writable(memory, size, 4))
             }
-            fn write(memory: &mut [u8], ($from, address): ($value, u32), lanes: (u32, u32)) -> Option<()> {
+            fn write(memory: &mut [u8], $scratch: &[u8], ($from, address): ($value, u32), lanes: (u32, u32)) -> Option<()> {
                 let size = Self::size(&$from);
                 let $place = memory::range_mut(memory, address, size)?;
                 $write;
@@ -229,8 +230,8 @@ macro_rules! encode_bytes {
 }
 
 encode_bytes! {
-    Bytes: Value, |value| value.as_slice().len(), |value, place| place.copy_from_slice(value.as_slice());
-    Pairs: Arc<Fields>, |fields| fields.serialized_size(), |fields, place| pw_abi::pairs::write(fields.iter(), place);
+    Bytes: Value, |value| value.size(), |value, scratch, place| place.copy_from_slice(value.as_slice(scratch));
+    Pairs: Arc<Fields>, |fields| fields.serialized_size(), |fields, _scratch, place| pw_abi::pairs::write(fields.iter(), place);
 }
 
 impl Encode for Writes {
@@ -241,7 +242,7 @@ impl Encode for Writes {
         Some(())
     }
 
-    fn write(memory: &mut [u8], (writes, _): (MemoryWrites, u32), (): ()) -> Option<()> {
+    fn write(memory: &mut [u8], _: &[u8], (writes, _): (MemoryWrites, u32), (): ()) -> Option<()> {
         writes.iter().try_for_each(|(address, bytes)| memory::writable(memory, *address, bytes.len() as u32))?;
         writes.iter().try_for_each(|(address, bytes)| memory::write(memory, *address, bytes))
     }
@@ -249,9 +250,13 @@ impl Encode for Writes {
 
 /// Asks the guest for memory; 0 is a refusal.
 fn allocate(caller: &mut Caller<'_, Data>, size: usize) -> wasmtime::Result<Option<u32>> {
-    let (Ok(size), Some(allocator)) = (u32::try_from(size), caller.data().allocator.clone()) else { return Ok(None) };
-    let nested = std::mem::replace(&mut caller.data_mut().allocating, true);
+    let Ok(size) = u32::try_from(size) else { return Ok(None) };
+    // Taken, not cloned, which costs as much as the call; while it runs nothing may ask it again.
+    let Some(allocator) = caller.data_mut().allocator.take() else { return Ok(None) };
+    caller.data_mut().allocating = true;
     let address = allocator.call(caller.as_context_mut(), size);
-    caller.data_mut().allocating = nested;
+    let data = caller.data_mut();
+    data.allocating = false;
+    data.allocator = Some(allocator);
     Ok(Some(address?).filter(|address| *address != 0))
 }
