@@ -234,7 +234,7 @@ impl fmt::Display for Event {
             Event::Returned { name, result, .. } => match (result, action(name)) {
                 (Some(result), true) => write!(f, "= {}", pw_abi::Action(*result)),
                 (Some(result), false) => write!(f, "= {result}"),
-                (None, _) => f.write_str("="),
+                (None, _) => f.write_str("= ()"),
             },
             Event::Call { function, args, status, returned, .. } => {
                 write!(f, "{function}({})", args.join(", "))?;
@@ -246,7 +246,17 @@ impl fmt::Display for Event {
                     },
                     None => write!(f, " = {status}")?,
                 }
-                returned.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
+                let kind = |name: &str| {
+                    let row =
+                        pw_abi::SECTIONS.iter().flat_map(|section| section.host).find(|row| row.name == function)?;
+                    row.params.iter().find(|param| param.name == name).map(|param| param.kind)
+                };
+                returned.iter().try_for_each(|(name, value)| match (kind(name), value) {
+                    (Some(pw_abi::Kind::Pairs), Returned::Bytes(bytes)) => {
+                        write!(f, " {name}={}", pairs_text(&bytes.0))
+                    }
+                    _ => write!(f, " {name}={value}"),
+                })
             }
         }
     }

@@ -25,13 +25,13 @@ pub struct ProxyConfig {
     pub seed: u64,
     /// Log lines below this are dropped.
     pub log_level: LogLevel,
-    /// The upstreams that plugins may call.
-    pub upstreams: Vec<String>,
+    /// The upstreams that plugins may call; none lets them call any.
+    pub upstreams: Option<Vec<String>>,
 }
 
 impl Default for ProxyConfig {
     fn default() -> ProxyConfig {
-        ProxyConfig { start_time: 0, seed: 0, log_level: LogLevel::INFO, upstreams: Vec::new() }
+        ProxyConfig { start_time: 0, seed: 0, log_level: LogLevel::INFO, upstreams: Some(Vec::new()) }
     }
 }
 

@@ -48,7 +48,7 @@ struct Attempt {
 
 impl Attempt {
     fn new(trace: bool) -> Attempt {
-        let mut world = World::new();
+        let mut world = World::of(None);
         let trace = trace.then(Trace::default);
         if let Some(trace) = &trace {
             world.proxy().observe(Box::new(trace.clone()));

@@ -22,8 +22,9 @@ impl HttpCalls for State {
         trailers: &[u8],
         timeout: u32,
     ) -> Result<u32, Status> {
-        let upstream =
-            str::from_utf8(upstream).ok().filter(|name| self.config.upstreams.iter().any(|known| known == name));
+        let allowed = self.config.upstreams.as_ref();
+        let upstream = str::from_utf8(upstream).ok();
+        let upstream = upstream.filter(|name| allowed.is_none_or(|allowed| allowed.iter().any(|known| known == *name)));
         let upstream = upstream.ok_or(Status::BAD_ARGUMENT)?.to_owned();
         let headers = fields(headers)?;
         let trailers = fields(trailers)?;

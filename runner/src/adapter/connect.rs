@@ -1,6 +1,7 @@
 //! Which adapter `--host` means, and how to start it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::adapter::Adapter;
@@ -14,6 +15,8 @@ use crate::error::HarnessError;
 pub enum Connection {
     /// The reference host, in process.
     Reference,
+    /// The adapter for Envoy, with its arguments; and how long it may take for a case. Several run side by side.
+    Envoy(Vec<String>, Duration),
     /// A program, with its arguments, that speaks the adapter protocol; and how long it may take for a case.
     Process(Vec<String>, Duration),
 }
@@ -26,7 +29,10 @@ impl Connection {
         }
         let words = match args.host.as_str() {
             "reference" => return Ok(Connection::Reference),
-            "envoy" => envoy(args.envoy.as_deref())?,
+            "envoy" => {
+                let timeout = Duration::from_secs(args.timeout);
+                return envoy(args.envoy.as_deref()).map(|words| Connection::Envoy(words, timeout));
+            }
             command => match shlex::split(command) {
                 Some(words) if !words.is_empty() => words,
                 _ => {
@@ -42,25 +48,40 @@ impl Connection {
     pub fn open(&self) -> Result<Box<dyn Adapter>, HarnessError> {
         Ok(match self {
             Connection::Reference => Box::new(Reference::new()?),
-            Connection::Process(words, timeout) => Box::new(Process::start(words.clone(), *timeout)?),
+            Connection::Envoy(words, timeout) | Connection::Process(words, timeout) => {
+                Box::new(Process::start(words.clone(), *timeout)?)
+            }
         })
     }
 
     /// How many adapters to use if nobody says it.
     pub fn jobs(&self) -> usize {
         match self {
-            Connection::Reference => std::thread::available_parallelism().map_or(1, usize::from),
+            Connection::Reference | Connection::Envoy(..) => {
+                std::thread::available_parallelism().map_or(1, usize::from)
+            }
             Connection::Process(..) => 1,
         }
     }
 }
 
-/// The adapter for Envoy, which is built beside this program.
+/// The adapter for Envoy, which is built beside this program; run by Cargo, this program has it built.
 fn envoy(path: Option<&Path>) -> Result<Vec<String>, HarnessError> {
     let own = std::env::current_exe().map_err(|error| HarnessError::io("find", "this program", &error))?;
     let program = beside(&own);
+    let release = if own.parent().is_some_and(|folder| folder.ends_with("release")) { " --release" } else { "" };
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--package", "pw-adapter-envoy", "--manifest-path"]).arg(manifest);
+        build.args(release.split_whitespace());
+        match build.status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => return Err(HarnessError::new(format!("the adapter for Envoy does not build: {status}"))),
+            Err(error) => return Err(HarnessError::io("build", "the adapter for Envoy", &error)),
+        }
+    }
     if !program.is_file() {
-        let release = if own.parent().is_some_and(|folder| folder.ends_with("debug")) { "" } else { " --release" };
         return Err(HarnessError::new(format!(
             "the adapter for Envoy is not at {}: build it by `cargo build{release} -p pw-adapter-envoy`",
             program.display()

@@ -31,14 +31,14 @@ struct Stream {
 }
 
 impl World {
-    /// A proxy without plugins.
+    /// A proxy without plugins, in the world of cases.
     pub fn new() -> World {
-        let config = ProxyConfig {
-            start_time: START,
-            seed: 1,
-            log_level: pw_abi::LogLevel::TRACE,
-            upstreams: UPSTREAMS.map(str::to_owned).to_vec(),
-        };
+        World::of(Some(UPSTREAMS.map(str::to_owned).to_vec()))
+    }
+
+    /// A proxy without plugins, where these upstreams are, or any.
+    pub fn of(upstreams: Option<Vec<String>>) -> World {
+        let config = ProxyConfig { start_time: START, seed: 1, log_level: pw_abi::LogLevel::TRACE, upstreams };
         let proxy = Proxy::new(config);
         World { proxy, plugins: Vec::new(), streams: BTreeMap::new(), calls: Vec::new(), events: Vec::new() }
     }
