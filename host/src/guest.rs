@@ -58,6 +58,7 @@ callbacks! {
     ResponseBody "proxy_on_response_body",
     ResponseTrailers "proxy_on_response_trailers",
     HttpCallResponse "proxy_on_http_call_response",
+    QueueReady "proxy_on_queue_ready",
 }
 
 /// An exported callback with its type.

@@ -173,7 +173,11 @@ macro_rules! shims {
                                 $(<pw_abi::$Out as Encode>::write(_bytes, _scratch, $out, ($($out_lane,)*)).ok_or_else(fault)?;)*
                                 Ok(())
                             };
-                            let result = match call(&mut caller) {
+                            let returned = call(&mut caller);
+                            if ALLOCATES && let Some(state) = &mut caller.data_mut().state {
+                                if returned.is_err() { state.undo() } else { state.taken = None }
+                            }
+                            let result = match returned {
                                 Ok(()) => <Fail as Code>::OK,
                                 Err(codec::Stop::Code(code)) => code.lane()?,
                                 Err(codec::Stop::Trap(trap)) => return Err(trap),

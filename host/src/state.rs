@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pw_abi::{Exit, LogLevel, Status};
+use pw_abi::{Exit, LogLevel, MetricType, Status};
 use slab::Slab;
 
 pub(crate) use self::http::{Direction, Filter, HttpStream, LocalResponse, Message, Phase, Stage};
@@ -19,6 +19,9 @@ use crate::observer::Observer;
 use crate::rules::Rules;
 use crate::value::Value;
 use crate::{HttpCallId, PluginId, ProxyConfig, StreamId};
+
+/// The id of a plugin's own context: the first.
+pub(crate) const ROOT: u32 = 1;
 
 /// All of it.
 pub(crate) struct State {
@@ -36,6 +39,12 @@ pub(crate) struct State {
     /// By VM id and key: values with their compare-and-swap values.
     pub(crate) shared_data: BTreeMap<String, SharedData>,
     pub(crate) next_cas: u32,
+    /// By id, counted from 1.
+    pub(crate) queues: Vec<Queue>,
+    /// What the running call took from a queue, to be put back if the guest cannot take it.
+    pub(crate) taken: Option<(u32, Bytes)>,
+    /// By id, counted from 1.
+    pub(crate) metrics: Vec<Metric>,
     pub(crate) effects: VecDeque<Effect>,
     /// What calls asked for that has to wait until the callback has returned.
     pub(crate) deferred: VecDeque<Deferred>,
@@ -43,6 +52,23 @@ pub(crate) struct State {
     /// What a call is just about to return, if it is small.
     pub(crate) scratch: Vec<u8>,
     pub(crate) observer: Option<Box<dyn Observer>>,
+}
+
+/// A queue of a VM id.
+#[derive(Default)]
+pub(crate) struct Queue {
+    pub(crate) vm_id: String,
+    pub(crate) name: Vec<u8>,
+    pub(crate) items: VecDeque<Bytes>,
+    /// Who is told of items.
+    pub(crate) readers: Vec<PluginId>,
+}
+
+/// A metric of the proxy.
+pub(crate) struct Metric {
+    pub(crate) metric_type: MetricType,
+    pub(crate) name: Vec<u8>,
+    pub(crate) value: u64,
 }
 
 /// The values of a VM id, by key, with their compare-and-swap values.
@@ -99,6 +125,7 @@ pub(crate) enum Deferred {
     Close { stream: StreamId },
     LocalResponse { stream: StreamId },
     Finalise { plugin: PluginId, context: u32 },
+    QueueReady { plugin: PluginId, queue: u32 },
 }
 
 /// The callback that runs, and what it acts on.
@@ -128,6 +155,9 @@ impl State {
             next_http_call: 0,
             shared_data: BTreeMap::new(),
             next_cas: 1,
+            queues: Vec::new(),
+            taken: None,
+            metrics: Vec::new(),
             effects: VecDeque::new(),
             deferred: VecDeque::new(),
             active: Active::default(),
@@ -188,8 +218,6 @@ mod absent {
     use super::State;
 
     impl pw_abi::GrpcCalls for State {}
-    impl pw_abi::SharedQueues for State {}
-    impl pw_abi::Metrics for State {}
     impl pw_abi::ForeignFunctionInterface for State {}
 }
 

@@ -8,10 +8,7 @@ use super::{HttpCallId, PluginId, Proxy};
 use crate::effect::Effect;
 use crate::fields::Fields;
 use crate::guest::On;
-use crate::state::HttpCallEnd;
-
-/// The plugin's own context has the first id.
-const ROOT: u32 = 1;
+use crate::state::{HttpCallEnd, ROOT};
 
 impl Proxy {
     /// The answer to an HTTP call of a plugin's. An answer that nobody waits for any more is dropped.

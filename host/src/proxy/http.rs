@@ -12,9 +12,7 @@ use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
-use crate::state::{Context, Deferred, Direction, Filter, HttpStream, LocalResponse, Message, Phase, Stage};
-
-const ROOT: u32 = 1;
+use crate::state::{Context, Deferred, Direction, Filter, HttpStream, LocalResponse, Message, Phase, ROOT, Stage};
 
 impl Proxy {
     /// A client has opened a stream, which is to run through these plugins.
@@ -214,6 +212,9 @@ pub(super) fn deferred(proxy: &mut Proxy, deferred: Deferred) {
             }
         }
         Deferred::Finalise { plugin, context } => lifecycle::finalise(proxy, plugin, context),
+        Deferred::QueueReady { plugin, queue } => {
+            proxy.call(plugin, On::QueueReady, ROOT, [ROOT, queue, 0, 0, 0]);
+        }
     }
 }
 

@@ -5,10 +5,7 @@ use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::module::Module;
 use crate::rules::Rules;
-use crate::state::{Context, Plugin};
-
-/// The plugin's own context has the first id.
-const ROOT: u32 = 1;
+use crate::state::{Context, Plugin, ROOT};
 
 pub(super) fn start(proxy: &mut Proxy, module: &Module, config: PluginConfig) -> Result<PluginId, StartError> {
     let id = PluginId(proxy.guests.len());
