@@ -8,6 +8,7 @@ mod common_stream_operations;
 mod configuration;
 mod context_lifecycle;
 mod environment_variables;
+mod foreign_function_interface;
 mod http_calls;
 mod http_fields;
 mod http_streams;

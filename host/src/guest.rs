@@ -59,6 +59,7 @@ callbacks! {
     ResponseTrailers "proxy_on_response_trailers",
     HttpCallResponse "proxy_on_http_call_response",
     QueueReady "proxy_on_queue_ready",
+    ForeignFunction "proxy_on_foreign_function",
 }
 
 /// An exported callback with its type.

@@ -67,4 +67,6 @@ pub use engine::{Engine, Limits};
 pub use fields::Fields;
 pub use module::{Module, ModuleError};
 pub use observer::Observer;
-pub use proxy::{HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo};
+pub use proxy::{
+    ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
+};

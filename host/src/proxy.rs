@@ -4,17 +4,20 @@ mod calls;
 mod http;
 mod lifecycle;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use pw_abi::LogLevel;
+use bytes::Bytes;
+use pw_abi::{LogLevel, Status};
 
 use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::module::Module;
 use crate::observer::Observer;
-use crate::state::State;
+use crate::state::{ROOT, State};
 
 /// How a proxy is set up.
 #[derive(Clone, Debug)]
@@ -27,11 +30,43 @@ pub struct ProxyConfig {
     pub log_level: LogLevel,
     /// The upstreams that plugins may call; none lets them call any.
     pub upstreams: Option<Vec<String>>,
+    /// The functions that plugins may call by name, beyond the ABI's own.
+    pub foreign_functions: BTreeMap<String, ForeignFunction>,
+}
+
+/// A function of the embedder's that plugins may call.
+#[derive(Clone)]
+pub struct ForeignFunction(Arc<Function>);
+
+/// From arguments to results, or the status that the call answers.
+type Function = dyn Fn(&[u8]) -> Result<Vec<u8>, Status> + Send + Sync;
+
+impl ForeignFunction {
+    /// A function from arguments to results, or to the status that the call answers instead.
+    pub fn new(function: impl Fn(&[u8]) -> Result<Vec<u8>, Status> + Send + Sync + 'static) -> ForeignFunction {
+        ForeignFunction(Arc::new(function))
+    }
+
+    pub(crate) fn call(&self, arguments: &[u8]) -> Result<Vec<u8>, Status> {
+        (self.0)(arguments)
+    }
+}
+
+impl fmt::Debug for ForeignFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForeignFunction")
+    }
 }
 
 impl Default for ProxyConfig {
     fn default() -> ProxyConfig {
-        ProxyConfig { start_time: 0, seed: 0, log_level: LogLevel::INFO, upstreams: Some(Vec::new()) }
+        ProxyConfig {
+            start_time: 0,
+            seed: 0,
+            log_level: LogLevel::INFO,
+            upstreams: Some(Vec::new()),
+            foreign_functions: BTreeMap::new(),
+        }
     }
 }
 
@@ -140,6 +175,16 @@ impl Proxy {
     /// Cuts the plugin's streams off, and lets the plugin end.
     pub fn remove_plugin(&mut self, plugin: PluginId) {
         lifecycle::remove(self, plugin);
+        self.settle();
+    }
+
+    /// Calls the plugin's foreign function; what it does with it is the plugin's affair.
+    pub fn foreign_function(&mut self, plugin: PluginId, function_id: u32, arguments: impl Into<Bytes>) {
+        let arguments = arguments.into();
+        let size = arguments.len() as u32;
+        self.state().active.foreign_arguments = Some(arguments);
+        self.call(plugin, On::ForeignFunction, ROOT, [ROOT, function_id, size, 0, 0]);
+        self.state().active.foreign_arguments = None;
         self.settle();
     }
 

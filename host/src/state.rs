@@ -139,6 +139,8 @@ pub(crate) struct Active {
     pub(crate) stream: Option<(usize, usize)>,
     /// The HTTP call that the callback is about.
     pub(crate) http_call: Option<HttpCallEnd>,
+    /// What the embedder calls the plugin's foreign function with.
+    pub(crate) foreign_arguments: Option<Bytes>,
 }
 
 impl State {
@@ -218,7 +220,6 @@ mod absent {
     use super::State;
 
     impl pw_abi::GrpcCalls for State {}
-    impl pw_abi::ForeignFunctionInterface for State {}
 }
 
 /// A function without a status cannot fail.

@@ -45,6 +45,8 @@ pub enum Command {
     Try(TryArgs),
     /// Print the ABI: every function, parameter, status and version
     Abi(AbiArgs),
+    /// Tell how much of the specification the catalog checks
+    Coverage(CoverageArgs),
     /// Make badges and the matrix of hosts from records
     Report(ReportArgs),
     /// List the compiled plugins of the catalog, check that they come from their sources, or rebuild them
@@ -160,6 +162,17 @@ pub struct AbiArgs {
     pub json: bool,
     /// Print reports/abi.md: all versions
     #[arg(long, conflicts_with_all = ["json", "abi"])]
+    pub markdown: bool,
+}
+
+/// See [`Command::Coverage`].
+#[derive(Clone, Debug, Args)]
+pub struct CoverageArgs {
+    /// Print an array of objects, one per promise and version
+    #[arg(long)]
+    pub json: bool,
+    /// Print reports/coverage.md
+    #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
 }
 

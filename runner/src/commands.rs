@@ -2,13 +2,14 @@
 
 use clap::CommandFactory;
 use pw_abi::Version;
+use pw_cases::catalog;
 
-use crate::cli::{AbiArgs, Cli, Command, ListArgs, ReportArgs};
+use crate::cli::{AbiArgs, Cli, Command, CoverageArgs, ListArgs, ReportArgs};
 use crate::console::Console;
 use crate::error::HarnessError;
 use crate::record::Counts;
 use crate::select::select;
-use crate::{explain, list, plugins, report, run as run_cases, table, try_plugin};
+use crate::{coverage, explain, list, plugins, report, run as run_cases, table, try_plugin};
 
 /// How the program exits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessErro
         Command::Run(args) => return run_cases::run(args, console),
         Command::Explain(args) => return explain::run(args, console),
         Command::List(args) => return list_cases(args, console),
+        Command::Coverage(args) => return covered(args, console),
         Command::Plugins(args) => return plugins::run(args, console),
         Command::Try(args) => try_plugin::run(args)?,
         Command::Abi(args) => abi(args),
@@ -54,6 +56,17 @@ fn list_cases(args: &ListArgs, console: &Console) -> Result<Exit, HarnessError> 
     selection.errors.iter().for_each(|error| console.error(&error.to_string()));
     console.print(&if args.json { list::json(&selection.cases) } else { list::text(&selection.cases) });
     Ok(Exit::of(Counts::default(), !selection.errors.is_empty()))
+}
+
+fn covered(args: &CoverageArgs, console: &Console) -> Result<Exit, HarnessError> {
+    let (cases, errors) = catalog::load(&catalog::folder());
+    errors.iter().for_each(|error| console.error(&error.to_string()));
+    console.print(&match args {
+        CoverageArgs { json: true, .. } => coverage::json(&cases),
+        CoverageArgs { markdown: true, .. } => coverage::markdown(&cases),
+        _ => coverage::text(&cases),
+    });
+    Ok(Exit::of(Counts::default(), !errors.is_empty()))
 }
 
 fn abi(args: &AbiArgs) -> String {

@@ -10,6 +10,7 @@ pub mod attempt;
 pub mod cli;
 pub mod commands;
 pub mod console;
+pub mod coverage;
 pub mod error;
 pub mod explain;
 pub mod list;

@@ -61,6 +61,7 @@ impl State {
             BufferType::PLUGIN_CONFIGURATION if as_buffers && callback == Some(On::Configure) => {
                 Some(self.plugin().configuration.clone())
             }
+            BufferType::FOREIGN_FUNCTION_ARGUMENTS => self.active.foreign_arguments.clone(),
             _ => self.body(buffer).cloned(),
         }
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::{Scenario, Step};
 use pw_cases::transcript::{Event, Part};
-use pw_host::{Effect, HttpCallId, Piece, PluginConfig, PluginId, Proxy, ProxyConfig, StreamId, StreamInfo};
+use pw_host::{
+    Effect, ForeignFunction, HttpCallId, Piece, PluginConfig, PluginId, Proxy, ProxyConfig, StreamId, StreamInfo,
+};
 
 /// The upstreams that cases may name; the last refuses connections.
 const UPSTREAMS: [&str; 4] = ["upstream", "auth", "callout", "dead"];
@@ -38,7 +40,13 @@ impl World {
 
     /// A proxy without plugins, where these upstreams are, or any.
     pub fn of(upstreams: Option<Vec<String>>) -> World {
-        let config = ProxyConfig { start_time: START, seed: 1, log_level: pw_abi::LogLevel::TRACE, upstreams };
+        let config = ProxyConfig {
+            start_time: START,
+            seed: 1,
+            log_level: pw_abi::LogLevel::TRACE,
+            upstreams,
+            foreign_functions: [("echo".to_owned(), ForeignFunction::new(|arguments| Ok(arguments.to_vec())))].into(),
+        };
         let proxy = Proxy::new(config);
         World { proxy, plugins: Vec::new(), streams: BTreeMap::new(), calls: Vec::new(), events: Vec::new() }
     }
