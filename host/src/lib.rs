@@ -62,7 +62,7 @@ mod rules;
 mod state;
 mod value;
 
-pub use effect::{Effect, Piece};
+pub use effect::{Effect, GrpcCallId, Piece};
 pub use engine::{Engine, Limits};
 pub use fields::Fields;
 pub use module::{Module, ModuleError};
@@ -70,3 +70,4 @@ pub use observer::Observer;
 pub use proxy::{
     ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
 };
+pub use state::GrpcEvent;

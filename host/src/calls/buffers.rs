@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pw_abi::{BufferType, Buffers, Status};
 
 use crate::guest::On;
-use crate::state::{Direction, Phase, State};
+use crate::state::{Direction, GrpcEvent, Phase, Protocol, State, Subject};
 use crate::value::Value;
 
 impl Buffers for State {
@@ -54,26 +54,38 @@ impl State {
         let callback = self.active.callback;
         let as_buffers = self.rules().configurations_are_buffers;
         match buffer {
-            BufferType::HTTP_CALL_RESPONSE_BODY => self.active.http_call.as_ref().map(|call| call.body.clone()),
+            BufferType::HTTP_CALL_RESPONSE_BODY => match &self.active.subject {
+                Some(Subject::HttpCall(call)) => Some(call.body.clone()),
+                _ => None,
+            },
+            BufferType::GRPC_CALL_MESSAGE => match &self.active.subject {
+                Some(Subject::Grpc(GrpcEvent::Message(message))) => Some(message.clone()),
+                _ => None,
+            },
             BufferType::VM_CONFIGURATION if as_buffers && callback == Some(On::VmStart) => {
                 Some(self.plugin().vm_configuration.clone())
             }
             BufferType::PLUGIN_CONFIGURATION if as_buffers && callback == Some(On::Configure) => {
                 Some(self.plugin().configuration.clone())
             }
-            BufferType::FOREIGN_FUNCTION_ARGUMENTS => self.active.foreign_arguments.clone(),
+            BufferType::FOREIGN_FUNCTION_ARGUMENTS => match &self.active.subject {
+                Some(Subject::ForeignFunction(arguments)) => Some(arguments.clone()),
+                _ => None,
+            },
             _ => self.body(buffer).cloned(),
         }
     }
 
-    /// The body that is held where the plugin is, in its callback or for as long as it is paused from it.
+    /// The body or data that is held where the plugin is, in its callback or for as long as it is paused from it.
     fn body(&mut self, buffer: BufferType) -> Option<&mut Bytes> {
-        let direction = match buffer {
-            BufferType::HTTP_REQUEST_BODY => Direction::Request,
-            BufferType::HTTP_RESPONSE_BODY => Direction::Response,
+        let (http, direction) = match buffer {
+            BufferType::HTTP_REQUEST_BODY => (true, Direction::Request),
+            BufferType::HTTP_RESPONSE_BODY => (true, Direction::Response),
+            BufferType::DOWNSTREAM_DATA => (false, Direction::Request),
+            BufferType::UPSTREAM_DATA => (false, Direction::Response),
             _ => return None,
         };
-        let (stream, filter) = self.stream()?;
+        let (stream, filter) = self.stream().filter(|(stream, _)| http == (stream.protocol == Protocol::Http))?;
         let stage = stream.filters[filter].stage(direction);
         let there = matches!(stage.phase, Some(Phase::Body | Phase::Trailers));
         stage.body.as_mut().filter(|_| there).map(|(body, _)| body)

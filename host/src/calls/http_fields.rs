@@ -10,7 +10,7 @@ use pw_abi::{HttpFields, MapType, Status, pairs};
 
 use crate::fields::Fields;
 use crate::guest::On;
-use crate::state::{Direction, Phase, State};
+use crate::state::{Direction, GrpcEvent, Phase, State, Subject};
 use crate::value::Value;
 
 impl HttpFields for State {
@@ -92,15 +92,18 @@ fn part(map: MapType) -> Option<(Direction, Phase)> {
 impl State {
     fn map(&mut self, map: MapType) -> Result<&Arc<Fields>, Status> {
         let Some((direction, phase)) = part(map) else {
-            let call = self.active.http_call.as_ref();
-            return match map {
-                MapType::HTTP_CALL_RESPONSE_HEADERS => call.map(|call| &call.headers).ok_or(Status::BAD_ARGUMENT),
-                MapType::HTTP_CALL_RESPONSE_TRAILERS => call.map(|call| &call.trailers).ok_or(Status::BAD_ARGUMENT),
+            return match (map, &self.active.subject) {
+                (MapType::HTTP_CALL_RESPONSE_HEADERS, Some(Subject::HttpCall(call))) => Ok(&call.headers),
+                (MapType::HTTP_CALL_RESPONSE_TRAILERS, Some(Subject::HttpCall(call))) => Ok(&call.trailers),
+                (MapType::GRPC_CALL_INITIAL_METADATA, Some(Subject::Grpc(GrpcEvent::InitialMetadata(metadata))))
+                | (MapType::GRPC_CALL_TRAILING_METADATA, Some(Subject::Grpc(GrpcEvent::TrailingMetadata(metadata)))) => {
+                    Ok(metadata)
+                }
                 _ => Err(Status::BAD_ARGUMENT),
             };
         };
         let logging = self.active.callback == Some(On::Log);
-        let (stream, filter) = self.stream().ok_or(Status::BAD_ARGUMENT)?;
+        let (stream, filter) = self.http_stream().ok_or(Status::BAD_ARGUMENT)?;
         if logging {
             let message = stream.message(direction);
             let map = if phase == Phase::Headers { &message.headers } else { &message.trailers };
