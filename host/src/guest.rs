@@ -3,6 +3,7 @@
 use wasmtime::{AsContextMut, Instance, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
 use crate::module::{Module, one_line};
+use crate::planted::{self, Planted};
 use crate::state::State;
 
 /// What the store of an instance holds.
@@ -122,9 +123,11 @@ impl Guest {
         if let (Some((address, bytes)), Some(memory)) = (&module.data, memory) {
             memory.write(&mut self.store, *address as usize, bytes)?;
         }
-        let allocator = ["proxy_on_memory_allocate", "malloc"]
-            .iter()
-            .find_map(|name| instance.get_typed_func(&mut self.store, name).ok());
+        let mut allocators = ["proxy_on_memory_allocate", "malloc"];
+        if planted::has(Planted::MallocFirst) {
+            allocators.reverse();
+        }
+        let allocator = allocators.iter().find_map(|name| instance.get_typed_func(&mut self.store, name).ok());
         self.exports = On::ALL.iter().map(|on| export(&instance, &mut self.store, on.name())).collect();
         let data = self.store.data_mut();
         data.memory = memory;

@@ -57,6 +57,7 @@ mod linker;
 mod memory;
 mod module;
 mod observer;
+mod planted;
 mod proxy;
 mod rules;
 mod state;
@@ -67,6 +68,8 @@ pub use engine::{Engine, Limits};
 pub use fields::Fields;
 pub use module::{Module, ModuleError};
 pub use observer::Observer;
+#[cfg(feature = "planted")]
+pub use planted::{Planted, plant};
 pub use proxy::{
     ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
 };

@@ -14,6 +14,7 @@ use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, tcp};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
+use crate::planted::{self, Planted};
 use crate::state::{
     Context, Deferred, Direction, Filter, LocalResponse, Message, Phase, Protocol, ROOT, Stage, Stream,
 };
@@ -150,11 +151,12 @@ impl Stage {
                 (on, count, end_of_stream)
             }
             Piece::Body { body, end_of_stream } => {
+                let chunk = body.len() as u32;
                 let body = match self.body.take() {
                     Some((held, _)) if !held.is_empty() => Bytes::from([held, body].concat()),
                     _ => body,
                 };
-                let size = body.len() as u32;
+                let size = if planted::has(Planted::OnlyTheChunk) { chunk } else { body.len() as u32 };
                 self.phase = Some(Phase::Body);
                 self.body = Some((body, end_of_stream));
                 let on_http = on(On::RequestBody, On::ResponseBody);
