@@ -2,6 +2,8 @@
 
 use wasmtime::{Config, Engine as WasmEngine};
 
+use crate::module::{ModuleError, invalid};
+
 /// Compiles modules; shared by all plugins of a process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -34,5 +36,10 @@ impl Engine {
         let mut config = Config::new();
         config.consume_fuel(limits.fuel.is_some());
         Ok(Engine { wasm: WasmEngine::new(&config)?, limits })
+    }
+
+    /// Checks that a module is valid WebAssembly, its code too, without compiling it.
+    pub fn validate(&self, wasm: &[u8]) -> Result<(), ModuleError> {
+        wasmtime::Module::validate(&self.wasm, wasm).map_err(invalid)
     }
 }

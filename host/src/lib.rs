@@ -53,6 +53,7 @@ mod effect;
 mod engine;
 mod fields;
 mod guest;
+mod interface;
 mod linker;
 mod memory;
 mod module;
@@ -66,6 +67,7 @@ mod value;
 pub use effect::{Effect, GrpcCallId, Piece};
 pub use engine::{Engine, Limits};
 pub use fields::Fields;
+pub use interface::{Export, Import, Interface, Item, Signature};
 pub use module::{Module, ModuleError};
 pub use observer::Observer;
 #[cfg(feature = "planted")]

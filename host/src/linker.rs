@@ -7,27 +7,26 @@ mod codec;
 
 use pw_abi::beyond::{BEYOND, Beyond, STATUS_IN_SDKS};
 use pw_abi::{Function, Lane, Version};
-use wasmtime::{Caller, FuncType, Linker, Module, Val, ValType};
+use wasmtime::{Caller, FuncType, Linker, Val, ValType};
 
 use self::codec::{Code, Decode, Encode};
 use crate::guest::Data;
-use crate::module::has_type;
 use crate::planted::{self, Planted};
-use crate::{Engine, observer::Observer};
+use crate::{Engine, Interface, observer::Observer};
 
 /// The sections whose functions a guest may call while its allocator runs for the host.
 const IN_ALLOCATOR: [&str; 5] =
     ["logging", "clocks", "randomness", "environment_variables", "unimplemented_wasi_functions"];
 
 /// What the module may import, by the version's rows and what is beyond them.
-pub(crate) fn linker(engine: &Engine, module: &Module, version: Version) -> wasmtime::Result<Linker<Data>> {
+pub(crate) fn linker(engine: &Engine, interface: &Interface, version: Version) -> wasmtime::Result<Linker<Data>> {
     let mut linker = Linker::new(&engine.wasm);
     linker.allow_shadowing(true);
     shims::define(&mut linker, version)?;
     BEYOND.iter().try_for_each(|row| beyond(&mut linker, row))?;
-    for import in module.imports().filter(|import| STATUS_IN_SDKS.contains(&import.name())) {
-        if import.ty().func().is_some_and(|ty| has_type(ty, &[], Some(Lane::I32))) {
-            status_in_sdks(&mut linker, import.name())?;
+    for import in interface.imports.iter().filter(|import| STATUS_IN_SDKS.contains(&import.name.as_str())) {
+        if import.item.is_function(&[], Some(Lane::I32)) {
+            status_in_sdks(&mut linker, &import.name)?;
         }
     }
     Ok(linker)

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use pw_abi::{Lane, Version};
-use wasmtime::{ExternType, FuncType, InstancePre, ValType};
+use pw_abi::Version;
+use wasmtime::InstancePre;
 
-use crate::Engine;
 use crate::guest::Data;
 use crate::linker;
+use crate::{Engine, Interface};
 
 /// A compiled module that the host takes. Cheap to clone.
 #[derive(Clone)]
@@ -63,17 +63,15 @@ pub enum ModuleError {
 }
 
 impl Module {
-    /// Compiles a module, from bytes, and checks its imports and exports.
+    /// Checks the imports and exports of a module, from bytes, and compiles it.
     pub fn new(engine: &Engine, wasm: &[u8]) -> Result<Module, ModuleError> {
-        if wasm.get(..8) == Some(b"\0asm\x0d\0\x01\0") {
-            return Err(ModuleError::Component);
+        let interface = Interface::read(wasm)?;
+        let version = interface.version()?;
+        if let Some(refusal) = interface.refusals(version).into_iter().next() {
+            return Err(refusal);
         }
-        let invalid = |error: wasmtime::Error| ModuleError::Invalid(one_line(&format!("{error:#}")));
         let module = wasmtime::Module::new(&engine.wasm, wasm).map_err(invalid)?;
-        let version = version(&module)?;
-        check_exports(&module, version)?;
-        check_imports(&module, version)?;
-        let linker = linker::linker(engine, &module, version).map_err(invalid)?;
+        let linker = linker::linker(engine, &interface, version).map_err(invalid)?;
         let pre = linker.instantiate_pre(&module).map_err(invalid)?;
         Ok(Module { pre, version, engine: engine.clone(), data: None })
     }
@@ -96,79 +94,8 @@ impl fmt::Debug for Module {
     }
 }
 
-fn version(module: &wasmtime::Module) -> Result<Version, ModuleError> {
-    let function = |name| matches!(module.get_export(name), Some(ExternType::Func(_)));
-    let versions: Vec<Version> = Version::ALL.into_iter().filter(|version| function(version.marker())).collect();
-    match versions.as_slice() {
-        [] => Err(ModuleError::NoMarker),
-        [version] => Ok(*version),
-        _ => Err(ModuleError::SeveralMarkers(versions)),
-    }
-}
-
-fn check_exports(module: &wasmtime::Module, version: Version) -> Result<(), ModuleError> {
-    if !matches!(module.get_export("memory"), Some(ExternType::Memory(_))) {
-        return Err(ModuleError::NoMemory);
-    }
-    let mut allocators = pw_abi::section("memory_management").into_iter().flat_map(|section| section.guest);
-    if !allocators.any(|row| module.get_export(row.name).is_some()) {
-        return Err(ModuleError::NoAllocator);
-    }
-    for row in pw_abi::callbacks(version) {
-        let Some(export) = module.get_export(row.name) else { continue };
-        let params: Vec<Lane> = row.params(version).map(|param| param.kind.lane()).collect();
-        let result = row.result.map(|kind| kind.lane());
-        match export {
-            ExternType::Func(actual) if has_type(&actual, &params, result) => {}
-            other => {
-                let (expected, actual) = (type_text(&params, result), extern_text(&other));
-                return Err(ModuleError::ExportType { export: row.name.to_owned(), expected, actual });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn check_imports(module: &wasmtime::Module, version: Version) -> Result<(), ModuleError> {
-    for import in module.imports() {
-        let name = format!("{}.{}", import.module(), import.name());
-        let Some(types) = linker::types(import.module(), import.name(), version) else {
-            return Err(ModuleError::UnknownImport { version, import: name });
-        };
-        let (params, result) = &types[0];
-        match import.ty() {
-            ExternType::Func(actual) if types.iter().any(|(params, result)| has_type(&actual, params, *result)) => {}
-            other => {
-                let (expected, actual) = (type_text(params, *result), extern_text(&other));
-                return Err(ModuleError::ImportType { import: name, expected, actual });
-            }
-        }
-    }
-    Ok(())
-}
-
-pub(crate) fn has_type(actual: &FuncType, params: &[Lane], result: Option<Lane>) -> bool {
-    let same = |actual: ValType, lane: &Lane| match lane {
-        Lane::I32 => actual.is_i32(),
-        Lane::I64 => actual.is_i64(),
-    };
-    actual.params().len() == params.len()
-        && actual.params().zip(params).all(|(actual, lane)| same(actual, lane))
-        && actual.results().len() == usize::from(result.is_some())
-        && actual.results().zip(&result).all(|(actual, lane)| same(actual, lane))
-}
-
-fn type_text(params: &[Lane], result: Option<Lane>) -> String {
-    let params: Vec<&str> = params.iter().map(|lane| lane.name()).collect();
-    format!("({}) -> {}", params.join(", "), result.map_or("()", |lane| lane.name()))
-}
-
-fn extern_text(actual: &ExternType) -> String {
-    let ExternType::Func(actual) = actual else { return "no function".to_owned() };
-    let params: Vec<String> = actual.params().map(|param| param.to_string()).collect();
-    let results: Vec<String> = actual.results().map(|result| result.to_string()).collect();
-    let results = if results.is_empty() { "()".to_owned() } else { results.join(", ") };
-    format!("({}) -> {results}", params.join(", "))
+pub(crate) fn invalid(error: wasmtime::Error) -> ModuleError {
+    ModuleError::Invalid(one_line(&format!("{error:#}")))
 }
 
 pub(crate) fn one_line(text: &str) -> String {

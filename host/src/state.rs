@@ -23,6 +23,9 @@ use crate::rules::Rules;
 use crate::value::Value;
 use crate::{HttpCallId, PluginId, ProxyConfig, StreamId};
 
+/// What the monotonic clock shows first, in nanoseconds. Go's runtime takes 0 for a broken clock.
+const BOOT: u64 = 1;
+
 /// The id of a plugin's own context: the first.
 pub(crate) const ROOT: u32 = 1;
 
@@ -158,7 +161,7 @@ impl State {
     pub(crate) fn new(config: ProxyConfig) -> State {
         State {
             now: config.start_time,
-            uptime: 0,
+            uptime: BOOT,
             random: config.seed,
             config,
             plugins: Vec::new(),

@@ -41,6 +41,8 @@ pub enum Command {
     List(ListArgs),
     /// Run one case and show all of it: clauses, script, transcript, expected against actual
     Explain(ExplainArgs),
+    /// Check plugins against the ABI without running them: versions, imports, exports, and which hosts load them
+    Check(CheckArgs),
     /// Send one request through a plugin on the reference host
     Try(TryArgs),
     /// Print the ABI: every function, parameter, status and version
@@ -123,6 +125,22 @@ pub struct ExplainArgs {
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub host: HostArgs,
+}
+
+/// See [`Command::Check`].
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "An error is what one of the hosts refuses the module for; whatever else its author should know is a \
+                  warning. A host that loads a module may still fail to start it.\n\n\
+                  Exit codes: 0 no errors; 1 a module has errors; 2 a file could not be read as a module."
+)]
+pub struct CheckArgs {
+    /// The plugins
+    #[arg(value_name = "PLUGIN.wasm", required = true)]
+    pub plugins: Vec<PathBuf>,
+    /// Print an array of objects
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// See [`Command::Try`].

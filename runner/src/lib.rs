@@ -7,6 +7,7 @@
 
 pub mod adapter;
 pub mod attempt;
+pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod console;

@@ -1,0 +1,109 @@
+//! The command `check`: what is wrong with modules, seen without running or compiling them.
+//!
+//! [`inspect`] holds a module's imports and exports against the table, [`weigh`] tells what hosts make of what was
+//! found, by the rules in [`hosts`]; the rest shows it.
+
+pub mod finding;
+pub mod hosts;
+pub mod inspect;
+mod render;
+pub mod weigh;
+
+use std::path::Path;
+
+use pw_abi::Version;
+use pw_host::{Engine, Interface, Limits, ModuleError};
+
+use crate::check::finding::Finding;
+use crate::check::weigh::Outlook;
+use crate::cli::CheckArgs;
+use crate::commands::Exit;
+use crate::console::Console;
+use crate::error::HarnessError;
+
+/// The version for which a module is checked that names none.
+const ASSUMED: Version = Version::V0_2_1;
+
+/// What was seen of a file.
+#[derive(Debug)]
+struct Checked {
+    file: String,
+    /// What was found, or why the file could not be read as a module.
+    report: Result<Report, HarnessError>,
+}
+
+/// What was seen of a module.
+#[derive(Debug)]
+struct Report {
+    /// What its markers say, in the order of its exports.
+    markers: Vec<Version>,
+    /// The versions that it was checked for.
+    versions: Vec<Version>,
+    imports: usize,
+    exports: usize,
+    findings: Vec<Finding>,
+    hosts: Vec<Outlook>,
+}
+
+impl Report {
+    fn errors(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.is_error()).count()
+    }
+}
+
+/// Checks modules, and tells what was found.
+pub fn run(args: &CheckArgs, console: &Console) -> Result<Exit, HarnessError> {
+    let engine = Engine::new(Limits::default());
+    let engine = engine.map_err(|error| HarnessError::new(format!("failed to set up wasmtime: {error:#}")))?;
+    let checked: Vec<Checked> = args.plugins.iter().map(|file| check(file, &engine)).collect();
+    console.print(&if args.json { render::json(&checked) } else { render::text(&checked) });
+    let reports = || checked.iter().map(|checked| &checked.report);
+    reports().filter_map(|report| report.as_ref().err()).for_each(|error| console.error(&error.to_string()));
+    Ok(match () {
+        () if reports().any(Result::is_err) => Exit::Broken,
+        () if reports().flatten().any(|report| report.errors() > 0) => Exit::Failed,
+        () => Exit::Passed,
+    })
+}
+
+fn check(file: &Path, engine: &Engine) -> Checked {
+    let shown = file.display().to_string();
+    let wasm = std::fs::read(file).map_err(|error| HarnessError::io("read", &shown, &error));
+    let report = wasm.and_then(|wasm| {
+        let interface = Interface::read(&wasm).map_err(|error| unreadable(&shown, &wasm, &error))?;
+        Ok(report(&interface, engine.validate(&wasm).err()))
+    });
+    Checked { file: shown, report }
+}
+
+fn report(interface: &Interface, invalid: Option<ModuleError>) -> Report {
+    let markers = interface.markers();
+    let mut versions = if markers.is_empty() { vec![ASSUMED] } else { markers.clone() };
+    versions.sort();
+    let mut findings: Vec<Finding> = invalid.iter().map(inspect::invalid).collect();
+    findings.extend(inspect::inspect(interface, &versions));
+    let others: Vec<Outlook> =
+        hosts::HOSTS.iter().map(|host| weigh::by_rules(host, interface, &mut findings)).collect();
+    let mut hosts = vec![weigh::reference(interface, &findings)];
+    hosts.extend(others);
+    // Errors first; otherwise in the order in which they were found.
+    findings.sort_by_key(|finding| !finding.is_error());
+    let (imports, exports) = (interface.imports.len(), interface.exports.len());
+    Report { markers, versions, imports, exports, findings, hosts }
+}
+
+/// Why a file is no module, and the way out.
+fn unreadable(file: &str, wasm: &[u8], error: &ModuleError) -> HarnessError {
+    let text = std::str::from_utf8(wasm).map(str::trim_start).unwrap_or_default();
+    HarnessError::new(match error {
+        _ if wasm.is_empty() => format!("{file} is empty: build the plugin again"),
+        _ if text.starts_with('(') || text.starts_with(";;") => {
+            format!("{file} is WebAssembly in its text format: assemble it first, with `wat2wasm` for instance")
+        }
+        _ if !wasm.starts_with(b"\0asm") => {
+            format!("{file} is no WebAssembly module, which begins with the bytes `\\0asm`: give the compiled plugin")
+        }
+        ModuleError::Component => format!("{file} is {error}"),
+        error => format!("failed to read {file}, {error}; if it was cut short, copy it or build it again"),
+    })
+}
