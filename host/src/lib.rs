@@ -73,6 +73,7 @@ pub use observer::Observer;
 #[cfg(feature = "planted")]
 pub use planted::{Planted, plant};
 pub use proxy::{
-    ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
+    CertificateInfo, ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId,
+    StreamInfo, TlsInfo,
 };
 pub use state::GrpcEvent;

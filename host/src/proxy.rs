@@ -100,8 +100,42 @@ pub struct StreamInfo {
     pub destination: Option<SocketAddr>,
     /// The upstream's end.
     pub upstream: Option<SocketAddr>,
+    /// The proxy's end to the upstream.
+    pub upstream_local: Option<SocketAddr>,
+    /// TLS of the client's connection, if there is some.
+    pub tls: Option<TlsInfo>,
+    /// TLS of the upstream's connection, if there is some.
+    pub upstream_tls: Option<TlsInfo>,
     /// `HTTP/1.1`, `HTTP/2`.
     pub protocol: &'static str,
+}
+
+/// What is known of TLS on a connection, for properties. What is empty is not known.
+#[derive(Clone, Debug, Default)]
+pub struct TlsInfo {
+    /// `TLSv1.3`.
+    pub version: String,
+    /// The name that the client asked for.
+    pub requested_server_name: String,
+    /// The client's certificate was validated.
+    pub mtls: bool,
+    /// The certificate at this end.
+    pub local: CertificateInfo,
+    /// The certificate at the other end.
+    pub peer: CertificateInfo,
+}
+
+/// What is known of a certificate, for properties. What is empty is not known.
+#[derive(Clone, Debug, Default)]
+pub struct CertificateInfo {
+    /// Its subject.
+    pub subject: String,
+    /// The first DNS name that it is for.
+    pub dns_san: String,
+    /// The first URI that it is for.
+    pub uri_san: String,
+    /// Its SHA-256 digest, in hex.
+    pub sha256_digest: String,
 }
 
 /// A plugin of a proxy.

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use pw_abi::{Properties, Status};
 
+use crate::TlsInfo;
 use crate::state::{State, Stream};
 use crate::value::Value;
 
@@ -65,6 +66,8 @@ fn well_known(stream: &Stream, now: u64, parts: &[&[u8]]) -> Option<Bytes> {
         [b"source", b"port"] => port(info.source),
         [b"destination", b"address"] => address(info.destination),
         [b"destination", b"port"] => port(info.destination),
+        [b"upstream", b"local_address"] => address(info.upstream_local),
+        [b"upstream", b"local_port"] => port(info.upstream_local),
         [b"upstream", b"address"] => address(info.upstream),
         [b"upstream", b"port"] => port(info.upstream),
         [b"request", b"protocol"] => Some(text(info.protocol)),
@@ -76,8 +79,33 @@ fn well_known(stream: &Stream, now: u64, parts: &[&[u8]]) -> Option<Bytes> {
         [b"response", b"total_size"] => {
             Some(number(response.size + size(&response.headers) + size(&response.trailers)))
         }
+        [b"connection", b"mtls"] => {
+            Some(Bytes::copy_from_slice(&[u8::from(info.tls.as_ref().is_some_and(|tls| tls.mtls))]))
+        }
+        [b"connection", b"requested_server_name"] => known(&info.tls.as_ref()?.requested_server_name),
+        [b"connection", name] => tls(info.tls.as_ref()?, name),
+        [b"upstream", name] => tls(info.upstream_tls.as_ref()?, name),
         _ => None,
     }
+}
+
+/// What both connections can tell.
+fn tls(tls: &TlsInfo, name: &[u8]) -> Option<Bytes> {
+    known(match name {
+        b"tls_version" => &tls.version,
+        b"subject_local_certificate" => &tls.local.subject,
+        b"subject_peer_certificate" => &tls.peer.subject,
+        b"dns_san_local_certificate" => &tls.local.dns_san,
+        b"dns_san_peer_certificate" => &tls.peer.dns_san,
+        b"uri_san_local_certificate" => &tls.local.uri_san,
+        b"uri_san_peer_certificate" => &tls.peer.uri_san,
+        b"sha256_peer_certificate_digest" => &tls.peer.sha256_digest,
+        _ => return None,
+    })
+}
+
+fn known(value: &str) -> Option<Bytes> {
+    (!value.is_empty()).then(|| text(value))
 }
 
 fn trimmed(path: &[u8]) -> &[u8] {

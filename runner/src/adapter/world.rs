@@ -270,6 +270,9 @@ fn info(stream: u32, protocol: &'static str) -> StreamInfo {
         source: Some(([127, 0, 0, 1], 40000).into()),
         destination: Some(([127, 0, 0, 1], 8080).into()),
         upstream: Some(([127, 0, 0, 1], 8081).into()),
+        upstream_local: Some(([127, 0, 0, 1], 40001).into()),
+        tls: None,
+        upstream_tls: None,
         protocol,
     }
 }
