@@ -10,7 +10,7 @@ use super::http_fields::check_all;
 use crate::HttpCallId;
 use crate::effect::Effect;
 use crate::fields::Fields;
-use crate::state::{HttpCall, State};
+use crate::state::{HttpCall, State, unused};
 
 impl HttpCalls for State {
     /// A timeout of 0 is none. The answer goes to the plugin's own context, whichever context asked.
@@ -32,11 +32,10 @@ impl HttpCalls for State {
             return Err(Status::BAD_ARGUMENT);
         }
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
-        let deadline = timeout.map(|timeout| self.uptime + timeout.as_nanos() as u64);
+        let deadline = timeout.and_then(|timeout| self.uptime.checked_add(timeout.as_nanos() as u64));
         let (call, plugin) = (HttpCallId(self.next_http_call), self.active.plugin);
         self.next_http_call += 1;
-        let token = self.plugin().next_call;
-        self.plugin().next_call += 1;
+        let token = unused(&mut self.plugin().next_call, |_| false);
         self.http_calls.insert(call, HttpCall { plugin, token, deadline });
         let body = Bytes::copy_from_slice(body);
         self.effects.push_back(Effect::HttpCall { call, plugin, upstream, headers, body, trailers, timeout });

@@ -21,6 +21,8 @@ pub(crate) struct HttpStream {
     pub(crate) response: Message,
     /// A response that a plugin gave itself and that was not sent yet.
     pub(crate) local: Option<LocalResponse>,
+    /// A plugin has closed the stream, which is about to be done.
+    pub(crate) closed: bool,
     /// What plugins have set by `proxy_set_property`.
     pub(crate) properties: BTreeMap<Vec<u8>, Bytes>,
     /// Nothing more is processed: the response is complete, or the stream was cut off.
@@ -36,6 +38,10 @@ pub(crate) struct Message {
     pub(crate) trailers: Option<Arc<Fields>>,
     /// Bytes of the body that came in.
     pub(crate) size: u64,
+    /// Its headers came in.
+    pub(crate) begun: bool,
+    /// All of it came in.
+    pub(crate) ended: bool,
     /// The headers went out at the other end of the chain.
     pub(crate) sent: bool,
     /// The whole message did.
@@ -89,6 +95,11 @@ pub(crate) enum Direction {
 }
 
 impl HttpStream {
+    /// Whether pieces go on through the chain.
+    pub(crate) fn moves(&self) -> bool {
+        !self.over && !self.closed && self.local.is_none()
+    }
+
     pub(crate) fn message(&mut self, direction: Direction) -> &mut Message {
         match direction {
             Direction::Request => &mut self.request,
@@ -102,6 +113,22 @@ impl HttpStream {
             Direction::Request => (nth < self.filters.len()).then_some(nth),
             Direction::Response => self.filters.len().checked_sub(nth + 1),
         }
+    }
+}
+
+impl Message {
+    /// Whether a piece can come now. Headers can come again: those of informational responses come before the others.
+    pub(crate) fn takes(&mut self, piece: &Piece) -> bool {
+        let is_headers = matches!(piece, Piece::Headers { .. });
+        if self.ended || !self.begun && !is_headers {
+            return false;
+        }
+        if let Piece::Body { body, .. } = piece {
+            self.size += body.len() as u64;
+        }
+        self.begun = true;
+        self.ended = piece.ends();
+        true
     }
 }
 
