@@ -78,6 +78,7 @@ fn run(mode: &str, part: &str, request: &Value) {
             answer(&ran);
             write("one more thing\n");
         }
+        "no_steps" => answer(&json!({ "type": "ran", "events": [] })),
         "errors" => answer(&json!({ "type": "errored", "context": "the host did not listen" })),
         "skips" => answer(&json!({ "type": "skipped", "reason": "it is too late" })),
         "host_dies" => answer(&json!({ "type": "ran", "events": [{ "event": "died", "how": "SIGSEGV" }] })),
