@@ -78,6 +78,7 @@ pub(crate) struct Plugin {
     pub(crate) vm_id: String,
     pub(crate) vm_configuration: Data,
     pub(crate) configuration: Data,
+    pub(crate) background: bool,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) module: Option<Module>,
     pub(crate) without: Vec<Node>,
@@ -137,6 +138,9 @@ pub struct Expect {
     pub(crate) upstream: Option<AnyOf<Wire>>,
     pub(crate) client: Option<AnyOf<Wire>>,
     pub(crate) calls: Option<AnyOf<Vec<CallMade>>>,
+    pub(crate) grpc: Option<AnyOf<Vec<GrpcMade>>>,
+    pub(crate) arguments: Option<(usize, Vec<Arguments>)>,
+    pub(crate) metrics: Option<(usize, Vec<(String, Want)>)>,
 }
 
 /// Alternatives, each with what to call it in the record.
@@ -158,6 +162,8 @@ pub(crate) struct LogLine {
 pub(crate) enum Wire {
     Nothing,
     Reset,
+    /// Reset, or at its end.
+    Closed,
     Message(Message),
 }
 
@@ -176,4 +182,24 @@ pub(crate) struct Message {
 pub(crate) struct CallMade {
     pub(crate) upstream: Option<String>,
     pub(crate) message: Message,
+}
+
+/// A gRPC call or stream that reached its server.
+#[derive(Clone, Debug)]
+pub(crate) struct GrpcMade {
+    pub(crate) upstream: Option<String>,
+    pub(crate) service: Option<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) metadata: Vec<(String, Vec<Want>)>,
+    pub(crate) messages: Option<Vec<Want>>,
+    pub(crate) end_of_stream: Option<bool>,
+    pub(crate) reset: Option<bool>,
+}
+
+/// What a callback is called with, by the places of its arguments.
+#[derive(Clone, Debug)]
+pub(crate) struct Arguments {
+    /// Perhaps with a plugin's name and a slash in front.
+    pub(crate) callback: String,
+    pub(crate) wants: Vec<(usize, Want)>,
 }

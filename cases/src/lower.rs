@@ -87,6 +87,7 @@ fn lower_plugin(plugin: &Plugin, script: Script, version: Version) -> Read<scena
         vm_id: plugin.vm_id.clone(),
         vm_configuration: plugin.vm_configuration.clone(),
         configuration: plugin.configuration.clone(),
+        background: plugin.background,
         environment: plugin.environment.iter().cloned().collect(),
         guest,
     })

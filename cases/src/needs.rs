@@ -9,28 +9,38 @@ use crate::scenario::{Scenario, Step};
 /// What the scenario, and what is expected of it, needs.
 pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
     let mut needs = BTreeSet::new();
-    if scenario.plugins.len() > 1 {
+    if scenario.plugins.iter().filter(|plugin| !plugin.background).count() > 1 {
         needs.insert(Capability::Chains);
     }
     if scenario.plugins.iter().any(|plugin| !plugin.environment.is_empty()) {
         needs.insert(Capability::Environment);
     }
+    if scenario.plugins.iter().any(|plugin| plugin.background) {
+        needs.insert(Capability::Background);
+    }
     let mut open = BTreeSet::new();
     for step in &scenario.steps {
         if let Some(stream) = step.stream() {
-            needs.insert(Capability::Http);
             open.insert(stream);
         }
         match step {
+            Step::RequestHeaders { .. } => drop(needs.insert(Capability::Http)),
+            Step::Connect { .. } => drop(needs.insert(Capability::Tcp)),
+            Step::GrpcInitialMetadata { .. }
+            | Step::GrpcMessage { .. }
+            | Step::GrpcClose { .. }
+            | Step::GrpcReset { .. } => drop(needs.insert(Capability::Grpc)),
+            Step::ForeignCall { .. } => drop(needs.insert(Capability::ForeignCalls)),
+            Step::ReadMetrics => drop(needs.insert(Capability::Metrics)),
             Step::CallResponse { .. } | Step::CallReset { .. } => drop(needs.insert(Capability::HttpCalls)),
             Step::Advance { .. } => drop(needs.insert(Capability::Time)),
             Step::Shutdown => drop(needs.insert(Capability::Shutdown)),
-            Step::RequestHeaders { headers, .. } | Step::ResponseHeaders { headers, .. }
-                if headers.iter().any(|(name, _)| name.0.iter().any(u8::is_ascii_uppercase)) =>
-            {
-                needs.insert(Capability::MixedCaseHeaders);
-            }
             _ => {}
+        }
+        if let Step::RequestHeaders { headers, .. } | Step::ResponseHeaders { headers, .. } = step
+            && headers.iter().any(|(name, _)| name.0.iter().any(u8::is_ascii_uppercase))
+        {
+            needs.insert(Capability::MixedCaseHeaders);
         }
     }
     if open.len() > 1 {
@@ -39,6 +49,10 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
     let expects = case.steps.iter().map(|step| &step.expect).chain([&case.expect]);
     if expects.filter_map(|expect| expect.fault.as_ref()).any(|any| any.of.iter().all(|(fault, _)| *fault)) {
         needs.insert(Capability::Faults);
+    }
+    let expects = case.steps.iter().map(|step| &step.expect).chain([&case.expect]);
+    if expects.clone().any(|expect| expect.grpc.is_some()) {
+        needs.insert(Capability::Grpc);
     }
     needs
 }

@@ -58,6 +58,8 @@ pub struct Plugin {
     pub vm_configuration: crate::data::Data,
     /// The plugin's configuration.
     pub configuration: crate::data::Data,
+    /// It is on no stream.
+    pub background: bool,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
     /// The module, in base64.
@@ -107,12 +109,22 @@ pub struct Host {
 pub enum Capability {
     /// HTTP streams.
     Http,
+    /// TCP streams.
+    Tcp,
     /// Several streams at a time.
     ConcurrentStreams,
     /// Several plugins on a stream.
     Chains,
     /// HTTP calls of plugins.
     HttpCalls,
+    /// gRPC calls and streams of plugins.
+    Grpc,
+    /// Calls of plugins' foreign functions.
+    ForeignCalls,
+    /// Telling of the metrics of plugins.
+    Metrics,
+    /// Plugins that are on no stream.
+    Background,
     /// Time that passes.
     Time,
     /// Environment variables.
@@ -130,9 +142,14 @@ impl Capability {
     pub fn describe(self) -> (&'static str, &'static str) {
         match self {
             Capability::Http => ("http", "cannot be given HTTP streams"),
+            Capability::Tcp => ("tcp", "cannot be given TCP streams"),
             Capability::ConcurrentStreams => ("concurrent_streams", "cannot be given several streams at a time"),
             Capability::Chains => ("chains", "cannot put several plugins on a stream"),
             Capability::HttpCalls => ("http_calls", "cannot let plugins make HTTP calls"),
+            Capability::Grpc => ("grpc", "cannot let plugins make gRPC calls"),
+            Capability::ForeignCalls => ("foreign_calls", "cannot call foreign functions of plugins"),
+            Capability::Metrics => ("metrics", "cannot tell the metrics of plugins"),
+            Capability::Background => ("background", "cannot run plugins that are on no stream"),
             Capability::Time => ("time", "cannot let time pass"),
             Capability::Environment => ("environment", "cannot give plugins environment variables"),
             Capability::Faults => ("faults", "cannot tell of faults"),

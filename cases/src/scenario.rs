@@ -31,6 +31,8 @@ pub struct Plugin {
     pub vm_configuration: Data,
     /// What `PLUGIN_CONFIGURATION` shows.
     pub configuration: Data,
+    /// It is on no stream.
+    pub background: bool,
     /// The environment variables that it is given.
     pub environment: BTreeMap<String, String>,
     /// The module.
@@ -48,8 +50,8 @@ pub enum Guest {
 
 /// Something that the world outside of the host does.
 ///
-/// `stream` numbers the HTTP streams from 0 in the order of their opening; `call` numbers the plugins' HTTP calls from
-/// 0 in the order in which they reach the outside.
+/// `stream` numbers the streams from 0 in the order of their opening; `call` numbers the plugins' HTTP calls from 0 in
+/// the order in which they reach the outside, and the gRPC calls and streams likewise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
@@ -103,6 +105,29 @@ pub enum Step {
         /// The trailers.
         trailers: Fields,
     },
+    /// The client opens a TCP connection, which opens the stream.
+    Connect {
+        /// Which stream.
+        stream: u32,
+    },
+    /// The client sends bytes on its TCP connection.
+    ClientData {
+        /// Which stream.
+        stream: u32,
+        /// The bytes.
+        data: Data,
+        /// It sends no more.
+        end_of_stream: bool,
+    },
+    /// The upstream sends bytes on its TCP connection.
+    UpstreamData {
+        /// Which stream.
+        stream: u32,
+        /// The bytes.
+        data: Data,
+        /// It sends no more.
+        end_of_stream: bool,
+    },
     /// The client gives the stream up.
     ClientReset {
         /// Which stream.
@@ -129,6 +154,45 @@ pub enum Step {
         /// Which call.
         call: u32,
     },
+    /// The server of a gRPC call of a plugin's sends its initial metadata.
+    GrpcInitialMetadata {
+        /// Which gRPC call or stream.
+        call: u32,
+        /// The metadata.
+        metadata: Fields,
+    },
+    /// The server of a gRPC call of a plugin's sends a message.
+    GrpcMessage {
+        /// Which gRPC call or stream.
+        call: u32,
+        /// The message.
+        message: Data,
+    },
+    /// The server of a gRPC call of a plugin's ends it.
+    GrpcClose {
+        /// Which gRPC call or stream.
+        call: u32,
+        /// gRPC's status code.
+        status: u32,
+        /// gRPC's status message.
+        message: String,
+        /// The trailing metadata, besides the status.
+        metadata: Fields,
+    },
+    /// The server of a gRPC call of a plugin's cuts it off.
+    GrpcReset {
+        /// Which gRPC call or stream.
+        call: u32,
+    },
+    /// The host calls the first plugin's foreign function.
+    ForeignCall {
+        /// The function's number.
+        function: u32,
+        /// The arguments.
+        arguments: Data,
+    },
+    /// The operator reads all metrics of plugins.
+    ReadMetrics,
     /// Time passes.
     Advance {
         /// Milliseconds.
@@ -148,10 +212,19 @@ impl Step {
             Step::ResponseHeaders { .. } => "response_headers",
             Step::ResponseBody { .. } => "response_body",
             Step::ResponseTrailers { .. } => "response_trailers",
+            Step::Connect { .. } => "connect",
+            Step::ClientData { .. } => "client_data",
+            Step::UpstreamData { .. } => "upstream_data",
             Step::ClientReset { .. } => "client_reset",
             Step::UpstreamReset { .. } => "upstream_reset",
             Step::CallResponse { .. } => "call_response",
             Step::CallReset { .. } => "call_reset",
+            Step::GrpcInitialMetadata { .. } => "grpc_initial_metadata",
+            Step::GrpcMessage { .. } => "grpc_message",
+            Step::GrpcClose { .. } => "grpc_close",
+            Step::GrpcReset { .. } => "grpc_reset",
+            Step::ForeignCall { .. } => "foreign_call",
+            Step::ReadMetrics => "read_metrics",
             Step::Advance { .. } => "advance",
             Step::Shutdown => "shutdown",
         }
@@ -166,6 +239,9 @@ impl Step {
             | Step::ResponseHeaders { stream, .. }
             | Step::ResponseBody { stream, .. }
             | Step::ResponseTrailers { stream, .. }
+            | Step::Connect { stream }
+            | Step::ClientData { stream, .. }
+            | Step::UpstreamData { stream, .. }
             | Step::ClientReset { stream }
             | Step::UpstreamReset { stream } => Some(*stream),
             _ => None,
@@ -181,9 +257,16 @@ impl Step {
             Step::ResponseHeaders { .. } => Some("proxy_on_response_headers"),
             Step::ResponseBody { .. } => Some("proxy_on_response_body"),
             Step::ResponseTrailers { .. } => Some("proxy_on_response_trailers"),
+            Step::Connect { .. } => Some("proxy_on_new_connection"),
+            Step::ClientData { .. } => Some("proxy_on_downstream_data"),
+            Step::UpstreamData { .. } => Some("proxy_on_upstream_data"),
             Step::CallResponse { .. } | Step::CallReset { .. } => Some("proxy_on_http_call_response"),
+            Step::GrpcInitialMetadata { .. } => Some("proxy_on_grpc_receive_initial_metadata"),
+            Step::GrpcMessage { .. } => Some("proxy_on_grpc_receive"),
+            Step::GrpcClose { .. } | Step::GrpcReset { .. } => Some("proxy_on_grpc_close"),
+            Step::ForeignCall { .. } => Some("proxy_on_foreign_function"),
             Step::Advance { .. } => Some("proxy_on_tick"),
-            Step::ClientReset { .. } | Step::UpstreamReset { .. } | Step::Shutdown => None,
+            Step::ClientReset { .. } | Step::UpstreamReset { .. } | Step::ReadMetrics | Step::Shutdown => None,
         }
     }
 }

@@ -69,6 +69,20 @@ pub enum Event {
         /// The request's trailers.
         trailers: Fields,
     },
+    /// Something reached the server of a gRPC call or stream of a plugin's.
+    Grpc {
+        /// Counted from 0.
+        call: u32,
+        /// What.
+        part: GrpcPart,
+    },
+    /// What a metric of a plugin's was when the operator read it.
+    Metric {
+        /// The name that the plugin gave it.
+        name: String,
+        /// The value.
+        value: u64,
+    },
     /// A plugin trapped, or was stopped by the host.
     Fault {
         /// The plugin's name.
@@ -117,10 +131,12 @@ pub enum Event {
     },
 }
 
-/// A piece of an HTTP message.
+/// A piece of an HTTP message or of a TCP stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "part", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Part {
+    /// The TCP connection was opened.
+    Opened,
     /// The headers.
     Headers {
         /// With pseudo headers.
@@ -141,6 +157,32 @@ pub enum Part {
         trailers: Fields,
     },
     /// The stream was cut off.
+    Reset,
+}
+
+/// A piece of a gRPC call or stream on its way to the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "part", rename_all = "snake_case", deny_unknown_fields)]
+pub enum GrpcPart {
+    /// The beginning.
+    Opened {
+        /// The upstream that the plugin named.
+        upstream: String,
+        /// The service's full name.
+        service: String,
+        /// The method's name.
+        method: String,
+        /// The initial metadata, perhaps among others of the host's.
+        metadata: Fields,
+    },
+    /// A message.
+    Message {
+        /// The message.
+        message: Data,
+    },
+    /// The plugin sends no more.
+    End,
+    /// The call or stream was cancelled.
     Reset,
 }
 
@@ -225,6 +267,8 @@ impl fmt::Display for Event {
                 }
                 if trailers.is_empty() { Ok(()) } else { write!(f, " trailers {}", fields_text(trailers)) }
             }
+            Event::Grpc { call, part } => write!(f, "gRPC {call} <- {part}"),
+            Event::Metric { name, value } => write!(f, "metric {name:?} is {value}"),
             Event::Fault { plugin, reason } => write!(f, "{plugin}: fault: {reason}"),
             Event::Died { how } => write!(f, "the host died: {how}"),
             Event::Callback { plugin, name, args } => {
@@ -271,12 +315,26 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = |end_of_stream: &bool| if *end_of_stream { " end" } else { "" };
         match self {
+            Part::Opened => f.write_str("opened"),
             Part::Headers { headers, end_of_stream } => {
                 write!(f, "headers {}{}", fields_text(headers), end(end_of_stream))
             }
             Part::Body { body, end_of_stream } => write!(f, "body {body}{}", end(end_of_stream)),
             Part::Trailers { trailers } => write!(f, "trailers {}", fields_text(trailers)),
             Part::Reset => f.write_str("reset"),
+        }
+    }
+}
+
+impl fmt::Display for GrpcPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GrpcPart::Opened { upstream, service, method, metadata } => {
+                write!(f, "{service}/{method} at {upstream:?} {}", fields_text(metadata))
+            }
+            GrpcPart::Message { message } => write!(f, "message {message}"),
+            GrpcPart::End => f.write_str("end"),
+            GrpcPart::Reset => f.write_str("reset"),
         }
     }
 }

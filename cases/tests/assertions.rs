@@ -22,7 +22,7 @@ fn expectations_that_say_nothing_are_errors() {
     }
     let call = "[[step]]\nstart = true\n[[step.guest]]\nin = \"proxy_on_configure\"\ncall = \"proxy_get_shared_data\"\n\
         args = { key = \"k\" }\n";
-    for empty in ["order = []", "never = []", "log = []", "client = []", "start = []", "fault = []"] {
+    for empty in ["order = []", "never = []", "log = []", "arguments = []", "client = []", "start = []", "fault = []"] {
         check(&format!("[expect]\n{empty}\n"), "f:6: the list is empty");
     }
     for empty in ["expect = []", "accept = []"] {

@@ -11,22 +11,22 @@ const INVALID_MEMORY_ACCESS: u32 = 6;
 
 /// What the store holds.
 #[derive(Default)]
-pub struct State {
-    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+pub(crate) struct State {
+    pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
     now: u64,
     memory: Option<Memory>,
     allocator: Option<TypedFunc<u32, u32>>,
 }
 
 /// A compiled module.
-pub struct Bare {
+pub(crate) struct Bare {
     engine: Engine,
     pre: InstancePre<State>,
 }
 
 /// An instance of it.
-pub struct Instance {
-    pub store: Store<State>,
+pub(crate) struct Instance {
+    pub(crate) store: Store<State>,
     create: TypedFunc<(u32, u32), ()>,
     start: TypedFunc<(u32, u32), u32>,
     configure: TypedFunc<(u32, u32), u32>,
@@ -37,7 +37,7 @@ pub struct Instance {
 }
 
 impl Bare {
-    pub fn new(wasm: &[u8]) -> wasmtime::Result<Bare> {
+    pub(crate) fn new(wasm: &[u8]) -> wasmtime::Result<Bare> {
         let engine = Engine::new(&Config::new())?;
         let module = Module::new(&engine, wasm)?;
         let mut linker = Linker::new(&engine);
@@ -50,7 +50,7 @@ impl Bare {
     }
 
     /// Instantiates and starts the plugin; the size of its configuration says what it does.
-    pub fn start(&self, what: u32) -> wasmtime::Result<Instance> {
+    pub(crate) fn start(&self, what: u32) -> wasmtime::Result<Instance> {
         let mut store = Store::new(&self.engine, State::default());
         let instance = self.pre.instantiate(&mut store)?;
         store.data_mut().memory = instance.get_memory(&mut store, "memory");
@@ -74,7 +74,7 @@ impl Bare {
 
 impl Instance {
     /// All of a request's callbacks.
-    pub fn request(
+    pub(crate) fn request(
         &mut self,
         context: u32,
         headers: Vec<(Vec<u8>, Vec<u8>)>,

@@ -3,8 +3,6 @@
 //! `cargo bench -p pw-host`. The first four make 1000 calls per iteration; Criterion shows the time of all of them, and
 //! calls per second. What to look at is `host` against `bare`.
 
-#![expect(missing_docs, reason = "a program")]
-
 mod bare;
 
 use std::hint::black_box;

@@ -9,6 +9,7 @@ mod configuration;
 mod context_lifecycle;
 mod environment_variables;
 mod foreign_function_interface;
+mod grpc_calls;
 mod http_calls;
 mod http_fields;
 mod http_streams;

@@ -8,6 +8,10 @@ use pw_abi::LogLevel;
 
 use crate::{Fields, HttpCallId, PluginId, StreamId};
 
+/// A gRPC call or stream that a plugin has opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrpcCallId(pub(crate) u64);
+
 /// A piece of an HTTP message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "HTTP's own terms")]
@@ -55,21 +59,26 @@ pub enum Effect {
         /// Bytes, not always text.
         message: Bytes,
     },
-    /// Send this to the upstream.
+    /// Open a connection to the upstream for a TCP stream.
+    Connect {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Send this to the upstream. Bytes of a TCP stream are pieces of a body.
     Upstream {
         /// The stream.
         stream: StreamId,
         /// What.
         piece: Piece,
     },
-    /// Send this to the client.
+    /// Send this to the client. Bytes of a TCP stream are pieces of a body.
     Downstream {
         /// The stream.
         stream: StreamId,
         /// What.
         piece: Piece,
     },
-    /// Give up the exchange with the upstream.
+    /// Give up the exchange, or the connection, with the upstream.
     ResetUpstream {
         /// The stream.
         stream: StreamId,
@@ -105,6 +114,37 @@ pub enum Effect {
     CancelHttpCall {
         /// The call.
         call: HttpCallId,
+    },
+    /// Open a gRPC call or stream, and tell of it by [`Proxy::grpc_event`](crate::Proxy::grpc_event).
+    GrpcCall {
+        /// By which it is told of.
+        call: GrpcCallId,
+        /// Whose it is.
+        plugin: PluginId,
+        /// The upstream's name.
+        upstream: String,
+        /// The service's full name.
+        service: String,
+        /// The method's name.
+        method: String,
+        /// The initial metadata.
+        metadata: Arc<Fields>,
+        /// After which the host itself takes the call for failed; none waits for ever.
+        timeout: Option<Duration>,
+    },
+    /// Send this on a gRPC call or stream.
+    GrpcSend {
+        /// Which.
+        call: GrpcCallId,
+        /// The message, if there is one.
+        message: Option<Bytes>,
+        /// The plugin sends no more.
+        end_of_stream: bool,
+    },
+    /// Nobody waits for that gRPC call or stream any more.
+    CancelGrpcCall {
+        /// Which.
+        call: GrpcCallId,
     },
     /// A plugin trapped, or ran out of fuel. It is not called again, and its streams fail.
     Fault {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::planted::{self, Planted};
+
 /// Header, trailer or metadata fields.
 ///
 /// All text lies in one piece, so that a copy of a map costs two allocations, however many fields it has.
@@ -46,6 +48,9 @@ impl Fields {
 
     /// Adds a field at the end; its name becomes lower-case.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
+        if planted::has(Planted::DuplicatesFolded) {
+            self.remove(name);
+        }
         let place = self.put(name);
         self.text[place.0..place.1].make_ascii_lowercase();
         let value = self.put(value);
@@ -82,7 +87,11 @@ impl Fields {
     }
 
     fn find(&self, name: &[u8]) -> Option<usize> {
-        self.spans.iter().position(|span| self.slice(span.name).eq_ignore_ascii_case(name))
+        let same = |span: &Span| match planted::has(Planted::CaseSensitive) {
+            true => self.slice(span.name) == name,
+            false => self.slice(span.name).eq_ignore_ascii_case(name),
+        };
+        self.spans.iter().position(same)
     }
 
     fn slice(&self, (start, end): (usize, usize)) -> &[u8] {

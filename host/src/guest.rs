@@ -3,6 +3,7 @@
 use wasmtime::{AsContextMut, Instance, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
 use crate::module::{Module, one_line};
+use crate::planted::{self, Planted};
 use crate::state::State;
 
 /// How many tables a plugin may have, and with how many entries: far more than compilers make, and yet host memory
@@ -56,6 +57,11 @@ callbacks! {
     VmStart "proxy_on_vm_start",
     Configure "proxy_on_configure",
     Tick "proxy_on_tick",
+    NewConnection "proxy_on_new_connection",
+    DownstreamData "proxy_on_downstream_data",
+    DownstreamClose "proxy_on_downstream_connection_close",
+    UpstreamData "proxy_on_upstream_data",
+    UpstreamClose "proxy_on_upstream_connection_close",
     RequestHeaders "proxy_on_request_headers",
     RequestBody "proxy_on_request_body",
     RequestTrailers "proxy_on_request_trailers",
@@ -63,6 +69,10 @@ callbacks! {
     ResponseBody "proxy_on_response_body",
     ResponseTrailers "proxy_on_response_trailers",
     HttpCallResponse "proxy_on_http_call_response",
+    GrpcReceiveInitialMetadata "proxy_on_grpc_receive_initial_metadata",
+    GrpcReceive "proxy_on_grpc_receive",
+    GrpcReceiveTrailingMetadata "proxy_on_grpc_receive_trailing_metadata",
+    GrpcClose "proxy_on_grpc_close",
     QueueReady "proxy_on_queue_ready",
     ForeignFunction "proxy_on_foreign_function",
 }
@@ -123,9 +133,11 @@ impl Guest {
         if let (Some((address, bytes)), Some(memory)) = (&module.data, memory) {
             memory.write(&mut self.store, *address as usize, bytes)?;
         }
-        let allocator = ["proxy_on_memory_allocate", "malloc"]
-            .iter()
-            .find_map(|name| instance.get_typed_func(&mut self.store, name).ok());
+        let mut allocators = ["proxy_on_memory_allocate", "malloc"];
+        if planted::has(Planted::MallocFirst) {
+            allocators.reverse();
+        }
+        let allocator = allocators.iter().find_map(|name| instance.get_typed_func(&mut self.store, name).ok());
         self.exports = On::ALL.iter().map(|on| export(&instance, &mut self.store, on.name())).collect();
         let data = self.store.data_mut();
         data.memory = memory;

@@ -57,16 +57,20 @@ mod linker;
 mod memory;
 mod module;
 mod observer;
+mod planted;
 mod proxy;
 mod rules;
 mod state;
 mod value;
 
-pub use effect::{Effect, Piece};
+pub use effect::{Effect, GrpcCallId, Piece};
 pub use engine::{Engine, Limits};
 pub use fields::Fields;
 pub use module::{Module, ModuleError};
 pub use observer::Observer;
+#[cfg(feature = "planted")]
+pub use planted::{Planted, plant};
 pub use proxy::{
     ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
 };
+pub use state::GrpcEvent;

@@ -12,6 +12,7 @@ use wasmtime::{Caller, FuncType, Linker, Module, Val, ValType};
 use self::codec::{Code, Decode, Encode};
 use crate::guest::Data;
 use crate::module::has_type;
+use crate::planted::{self, Planted};
 use crate::{Engine, observer::Observer};
 
 /// The sections whose functions a guest may call while its allocator runs for the host.
@@ -177,6 +178,9 @@ macro_rules! shims {
                             let returned = call(&mut caller);
                             if ALLOCATES && let Some(state) = &mut caller.data_mut().state {
                                 if returned.is_err() { state.undo() } else { state.taken = None }
+                            }
+                            if planted::has(Planted::TrapForStatus) && returned.as_ref().is_err_and(codec::Stop::is_fault) {
+                                return Err(wasmtime::Error::msg("a bad pointer"));
                             }
                             let result = match returned {
                                 Ok(()) => <Fail as Code>::OK,

@@ -1,8 +1,10 @@
 //! The public face: what a proxy does to a chain of plugins. Knows nothing of the wire format.
 
 mod calls;
-mod http;
+mod grpc;
 mod lifecycle;
+mod streams;
+mod tcp;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -17,7 +19,7 @@ use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::module::Module;
 use crate::observer::Observer;
-use crate::state::{Active, Deferred, ROOT, State};
+use crate::state::{Active, Deferred, ROOT, State, Subject};
 
 /// How many callbacks about queues one event may cause beyond those that its own callbacks ask for.
 const PATIENCE: usize = 4096;
@@ -184,11 +186,15 @@ impl Proxy {
     /// Calls the plugin's foreign function; what it does with it is the plugin's affair.
     pub fn foreign_function(&mut self, plugin: PluginId, function_id: u32, arguments: impl Into<Bytes>) {
         let arguments = arguments.into();
-        let size = arguments.len() as u32;
-        self.state().active.foreign_arguments = Some(arguments);
-        self.call(plugin, On::ForeignFunction, ROOT, [ROOT, function_id, size, 0, 0]);
-        self.state().active.foreign_arguments = None;
+        let args = [ROOT, function_id, arguments.len() as u32, 0, 0];
+        self.call_about(plugin, On::ForeignFunction, args, Subject::ForeignFunction(arguments));
         self.settle();
+    }
+
+    /// Names and values of all metrics that plugins have defined, in the order of their definition. The value of a
+    /// histogram is what was recorded last.
+    pub fn metrics(&mut self) -> Vec<(&[u8], u64)> {
+        self.state().metrics.iter().map(|metric| (&metric.name[..], metric.value)).collect()
     }
 
     /// Lets time pass: ticks and timeouts that fall due happen in their order, each at its time.
@@ -199,6 +205,13 @@ impl Proxy {
     /// The state is away only while a guest runs, and no method of the proxy runs then.
     fn state(&mut self) -> &mut State {
         self.state.as_mut().expect("no guest runs")
+    }
+
+    /// Calls a plugin in its own context about something; what it is about is gone when the callback returns.
+    fn call_about(&mut self, plugin: PluginId, on: On, args: [u32; 5], subject: Subject) {
+        self.state().active.subject = Some(subject);
+        self.call(plugin, on, ROOT, args);
+        self.state().active.subject = None;
     }
 
     /// Calls a plugin that has the callback; its result if it has one. A trap makes the plugin fault.
@@ -243,7 +256,7 @@ impl Proxy {
                 }
                 patience -= 1;
             }
-            http::deferred(self, deferred);
+            streams::deferred(self, deferred);
         }
         self.state().deferred = later;
     }

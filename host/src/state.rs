@@ -2,7 +2,8 @@
 //!
 //! Plain data and plain methods; knows nothing of wasmtime.
 
-mod http;
+mod grpc;
+mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -11,8 +12,10 @@ use bytes::Bytes;
 use pw_abi::{Exit, LogLevel, MetricType, Status};
 use slab::Slab;
 
-pub(crate) use self::http::{Direction, Filter, HttpStream, LocalResponse, Message, Phase, Stage};
-use crate::effect::Effect;
+pub use self::grpc::GrpcEvent;
+pub(crate) use self::grpc::{GrpcCall, GrpcKind};
+pub(crate) use self::stream::{Direction, Filter, LocalResponse, Message, Phase, Protocol, Stage, Stream};
+use crate::effect::{Effect, GrpcCallId};
 use crate::fields::Fields;
 use crate::guest::On;
 use crate::observer::Observer;
@@ -32,10 +35,12 @@ pub(crate) struct State {
     pub(crate) uptime: u64,
     pub(crate) random: u64,
     pub(crate) plugins: Vec<Plugin>,
-    pub(crate) streams: Slab<HttpStream>,
+    pub(crate) streams: Slab<Stream>,
     pub(crate) next_serial: u64,
     pub(crate) http_calls: BTreeMap<HttpCallId, HttpCall>,
-    pub(crate) next_http_call: u64,
+    pub(crate) grpc_calls: BTreeMap<GrpcCallId, GrpcCall>,
+    /// Counts the HTTP and gRPC calls of all plugins.
+    pub(crate) next_call: u64,
     /// By VM id and key: values with their compare-and-swap values.
     pub(crate) shared_data: BTreeMap<String, SharedData>,
     pub(crate) next_cas: u32,
@@ -137,10 +142,16 @@ pub(crate) struct Active {
     pub(crate) context: u32,
     /// The stream of the effective context, and the place in its chain.
     pub(crate) stream: Option<(usize, usize)>,
-    /// The HTTP call that the callback is about.
-    pub(crate) http_call: Option<HttpCallEnd>,
-    /// What the embedder calls the plugin's foreign function with.
-    pub(crate) foreign_arguments: Option<Bytes>,
+    /// What the callback is about, if it is not a stream.
+    pub(crate) subject: Option<Subject>,
+}
+
+/// What a callback is about that is not about a stream.
+pub(crate) enum Subject {
+    HttpCall(HttpCallEnd),
+    Grpc(GrpcEvent),
+    /// The arguments of a call of the embedder's.
+    ForeignFunction(Bytes),
 }
 
 impl State {
@@ -154,7 +165,8 @@ impl State {
             streams: Slab::new(),
             next_serial: 0,
             http_calls: BTreeMap::new(),
-            next_http_call: 0,
+            grpc_calls: BTreeMap::new(),
+            next_call: 0,
             shared_data: BTreeMap::new(),
             next_cas: 1,
             queues: Vec::new(),
@@ -184,13 +196,18 @@ impl State {
     }
 
     /// The stream of the effective context, and the filter that acts there.
-    pub(crate) fn stream(&mut self) -> Option<(&mut HttpStream, usize)> {
+    pub(crate) fn stream(&mut self) -> Option<(&mut Stream, usize)> {
         let (stream, filter) = self.active.stream?;
         Some((self.streams.get_mut(stream)?, filter))
     }
 
+    /// The same, if it is an HTTP stream.
+    pub(crate) fn http_stream(&mut self) -> Option<(&mut Stream, usize)> {
+        self.stream().filter(|(stream, _)| stream.protocol == Protocol::Http)
+    }
+
     /// The stream's id, if it still is that stream.
-    pub(crate) fn find(&mut self, stream: StreamId) -> Option<&mut HttpStream> {
+    pub(crate) fn find(&mut self, stream: StreamId) -> Option<&mut Stream> {
         self.streams.get_mut(stream.index).filter(|found| found.id == stream)
     }
 
@@ -213,13 +230,6 @@ impl State {
 impl pw_abi::Values for State {
     type Bytes = Value;
     type Pairs = Arc<Fields>;
-}
-
-/// Sections whose calls are not there yet: each answers UNIMPLEMENTED.
-mod absent {
-    use super::State;
-
-    impl pw_abi::GrpcCalls for State {}
 }
 
 /// The next number of a count that begins anew at 1 when it is used up, without those that are taken.

@@ -219,6 +219,20 @@ fn pieces_that_cannot_follow_are_dropped() {
 }
 
 #[test]
+fn a_connection_opens_once_and_carries_bytes() {
+    let mut proxy = proxy();
+    let stream = proxy.open_connection(&[], StreamInfo::default());
+    assert_eq!(effects(&mut proxy), [Effect::Connect { stream }]);
+    proxy.request(stream, request());
+    proxy.request(stream, Piece::trailers(Fields::new()));
+    proxy.response(stream, Piece::trailers(Fields::new()));
+    assert_eq!(effects(&mut proxy), []);
+    proxy.upstream_data(stream, "bytes", true);
+    proxy.upstream_data(stream, "late", true);
+    assert_eq!(effects(&mut proxy), [Effect::Downstream { stream, piece: Piece::body("bytes", true) }]);
+}
+
+#[test]
 fn a_response_that_nobody_asked_the_upstream_for_resets_no_upstream() {
     let mut proxy = proxy();
     let stream = open(&mut proxy, &[]);

@@ -37,7 +37,7 @@ pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
     let mut attempt = Attempt::new(args.trace);
     let name = args.plugin.file_stem().map_or("plugin".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let config = PluginConfig { name, configuration: configuration(args)?, ..PluginConfig::default() };
-    let started = attempt.world.start(Ok(module), config);
+    let started = attempt.world.start(Ok(module), config, false);
     attempt.show("the plugin starts");
     if !started {
         return Err(HarnessError::new(format!("{}\n{shown} was not started", attempt.text.trim_end())));

@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use pw_cases::data::Data;
 use pw_cases::protocol::{Capability, Host, PROTOCOL, Plugin, Request, Response, Run};
 use pw_cases::scenario::Step;
-use pw_cases::transcript::{Event, Part, Returned};
+use pw_cases::transcript::{Event, GrpcPart, Part, Returned};
 use serde::Serialize;
 use serde_json::{Value, json};
 use support::{Folder, HEAD, PLUGIN, fake};
@@ -123,6 +123,7 @@ fn requests() -> Vec<Request> {
         vm_id: String::new(),
         vm_configuration: Data(vec![0xFF]),
         configuration: "text".into(),
+        background: false,
         environment: [("NAME".to_owned(), "value".to_owned())].into(),
         wasm: "AGFzbQEAAAA=".to_owned(),
     };
@@ -149,10 +150,15 @@ fn responses() -> Vec<Response> {
 /// One of each; a new one does not compile until it is here.
 fn capabilities() -> Vec<Capability> {
     let next = |capability| match capability {
-        Capability::Http => Some(Capability::ConcurrentStreams),
+        Capability::Http => Some(Capability::Tcp),
+        Capability::Tcp => Some(Capability::ConcurrentStreams),
         Capability::ConcurrentStreams => Some(Capability::Chains),
         Capability::Chains => Some(Capability::HttpCalls),
-        Capability::HttpCalls => Some(Capability::Time),
+        Capability::HttpCalls => Some(Capability::Grpc),
+        Capability::Grpc => Some(Capability::ForeignCalls),
+        Capability::ForeignCalls => Some(Capability::Metrics),
+        Capability::Metrics => Some(Capability::Background),
+        Capability::Background => Some(Capability::Time),
         Capability::Time => Some(Capability::Environment),
         Capability::Environment => Some(Capability::Faults),
         Capability::Faults => Some(Capability::MixedCaseHeaders),
@@ -171,10 +177,19 @@ fn steps() -> Vec<Step> {
         Step::ResponseHeaders { stream, headers: fields(), end_of_stream },
         Step::ResponseBody { stream, body: "a".into(), end_of_stream },
         Step::ResponseTrailers { stream, trailers: fields() },
+        Step::Connect { stream },
+        Step::ClientData { stream, data: "a".into(), end_of_stream },
+        Step::UpstreamData { stream, data: "a".into(), end_of_stream },
         Step::ClientReset { stream },
         Step::UpstreamReset { stream },
         Step::CallResponse { call, headers: fields(), body: "a".into(), trailers: fields() },
         Step::CallReset { call },
+        Step::GrpcInitialMetadata { call, metadata: fields() },
+        Step::GrpcMessage { call, message: "a".into() },
+        Step::GrpcClose { call, status: 7, message: "a".to_owned(), metadata: fields() },
+        Step::GrpcReset { call },
+        Step::ForeignCall { function: 7, arguments: "a".into() },
+        Step::ReadMetrics,
         Step::Advance { milliseconds: 5 },
         Step::Shutdown,
     ]
@@ -182,10 +197,21 @@ fn steps() -> Vec<Step> {
 
 fn parts() -> Vec<Part> {
     vec![
+        Part::Opened,
         Part::Headers { headers: fields(), end_of_stream: false },
         Part::Body { body: Data(vec![0x80]), end_of_stream: true },
         Part::Trailers { trailers: fields() },
         Part::Reset,
+    ]
+}
+
+fn grpc_parts() -> Vec<GrpcPart> {
+    let text = || "a".to_owned();
+    vec![
+        GrpcPart::Opened { upstream: text(), service: text(), method: text(), metadata: fields() },
+        GrpcPart::Message { message: "a".into() },
+        GrpcPart::End,
+        GrpcPart::Reset,
     ]
 }
 
@@ -211,6 +237,7 @@ fn events() -> Vec<Event> {
         Event::Refused { plugin: plugin(), reason: "why".to_owned() },
         Event::Log { plugin: plugin(), level: "INFO".to_owned(), message: "text".into() },
         Event::HttpCall { call: 0, upstream: "auth".to_owned(), headers: fields(), body: "".into(), trailers: vec![] },
+        Event::Metric { name: "a".to_owned(), value: u64::MAX },
         Event::Fault { plugin: plugin(), reason: "why".to_owned() },
         Event::Died { how: "SIGSEGV".to_owned() },
         Event::Callback { plugin: plugin(), name: "proxy_on_tick".to_owned(), args: vec![1] },
@@ -219,6 +246,7 @@ fn events() -> Vec<Event> {
         call(Some(3)),
         call(None),
     ];
+    events.extend(grpc_parts().into_iter().map(|part| Event::Grpc { call: 0, part }));
     events.extend(parts().into_iter().map(|part| Event::Upstream { stream: 0, part }));
     events.extend(parts().into_iter().map(|part| Event::Client { stream: 0, part }));
     events

@@ -195,6 +195,7 @@ mod tests {
             vm_id: vm_id.into(),
             vm_configuration: Data::default(),
             configuration: Data::default(),
+            background: false,
             environment: Default::default(),
             wasm: BASE64.encode(wasm),
         }

@@ -210,6 +210,7 @@ mod tests {
             vm_id: "vm".into(),
             vm_configuration: Data(vec![0, 0xff]),
             configuration: Data::default(),
+            background: false,
             environment: BTreeMap::from([("A".into(), "b".into())]),
             wasm: "AGFzbQ==".into(),
         }

@@ -68,6 +68,7 @@ fn plugin(name: &str, fields: &str) -> Plugin {
         vm_id: "vm".into(),
         vm_configuration: Data::default(),
         configuration: Data::default(),
+        background: false,
         environment: BTreeMap::new(),
         wasm: BASE64.encode(wat::parse_str(text).expect("the module is valid")),
     }
@@ -106,6 +107,7 @@ fn words(event: &Event) -> String {
         }
         Part::Body { body, end_of_stream } => format!("body {} {end_of_stream}", body.0.len()),
         Part::Trailers { .. } => "trailers".into(),
+        Part::Opened => "opened".into(),
         Part::Reset => "reset".into(),
     };
     match event {

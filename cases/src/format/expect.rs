@@ -2,7 +2,7 @@
 
 use pw_abi::{Kind, LogLevel};
 
-use crate::case::{AnyOf, CallMade, Case, Expect, LogLine, Message, Wire};
+use crate::case::{AnyOf, Arguments, CallMade, Case, Expect, GrpcMade, LogLine, Message, Wire};
 use crate::format::node::{Complaint, Node, Read, Table, Value, meant};
 use crate::format::values::{named, strings, want};
 use crate::script;
@@ -12,7 +12,20 @@ const MESSAGE: [&str; 7] = ["headers", "absent", "body", "trailers", "absent_tra
 
 /// Reads an `expect` table.
 pub(super) fn expect(node: &Node) -> Read<Expect> {
-    let keys = ["start", "fault", "callbacks", "order", "never", "log", "upstream", "client", "calls"];
+    let keys = [
+        "start",
+        "fault",
+        "callbacks",
+        "arguments",
+        "order",
+        "never",
+        "log",
+        "upstream",
+        "client",
+        "calls",
+        "grpc",
+        "metrics",
+    ];
     let table = node.table(&keys)?;
     Ok(Expect {
         start: table.map("start", |node| any_of(node, started))?,
@@ -23,7 +36,14 @@ pub(super) fn expect(node: &Node) -> Read<Expect> {
         log: table.map("log", |node| Ok((node.line, node.some()?.iter().map(log_line).collect::<Read<_>>()?)))?,
         upstream: table.map("upstream", |node| any_of(node, wire))?,
         client: table.map("client", |node| any_of(node, wire))?,
-        calls: table.map("calls", calls)?,
+        calls: table.map("calls", |node| lists(node, call_made))?,
+        grpc: table.map("grpc", |node| lists(node, grpc_made))?,
+        arguments: table
+            .map("arguments", |node| Ok((node.line, node.some()?.iter().map(arguments).collect::<Read<_>>()?)))?,
+        metrics: table.map("metrics", |node| {
+            let metric = |(name, node): &(String, Node)| Ok((name.clone(), want(node, Kind::U64)?));
+            Ok((node.line, node.entries()?.iter().map(metric).collect::<Read<_>>()?))
+        })?,
     })
 }
 
@@ -121,11 +141,12 @@ fn wire(node: &Node) -> Read<Wire> {
     match &node.value {
         Value::Text(text) if text == "nothing" => Ok(Wire::Nothing),
         Value::Text(text) if text == "reset" => Ok(Wire::Reset),
+        Value::Text(text) if text == "closed" => Ok(Wire::Closed),
         Value::Table(_) => {
             let keys: Vec<&str> = MESSAGE.into_iter().chain(["answer"]).collect();
             message(&node.table(&keys)?).map(Wire::Message)
         }
-        _ => node.expected("`nothing`, `reset` or a table"),
+        _ => node.expected("`nothing`, `reset`, `closed` or a table"),
     }
 }
 
@@ -164,8 +185,8 @@ fn wanted_fields(node: &Node) -> Read<Vec<(String, Vec<Want>)>> {
 }
 
 /// A list of calls, or a list of such lists.
-fn calls(node: &Node) -> Read<AnyOf<Vec<CallMade>>> {
-    let read = |node: &Node| node.list()?.iter().map(call_made).collect::<Read<Vec<_>>>();
+fn lists<T>(node: &Node, item: fn(&Node) -> Read<T>) -> Read<AnyOf<Vec<T>>> {
+    let read = |node: &Node| node.list()?.iter().map(item).collect::<Read<Vec<_>>>();
     match node.list()?.first() {
         Some(Node { value: Value::List(_), .. }) => any_of(node, read),
         _ => Ok(AnyOf { line: node.line, of: vec![(read(node)?, String::new())] }),
@@ -177,4 +198,41 @@ fn call_made(node: &Node) -> Read<CallMade> {
     let table = node.table(&keys)?;
     let upstream = table.map("upstream", |node| node.text().map(str::to_owned))?;
     Ok(CallMade { upstream, message: message(&table)? })
+}
+
+fn grpc_made(node: &Node) -> Read<GrpcMade> {
+    let table = node.table(&["upstream", "service", "method", "metadata", "messages", "end_of_stream", "reset"])?;
+    let text = |key| table.map(key, |node| node.text().map(str::to_owned));
+    Ok(GrpcMade {
+        upstream: text("upstream")?,
+        service: text("service")?,
+        method: text("method")?,
+        metadata: table.map("metadata", wanted_fields)?.unwrap_or_default(),
+        messages: table.map("messages", |node| node.list()?.iter().map(|node| want(node, Kind::Bytes)).collect())?,
+        end_of_stream: table.map("end_of_stream", Node::flag)?,
+        reset: table.map("reset", Node::flag)?,
+    })
+}
+
+/// A callback and what of its arguments matters, by their names.
+fn arguments(node: &Node) -> Read<Arguments> {
+    let name = match node.entries()?.iter().find(|(key, _)| key == "callback") {
+        Some((_, name)) => name,
+        None => return node.complain("`callback` is missing"),
+    };
+    let callback = name.text()?.to_owned();
+    let bare = callback.rsplit('/').next().unwrap_or_default();
+    let Some(row) = script::callbacks().find(|row| row.name == bare) else {
+        return name
+            .complain(format!("unknown callback `{bare}`{}", meant(bare, script::callbacks().map(|row| row.name))));
+    };
+    let names = row.params.iter().map(|param| param.name);
+    let mut wants = Vec::new();
+    for (key, node) in node.entries()?.iter().filter(|(key, _)| key != "callback") {
+        let Some((place, param)) = row.params.iter().enumerate().find(|(_, param)| param.name == key) else {
+            return node.complain(format!("{bare} has no parameter `{key}`{}", meant(key, names)));
+        };
+        wants.push((place, want(node, param.kind)?));
+    }
+    Ok(Arguments { callback, wants })
 }

@@ -153,6 +153,7 @@ fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         "vm_id",
         "vm_configuration",
         "configuration",
+        "background",
         "environment",
         "module",
         "without",
@@ -179,6 +180,7 @@ fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         vm_id: text("vm_id")?.unwrap_or_default(),
         vm_configuration: table.map("vm_configuration", data)?.unwrap_or_default(),
         configuration: table.map("configuration", data)?.unwrap_or_default(),
+        background: table.map("background", Node::flag)?.unwrap_or(false),
         environment: environment.unwrap_or_default(),
         module,
         without: table.items("without")?.to_vec(),
@@ -206,7 +208,7 @@ fn allocation(node: &Node) -> Read<Allocation> {
 }
 
 /// The keys of steps by which they are told apart.
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 22] = [
     "start",
     "request_headers",
     "request_body",
@@ -214,14 +216,24 @@ const STEPS: [&str; 13] = [
     "response_headers",
     "response_body",
     "response_trailers",
+    "connect",
+    "client_data",
+    "upstream_data",
     "client_reset",
     "upstream_reset",
     "call_response",
     "call_reset",
+    "grpc_initial_metadata",
+    "grpc_message",
+    "grpc_close",
+    "grpc_reset",
+    "foreign_call",
+    "read_metrics",
     "advance",
     "shutdown",
 ];
-const DETAILS: [&str; 7] = ["stream", "call", "end_of_stream", "body", "trailers", "guest", "expect"];
+const DETAILS: [&str; 10] =
+    ["stream", "call", "end_of_stream", "body", "trailers", "message", "metadata", "arguments", "guest", "expect"];
 
 fn step(node: &Node, index: usize, later: &[Node]) -> Read<CaseStep> {
     let keys: Vec<&str> = STEPS.iter().chain(&DETAILS).copied().collect();
@@ -257,6 +269,7 @@ fn world(table: &Table<'_>, kind: &str, value: &Node, later: &[Node]) -> Read<St
         })
     };
     let end = |keys| Ok(table.map("end_of_stream", Node::flag)?.unwrap_or_else(|| !goes_on(keys)));
+    let flag = |key| Ok(table.map(key, Node::flag)?.unwrap_or(false));
     let request = ["request_body", "request_trailers"];
     let response = ["response_body", "response_trailers"];
     Ok(match kind {
@@ -266,6 +279,9 @@ fn world(table: &Table<'_>, kind: &str, value: &Node, later: &[Node]) -> Read<St
         "response_headers" => Step::ResponseHeaders { stream, headers: fields(value)?, end_of_stream: end(response)? },
         "response_body" => Step::ResponseBody { stream, body: data(value)?, end_of_stream: end(response)? },
         "response_trailers" => Step::ResponseTrailers { stream, trailers: fields(value)? },
+        "connect" => Step::Connect { stream },
+        "client_data" => Step::ClientData { stream, data: data(value)?, end_of_stream: flag("end_of_stream")? },
+        "upstream_data" => Step::UpstreamData { stream, data: data(value)?, end_of_stream: flag("end_of_stream")? },
         "client_reset" => Step::ClientReset { stream },
         "upstream_reset" => Step::UpstreamReset { stream },
         "call_response" => Step::CallResponse {
@@ -275,6 +291,20 @@ fn world(table: &Table<'_>, kind: &str, value: &Node, later: &[Node]) -> Read<St
             trailers: table.map("trailers", fields)?.unwrap_or_default(),
         },
         "call_reset" => Step::CallReset { call },
+        "grpc_initial_metadata" => Step::GrpcInitialMetadata { call, metadata: fields(value)? },
+        "grpc_message" => Step::GrpcMessage { call, message: data(value)? },
+        "grpc_close" => Step::GrpcClose {
+            call,
+            status: value.number()?,
+            message: table.map("message", |node| node.text().map(str::to_owned))?.unwrap_or_default(),
+            metadata: table.map("metadata", fields)?.unwrap_or_default(),
+        },
+        "grpc_reset" => Step::GrpcReset { call },
+        "foreign_call" => Step::ForeignCall {
+            function: value.number()?,
+            arguments: table.map("arguments", data)?.unwrap_or_default(),
+        },
+        "read_metrics" => Step::ReadMetrics,
         "advance" => Step::Advance { milliseconds: value.number()? },
         _ => Step::Shutdown,
     })

@@ -1,9 +1,11 @@
 //! Judges a window of a transcript: what was seen between two steps, or in the whole run.
 
-use crate::case::{CallMade, Expect, LogLine, Message, Wire};
+use std::collections::BTreeMap;
+
+use crate::case::{Arguments, CallMade, Expect, GrpcMade, LogLine, Message, Wire};
 use crate::data::{Data, Fields};
 use crate::judge::Judging;
-use crate::transcript::{Event, Part, Returned};
+use crate::transcript::{Event, GrpcPart, Part, Returned};
 use crate::want::{Saved, Want};
 
 /// What was expected, and what was seen instead.
@@ -66,6 +68,52 @@ impl Judging<'_> {
         if let Some(any) = &expect.calls {
             self.any(any, "calls", |calls| calls_fail(calls, events));
         }
+        if let Some(any) = &expect.grpc {
+            self.any(any, "gRPC", |calls| grpc_fails(calls, events));
+        }
+        if let Some((line, arguments)) = &expect.arguments {
+            self.arguments(*line, arguments, events);
+        }
+        if let Some((line, metrics)) = &expect.metrics {
+            self.metrics(*line, metrics, events);
+        }
+    }
+
+    /// These callbacks with these arguments, in this order, perhaps others between them.
+    fn arguments(&mut self, line: usize, expected: &[Arguments], events: &[Event]) {
+        let mut rest = events.iter();
+        for arguments in expected {
+            if !rest.any(|event| arguments_are(arguments, &self.saved, event)) {
+                let called = |event: &&Event| matches!(event, Event::Callback { plugin, name, .. } if is(&arguments.callback, &(plugin, name)));
+                let seen: Vec<String> = events.iter().filter(called).map(Event::to_string).collect();
+                let wants: Vec<String> = arguments
+                    .wants
+                    .iter()
+                    .map(|(place, want)| format!("{} {want}", parameter(&arguments.callback, *place)))
+                    .collect();
+                let seen = if seen.is_empty() { "not called".to_owned() } else { seen.join(", ") };
+                return self.finding(
+                    line,
+                    "arguments",
+                    format!("{} with {}", arguments.callback, wants.join(", ")),
+                    seen,
+                );
+            }
+        }
+    }
+
+    /// Each of these has been read, and no other is judged.
+    fn metrics(&mut self, line: usize, expected: &[(String, Want)], events: &[Event]) {
+        for (expected, want) in expected {
+            let value = events.iter().find_map(|event| match event {
+                Event::Metric { name, value } if name == expected => Some(*value),
+                _ => None,
+            });
+            if !value.is_some_and(|value| want.admits(&Returned::Number(value), &self.saved)) {
+                let seen = value.map_or("no such metric".to_owned(), |value| value.to_string());
+                self.finding(line, "metric", format!("{expected} {want}"), seen);
+            }
+        }
     }
 
     fn log(&mut self, line: usize, lines: &[LogLine], events: &[Event]) {
@@ -93,6 +141,21 @@ fn log_line_is(expected: &LogLine, event: &Event) -> bool {
     expected.plugin.as_ref().is_none_or(|expected| expected == plugin)
         && expected.level.as_ref().is_none_or(|expected| expected == level)
         && expected.message.as_ref().is_none_or(|want| want.admits(&Returned::Bytes(message.clone()), &Saved::new()))
+}
+
+fn arguments_are(expected: &Arguments, saved: &Saved, event: &Event) -> bool {
+    let Event::Callback { plugin, name, args } = event else { return false };
+    // An argument that the version does not have is not judged.
+    let admits = |(place, want): &(usize, Want)| {
+        args.get(*place).is_none_or(|seen| want.admits(&Returned::Number((*seen).into()), saved))
+    };
+    is(&expected.callback, &(plugin, name)) && expected.wants.iter().all(admits)
+}
+
+fn parameter(callback: &str, place: usize) -> &'static str {
+    let bare = callback.rsplit('/').next().unwrap_or_default();
+    let row = crate::script::callbacks().find(|row| row.name == bare);
+    row.and_then(|row| row.params.get(place)).map_or("", |param| param.name)
 }
 
 fn callbacks(events: &[Event]) -> Vec<(&str, &str)> {
@@ -132,6 +195,10 @@ fn wire_fails(wire: &Wire, parts: &[&Part]) -> Failure {
     match wire {
         Wire::Nothing => (!parts.is_empty()).then(|| ("nothing".to_owned(), seen())),
         Wire::Reset => (!parts.iter().any(|part| **part == Part::Reset)).then(|| ("a reset".to_owned(), seen())),
+        Wire::Closed => {
+            let end = |part: &&Part| matches!(part, Part::Reset | Part::Body { end_of_stream: true, .. });
+            (!parts.iter().any(end)).then(|| ("the end of the connection".to_owned(), seen()))
+        }
         Wire::Message(message) => {
             let mut whole = Whole::default();
             parts.iter().for_each(|part| whole.add(part));
@@ -164,7 +231,7 @@ impl Whole {
                 self.trailers = Some(trailers.clone());
                 self.end_of_stream = true;
             }
-            Part::Reset => {}
+            Part::Opened | Part::Reset => {}
         }
     }
 }
@@ -241,4 +308,70 @@ fn calls_fail(expected: &[CallMade], events: &[Event]) -> Failure {
             .or_else(|| message_fails(&expected.message, &whole));
         fails.map(|expected| (expected, seen()))
     })
+}
+
+/// A gRPC call or stream put together.
+struct Grpc<'a> {
+    upstream: &'a String,
+    service: &'a String,
+    method: &'a String,
+    metadata: &'a Fields,
+    messages: Vec<&'a Data>,
+    end_of_stream: bool,
+    reset: bool,
+}
+
+fn grpc_fails(expected: &[GrpcMade], events: &[Event]) -> Failure {
+    let mut made: BTreeMap<u32, Grpc<'_>> = BTreeMap::new();
+    for event in events {
+        let Event::Grpc { call, part } = event else { continue };
+        match (part, made.get_mut(call)) {
+            (GrpcPart::Opened { upstream, service, method, metadata }, _) => {
+                let (messages, end_of_stream, reset) = (Vec::new(), false, false);
+                made.insert(*call, Grpc { upstream, service, method, metadata, messages, end_of_stream, reset });
+            }
+            (GrpcPart::Message { message }, Some(call)) => call.messages.push(message),
+            (GrpcPart::End, Some(call)) => call.end_of_stream = true,
+            (GrpcPart::Reset, Some(call)) => call.reset = true,
+            (_, None) => {}
+        }
+    }
+    let seen = || {
+        let parts: Vec<String> =
+            events.iter().filter(|event| matches!(event, Event::Grpc { .. })).map(Event::to_string).collect();
+        if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+    };
+    if made.len() != expected.len() {
+        return Some((format!("{} gRPC calls", expected.len()), seen()));
+    }
+    expected
+        .iter()
+        .zip(made.values())
+        .find_map(|(expected, made)| grpc_differs(expected, made))
+        .map(|what| (what, seen()))
+}
+
+fn grpc_differs(expected: &GrpcMade, made: &Grpc<'_>) -> Option<String> {
+    let text = |what: &str, expected: &Option<String>, made: &String| {
+        expected.as_ref().filter(|expected| *expected != made).map(|expected| format!("{what} {expected:?}"))
+    };
+    let flag = |what: &str, expected: Option<bool>, made: bool| {
+        expected
+            .filter(|expected| *expected != made)
+            .map(|expected| format!("{}{what}", if expected { "" } else { "no " }))
+    };
+    let messages = || {
+        let wants = expected.messages.as_ref()?;
+        let admits = |(want, seen): (&Want, &&Data)| want.admits(&Returned::Bytes((*seen).clone()), &Saved::new());
+        let same = wants.len() == made.messages.len() && wants.iter().zip(&made.messages).all(admits);
+        let wants: Vec<String> = wants.iter().map(Want::to_string).collect();
+        (!same).then(|| format!("the messages [{}]", wants.join(", ")))
+    };
+    text("the upstream", &expected.upstream, made.upstream)
+        .or_else(|| text("the service", &expected.service, made.service))
+        .or_else(|| text("the method", &expected.method, made.method))
+        .or_else(|| fields_fail(&expected.metadata, made.metadata, "metadata"))
+        .or_else(messages)
+        .or_else(|| flag("end of the plugin's messages", expected.end_of_stream, made.end_of_stream))
+        .or_else(|| flag("reset", expected.reset, made.reset))
 }

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use pw_abi::{BufferType, Buffers, Status};
 
 use crate::guest::On;
-use crate::state::{Direction, Phase, State};
+use crate::planted::{self, Planted};
+use crate::state::{Direction, GrpcEvent, Phase, Protocol, State, Subject};
 use crate::value::Value;
 
 impl Buffers for State {
@@ -21,6 +22,10 @@ impl Buffers for State {
         let place = self.body(buffer).ok_or(missing)?;
         let start = place.len().min(start as usize);
         let end = place.len().min(start + size as usize);
+        let (start, end) = match (start, size) {
+            (0, 0) if planted::has(Planted::PrependReplaces) => (0, place.len()),
+            _ => (start, end),
+        };
         *place = [&place[..start], value, &place[end..]].concat().into();
         Ok(())
     }
@@ -28,7 +33,10 @@ impl Buffers for State {
     fn proxy_get_buffer_bytes(&mut self, buffer: BufferType, start: u32, max_size: u32) -> Result<Value, Status> {
         let missing = self.missing(buffer);
         let bytes = self.buffer(buffer).ok_or(missing)?;
-        let start = bytes.len().min(start as usize);
+        if planted::has(Planted::SizesAreSigned) && max_size > i32::MAX as u32 {
+            return Err(Status::BAD_ARGUMENT);
+        }
+        let start = if planted::has(Planted::StartIgnored) { 0 } else { bytes.len().min(start as usize) };
         let end = bytes.len().min(start + max_size as usize);
         Ok(bytes.slice(start..end).into())
     }
@@ -54,26 +62,38 @@ impl State {
         let callback = self.active.callback;
         let as_buffers = self.rules().configurations_are_buffers;
         match buffer {
-            BufferType::HTTP_CALL_RESPONSE_BODY => self.active.http_call.as_ref().map(|call| call.body.clone()),
+            BufferType::HTTP_CALL_RESPONSE_BODY => match &self.active.subject {
+                Some(Subject::HttpCall(call)) => Some(call.body.clone()),
+                _ => None,
+            },
+            BufferType::GRPC_CALL_MESSAGE => match &self.active.subject {
+                Some(Subject::Grpc(GrpcEvent::Message(message))) => Some(message.clone()),
+                _ => None,
+            },
             BufferType::VM_CONFIGURATION if as_buffers && callback == Some(On::VmStart) => {
                 Some(self.plugin().vm_configuration.clone())
             }
             BufferType::PLUGIN_CONFIGURATION if as_buffers && callback == Some(On::Configure) => {
                 Some(self.plugin().configuration.clone())
             }
-            BufferType::FOREIGN_FUNCTION_ARGUMENTS => self.active.foreign_arguments.clone(),
+            BufferType::FOREIGN_FUNCTION_ARGUMENTS => match &self.active.subject {
+                Some(Subject::ForeignFunction(arguments)) => Some(arguments.clone()),
+                _ => None,
+            },
             _ => self.body(buffer).cloned(),
         }
     }
 
-    /// The body that is held where the plugin is, in its callback or for as long as it is paused from it.
+    /// The body or data that is held where the plugin is, in its callback or for as long as it is paused from it.
     fn body(&mut self, buffer: BufferType) -> Option<&mut Bytes> {
-        let direction = match buffer {
-            BufferType::HTTP_REQUEST_BODY => Direction::Request,
-            BufferType::HTTP_RESPONSE_BODY => Direction::Response,
+        let (http, direction) = match buffer {
+            BufferType::HTTP_REQUEST_BODY => (true, Direction::Request),
+            BufferType::HTTP_RESPONSE_BODY => (true, Direction::Response),
+            BufferType::DOWNSTREAM_DATA => (false, Direction::Request),
+            BufferType::UPSTREAM_DATA => (false, Direction::Response),
             _ => return None,
         };
-        let (stream, filter) = self.stream()?;
+        let (stream, filter) = self.stream().filter(|(stream, _)| http == (stream.protocol == Protocol::Http))?;
         let stage = stream.filters[filter].stage(direction);
         let there = matches!(stage.phase, Some(Phase::Body | Phase::Trailers));
         stage.body.as_mut().filter(|_| there).map(|(body, _)| body)

@@ -3,22 +3,28 @@
 use bytes::Bytes;
 use pw_abi::{CommonStreamOperations, Status, StreamType};
 
-use crate::state::{Deferred, Direction, State};
+use crate::state::{Deferred, Direction, GrpcEvent, Protocol, State, Subject};
 use crate::value::Value;
 
 impl CommonStreamOperations for State {
-    /// Takes effect when the callback has returned; does nothing where nothing is paused.
+    /// Takes effect when the callback has returned; does nothing where nothing is paused. An HTTP stream has no
+    /// connections of its own that could be continued, and a TCP stream no request.
     fn proxy_continue_stream(&mut self, stream_type: StreamType) -> Result<(), Status> {
-        match stream_type {
-            StreamType::HTTP_REQUEST => self.continue_message(Direction::Request),
-            StreamType::HTTP_RESPONSE => self.continue_message(Direction::Response),
-            StreamType::DOWNSTREAM | StreamType::UPSTREAM => Err(Status::UNIMPLEMENTED),
-            _ => Err(Status::BAD_ARGUMENT),
+        let (http, direction) = match stream_type {
+            StreamType::HTTP_REQUEST => (true, Direction::Request),
+            StreamType::HTTP_RESPONSE => (true, Direction::Response),
+            StreamType::DOWNSTREAM => (false, Direction::Request),
+            StreamType::UPSTREAM => (false, Direction::Response),
+            _ => return Err(Status::BAD_ARGUMENT),
+        };
+        match self.stream() {
+            Some((stream, _)) if http != (stream.protocol == Protocol::Http) => Err(Status::UNIMPLEMENTED),
+            _ => self.continue_message(direction),
         }
     }
 
-    /// Either direction of an HTTP exchange ends with the other; takes effect when the callback has returned,
-    /// and nothing that the callback lets go on goes on then.
+    /// Either direction of a stream ends with the other; takes effect when the callback has returned, and nothing that
+    /// the callback lets go on goes on then.
     fn proxy_close_stream(&mut self, stream_type: StreamType) -> Result<(), Status> {
         if stream_type > StreamType::UPSTREAM {
             return Err(Status::BAD_ARGUMENT);
@@ -32,8 +38,12 @@ impl CommonStreamOperations for State {
     }
 
     fn proxy_get_status(&mut self) -> Result<(u32, Value), Status> {
-        let (code, message) = self.active.http_call.as_ref().map_or((0, ""), |call| call.status);
-        Ok((code, Bytes::from_static(message.as_bytes()).into()))
+        let (code, message) = match &self.active.subject {
+            Some(Subject::HttpCall(call)) => (call.status.0, Bytes::from_static(call.status.1.as_bytes())),
+            Some(Subject::Grpc(GrpcEvent::Closed { status, message })) => (*status, Bytes::from(message.clone())),
+            _ => (0, Bytes::new()),
+        };
+        Ok((code, message.into()))
     }
 }
 

@@ -22,10 +22,7 @@ impl HttpCalls for State {
         trailers: &[u8],
         timeout: u32,
     ) -> Result<u32, Status> {
-        let allowed = self.config.upstreams.as_ref();
-        let upstream = str::from_utf8(upstream).ok();
-        let upstream = upstream.filter(|name| allowed.is_none_or(|allowed| allowed.iter().any(|known| known == *name)));
-        let upstream = upstream.ok_or(Status::BAD_ARGUMENT)?.to_owned();
+        let upstream = self.upstream(upstream).ok_or(Status::BAD_ARGUMENT)?;
         let headers = fields(headers)?;
         let trailers = fields(trailers)?;
         if [":authority", ":method", ":path"].iter().any(|name| headers.get(name.as_bytes()).is_none()) {
@@ -33,13 +30,27 @@ impl HttpCalls for State {
         }
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
         let deadline = timeout.and_then(|timeout| self.uptime.checked_add(timeout.as_nanos() as u64));
-        let (call, plugin) = (HttpCallId(self.next_http_call), self.active.plugin);
-        self.next_http_call += 1;
-        let token = unused(&mut self.plugin().next_call, |_| false);
+        let (call, plugin) = (HttpCallId(self.next_call), self.active.plugin);
+        self.next_call += 1;
+        let token = self.next_token();
         self.http_calls.insert(call, HttpCall { plugin, token, deadline });
         let body = Bytes::copy_from_slice(body);
         self.effects.push_back(Effect::HttpCall { call, plugin, upstream, headers, body, trailers, timeout });
         Ok(token)
+    }
+}
+
+impl State {
+    /// An upstream that plugins may call.
+    pub(super) fn upstream(&self, name: &[u8]) -> Option<String> {
+        let allowed = self.config.upstreams.as_ref();
+        let name = str::from_utf8(name).ok();
+        name.filter(|name| allowed.is_none_or(|allowed| allowed.iter().any(|known| known == name))).map(str::to_owned)
+    }
+
+    /// An id for a call of the active plugin's.
+    pub(super) fn next_token(&mut self) -> u32 {
+        unused(&mut self.plugin().next_call, |_| false)
     }
 }
 

@@ -10,7 +10,8 @@ use pw_abi::{HttpFields, MapType, Status, pairs};
 
 use crate::fields::Fields;
 use crate::guest::On;
-use crate::state::{Direction, Phase, State};
+use crate::planted::{self, Planted};
+use crate::state::{Direction, GrpcEvent, Phase, State, Subject};
 use crate::value::Value;
 
 impl HttpFields for State {
@@ -27,6 +28,10 @@ impl HttpFields for State {
         let place = self.map_mut(map)?;
         let pairs = pairs::decode(pairs).map_err(|_| Status::BAD_ARGUMENT)?;
         check_all(&pairs)?;
+        if planted::has(Planted::SetPairsMerges) {
+            pairs.iter().for_each(|(key, value)| place.replace(key, value));
+            return Ok(());
+        }
         *place = pairs.into_iter().collect();
         Ok(())
     }
@@ -70,7 +75,8 @@ impl HttpFields for State {
 /// What HTTP cannot carry is refused here, so that no plugin smuggles a field into somebody's message.
 pub(super) fn check(key: &[u8], value: &[u8]) -> Result<(), Status> {
     let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
-    let valid = !key.is_empty() && !key.iter().any(breaks) && !value.iter().any(breaks);
+    let refused = planted::has(Planted::EmptyValueRefused) && value.is_empty();
+    let valid = !refused && !key.is_empty() && !key.iter().any(breaks) && !value.iter().any(breaks);
     if valid { Ok(()) } else { Err(Status::BAD_ARGUMENT) }
 }
 
@@ -92,15 +98,18 @@ fn part(map: MapType) -> Option<(Direction, Phase)> {
 impl State {
     fn map(&mut self, map: MapType) -> Result<&Arc<Fields>, Status> {
         let Some((direction, phase)) = part(map) else {
-            let call = self.active.http_call.as_ref();
-            return match map {
-                MapType::HTTP_CALL_RESPONSE_HEADERS => call.map(|call| &call.headers).ok_or(Status::BAD_ARGUMENT),
-                MapType::HTTP_CALL_RESPONSE_TRAILERS => call.map(|call| &call.trailers).ok_or(Status::BAD_ARGUMENT),
+            return match (map, &self.active.subject) {
+                (MapType::HTTP_CALL_RESPONSE_HEADERS, Some(Subject::HttpCall(call))) => Ok(&call.headers),
+                (MapType::HTTP_CALL_RESPONSE_TRAILERS, Some(Subject::HttpCall(call))) => Ok(&call.trailers),
+                (MapType::GRPC_CALL_INITIAL_METADATA, Some(Subject::Grpc(GrpcEvent::InitialMetadata(metadata))))
+                | (MapType::GRPC_CALL_TRAILING_METADATA, Some(Subject::Grpc(GrpcEvent::TrailingMetadata(metadata)))) => {
+                    Ok(metadata)
+                }
                 _ => Err(Status::BAD_ARGUMENT),
             };
         };
         let logging = self.active.callback == Some(On::Log);
-        let (stream, filter) = self.stream().ok_or(Status::BAD_ARGUMENT)?;
+        let (stream, filter) = self.http_stream().ok_or(Status::BAD_ARGUMENT)?;
         if logging {
             let message = stream.message(direction);
             let map = if phase == Phase::Headers { &message.headers } else { &message.trailers };

@@ -9,7 +9,7 @@ use crate::fields::Fields;
 use crate::state::{Deferred, Direction, LocalResponse, State, ignore};
 
 impl HttpStreams for State {
-    /// The first of several counts. Outside of a stream, and once response headers were sent, there is nothing that
+    /// The first of several counts. Outside of an HTTP stream, and once response headers were sent, there is nothing that
     /// could be answered: a bad argument, as are a status that HTTP does not have and headers that do not parse.
     fn proxy_send_local_response(
         &mut self,
@@ -24,7 +24,7 @@ impl HttpStreams for State {
         if !(200..=599).contains(&status_code) {
             return Err(Status::BAD_ARGUMENT);
         }
-        let (stream, _) = self.stream().ok_or(Status::BAD_ARGUMENT)?;
+        let (stream, _) = self.http_stream().ok_or(Status::BAD_ARGUMENT)?;
         if stream.over || stream.response.sent {
             return Err(Status::BAD_ARGUMENT);
         }
@@ -50,7 +50,7 @@ impl HttpStreams for State {
     }
 
     fn proxy_clear_route_cache(&mut self) -> Result<(), Exit> {
-        if let Some((stream, _)) = self.stream() {
+        if let Some((stream, _)) = self.http_stream() {
             let stream = stream.id;
             self.effects.push_back(Effect::ClearRouteCache { stream });
         }

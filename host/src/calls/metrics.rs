@@ -2,6 +2,7 @@
 
 use pw_abi::{MetricType, Metrics, Status};
 
+use crate::planted::{self, Planted};
 use crate::state::{Metric, State};
 
 impl Metrics for State {
@@ -19,7 +20,12 @@ impl Metrics for State {
 
     /// A histogram's value is the one that was recorded last.
     fn proxy_record_metric(&mut self, metric: u32, value: u64) -> Result<(), Status> {
-        self.metric(metric)?.value = value;
+        let metric = self.metric(metric)?;
+        if planted::has(Planted::RecordAdds) && metric.metric_type == MetricType::COUNTER {
+            metric.value += value;
+        } else {
+            metric.value = value;
+        }
         Ok(())
     }
 
@@ -27,7 +33,7 @@ impl Metrics for State {
     fn proxy_increment_metric(&mut self, metric: u32, delta: i64) -> Result<(), Status> {
         let metric = self.metric(metric)?;
         let applies = match metric.metric_type {
-            MetricType::COUNTER => delta >= 0,
+            MetricType::COUNTER => delta >= 0 || planted::has(Planted::CounterGoesDown),
             MetricType::GAUGE => true,
             _ => false,
         };
@@ -37,13 +43,15 @@ impl Metrics for State {
     }
 
     fn proxy_get_metric(&mut self, metric: u32) -> Result<u64, Status> {
-        self.metric(metric).map(|metric| metric.value)
+        let value = self.metric(metric)?.value;
+        Ok(if planted::has(Planted::MetricOfFourBytes) { value & 0xFFFF_FFFF } else { value })
     }
 }
 
 impl State {
     fn metric(&mut self, id: u32) -> Result<&mut Metric, Status> {
-        let index = (id as usize).checked_sub(1).ok_or(Status::NOT_FOUND)?;
-        self.metrics.get_mut(index).ok_or(Status::NOT_FOUND)
+        let missing = if planted::has(Planted::UnknownMetric) { Status::BAD_ARGUMENT } else { Status::NOT_FOUND };
+        let index = (id as usize).checked_sub(1).ok_or(missing)?;
+        self.metrics.get_mut(index).ok_or(missing)
     }
 }

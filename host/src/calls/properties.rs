@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use pw_abi::{Properties, Status};
 
-use crate::state::{HttpStream, State};
+use crate::state::{State, Stream};
 use crate::value::Value;
 
 impl Properties for State {
@@ -51,7 +51,7 @@ impl State {
     }
 }
 
-fn well_known(stream: &HttpStream, now: u64, parts: &[&[u8]]) -> Option<Bytes> {
+fn well_known(stream: &Stream, now: u64, parts: &[&[u8]]) -> Option<Bytes> {
     let info = &stream.info;
     let address = |address: Option<std::net::SocketAddr>| address.map(|address| text(&address.ip().to_string()));
     let port = |address: Option<std::net::SocketAddr>| address.map(|address| number(address.port().into()));

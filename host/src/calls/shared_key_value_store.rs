@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use pw_abi::{SharedKeyValueStore, Status};
 
+use crate::planted::{self, Planted};
 use crate::state::State;
 use crate::value::Value;
 
@@ -13,7 +14,11 @@ impl SharedKeyValueStore for State {
     fn proxy_set_shared_data(&mut self, key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
         let next = self.next_cas;
         let store = self.shared_data();
-        if cas != 0 && store.get(key).is_none_or(|(_, current)| *current != cas) {
+        let compared = match cas {
+            0 => planted::has(Planted::CasZeroCompared) && store.contains_key(key),
+            _ => !planted::has(Planted::CasIgnored),
+        };
+        if compared && store.get(key).is_none_or(|(_, current)| *current != cas) {
             return Err(Status::CAS_MISMATCH);
         }
         store.insert(key.to_vec(), (Bytes::copy_from_slice(value), next));

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use pw_abi::{SharedQueues, Status};
 
+use crate::planted::{self, Planted};
 use crate::state::{Deferred, Queue, State};
 use crate::value::Value;
 
@@ -36,13 +37,14 @@ impl SharedQueues for State {
         let found = self.queue(queue)?;
         found.items.push_back(Bytes::copy_from_slice(value));
         let readers = found.readers.clone();
+        let readers = if planted::has(Planted::ReadyForTheSender) { vec![self.active.plugin] } else { readers };
         self.deferred.extend(readers.into_iter().map(|plugin| Deferred::QueueReady { plugin, queue }));
         Ok(())
     }
 
     fn proxy_dequeue_shared_queue(&mut self, queue: u32) -> Result<Value, Status> {
         let item = self.queue(queue)?.items.pop_front().ok_or(Status::EMPTY)?;
-        self.taken = Some((queue, item.clone()));
+        self.taken = Some((queue, item.clone())).filter(|_| !planted::has(Planted::ItemLost));
         Ok(item.into())
     }
 }

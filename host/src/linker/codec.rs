@@ -10,6 +10,7 @@ use wasmtime::{AsContextMut, Caller, Memory};
 use crate::fields::Fields;
 use crate::guest::Data;
 use crate::memory;
+use crate::planted::{self, Planted};
 use crate::value::Value;
 
 /// Why a call does not succeed.
@@ -18,6 +19,13 @@ pub(super) enum Stop<C> {
     Code(C),
     /// The guest ends.
     Trap(wasmtime::Error),
+}
+
+impl<C: Code + PartialEq> Stop<C> {
+    /// A pointer was not valid.
+    pub(super) fn is_fault(&self) -> bool {
+        matches!(self, Stop::Code(code) if *code == C::FAULT)
+    }
 }
 
 /// What a function returns, as a lane.
@@ -216,10 +224,16 @@ macro_rules! encode_bytes {
                 $size
             }
             fn check(memory: &[u8], (pointer, size): (u32, u32)) -> Option<()> {
+                if planted::has(Planted::ItemLost) || planted::has(Planted::PartialWrite) {
+                    return memory::writable(memory, pointer, 0);
+                }
                 memory::writable(memory, pointer, 4).and_then(|()| memory::writable(memory, size, 4))
             }
             fn write(memory: &mut [u8], $scratch: &[u8], ($from, address): ($value, u32), lanes: (u32, u32)) -> Option<()> {
                 let size = Self::size(&$from);
+                if size == 0 && planted::has(Planted::EmptyUnwritten) {
+                    return Some(());
+                }
                 let $place = memory::range_mut(memory, address, size)?;
                 $write;
                 memory::write(memory, lanes.0, &address.to_le_bytes())?;

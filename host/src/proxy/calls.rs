@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{HttpCallId, PluginId, Proxy};
-use crate::effect::Effect;
+use super::{HttpCallId, PluginId, Proxy, grpc};
+use crate::effect::{Effect, GrpcCallId};
 use crate::fields::Fields;
 use crate::guest::On;
-use crate::state::{HttpCallEnd, ROOT};
+use crate::state::{HttpCallEnd, ROOT, Subject};
 
 impl Proxy {
     /// The answer to an HTTP call of a plugin's. An answer that nobody waits for any more is dropped.
@@ -31,6 +31,7 @@ impl Proxy {
 enum Due {
     Tick(PluginId),
     Timeout(HttpCallId),
+    GrpcTimeout(GrpcCallId),
 }
 
 pub(super) fn advance(proxy: &mut Proxy, duration: u64) {
@@ -48,6 +49,7 @@ pub(super) fn advance(proxy: &mut Proxy, duration: u64) {
                 proxy.state().effects.push_back(Effect::CancelHttpCall { call });
                 ended(proxy, call, failure("the call timed out"));
             }
+            Due::GrpcTimeout(call) => grpc::timed_out(proxy, call),
         }
     }
     set_time(proxy, until);
@@ -62,7 +64,8 @@ fn next_due(proxy: &mut Proxy) -> Option<(u64, Due)> {
         .enumerate()
         .filter_map(|(index, plugin)| Some((plugin.tick?.1, Due::Tick(PluginId(index)))));
     let timeouts = state.http_calls.iter().filter_map(|(id, call)| Some((call.deadline?, Due::Timeout(*id))));
-    ticks.chain(timeouts).min_by_key(|(time, _)| *time)
+    let grpc = state.grpc_calls.iter().filter_map(|(id, call)| Some((call.deadline?, Due::GrpcTimeout(*id))));
+    ticks.chain(timeouts).chain(grpc).min_by_key(|(time, _)| *time)
 }
 
 fn set_time(proxy: &mut Proxy, uptime: u64) {
@@ -79,8 +82,6 @@ fn failure(reason: &'static str) -> HttpCallEnd {
 fn ended(proxy: &mut Proxy, call: HttpCallId, end: HttpCallEnd) {
     let Some(call) = proxy.state().http_calls.remove(&call) else { return };
     let args = [ROOT, call.token, end.headers.len() as u32, end.body.len() as u32, end.trailers.len() as u32];
-    proxy.state().active.http_call = Some(end);
-    proxy.call(call.plugin, On::HttpCallResponse, ROOT, args);
-    proxy.state().active.http_call = None;
+    proxy.call_about(call.plugin, On::HttpCallResponse, args, Subject::HttpCall(end));
     proxy.settle();
 }

@@ -1,6 +1,6 @@
 //! Plugins and contexts: how they begin, end and fail.
 
-use super::{PluginConfig, PluginId, Proxy, StartError, http};
+use super::{PluginConfig, PluginId, Proxy, StartError, streams};
 use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::module::Module;
@@ -91,7 +91,7 @@ pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     proxy.call(plugin, On::Delete, context, [context, 0, 0, 0, 0]);
     let gone = proxy.state().plugins[plugin.0].contexts.remove(&context);
     match gone.map(|context| context.stream) {
-        Some(Some((stream, _))) => http::forget(proxy, stream),
+        Some(Some((stream, _))) => streams::forget(proxy, stream),
         Some(None) => {
             proxy.guests[plugin.0] = None;
             end(proxy, plugin);
@@ -113,8 +113,8 @@ pub(super) fn remove(proxy: &mut Proxy, plugin: PluginId) {
     if !is_live || proxy.state().plugins[plugin.0].contexts.get(&ROOT).is_none_or(|root| root.pending) {
         return;
     }
-    for stream in http::streams_of(proxy, plugin) {
-        http::cut(proxy, stream, true);
+    for stream in streams::streams_of(proxy, plugin) {
+        streams::cut(proxy, stream, true);
     }
     proxy.settle();
     done(proxy, plugin, ROOT);
@@ -128,12 +128,17 @@ fn end(proxy: &mut Proxy, plugin: PluginId) {
         state.http_calls.remove(&call);
         state.effects.push_back(Effect::CancelHttpCall { call });
     }
-    for stream in http::streams_of(proxy, plugin) {
-        http::fail(proxy, stream);
+    let calls: Vec<_> = state.grpc_calls.iter().filter(|(_, call)| call.plugin == plugin).map(|(id, _)| *id).collect();
+    for call in calls {
+        state.grpc_calls.remove(&call);
+        state.effects.push_back(Effect::CancelGrpcCall { call });
+    }
+    for stream in streams::streams_of(proxy, plugin) {
+        streams::fail(proxy, stream);
     }
     let contexts = &mut proxy.state().plugins[plugin.0].contexts;
     let gone: Vec<_> = std::mem::take(contexts).into_values().filter_map(|context| context.stream).collect();
     for (stream, _) in gone {
-        http::forget(proxy, stream);
+        streams::forget(proxy, stream);
     }
 }

@@ -194,6 +194,7 @@ fn message(id: &str, version: Version, scenario: &Scenario) -> Result<Run, Harne
             vm_id: plugin.vm_id.clone(),
             vm_configuration: plugin.vm_configuration.clone(),
             configuration: plugin.configuration.clone(),
+            background: plugin.background,
             environment: plugin.environment.clone(),
             wasm: STANDARD.encode(wasm),
         })

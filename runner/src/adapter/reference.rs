@@ -28,7 +28,10 @@ pub struct Reference {
 }
 
 /// Probes without scripts, compiled once for all adapters.
-static PROBES: LazyLock<Mutex<HashMap<Template, Arc<LazyLock<Compiled, Compile>>>>> = LazyLock::new(Mutex::default);
+static PROBES: LazyLock<Mutex<HashMap<Template, Probe>>> = LazyLock::new(Mutex::default);
+
+/// Compiled once, by who needs it first.
+type Probe = Arc<LazyLock<Compiled, Compile>>;
 
 type Compiled = Result<Result<Module, ModuleError>, String>;
 type Compile = Box<dyn FnOnce() -> Compiled + Send>;
@@ -49,9 +52,14 @@ impl Reference {
             abi: Version::ALL.iter().map(|version| version.name().to_owned()).collect(),
             capabilities: vec![
                 Capability::Http,
+                Capability::Tcp,
                 Capability::ConcurrentStreams,
                 Capability::Chains,
                 Capability::HttpCalls,
+                Capability::Grpc,
+                Capability::ForeignCalls,
+                Capability::Metrics,
+                Capability::Background,
                 Capability::Time,
                 Capability::Environment,
                 Capability::Faults,
@@ -101,7 +109,7 @@ impl Adapter for Reference {
         world.proxy().observe(Box::new(trace.clone()));
         let mut started = true;
         for plugin in &scenario.plugins {
-            started = started && world.start(self.module(plugin)?, config(plugin));
+            started = started && world.start(self.module(plugin)?, config(plugin), plugin.background);
         }
         if started {
             world.run(scenario);

@@ -1,13 +1,15 @@
 //! The world around the reference host: a client, an upstream, the servers of calls; what they receive becomes events.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::{Scenario, Step};
-use pw_cases::transcript::{Event, Part};
+use pw_cases::transcript::{Event, GrpcPart, Part};
 use pw_host::{
-    Effect, ForeignFunction, HttpCallId, Piece, PluginConfig, PluginId, Proxy, ProxyConfig, StreamId, StreamInfo,
+    Effect, ForeignFunction, GrpcCallId, GrpcEvent, HttpCallId, Piece, PluginConfig, PluginId, Proxy, ProxyConfig,
+    StreamId, StreamInfo,
 };
 
 /// The upstreams that cases may name; the last refuses connections.
@@ -20,8 +22,11 @@ const START: u64 = 1_577_836_800_000_000_000;
 pub struct World {
     proxy: Proxy,
     plugins: Vec<(PluginId, String)>,
+    /// Those that are on every stream.
+    chain: Vec<PluginId>,
     streams: BTreeMap<u32, Stream>,
     calls: Vec<HttpCallId>,
+    grpc_calls: Vec<GrpcCallId>,
     /// What was seen so far.
     pub events: Vec<Event>,
 }
@@ -48,7 +53,15 @@ impl World {
             foreign_functions: [("echo".to_owned(), ForeignFunction::new(|arguments| Ok(arguments.to_vec())))].into(),
         };
         let proxy = Proxy::new(config);
-        World { proxy, plugins: Vec::new(), streams: BTreeMap::new(), calls: Vec::new(), events: Vec::new() }
+        World {
+            proxy,
+            plugins: Vec::new(),
+            chain: Vec::new(),
+            streams: BTreeMap::new(),
+            calls: Vec::new(),
+            grpc_calls: Vec::new(),
+            events: Vec::new(),
+        }
     }
 
     /// The proxy.
@@ -57,7 +70,12 @@ impl World {
     }
 
     /// Loads and starts a plugin. A refusal is an event; false then.
-    pub fn start(&mut self, module: Result<pw_host::Module, pw_host::ModuleError>, config: PluginConfig) -> bool {
+    pub fn start(
+        &mut self,
+        module: Result<pw_host::Module, pw_host::ModuleError>,
+        config: PluginConfig,
+        background: bool,
+    ) -> bool {
         let name = config.name.clone();
         let started = match module {
             Ok(module) => self.proxy.add_plugin(&module, config).map_err(|error| error.to_string()),
@@ -65,6 +83,7 @@ impl World {
         };
         // What a plugin says before it fails is told too; the plugins before it have had their names already.
         self.plugins.extend(started.iter().map(|id| (*id, name.clone())));
+        self.chain.extend(started.iter().filter(|_| !background));
         self.drain(&name);
         if let Err(reason) = &started {
             self.events.push(Event::Refused { plugin: name, reason: reason.clone() });
@@ -93,15 +112,7 @@ impl World {
         let to_client = stream.filter(|stream| stream.upstream).map(|stream| stream.id);
         match (step, to_upstream, to_client) {
             (Step::RequestHeaders { stream, headers, end_of_stream }, _, _) => {
-                let info = StreamInfo {
-                    connection_id: u64::from(*stream) + 1,
-                    source: Some(([127, 0, 0, 1], 40000).into()),
-                    destination: Some(([127, 0, 0, 1], 8080).into()),
-                    upstream: Some(([127, 0, 0, 1], 8081).into()),
-                    protocol: "HTTP/2",
-                };
-                let plugins: Vec<PluginId> = self.plugins.iter().map(|(id, _)| *id).collect();
-                let id = self.proxy.open_stream(&plugins, info);
+                let id = self.proxy.open_stream(&self.chain, info(*stream, "HTTP/2"));
                 self.streams.insert(*stream, Stream { id, upstream: false });
                 self.proxy.request(id, Piece::headers(fields(headers), *end_of_stream));
             }
@@ -120,6 +131,16 @@ impl World {
             (Step::ResponseTrailers { trailers, .. }, _, Some(id)) => {
                 self.proxy.response(id, Piece::trailers(fields(trailers)));
             }
+            (Step::Connect { stream }, _, _) => {
+                let id = self.proxy.open_connection(&self.chain, info(*stream, ""));
+                self.streams.insert(*stream, Stream { id, upstream: false });
+            }
+            (Step::ClientData { data, end_of_stream, .. }, Some(id), _) => {
+                self.proxy.downstream_data(id, data.0.clone(), *end_of_stream);
+            }
+            (Step::UpstreamData { data, end_of_stream, .. }, _, Some(id)) => {
+                self.proxy.upstream_data(id, data.0.clone(), *end_of_stream);
+            }
             (Step::ClientReset { .. }, Some(id), _) => self.proxy.downstream_reset(id),
             (Step::UpstreamReset { .. }, _, Some(id)) => self.proxy.upstream_reset(id),
             (Step::CallResponse { call, headers, body, trailers }, _, _) => {
@@ -132,10 +153,40 @@ impl World {
                     self.proxy.http_call_failed(*call);
                 }
             }
+            (Step::GrpcInitialMetadata { call, metadata }, _, _) => {
+                self.grpc(*call, GrpcEvent::InitialMetadata(Arc::new(fields(metadata))));
+            }
+            (Step::GrpcMessage { call, message }, _, _) => {
+                self.grpc(*call, GrpcEvent::Message(message.0.clone().into()));
+            }
+            (Step::GrpcClose { call, status, message, metadata }, _, _) => {
+                self.grpc(*call, GrpcEvent::TrailingMetadata(Arc::new(fields(metadata))));
+                self.grpc(*call, GrpcEvent::Closed { status: *status, message: message.clone() });
+            }
+            (Step::GrpcReset { call }, _, _) => {
+                const UNAVAILABLE: u32 = 14;
+                self.grpc(*call, GrpcEvent::Closed { status: UNAVAILABLE, message: "reset".to_owned() });
+            }
+            (Step::ForeignCall { function, arguments }, _, _) => {
+                if let Some((plugin, _)) = self.plugins.first() {
+                    self.proxy.foreign_function(*plugin, *function, arguments.0.clone());
+                }
+            }
+            (Step::ReadMetrics, _, _) => {
+                let metrics = self.proxy.metrics().into_iter();
+                let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+                self.events.extend(metrics.map(|(metric, value)| Event::Metric { name: name(metric), value }));
+            }
             (Step::Advance { milliseconds }, _, _) => self.proxy.advance(Duration::from_millis(*milliseconds)),
             (Step::Shutdown, _, _) => self.plugins.iter().for_each(|(id, _)| self.proxy.remove_plugin(*id)),
             // Nobody is there to do it: the request never got so far, or the stream is over.
             _ => {}
+        }
+    }
+
+    fn grpc(&mut self, call: u32, event: GrpcEvent) {
+        if let Some(call) = self.grpc_calls.get(call as usize) {
+            self.proxy.grpc_event(*call, event);
         }
     }
 
@@ -178,6 +229,31 @@ impl World {
                 let (call, body) = (self.calls.len() as u32 - 1, Data(body.to_vec()));
                 Some(Event::HttpCall { call, upstream, headers: seen(&headers), body, trailers: seen(&trailers) })
             }
+            Effect::Connect { stream } => {
+                let (stream, known) = self.known(stream)?;
+                known.upstream = true;
+                Some(Event::Upstream { stream, part: Part::Opened })
+            }
+            Effect::GrpcCall { call, upstream, .. } if upstream == "dead" => {
+                self.proxy.grpc_event(call, GrpcEvent::Closed { status: 14, message: "no connection".to_owned() });
+                None
+            }
+            Effect::GrpcCall { call, upstream, service, method, metadata, .. } => {
+                self.grpc_calls.push(call);
+                let part = GrpcPart::Opened { upstream, service, method, metadata: seen(&metadata) };
+                Some(Event::Grpc { call: self.grpc_calls.len() as u32 - 1, part })
+            }
+            Effect::GrpcSend { call, message, end_of_stream } => {
+                let call = self.grpc_calls.iter().position(|known| *known == call)? as u32;
+                let message = message.map(|message| GrpcPart::Message { message: Data(message.to_vec()) });
+                let end = end_of_stream.then_some(GrpcPart::End);
+                self.events.extend(message.into_iter().chain(end).map(|part| Event::Grpc { call, part }));
+                None
+            }
+            Effect::CancelGrpcCall { call } => {
+                let call = self.grpc_calls.iter().position(|known| *known == call)? as u32;
+                Some(Event::Grpc { call, part: GrpcPart::Reset })
+            }
             Effect::Fault { plugin, reason } => Some(Event::Fault { plugin: self.name(plugin, starting), reason }),
             _ => None,
         }
@@ -185,6 +261,16 @@ impl World {
 
     fn known(&mut self, id: StreamId) -> Option<(u32, &mut Stream)> {
         self.streams.iter_mut().find(|(_, stream)| stream.id == id).map(|(number, stream)| (*number, stream))
+    }
+}
+
+fn info(stream: u32, protocol: &'static str) -> StreamInfo {
+    StreamInfo {
+        connection_id: u64::from(stream) + 1,
+        source: Some(([127, 0, 0, 1], 40000).into()),
+        destination: Some(([127, 0, 0, 1], 8080).into()),
+        upstream: Some(([127, 0, 0, 1], 8081).into()),
+        protocol,
     }
 }
 

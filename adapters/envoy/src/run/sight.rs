@@ -131,7 +131,7 @@ impl Message {
             Part::Headers { headers, .. } => self.headers = headers,
             Part::Body { body, .. } => self.body.extend(body.0),
             Part::Trailers { trailers } => self.trailers = trailers,
-            Part::Reset => {}
+            Part::Opened | Part::Reset => {}
         }
     }
 }
@@ -157,5 +157,6 @@ fn is_last(part: &Part) -> bool {
     match part {
         Part::Headers { end_of_stream, .. } | Part::Body { end_of_stream, .. } => *end_of_stream,
         Part::Trailers { .. } | Part::Reset => true,
+        Part::Opened => false,
     }
 }

@@ -79,6 +79,15 @@ impl Stage<'_> {
             Step::Advance { milliseconds } => {
                 self.pass(Instant::now() + Duration::from_millis(*milliseconds)).await?;
             }
+            Step::Connect { .. }
+            | Step::ClientData { .. }
+            | Step::UpstreamData { .. }
+            | Step::GrpcInitialMetadata { .. }
+            | Step::GrpcMessage { .. }
+            | Step::GrpcClose { .. }
+            | Step::GrpcReset { .. }
+            | Step::ForeignCall { .. }
+            | Step::ReadMetrics => return Err(Gone::Broken(format!("the step {} cannot be done", step.name()))),
             Step::Shutdown => {
                 self.clients.values_mut().for_each(|client| client.over = true);
                 self.instance.close(|peer| peer == Peer::Listener);

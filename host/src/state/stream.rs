@@ -1,18 +1,20 @@
-//! An HTTP stream: for each plugin of its chain and each direction what is held there.
+//! A stream: for each plugin of its chain and each direction what is held there.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use pw_abi::PeerType;
 
 use crate::effect::Piece;
 use crate::fields::Fields;
 use crate::proxy::StreamInfo;
 use crate::{PluginId, StreamId};
 
-/// A request and its response on their way through a chain of plugins.
-pub(crate) struct HttpStream {
+/// An HTTP request and its response, or the two directions of a TCP connection, on their way through a chain of plugins.
+pub(crate) struct Stream {
     pub(crate) id: StreamId,
+    pub(crate) protocol: Protocol,
     pub(crate) info: StreamInfo,
     /// Nanoseconds since 1970.
     pub(crate) started: u64,
@@ -27,6 +29,17 @@ pub(crate) struct HttpStream {
     pub(crate) properties: BTreeMap<Vec<u8>, Bytes>,
     /// Nothing more is processed: the response is complete, or the stream was cut off.
     pub(crate) over: bool,
+}
+
+/// What a stream is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http,
+    /// A connection opens by headers without a field; bodies are its bytes.
+    Tcp {
+        /// Who ended the connection to the client, and who the one to the upstream.
+        closed_by: (PeerType, PeerType),
+    },
 }
 
 /// A message as it is known to all plugins of the chain.
@@ -87,14 +100,14 @@ pub(crate) enum Phase {
     Trailers,
 }
 
-/// Which message of a stream.
+/// Which message of a stream; of a TCP connection, to the upstream or from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Request,
     Response,
 }
 
-impl HttpStream {
+impl Stream {
     /// Whether pieces go on through the chain.
     pub(crate) fn moves(&self) -> bool {
         !self.over && !self.closed && self.local.is_none()
@@ -104,6 +117,13 @@ impl HttpStream {
         match direction {
             Direction::Request => &mut self.request,
             Direction::Response => &mut self.response,
+        }
+    }
+
+    /// Remembers who ended the connection to the client and the one to the upstream, if this is about connections.
+    pub(crate) fn closed_by(&mut self, downstream: PeerType, upstream: PeerType) {
+        if let Protocol::Tcp { closed_by } = &mut self.protocol {
+            *closed_by = (downstream, upstream);
         }
     }
 
@@ -118,9 +138,14 @@ impl HttpStream {
 
 impl Message {
     /// Whether a piece can come now. Headers can come again: those of informational responses come before the others.
-    pub(crate) fn takes(&mut self, piece: &Piece) -> bool {
-        let is_headers = matches!(piece, Piece::Headers { .. });
-        if self.ended || !self.begun && !is_headers {
+    /// A TCP connection opens once, and has but bytes then.
+    pub(crate) fn takes(&mut self, piece: &Piece, http: bool) -> bool {
+        let can = match piece {
+            Piece::Headers { .. } => http || !self.begun,
+            Piece::Body { .. } => self.begun || !http,
+            Piece::Trailers { .. } => self.begun && http,
+        };
+        if self.ended || !can {
             return false;
         }
         if let Piece::Body { body, .. } = piece {

@@ -1,28 +1,35 @@
-//! HTTP streams: how messages move through a chain of plugins.
+//! Streams: how messages move through a chain of plugins.
 //!
 //! A message moves piece by piece from plugin to plugin, requests in the order of the chain and responses against it.
 //! What a plugin holds back lies in its [`Stage`](crate::state::Stage). Pausing from headers holds back everything
-//! behind them, without callbacks; pausing from the body goes on calling back, with all that was held so far.
+//! behind them, without callbacks; pausing from the body goes on calling back, with all that was held so far. A TCP
+//! connection is two messages whose headers, without fields, are its opening, and whose bodies are its bytes.
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use pw_abi::PeerType;
 
-use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle};
+use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, tcp};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
+use crate::planted::{self, Planted};
 use crate::state::{
-    Context, Deferred, Direction, Filter, HttpStream, LocalResponse, Message, Phase, ROOT, Stage, unused,
+    Context, Deferred, Direction, Filter, LocalResponse, Message, Phase, Protocol, ROOT, Stage, Stream, unused,
 };
 
 impl Proxy {
-    /// A client has opened a stream, which is to run through these plugins; it fails if one of them is gone.
+    /// A client has opened an HTTP stream, which is to run through these plugins; it fails if one of them is gone.
     ///
     /// # Panics
     ///
     /// Panics if a plugin is not of this proxy.
     pub fn open_stream(&mut self, plugins: &[PluginId], info: StreamInfo) -> StreamId {
+        self.open(plugins, info, Protocol::Http)
+    }
+
+    pub(super) fn open(&mut self, plugins: &[PluginId], info: StreamInfo, protocol: Protocol) -> StreamId {
         let state = self.state();
         let id = StreamId { index: state.streams.vacant_key(), serial: state.next_serial };
         state.next_serial += 1;
@@ -35,8 +42,9 @@ impl Proxy {
         }
         let (request, response) = (Message::default(), Message::default());
         let (started, properties) = (state.now, Default::default());
-        state.streams.insert(HttpStream {
+        state.streams.insert(Stream {
             id,
+            protocol,
             info,
             started,
             filters,
@@ -71,6 +79,7 @@ impl Proxy {
     pub fn downstream_reset(&mut self, stream: StreamId) {
         if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
             let contacted = found.request.sent;
+            found.closed_by(PeerType::REMOTE, PeerType::LOCAL);
             if contacted {
                 self.state().effects.push_back(Effect::ResetUpstream { stream });
             }
@@ -79,16 +88,22 @@ impl Proxy {
         }
     }
 
-    /// The upstream gave the stream up: the client gets a 503, or is cut off if it has part of a response.
+    /// The upstream gave the stream up: the client gets a 503, or is cut off if it has part of a response. That of a
+    /// TCP stream is cut off.
     pub fn upstream_reset(&mut self, stream: StreamId) {
+        if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
+            found.closed_by(PeerType::LOCAL, PeerType::REMOTE);
+        }
         fail(self, stream);
         self.settle();
     }
 
-    fn message(&mut self, stream: StreamId, direction: Direction, piece: Piece) {
-        if let Some(found) = self.state().find(stream).filter(|found| !found.over)
-            && found.message(direction).takes(&piece)
-        {
+    pub(super) fn message(&mut self, stream: StreamId, direction: Direction, piece: Piece) {
+        if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
+            let http = found.protocol == Protocol::Http;
+            if !found.message(direction).takes(&piece, http) {
+                return;
+            }
             feed(self, stream, direction, 0, piece);
             self.settle();
         }
@@ -104,6 +119,7 @@ fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, p
         Piece::Trailers { trailers } => message.trailers = Some(trailers.clone()),
         Piece::Body { .. } => {}
     }
+    let tcp = found.protocol != Protocol::Http;
     let Some(place) = found.place(nth, direction) else { return emit(proxy, stream, direction, piece) };
     let filter = &mut found.filters[place];
     let (plugin, context) = (filter.plugin, filter.context);
@@ -111,7 +127,7 @@ fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, p
     if stage.paused && stage.phase != Some(Phase::Body) {
         return stage.waiting.push_back(piece);
     }
-    let Some((on, size, end)) = stage.take_in(piece, direction) else { return };
+    let (on, size, end) = stage.take_in(piece, direction, tcp);
     if proxy.guests[plugin.0].is_none() {
         return fail(proxy, stream);
     }
@@ -128,7 +144,7 @@ fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, p
 
 impl Stage {
     /// Puts a piece to what is held, and says which callback is due for it, with its two arguments.
-    fn take_in(&mut self, piece: Piece, direction: Direction) -> Option<(On, u32, bool)> {
+    fn take_in(&mut self, piece: Piece, direction: Direction, tcp: bool) -> (On, u32, bool) {
         let request = direction == Direction::Request;
         let on = |on_request, on_response| if request { on_request } else { on_response };
         self.resume = false;
@@ -137,23 +153,27 @@ impl Stage {
                 let count = headers.len() as u32;
                 self.phase = Some(Phase::Headers);
                 self.headers = Some((headers, end_of_stream));
-                Some((on(On::RequestHeaders, On::ResponseHeaders), count, end_of_stream))
+                let on = if tcp { On::NewConnection } else { on(On::RequestHeaders, On::ResponseHeaders) };
+                (on, count, end_of_stream)
             }
             Piece::Body { body, end_of_stream } => {
+                let chunk = body.len() as u32;
                 let body = match self.body.take() {
                     Some((held, _)) if !held.is_empty() => joined(held, &body),
                     _ => body,
                 };
-                let size = body.len() as u32;
+                let size = if planted::has(Planted::OnlyTheChunk) { chunk } else { body.len() as u32 };
                 self.phase = Some(Phase::Body);
                 self.body = Some((body, end_of_stream));
-                Some((on(On::RequestBody, On::ResponseBody), size, end_of_stream))
+                let on_http = on(On::RequestBody, On::ResponseBody);
+                let on = if tcp { on(On::DownstreamData, On::UpstreamData) } else { on_http };
+                (on, size, end_of_stream)
             }
             Piece::Trailers { trailers } => {
                 let count = trailers.len() as u32;
                 self.phase = Some(Phase::Trailers);
                 self.trailers = Some(trailers);
-                Some((on(On::RequestTrailers, On::ResponseTrailers), count, false))
+                (on(On::RequestTrailers, On::ResponseTrailers), count, false)
             }
         }
     }
@@ -193,17 +213,25 @@ fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece)
     let message = found.message(direction);
     message.sent = true;
     message.complete = piece.ends();
-    let over = direction == Direction::Response && piece.ends();
     let waits = found.request.sent && !found.request.complete;
-    proxy.state().effects.push_back(match direction {
-        Direction::Request => Effect::Upstream { stream, piece },
-        Direction::Response => Effect::Downstream { stream, piece },
-    });
+    if found.protocol != Protocol::Http {
+        return tcp::emit(proxy, stream, direction, piece);
+    }
+    let over = direction == Direction::Response && piece.ends();
+    proxy.state().effects.push_back(effect(stream, direction, piece));
     if over {
         if waits {
             proxy.state().effects.push_back(Effect::ResetUpstream { stream });
         }
         end(proxy, stream);
+    }
+}
+
+/// A piece goes out at the end of the chain.
+pub(super) fn effect(stream: StreamId, direction: Direction, piece: Piece) -> Effect {
+    match direction {
+        Direction::Request => Effect::Upstream { stream, piece },
+        Direction::Response => Effect::Downstream { stream, piece },
     }
 }
 
@@ -254,7 +282,7 @@ fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body }:
 /// The host itself answers 503, or cuts the client off if part of a response is out.
 pub(super) fn fail(proxy: &mut Proxy, stream: StreamId) {
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
-    if found.response.sent {
+    if found.response.sent || found.protocol != Protocol::Http {
         return cut(proxy, stream, true);
     }
     found.local = None;
@@ -277,9 +305,11 @@ pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
 }
 
 /// Nothing more moves; the contexts end.
-fn end(proxy: &mut Proxy, stream: StreamId) {
+pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
     let Some(found) = proxy.state().find(stream) else { return };
     found.over = true;
+    tcp::closed(proxy, stream);
+    let Some(found) = proxy.state().find(stream) else { return };
     for place in 0..found.filters.len() {
         let Some((plugin, context)) = filter(proxy, stream, place) else { break };
         if proxy.guests[plugin.0].is_some() {
@@ -292,7 +322,7 @@ fn end(proxy: &mut Proxy, stream: StreamId) {
 }
 
 /// The plugin at a place of a stream's chain, and its context there.
-fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<(PluginId, u32)> {
+pub(super) fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<(PluginId, u32)> {
     let filter = proxy.state().find(stream)?.filters.get(place)?;
     Some((filter.plugin, filter.context))
 }
@@ -311,6 +341,6 @@ pub(super) fn forget(proxy: &mut Proxy, index: usize) {
 
 /// The streams that run through a plugin.
 pub(super) fn streams_of(proxy: &mut Proxy, plugin: PluginId) -> Vec<StreamId> {
-    let through = |stream: &&HttpStream| stream.filters.iter().any(|filter| filter.plugin == plugin);
+    let through = |stream: &&Stream| stream.filters.iter().any(|filter| filter.plugin == plugin);
     proxy.state().streams.iter().map(|(_, stream)| stream).filter(through).map(|stream| stream.id).collect()
 }

@@ -1,0 +1,113 @@
+//! The section "gRPC calls".
+//!
+//! A plugin's ids of calls, HTTP and gRPC, are all different. One that is in flight but of the wrong kind is invalid,
+//! any other is unknown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pw_abi::{GrpcCalls, Status, pairs};
+
+use crate::effect::{Effect, GrpcCallId};
+use crate::fields::Fields;
+use crate::state::{GrpcCall, GrpcKind, State};
+
+impl GrpcCalls for State {
+    /// The timeout is in milliseconds; 0 is none.
+    fn proxy_grpc_call(
+        &mut self,
+        upstream: &[u8],
+        service: &[u8],
+        method: &[u8],
+        metadata: &[u8],
+        message: &[u8],
+        timeout: u32,
+    ) -> Result<u32, Status> {
+        let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
+        let (call, token) = self.open([upstream, service, method, metadata], GrpcKind::Call, timeout)?;
+        let message = Some(Bytes::copy_from_slice(message));
+        self.effects.push_back(Effect::GrpcSend { call, message, end_of_stream: true });
+        Ok(token)
+    }
+
+    fn proxy_grpc_stream(
+        &mut self,
+        upstream: &[u8],
+        service: &[u8],
+        method: &[u8],
+        metadata: &[u8],
+    ) -> Result<u32, Status> {
+        self.open([upstream, service, method, metadata], GrpcKind::Stream, None).map(|(_, token)| token)
+    }
+
+    fn proxy_grpc_send(&mut self, stream: u32, message: &[u8], end_stream: bool) -> Result<(), Status> {
+        let (call, kind) = self.grpc_call(stream)?;
+        if *kind != GrpcKind::Stream {
+            return Err(Status::BAD_ARGUMENT);
+        }
+        if end_stream {
+            *kind = GrpcKind::HalfClosed;
+        }
+        let message = Some(Bytes::copy_from_slice(message));
+        self.effects.push_back(Effect::GrpcSend { call, message, end_of_stream: end_stream });
+        Ok(())
+    }
+
+    /// No callback comes any more.
+    fn proxy_grpc_cancel(&mut self, call_or_stream: u32) -> Result<(), Status> {
+        let (call, _) = self.grpc_call(call_or_stream)?;
+        self.grpc_calls.remove(&call);
+        self.effects.push_back(Effect::CancelGrpcCall { call });
+        Ok(())
+    }
+
+    /// Of a stream the plugin's side ends, and the server may go on; of a call that side has ended already, so that
+    /// nothing is left but to give it up.
+    fn proxy_grpc_close(&mut self, call_or_stream: u32) -> Result<(), Status> {
+        let (call, kind) = self.grpc_call(call_or_stream)?;
+        match *kind {
+            GrpcKind::Call => return self.proxy_grpc_cancel(call_or_stream),
+            GrpcKind::HalfClosed => {}
+            GrpcKind::Stream => {
+                *kind = GrpcKind::HalfClosed;
+                self.effects.push_back(Effect::GrpcSend { call, message: None, end_of_stream: true });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Opens a call or stream: upstream, service, method, initial metadata. What does not parse is a PARSE_FAILURE, as
+    /// is an upstream that the plugin may not call.
+    fn open(
+        &mut self,
+        [upstream, service, method, metadata]: [&[u8]; 4],
+        kind: GrpcKind,
+        timeout: Option<Duration>,
+    ) -> Result<(GrpcCallId, u32), Status> {
+        let upstream = self.upstream(upstream).ok_or(Status::PARSE_FAILURE)?;
+        let text = |bytes: &[u8]| str::from_utf8(bytes).map(str::to_owned).map_err(|_| Status::PARSE_FAILURE);
+        let (service, method) = (text(service)?, text(method)?);
+        let metadata: Fields = pairs::decode(metadata).map_err(|_| Status::PARSE_FAILURE)?.into_iter().collect();
+        let metadata = Arc::new(metadata);
+        let plugin = self.active.plugin;
+        let call = GrpcCallId(self.next_call);
+        self.next_call += 1;
+        let token = self.next_token();
+        let deadline = timeout.and_then(|timeout| self.uptime.checked_add(timeout.as_nanos() as u64));
+        self.grpc_calls.insert(call, GrpcCall { plugin, token, kind, deadline });
+        self.effects.push_back(Effect::GrpcCall { call, plugin, upstream, service, method, metadata, timeout });
+        Ok((call, token))
+    }
+
+    /// The active plugin's call or stream of that id.
+    fn grpc_call(&mut self, token: u32) -> Result<(GrpcCallId, &mut GrpcKind), Status> {
+        let plugin = self.active.plugin;
+        let http = self.http_calls.values().any(|call| call.plugin == plugin && call.token == token);
+        let found = self.grpc_calls.iter_mut().find(|(_, call)| call.plugin == plugin && call.token == token);
+        let missing = if http { Status::BAD_ARGUMENT } else { Status::NOT_FOUND };
+        found.map(|(id, call)| (*id, &mut call.kind)).ok_or(missing)
+    }
+}

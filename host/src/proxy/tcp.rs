@@ -1,0 +1,66 @@
+//! TCP streams: connections and their ends.
+
+use bytes::Bytes;
+use pw_abi::PeerType;
+
+use super::{PluginId, Proxy, StreamId, StreamInfo, streams};
+use crate::effect::{Effect, Piece};
+use crate::fields::Fields;
+use crate::guest::On;
+use crate::state::{Direction, Protocol};
+
+impl Proxy {
+    /// A client has opened a TCP connection, which is to run through these plugins.
+    pub fn open_connection(&mut self, plugins: &[PluginId], info: StreamInfo) -> StreamId {
+        let stream = self.open(plugins, info, Protocol::Tcp { closed_by: (PeerType::LOCAL, PeerType::LOCAL) });
+        self.message(stream, Direction::Request, Piece::headers(Fields::default(), false));
+        stream
+    }
+
+    /// Bytes came from the client; after the end of the stream it sends no more.
+    pub fn downstream_data(&mut self, stream: StreamId, data: impl Into<Bytes>, end_of_stream: bool) {
+        self.message(stream, Direction::Request, Piece::body(data, end_of_stream));
+    }
+
+    /// Bytes came from the upstream; after the end of the stream it sends no more.
+    pub fn upstream_data(&mut self, stream: StreamId, data: impl Into<Bytes>, end_of_stream: bool) {
+        self.message(stream, Direction::Response, Piece::body(data, end_of_stream));
+    }
+}
+
+/// A piece leaves the chain. The connections are closed when both directions are complete; who ended the one that came
+/// first to its end is who ended both.
+pub(super) fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece) {
+    let Some(found) = proxy.state().find(stream) else { return };
+    let ends = piece.ends();
+    let over = found.request.complete && found.response.complete;
+    if ends && !over {
+        match direction {
+            Direction::Request => found.closed_by(PeerType::REMOTE, PeerType::LOCAL),
+            Direction::Response => found.closed_by(PeerType::LOCAL, PeerType::REMOTE),
+        }
+    }
+    proxy.state().effects.push_back(match piece {
+        Piece::Headers { .. } => Effect::Connect { stream },
+        piece => streams::effect(stream, direction, piece),
+    });
+    if over {
+        streams::end(proxy, stream);
+    }
+}
+
+/// Tells the plugins that the connections are closed.
+pub(super) fn closed(proxy: &mut Proxy, stream: StreamId) {
+    let Some(found) = proxy.state().find(stream) else { return };
+    let (Protocol::Tcp { closed_by: (downstream, upstream) }, connected) = (found.protocol, found.request.sent) else {
+        return;
+    };
+    let ends = [(On::UpstreamClose, upstream, connected), (On::DownstreamClose, downstream, true)];
+    for (on, peer, _) in ends.into_iter().filter(|(_, _, there)| *there) {
+        let mut place = 0;
+        while let Some((plugin, context)) = streams::filter(proxy, stream, place) {
+            proxy.call(plugin, on, context, [context, peer.0, 0, 0, 0]);
+            place += 1;
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! gRPC calls and streams in flight, and what their servers say.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{Fields, PluginId};
+
+/// A plugin's gRPC call or stream in flight.
+pub(crate) struct GrpcCall {
+    pub(crate) plugin: PluginId,
+    /// The id that the plugin knows.
+    pub(crate) token: u32,
+    /// Whether the plugin may send messages on it.
+    pub(crate) kind: GrpcKind,
+    /// Nanoseconds since the start.
+    pub(crate) deadline: Option<u64>,
+}
+
+/// What may still be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GrpcKind {
+    /// A call: its one message is out.
+    Call,
+    /// A stream.
+    Stream,
+    /// A stream whose plugin's side is closed.
+    HalfClosed,
+}
+
+/// What the server of a gRPC call or stream says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrpcEvent {
+    /// The metadata that comes first.
+    InitialMetadata(Arc<Fields>),
+    /// A message.
+    Message(Bytes),
+    /// The metadata that comes last.
+    TrailingMetadata(Arc<Fields>),
+    /// The end; nothing comes after it.
+    Closed {
+        /// gRPC's status code; 0 is success.
+        status: u32,
+        /// gRPC's status message.
+        message: String,
+    },
+}

@@ -1,0 +1,90 @@
+//! Bugs that real hosts have, planted into the reference host one at a time: each is caught by a case.
+//!
+//! `cargo test -p pw-conform --features planted --test planted`
+
+use std::fmt::Write;
+
+use pw_cases::case::Case;
+use pw_cases::catalog;
+use pw_cases::judge::judge;
+use pw_cases::report::decode;
+use pw_conform::adapter::reference::Reference;
+use pw_conform::adapter::{Adapter, Outcome};
+use pw_host::{Planted, plant};
+
+/// Which case is there to catch which bug: by failing, or, where the specification is silent, by another answer.
+const CAUGHT_BY: &[(Planted, &str)] = &[
+    (Planted::StartIgnored, "buffers/get_ranges"),
+    (Planted::PrependReplaces, "buffers/set_prepend"),
+    (Planted::SizesAreSigned, "buffers/get_ranges"),
+    (Planted::MetricOfFourBytes, "metrics/eight_bytes"),
+    (Planted::TimeOfFourBytes, "clocks/wall_clock"),
+    (Planted::DuplicatesFolded, "http_fields/get_pairs_of_several"),
+    (Planted::SetPairsMerges, "http_fields/set_pairs"),
+    (Planted::EmptyValueRefused, "http_fields/empty_values"),
+    (Planted::PartialWrite, "http_fields/bad_return_pointer_leaves_the_other"),
+    (Planted::ItemLost, "shared_queues/dequeue_to_a_bad_place"),
+    (Planted::MallocFirst, "memory_management/both_allocators"),
+    (Planted::RecordAdds, "metrics/record_counter"),
+    (Planted::ExitReturns, "unimplemented_wasi_functions/proc_exit"),
+    (Planted::TrapForStatus, "http_fields/bad_keys"),
+    (Planted::EmptyUnwritten, "shared_key_value_store/empty_value"),
+    (Planted::OnlyTheChunk, "buffers/paused_request_chunks"),
+    (Planted::UnknownContext, "context_lifecycle/effective_context_unknown"),
+    (Planted::CasZeroCompared, "shared_key_value_store/set_without_comparison"),
+    (Planted::CounterGoesDown, "metrics/counter_decremented"),
+    (Planted::UnknownMetric, "metrics/unknown_metric"),
+    (Planted::AnyLogLevel, "logging/unknown_level"),
+    (Planted::ReadyForTheSender, "shared_queues/queue_ready_in_another_vm"),
+    (Planted::CaseSensitive, "http_fields/key_in_another_case"),
+    (Planted::CasIgnored, "shared_key_value_store/cas_mismatch"),
+];
+
+#[test]
+fn every_planted_bug_is_caught_by_its_case() {
+    let (cases, errors) = catalog::load(&catalog::folder());
+    assert!(errors.is_empty(), "{errors:?}");
+    let mut reference = Reference::new().expect("wasmtime runs here");
+    let mut table = String::new();
+    let mut missed = Vec::new();
+    for bug in Planted::ALL {
+        let (does, who) = bug.describe();
+        let named = CAUGHT_BY.iter().find(|(known, _)| known == bug).map_or("none", |(_, case)| case);
+        let Some(case) = cases.iter().find(|case| case.id == named) else {
+            missed.push(format!("{bug:?} has no case {named}"));
+            continue;
+        };
+        plant(None);
+        let sound = judged(case, &mut reference);
+        plant(Some(*bug));
+        let planted = judged(case, &mut reference);
+        plant(None);
+        let how = match (&sound, &planted) {
+            (Some(sound), Some(planted)) if sound != planted => "answers otherwise",
+            (Some(_), None) => "fails",
+            _ => "",
+        };
+        if how.is_empty() {
+            missed.push(format!("{bug:?} is not caught by {named}"));
+        }
+        let _ = writeln!(table, "| {does} | {who} | `{named}` {how} |");
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    let page = include_str!("../../reports/strength.md");
+    assert!(page.contains(&table), "the table in reports/strength.md is to be\n{table}");
+}
+
+/// The answers that a case got in its versions; none if it fails.
+fn judged(case: &Case, reference: &mut Reference) -> Option<Vec<String>> {
+    let mut answers = Vec::new();
+    for version in &case.versions {
+        let lowered = case.lower(*version).expect("the catalog is lowered when it is read");
+        let Ok(Outcome::Ran(transcript)) = reference.run(&case.id, *version, &lowered.scenario) else { return None };
+        let judgement = judge(case, &lowered, &decode(transcript, &lowered.scenario));
+        if !judgement.findings.is_empty() {
+            return None;
+        }
+        answers.extend(judgement.answers);
+    }
+    Some(answers)
+}
