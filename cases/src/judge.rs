@@ -58,9 +58,11 @@ impl Judging<'_> {
         let Some(started) = self.started() else { return };
         let trapped = self.calls(started);
         // An acceptable refusal excuses the fault that led to it.
-        self.faults(trapped || !started);
+        if started {
+            self.faults(&trapped);
+        }
         let windows = self.transcript.windows();
-        let offset = usize::from(self.case.steps.first().is_none_or(|step| step.step.is_some()));
+        let offset = self.offset();
         for (index, step) in self.case.steps.iter().enumerate() {
             let stream = step.step.as_ref().and_then(|step| step.stream()).unwrap_or(0);
             let Some(events) = windows.get(index + offset) else { break };
@@ -93,9 +95,9 @@ impl Judging<'_> {
         None
     }
 
-    /// Judges what the scripts' calls answered, and says whether a trap was an acceptable answer that was given.
-    fn calls(&mut self, started: bool) -> bool {
-        let mut trapped = false;
+    /// Judges what the scripts' calls answered, and says of which plugins a trap was an acceptable answer that was given.
+    fn calls(&mut self, started: bool) -> Vec<String> {
+        let mut trapped = Vec::new();
         for check in &self.lowered.calls {
             let seen = self.transcript.events.iter().find_map(|event| match event {
                 Event::Call { action, status, returned, .. } if *action == Some(check.action) => {
@@ -116,7 +118,7 @@ impl Judging<'_> {
                 }
                 None if self.cut_short(check) => match check.accept.iter().find(|accept| accept.status.is_none()) {
                     Some(accept) => {
-                        trapped = true;
+                        trapped.push(check.plugin.clone());
                         if check.accept.len() > 1 {
                             self.result.answers.push(accept.answer.clone());
                         }
@@ -152,17 +154,29 @@ impl Judging<'_> {
         open > 0
     }
 
-    /// No plugin may trap, unless the case says so.
-    fn faults(&mut self, excused: bool) {
-        let steps = self.case.steps.iter().map(|step| &step.expect);
-        let said = steps.chain([&self.case.expect]).any(|expect| expect.fault.is_some());
-        let fault = self.transcript.events.iter().find_map(|event| match event {
-            Event::Fault { plugin, reason } => Some(format!("{plugin}: {reason}")),
+    /// No plugin may trap, unless the case says so of the run or of the step.
+    fn faults(&mut self, trapped: &[String]) {
+        if self.case.expect.fault.is_some() {
+            return;
+        }
+        let said = |window: usize| {
+            let step = window.checked_sub(self.offset()).and_then(|index| self.case.steps.get(index));
+            step.is_some_and(|step| step.expect.fault.is_some())
+        };
+        let windows = self.transcript.windows();
+        let unsaid = windows.iter().enumerate().filter(|(window, _)| !said(*window));
+        let fault = unsaid.flat_map(|(_, events)| *events).find_map(|event| match event {
+            Event::Fault { plugin, reason } if !trapped.contains(plugin) => Some(format!("{plugin}: {reason}")),
             _ => None,
         });
-        if let (Some(fault), false, false) = (fault, said, excused) {
+        if let Some(fault) = fault {
             self.finding(0, "the plugin", "to run without a fault", fault);
         }
+    }
+
+    /// How many windows of the transcript come before that of the case's first step.
+    fn offset(&self) -> usize {
+        usize::from(self.case.steps.first().is_none_or(|step| step.step.is_some()))
     }
 
     fn finding(&mut self, line: usize, subject: &str, expected: impl Into<String>, actual: impl Into<String>) {

@@ -189,7 +189,15 @@ impl<'a> Lowering<'a> {
                 let (lanes, mut outs) = self.lanes(does.line, row_called, args)?;
                 let save =
                     save.iter().map(|(value, name)| self.save(&mut outs, value, name)).collect::<Read<Vec<_>>>()?;
-                let accept = accept.iter().map(|accept| acceptable(accept, row_called, &outs)).collect::<Read<_>>()?;
+                let says = accept.iter().any(|accept| !accept.returned.is_empty());
+                let accept: Vec<_> =
+                    accept.iter().map(|accept| acceptable(accept, row_called, &outs)).collect::<Read<_>>()?;
+                if says && accept.iter().all(|accept| accept.returned.is_empty()) {
+                    return complain(
+                        does.line,
+                        "what a call that fails returns is not judged: leave it out, or say it in `accept` with an `answer`",
+                    );
+                }
                 self.check(does, plugin, row.name, Some(row_called), accept, save);
                 Act::Call { function: row_called, lanes, outs }
             }

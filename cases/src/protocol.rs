@@ -74,7 +74,7 @@ pub enum Response {
     Host(Host),
     /// The scenario was run, and this was seen.
     Ran {
-        /// In order.
+        /// In order. An [`Event::Step`] comes before what is seen of each step; only a refusal or a death ends them early.
         events: Vec<Event>,
     },
     /// The scenario cannot be run on this host.

@@ -17,7 +17,7 @@ pub struct Limits {
     /// How many units of wasmtime's fuel, about one per instruction, each call into the plugin may burn. None does not
     /// count, which is faster.
     pub fuel: Option<u64>,
-    /// How many bytes its memory may grow to.
+    /// How many bytes its memory may grow to; it has no more than one.
     pub memory: usize,
 }
 

@@ -6,6 +6,11 @@ use crate::module::{Module, one_line};
 use crate::planted::{self, Planted};
 use crate::state::State;
 
+/// How many tables a plugin may have, and with how many entries: far more than compilers make, and yet host memory
+/// that a plugin can fill.
+const TABLES: usize = 16;
+const TABLE_ELEMENTS: usize = 1_000_000;
+
 /// What the store of an instance holds.
 pub(crate) struct Data {
     /// The host's state, while the guest runs.
@@ -100,7 +105,12 @@ pub(crate) struct Trap {
 impl Guest {
     /// Instantiates a module and runs its start functions: `_initialize` and then `main`, or `_start`.
     pub(crate) fn start(module: &Module, state: &mut Option<Box<State>>) -> Result<Guest, Trap> {
-        let limits = StoreLimitsBuilder::new().memory_size(module.engine.limits.memory).build();
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(module.engine.limits.memory)
+            .memories(1)
+            .tables(TABLES)
+            .table_elements(TABLE_ELEMENTS)
+            .build();
         let data = Data { state: None, memory: None, allocator: None, allocating: false, limits };
         let mut store = Store::new(&module.engine.wasm, data);
         store.limiter(|data| &mut data.limits);

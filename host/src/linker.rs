@@ -73,7 +73,8 @@ fn status_in_sdks(linker: &mut Linker<Data>, name: &str) -> wasmtime::Result<()>
         _ => HttpStreams::proxy_clear_route_cache,
     };
     linker.func_wrap("env", name, move |mut caller: Caller<'_, Data>| -> u32 {
-        match caller.data_mut().state.as_deref_mut().map(function) {
+        let data = caller.data_mut();
+        match data.state.as_deref_mut().filter(|_| !data.allocating).map(function) {
             Some(Ok(())) => pw_abi::Status::OK.0,
             _ => pw_abi::Status::INTERNAL_FAILURE.0,
         }

@@ -6,7 +6,7 @@ mod lifecycle;
 mod streams;
 mod tcp;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +19,10 @@ use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::module::Module;
 use crate::observer::Observer;
-use crate::state::{Active, ROOT, State, Subject};
+use crate::state::{Active, Deferred, ROOT, State, Subject};
+
+/// How many callbacks about queues one event may cause beyond those that its own callbacks ask for.
+const PATIENCE: usize = 4096;
 
 /// How a proxy is set up.
 #[derive(Clone, Debug)]
@@ -230,7 +233,7 @@ impl Proxy {
 
     /// Lets time pass: ticks and timeouts that fall due happen in their order, each at its time.
     pub fn advance(&mut self, duration: Duration) {
-        calls::advance(self, duration.as_nanos() as u64);
+        calls::advance(self, u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// The state is away only while a guest runs, and no method of the proxy runs then.
@@ -247,7 +250,7 @@ impl Proxy {
 
     /// Calls a plugin that has the callback; its result if it has one. A trap makes the plugin fault.
     fn call(&mut self, plugin: PluginId, on: On, context: u32, args: [u32; 5]) -> Option<Option<u32>> {
-        let guest = self.guests[plugin.0].as_mut().filter(|guest| guest.has(on))?;
+        let guest = self.guests.get_mut(plugin.0)?.as_mut().filter(|guest| guest.has(on))?;
         let state = self.state.as_mut()?;
         state.active.plugin = plugin;
         state.active.callback = Some(on);
@@ -258,6 +261,7 @@ impl Proxy {
         }
         let result = guest.call(on, args, &mut self.state);
         let state = self.state();
+        // What the callback was about is nobody else's, and a fault makes other plugins run.
         state.active = Active { plugin, ..Active::default() };
         match result {
             Ok(result) => {
@@ -273,11 +277,22 @@ impl Proxy {
         }
     }
 
-    /// Does what calls asked for while callbacks ran, until nothing is left.
+    /// Does what calls asked for while callbacks ran, until nothing is left. Plugins that tell each other of queue items
+    /// without end do not hold the proxy: after some thousand more than were due, the others wait for the next event.
     fn settle(&mut self) {
+        let mut patience = self.state().deferred.len() + PATIENCE;
+        let mut later = VecDeque::new();
         while let Some(deferred) = self.state().deferred.pop_front() {
+            if matches!(deferred, Deferred::QueueReady { .. }) {
+                if patience == 0 {
+                    later.push_back(deferred);
+                    continue;
+                }
+                patience -= 1;
+            }
             streams::deferred(self, deferred);
         }
+        self.state().deferred = later;
     }
 }
 

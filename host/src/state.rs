@@ -235,7 +235,28 @@ impl pw_abi::Values for State {
     type Pairs = Arc<Fields>;
 }
 
+/// The next number of a count that begins anew at 1 when it is used up, without those that are taken.
+pub(crate) fn unused(next: &mut u32, taken: impl Fn(u32) -> bool) -> u32 {
+    loop {
+        let number = *next;
+        *next = next.checked_add(1).unwrap_or(1);
+        if !taken(number) {
+            return number;
+        }
+    }
+}
+
 /// A function without a status cannot fail.
 pub(crate) fn ignore(_: Result<(), Status>) -> Result<(), Exit> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_begin_anew_without_those_that_are_taken() {
+        let mut next = u32::MAX;
+        let numbers = [0; 3].map(|_| super::unused(&mut next, |number| number <= 2));
+        assert_eq!(numbers, [u32::MAX, 3, 4]);
+    }
 }

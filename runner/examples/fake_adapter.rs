@@ -78,11 +78,19 @@ fn run(mode: &str, part: &str, request: &Value) {
             answer(&ran);
             write("one more thing\n");
         }
+        "flood" => flood(&"flood ".repeat(1 << 16)),
+        "flood_lines" => flood(&("flood ".repeat(1 << 16) + "\n")),
+        "no_steps" => answer(&json!({ "type": "ran", "events": [] })),
         "errors" => answer(&json!({ "type": "errored", "context": "the host did not listen" })),
         "skips" => answer(&json!({ "type": "skipped", "reason": "it is too late" })),
         "host_dies" => answer(&json!({ "type": "ran", "events": [{ "event": "died", "how": "SIGSEGV" }] })),
         _ => answer(&ran),
     }
+}
+
+/// Writes for as long as somebody reads.
+fn flood(text: &str) {
+    while stdout().write_all(text.as_bytes()).is_ok() {}
 }
 
 fn answer(message: &Value) {

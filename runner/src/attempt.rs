@@ -6,7 +6,8 @@ use pw_cases::judge::{Judgement, judge};
 use pw_cases::needs::needs;
 use pw_cases::protocol::Host;
 use pw_cases::report::decode;
-use pw_cases::transcript::Transcript;
+use pw_cases::scenario::Scenario;
+use pw_cases::transcript::{Event, Transcript};
 
 use crate::adapter::{Adapter, Outcome};
 use crate::error::HarnessError;
@@ -40,6 +41,9 @@ pub fn attempt(job: Job<'_>, adapter: &mut dyn Adapter) -> Attempt {
     let run = || adapter.run(&job.case.id, job.version, &lowered.scenario);
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(Outcome::Ran(transcript))) => {
+            if let Some(untold) = untold(&lowered.scenario, &transcript) {
+                return Attempt::Failed(HarnessError::new(format!("the adapter of {} {untold}", adapter.host().name)));
+            }
             let transcript = decode(transcript, &lowered.scenario);
             let judgement = judge(job.case, &lowered, &transcript);
             Attempt::Judged(transcript, judgement)
@@ -54,8 +58,26 @@ pub fn attempt(job: Job<'_>, adapter: &mut dyn Adapter) -> Attempt {
     }
 }
 
+/// What lacks of the steps, without which no expectation of a step's would be judged.
+fn untold(scenario: &Scenario, transcript: &Transcript) -> Option<String> {
+    let ends_early = |event: &Event| matches!(event, Event::Refused { .. } | Event::Died { .. });
+    if transcript.events.iter().any(ends_early) {
+        return None;
+    }
+    let told = transcript.events.iter().filter_map(|event| match event {
+        Event::Step { index } => Some(*index),
+        _ => None,
+    });
+    let told: Vec<u32> = told.collect();
+    let count = scenario.steps.len();
+    let is_whole = told.iter().map(|index| *index as usize).eq(0..count);
+    (!is_whole).then(|| {
+        format!("tells of steps {told:?}, but there are {count}: an event `step` comes before what is seen of each")
+    })
+}
+
 /// What the case needs and the host has not.
-fn lacking(job: Job<'_>, scenario: &pw_cases::scenario::Scenario, host: &Host) -> Option<String> {
+fn lacking(job: Job<'_>, scenario: &Scenario, host: &Host) -> Option<String> {
     let name = format!("{} {}", host.name, host.version);
     if !host.abi.iter().any(|version| version == job.version.name()) {
         return Some(format!("{name} does not implement ABI v{}", job.version));

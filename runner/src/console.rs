@@ -1,8 +1,9 @@
 //! What is printed. The only one that prints: results to the standard output, complaints and progress to the standard
 //! error.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::time::{Duration, Instant};
 
 use crate::cli::ColorWhen;
@@ -18,6 +19,8 @@ pub struct Console {
     /// When progress was shown last.
     shown: Option<Instant>,
     held: Option<Held>,
+    /// Something could not be printed, and not because whoever reads had read enough.
+    lost: Cell<bool>,
 }
 
 /// A case that is not shown yet, since what follows may say the same.
@@ -50,13 +53,22 @@ impl Console {
         };
         let progress = stderr().is_terminal() && !dumb && !set("CI");
         let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
-        Console { color, progress, width, shown: None, held: None }
+        Console { color, progress, width, shown: None, held: None, lost: Cell::new(false) }
     }
 
     /// Prints a text as it is.
     pub fn print(&self, text: &str) {
-        // Whoever reads may have read enough.
-        let _ = stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush());
+        match stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe && !self.lost.replace(true) => {
+                self.error(&format!("failed to write the standard output: {error}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether all that was printed went somewhere, or nobody wanted more.
+    pub fn is_whole(&self) -> bool {
+        !self.lost.get()
     }
 
     /// Complains.

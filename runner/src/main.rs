@@ -14,5 +14,6 @@ fn main() -> ExitCode {
         console.error(&error.to_string());
         commands::Exit::Broken
     });
+    let exit = if console.is_whole() { exit } else { commands::Exit::Broken };
     ExitCode::from(exit as u8)
 }

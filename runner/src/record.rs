@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use pw_abi::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::error::HarnessError;
@@ -209,8 +210,17 @@ impl Record {
         if let Some((number, _)) = next()? {
             return Err(format!("line {number} is behind the footer"));
         }
-        if footer.counts != Counts::of(&cases) {
-            return Err("the footer's counts are not those of the lines".to_owned());
+        if footer.counts != Counts::of(&cases) || header.planned != cases.len() {
+            return Err("the footer's counts, or those of the header, are not those of the lines".to_owned());
+        }
+        if !is_host_name(&header.host.name) {
+            return Err(format!(
+                "line 1 names a host {:?}: a name is letters, digits, `-`, `_` and `.`",
+                header.host.name
+            ));
+        }
+        if let Some(at) = cases.iter().position(|case| Version::parse(&case.abi).is_none()) {
+            return Err(format!("line {} is about an unknown ABI {:?}", at + 2, cases[at].abi));
         }
         Ok(Record { header, cases, footer })
     }
@@ -221,6 +231,12 @@ impl Record {
         let text = std::fs::read_to_string(file).map_err(|error| HarnessError::io("read", name, &error))?;
         Record::parse(&text).map_err(|message| HarnessError::new(format!("{}: {message}", file.display())))
     }
+}
+
+/// Whether a host can be called so; files are.
+pub fn is_host_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
 const TRUNCATED: &str = "the record is truncated: it has no footer, so the run was cut short; run it again";
@@ -293,7 +309,10 @@ pub(crate) mod tests {
             (lines[..2].join("\n"), TRUNCATED),
             (lines[0].to_owned() + "\n" + &lines[1][..40], "line 2 is no line of a record: "),
             (whole.clone() + lines[1], "line 4 is behind the footer"),
-            (lines[0].to_owned() + "\n" + lines[2], "the footer's counts are not those of the lines"),
+            (lines[0].to_owned() + "\n" + lines[2], "the footer's counts, or those of the header,"),
+            (whole.replace("\"planned\":1", "\"planned\":2"), "the footer's counts, or those of the header,"),
+            (whole.replace("\"name\":\"x\"", "\"name\":\"../x\""), "line 1 names a host \"../x\""),
+            (whole.replace("\"abi\":\"0.2.1\"", "\"abi\":\"7\""), "line 2 is about an unknown ABI \"7\""),
         ];
         for (text, message) in rows {
             let error = Record::parse(&text).expect_err(message);

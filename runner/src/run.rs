@@ -31,6 +31,9 @@ pub fn run(args: &RunArgs, console: &mut Console) -> Result<Exit, HarnessError> 
     if jobs.is_empty() {
         return nothing(&selection, args.abi);
     }
+    if args.report.is_some() && args.report == args.junit {
+        return Err(HarnessError::new("--report and --junit name the same file"));
+    }
     let report = args.report.as_deref().map(Output::create).transpose()?;
     let mut junit_file = args.junit.as_deref().map(Output::create).transpose()?;
     let connection = Connection::new(&args.host)?;

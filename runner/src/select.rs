@@ -85,8 +85,10 @@ fn select_from(folder: &Path, words: &[String]) -> Result<Selection, HarnessErro
         let broken = !own_errors.is_empty() || errors.iter().any(|error| word.may_mean(&error.file));
         if !found && !broken {
             let near = meant(word.text(), ids());
-            let message = format!("no case matches `{}`{near} (`pw-conform list` shows all)", word.text());
-            return Err(HarnessError::new(message));
+            return Err(HarnessError::new(match word {
+                Word::Folder(folder) => format!("the folder {folder} has no cases, which are .toml files"),
+                _ => format!("no case matches `{}`{near} (`pw-conform list` shows all)", word.text()),
+            }));
         }
         errors.extend(own_errors);
     }

@@ -25,8 +25,15 @@ pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
     let wasm = std::fs::read(&args.plugin).map_err(|error| HarnessError::io("read", &shown, &error))?;
     let engine = Engine::new(Limits { fuel: Some(1_000_000_000), ..Limits::default() });
     let engine = engine.map_err(|error| HarnessError::new(format!("failed to set up wasmtime: {error:#}")))?;
-    let module =
-        Module::new(&engine, &wasm).map_err(|error| HarnessError::new(format!("failed to load {shown}: {error}")))?;
+    let module = Module::new(&engine, &wasm).map_err(|error| {
+        let hint = if wasm.starts_with(b"\0asm") {
+            ""
+        } else {
+            "; a plugin is a compiled module, as a compiler or wat2wasm writes it"
+        };
+        HarnessError::new(format!("failed to load {shown}: {error}{hint}"))
+    })?;
+    let headers = headers(args)?;
     let mut attempt = Attempt::new(args.trace);
     let name = args.plugin.file_stem().map_or("plugin".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let config = PluginConfig { name, configuration: configuration(args)?, ..PluginConfig::default() };
@@ -35,7 +42,7 @@ pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
     if !started {
         return Err(HarnessError::new(format!("{}\n{shown} was not started", attempt.text.trim_end())));
     }
-    attempt.exchange(args)?;
+    attempt.exchange(args, headers);
     Ok(attempt.text)
 }
 
@@ -56,9 +63,8 @@ impl Attempt {
         Attempt { world, trace, text: String::new(), answered: 0 }
     }
 
-    fn exchange(&mut self, args: &TryArgs) -> Result<(), HarnessError> {
+    fn exchange(&mut self, args: &TryArgs, headers: Fields) {
         let body = args.data.as_deref();
-        let headers = headers(args)?;
         self.step(
             "the client sends a request",
             &Step::RequestHeaders { stream: 0, headers, end_of_stream: body.is_none() },
@@ -78,7 +84,6 @@ impl Attempt {
         );
         self.wait(|event| matches!(event, Event::Client { .. }));
         self.step("the plugin is removed", &Step::Shutdown);
-        Ok(())
     }
 
     fn step(&mut self, what: &str, step: &Step) {
@@ -132,27 +137,56 @@ impl Attempt {
     }
 }
 
-/// The file of that name, or else the text itself.
+/// The file of that name, or else the text itself, unless that reads as a file's name.
 fn configuration(args: &TryArgs) -> Result<Vec<u8>, HarnessError> {
     match &args.config {
         None => Ok(Vec::new()),
         Some(file) if Path::new(file).is_file() => {
             std::fs::read(file).map_err(|error| HarnessError::io("read", file, &error))
         }
+        Some(name) if Path::new(name).is_dir() || is_file_name(name) => {
+            Err(HarnessError::new(format!("--config {name}: there is no such file; a text of that form goes into one")))
+        }
         Some(text) => Ok(text.clone().into_bytes()),
     }
 }
 
+/// Whether a text is one word that ends as the names of configuration files do.
+fn is_file_name(text: &str) -> bool {
+    const ENDS: [&str; 7] = ["json", "yaml", "yml", "toml", "txt", "conf", "bin"];
+    let end = Path::new(text).extension().and_then(|end| end.to_str());
+    !text.contains(|c: char| c.is_whitespace() || "{}[]\"".contains(c)) && end.is_some_and(|end| ENDS.contains(&end))
+}
+
+/// The characters of method and header names.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
+}
+
 fn headers(args: &TryArgs) -> Result<Fields, HarnessError> {
     let method = args.method.as_deref().unwrap_or(if args.data.is_some() { "POST" } else { "GET" });
+    if !is_token(method) {
+        return Err(HarnessError::new(format!("{method:?} is no method: write one such as `PUT`")));
+    }
+    if !(args.path.starts_with('/') || args.path == "*")
+        || args.path.contains(|c: char| c.is_whitespace() || c.is_control())
+    {
+        return Err(HarnessError::new(format!(
+            "{:?} is no path: write one that begins with `/`, without blanks",
+            args.path
+        )));
+    }
     let pseudo =
         [(":method", method), (":scheme", "http"), (":authority", "example.test"), (":path", args.path.as_str())];
     let mut fields: Fields = pseudo.iter().map(|(name, value)| (Data::from(*name), Data::from(*value))).collect();
     for header in &args.headers {
-        let Some((name, value)) = header.split_once(": ").or_else(|| header.split_once(':')) else {
-            return Err(HarnessError::new(format!("`{header}` is no header: write `name: value`")));
+        let parts = header
+            .split_once(':')
+            .filter(|(name, value)| is_token(name) && !value.contains(|c: char| c.is_control() && c != '\t'));
+        let Some((name, value)) = parts else {
+            return Err(HarnessError::new(format!("{header:?} is no header: write `name: value`")));
         };
-        let name = name.trim().to_ascii_lowercase();
+        let name = name.to_ascii_lowercase();
         match fields.iter_mut().find(|(known, _)| name == "host" && known.0 == b":authority") {
             Some((_, authority)) => *authority = value.trim().into(),
             None => fields.push((Data(name.into_bytes()), value.trim().into())),

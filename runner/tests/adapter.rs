@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Folder, fake};
+use support::{Folder, HEAD, PLUGIN, fake};
 
 #[track_caller]
 fn check(mode: &str, texts: &[&str]) {
@@ -40,6 +40,29 @@ fn one_that_writes_what_is_no_answer() {
     check("wrong_type", &["answered `run` with a message of type `host`"]);
     check("unknown_type", &["wrote no message of the protocol (unknown variant `walked`"]);
     check("unknown_field", &["wrote no message of the protocol (unknown field `took`"]);
+}
+
+#[test]
+fn one_that_floods() {
+    check("flood", &["wrote a line of more than 64 MiB, so it was killed"]);
+    check("flood_lines", &["wrote no JSON (", "`flood flood "]);
+}
+
+#[cfg(unix)]
+#[test]
+fn one_that_closes_its_output() {
+    let folder = Folder::of_cases("adapter_closes", &[("a", "started")]);
+    let said = folder.run(&["run", "cases", "--host", "sh -c 'exec >&-; sleep 60'"]);
+    said.check(2, &["closed its standard output and lived on, so it was killed"]);
+}
+
+#[test]
+fn one_that_leaves_out_steps() {
+    let folder = Folder::new("adapter_no_steps");
+    let step = "[[step]]\nrequest_headers = [[\":method\", \"GET\"]]\n[step.expect]\nclient = \"reset\"\n";
+    folder.write("cases/a.toml", &format!("{HEAD}level = \"required\"\n{PLUGIN}{step}"));
+    let said = folder.run(&["run", "cases", "--host", &fake("no_steps")]);
+    said.check(2, &["the adapter of fake tells of steps [], but there are 1", "0 passed, 0 failed, 1 errors"]);
 }
 
 #[test]

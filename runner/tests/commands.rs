@@ -97,3 +97,53 @@ fn plugins_are_listed_and_checked_against_the_manifest() {
     folder.write("manifest.toml", &manifest.replace("sdk", "kit"));
     folder.run(&check).check(2, &["manifest.toml:4: unknown key `kit`"]);
 }
+
+#[test]
+fn try_complains_of_what_is_no_request() {
+    let folder = Folder::new("try_bad");
+    let plugin = pw_cases::catalog::folder().with_file_name("plugins").join("rust/headers.wasm");
+    let plugin = plugin.to_string_lossy().into_owned();
+    let rows: [(&[&str], &str); 11] = [
+        (&["-H", "nocolon"], "\"nocolon\" is no header: write `name: value`"),
+        (&["-H", ": x"], "\": x\" is no header"),
+        (&["-H", "a b: c"], "\"a b: c\" is no header"),
+        (&["-H", "a: b\r\nc: d"], "\"a: b\\r\\nc: d\" is no header"),
+        (&["-X", ""], "\"\" is no method"),
+        (&["-X", "A\nB"], "\"A\\nB\" is no method"),
+        (&["config.json"], "\"config.json\" is no path: write one that begins with `/`"),
+        (&["/a b"], "\"/a b\" is no path"),
+        (&["--config", "confg.json"], "--config confg.json: there is no such file"),
+        (&["--config", "cases"], "--config cases: there is no such file"),
+        (&["--color", "mauve"], "possible values: auto, always, never"),
+    ];
+    for (args, text) in rows {
+        let said = folder.run(&[&["try", &plugin], args].concat());
+        said.check(2, &[text]);
+        assert_eq!(said.out, "", "{args:?}");
+    }
+    folder
+        .run(&["try", &plugin, "*", "-X", "OPTIONS", "-H", "Host:a", "--config", "{\"a\": 1}"])
+        .check(0, &["client 0 <- "]);
+    folder.run(&["try", "cases/any.wat"]).check(2, &["failed to load cases/any.wat: ", "wat2wasm"]);
+    folder.run(&["try", "no.wasm"]).check(2, &["failed to read no.wasm: "]);
+}
+
+#[test]
+fn report_takes_no_record_that_leads_elsewhere() {
+    let folder = Folder::of_cases("report_foreign", &[("good", "started")]);
+    folder.run(&["run", "cases", "--host", &fake("ok"), "--report", "r.jsonl"]).check(0, &[]);
+    folder.write("up.jsonl", &folder.read("r.jsonl").replace("\"name\":\"fake\"", "\"name\":\"../up\""));
+    folder.run(&["report", "up.jsonl", "--out", "out"]).check(2, &["up.jsonl: line 1 names a host \"../up\""]);
+    assert!(!std::path::Path::new(&folder.path("up.svg")).exists());
+    folder.run(&["report", "r.jsonl", "--out", "out"]).check(0, &["wrote out"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_printed_is_told_by_the_exit_code() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_pw-conform")).arg("abi").stdout(full()).output();
+    let output = output.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("error: failed to write the standard output: "));
+}

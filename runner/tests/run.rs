@@ -114,6 +114,8 @@ fn what_names_no_case_is_an_error_with_the_way_out() {
     folder.run(&["run", "readmee", "--host", &host]).check(2, &["no case matches `readmee`, did you mean `readme`?"]);
     folder.run(&["run", "no.toml", "--host", &host]).check(2, &["failed to read no.toml: "]);
     folder.run(&["run", "cases/any.wat", "--host", &host]).check(2, &["is no case: cases are .toml files"]);
+    let none = Folder::new("run_empty").run(&["run", "cases", "--host", &host]);
+    none.check(2, &["the folder cases has no cases, which are .toml files"]);
     let other = ["run", "cases", "--abi", "0.1.0", "--host", &host];
     folder.run(&other).check(2, &["none of these cases, such as `good`, runs for ABI v0.1.0"]);
     folder.run(&["run", "cases", "--abi", "7", "--host", &host]).check(2, &["there are 0.1.0, 0.2.0, 0.2.1, next"]);
@@ -128,6 +130,8 @@ fn a_path_that_cannot_be_written_is_found_before_the_run() {
         said.check(2, &["failed to write no/such/folder: "]);
         assert_eq!(said.out, "");
     }
+    let both = ["run", "cases", "--host", &fake("ok"), "--report", "same", "--junit", "same"];
+    folder.run(&both).check(2, &["--report and --junit name the same file"]);
 }
 
 #[test]

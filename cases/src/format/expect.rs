@@ -2,8 +2,8 @@
 
 use pw_abi::{Kind, LogLevel};
 
-use crate::case::{AnyOf, Arguments, CallMade, Expect, GrpcMade, LogLine, Message, Wire};
-use crate::format::node::{Node, Read, Table, Value, meant};
+use crate::case::{AnyOf, Arguments, CallMade, Case, Expect, GrpcMade, LogLine, Message, Wire};
+use crate::format::node::{Complaint, Node, Read, Table, Value, meant};
 use crate::format::values::{named, strings, want};
 use crate::script;
 use crate::want::Want;
@@ -31,15 +31,15 @@ pub(super) fn expect(node: &Node) -> Read<Expect> {
         start: table.map("start", |node| any_of(node, started))?,
         fault: table.map("fault", |node| any_of(node, Node::flag))?,
         callbacks: table.map("callbacks", callbacks)?,
-        order: table.map("order", |node| Ok((node.line, names(node)?)))?,
-        never: table.map("never", |node| Ok((node.line, names(node)?)))?,
-        log: table.map("log", |node| Ok((node.line, node.list()?.iter().map(log_line).collect::<Read<_>>()?)))?,
+        order: table.map("order", |node| node.some().and_then(|_| Ok((node.line, names(node)?))))?,
+        never: table.map("never", |node| node.some().and_then(|_| Ok((node.line, names(node)?))))?,
+        log: table.map("log", |node| Ok((node.line, node.some()?.iter().map(log_line).collect::<Read<_>>()?)))?,
         upstream: table.map("upstream", |node| any_of(node, wire))?,
         client: table.map("client", |node| any_of(node, wire))?,
         calls: table.map("calls", |node| lists(node, call_made))?,
         grpc: table.map("grpc", |node| lists(node, grpc_made))?,
         arguments: table
-            .map("arguments", |node| Ok((node.line, node.list()?.iter().map(arguments).collect::<Read<_>>()?)))?,
+            .map("arguments", |node| Ok((node.line, node.some()?.iter().map(arguments).collect::<Read<_>>()?)))?,
         metrics: table.map("metrics", |node| {
             let metric = |(name, node): &(String, Node)| Ok((name.clone(), want(node, Kind::U64)?));
             Ok((node.line, node.entries()?.iter().map(metric).collect::<Read<_>>()?))
@@ -47,12 +47,33 @@ pub(super) fn expect(node: &Node) -> Read<Expect> {
     })
 }
 
+/// Whether the plugins whose callbacks and lines are expected are those of the case.
+pub(super) fn plugins_exist(case: &Case) -> Read<()> {
+    let known = || case.plugins.iter().map(|plugin| plugin.name.as_str());
+    let check = |line: usize, name: Option<&str>| match name {
+        Some(name) if known().all(|known| known != name) => {
+            Err(Complaint { line, message: format!("no plugin `{name}`{}", meant(name, known())) })
+        }
+        _ => Ok(()),
+    };
+    let checks = |line, names: &[String]| {
+        names.iter().try_for_each(|name| check(line, name.split_once('/').map(|(plugin, _)| plugin)))
+    };
+    case.steps.iter().map(|step| &step.expect).chain([&case.expect]).try_for_each(|expect| {
+        [&expect.order, &expect.never].into_iter().flatten().try_for_each(|(line, names)| checks(*line, names))?;
+        expect.callbacks.iter().try_for_each(|any| any.of.iter().try_for_each(|(names, _)| checks(any.line, names)))?;
+        expect.log.iter().try_for_each(|(line, lines)| {
+            lines.iter().try_for_each(|expected| check(*line, expected.plugin.as_deref()))
+        })
+    })
+}
+
 /// One value or a list of alternatives.
 fn any_of<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<AnyOf<T>> {
     let of = match &node.value {
-        Value::List(items) => {
+        Value::List(_) => {
             let item = |(index, item)| Ok((read(item)?, label(item, index)));
-            items.iter().enumerate().map(item).collect::<Read<_>>()?
+            node.some()?.iter().enumerate().map(item).collect::<Read<_>>()?
         }
         _ => vec![(read(node)?, String::new())],
     };

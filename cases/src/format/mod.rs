@@ -10,7 +10,7 @@ pub(crate) use values::{address, data, pairs, path, want};
 use pw_abi::Version;
 
 use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Level, Module, Plugin};
-use crate::format::expect::expect;
+use crate::format::expect::{expect, plugins_exist};
 use crate::format::values::fields;
 use crate::scenario::Step;
 use crate::script::Allocation;
@@ -23,6 +23,7 @@ pub fn parse(id: &str, file: &str, source: &str, modules: Modules<'_>) -> Result
     let parsed = node::read(source).and_then(|root| case(id, file, source, &root, modules));
     let checked = parsed.and_then(|case| {
         case.versions.iter().try_for_each(|version| case.lower(*version).map(drop))?;
+        plugins_exist(&case)?;
         Ok(case)
     });
     checked.map_err(|Complaint { line, message }| Error { file: file.to_owned(), line, message })
@@ -327,7 +328,7 @@ fn guest(node: &Node, step: &str, caused: Option<&'static str>) -> Read<GuestDoe
             save: entries(&table, "save")?,
         },
         (None, Some(value), None) => Does::Returns(value.clone()),
-        (None, None, Some(_)) => Does::Trap,
+        (None, None, Some(Node { value: Value::Boolean(true), .. })) => Does::Trap,
         _ => return node.complain("what the guest does is one of `call`, `returns` and `trap`"),
     };
     Ok(GuestDoes { line: node.line, plugin: table.find("plugin").cloned(), callback, what })
@@ -343,13 +344,13 @@ fn accept(node: &Node, table: &Table<'_>) -> Read<Vec<Accept>> {
         if table.find("expect").or(table.find("returned")).is_some() {
             return list.complain("`accept` stands in place of `expect` and `returned`");
         }
-        return list.list()?.iter().map(acceptable).collect();
+        return list.some()?.iter().map(acceptable).collect();
     }
     let returned = entries(table, "returned")?;
     let one = |expect: &Node| Accept { expect: expect.clone(), returned: returned.clone(), answer: None };
     Ok(match table.find("expect") {
         None => vec![one(&Node { line: node.line, value: Value::Integer(0) })],
-        Some(Node { value: Value::List(statuses), .. }) => statuses.iter().map(one).collect(),
+        Some(list @ Node { value: Value::List(_), .. }) => list.some()?.iter().map(one).collect(),
         Some(status) => vec![one(status)],
     })
 }

@@ -147,6 +147,14 @@ impl Node {
         if let Value::List(items) = &self.value { Ok(items) } else { self.expected("a list") }
     }
 
+    /// As a list of at least one.
+    pub fn some(&self) -> Read<&[Node]> {
+        match self.list()? {
+            [] => self.complain("the list is empty, so that it says nothing: leave it out, or fill it"),
+            items => Ok(items),
+        }
+    }
+
     /// As a table whose keys are all among `keys`.
     pub fn table(&self, keys: &[&str]) -> Read<Table<'_>> {
         let Value::Table(entries) = &self.value else { return self.expected("a table") };
@@ -198,7 +206,11 @@ pub fn meant<'a>(written: &str, names: impl Iterator<Item = &'a str> + Clone) ->
         Some((distance, name)) if distance <= 2 + written.len() / 5 => format!(", did you mean `{name}`?"),
         _ => {
             let names: Vec<&str> = names.collect();
-            if names.len() > 24 { String::new() } else { format!("; there are {}", names.join(", ")) }
+            if names.is_empty() || names.len() > 24 {
+                String::new()
+            } else {
+                format!("; there are {}", names.join(", "))
+            }
         }
     }
 }

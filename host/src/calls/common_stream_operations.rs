@@ -23,12 +23,14 @@ impl CommonStreamOperations for State {
         }
     }
 
-    /// Either direction of a stream ends with the other; takes effect when the callback has returned.
+    /// Either direction of a stream ends with the other; takes effect when the callback has returned, and nothing that
+    /// the callback lets go on goes on then.
     fn proxy_close_stream(&mut self, stream_type: StreamType) -> Result<(), Status> {
         if stream_type > StreamType::UPSTREAM {
             return Err(Status::BAD_ARGUMENT);
         }
         if let Some((stream, _)) = self.stream() {
+            stream.closed = true;
             let stream = stream.id;
             self.deferred.push_back(Deferred::Close { stream });
         }

@@ -96,7 +96,7 @@ impl State {
         let call = GrpcCallId(self.next_call);
         self.next_call += 1;
         let token = self.next_token();
-        let deadline = timeout.map(|timeout| self.uptime + timeout.as_nanos() as u64);
+        let deadline = timeout.and_then(|timeout| self.uptime.checked_add(timeout.as_nanos() as u64));
         self.grpc_calls.insert(call, GrpcCall { plugin, token, kind, deadline });
         self.effects.push_back(Effect::GrpcCall { call, plugin, upstream, service, method, metadata, timeout });
         Ok((call, token))

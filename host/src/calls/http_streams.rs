@@ -30,7 +30,10 @@ impl HttpStreams for State {
         }
         if stream.local.is_none() {
             let mut headers = Fields::from([(":status", status_code.to_string())]);
-            given.iter().filter(|(key, _)| *key != b":status").for_each(|(key, value)| headers.add(key, value));
+            given
+                .iter()
+                .filter(|(key, _)| !key.eq_ignore_ascii_case(b":status"))
+                .for_each(|(key, value)| headers.add(key, value));
             stream.local = Some(LocalResponse { headers, body: Bytes::copy_from_slice(body) });
             let stream = stream.id;
             self.deferred.push_back(Deferred::LocalResponse { stream });

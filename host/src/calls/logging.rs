@@ -15,14 +15,19 @@ impl Logging for State {
         Ok(())
     }
 
-    /// All pieces make one line; a newline at its end is not part of it.
+    /// All pieces make one line; a newline at its end is not part of it. Pieces that overlap may say more than there is
+    /// memory: the rest is not written then, as WASI allows.
     fn fd_write(&mut self, fd: FdId, iovecs: IovecsIn<'_>) -> Result<u32, Errno> {
         let level = match fd {
             FdId::STDOUT => LogLevel::INFO,
             FdId::STDERR => LogLevel::ERROR,
             _ => return Err(Errno::BADF),
         };
-        let message: Vec<u8> = iovecs.pieces().flatten().copied().collect();
+        let most = iovecs.memory.len();
+        let mut message = Vec::new();
+        for piece in iovecs.pieces() {
+            message.extend_from_slice(&piece[..piece.len().min(most - message.len())]);
+        }
         let written = message.len() as u32;
         if written > 0 {
             let line = message.strip_suffix(b"\n").unwrap_or(&message);

@@ -7,8 +7,8 @@ use crate::state::State;
 impl Timers for State {
     fn proxy_set_tick_period_milliseconds(&mut self, tick_period: u32) -> Result<(), Status> {
         let period = u64::from(tick_period) * 1_000_000;
-        let due = self.uptime + period;
-        self.plugin().tick = (period > 0).then_some((period, due));
+        let due = self.uptime.checked_add(period).filter(|_| period > 0);
+        self.plugin().tick = due.map(|due| (period, due));
         Ok(())
     }
 }

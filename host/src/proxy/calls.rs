@@ -35,13 +35,13 @@ enum Due {
 }
 
 pub(super) fn advance(proxy: &mut Proxy, duration: u64) {
-    let until = proxy.state().uptime + duration;
+    let until = proxy.state().uptime.saturating_add(duration);
     while let Some((time, due)) = next_due(proxy).filter(|(time, _)| *time <= until) {
         set_time(proxy, time);
         match due {
             Due::Tick(plugin) => {
                 let tick = &mut proxy.state().plugins[plugin.0].tick;
-                *tick = tick.map(|(period, due)| (period, due + period));
+                *tick = tick.and_then(|(period, due)| Some((period, due.checked_add(period)?)));
                 proxy.call(plugin, On::Tick, ROOT, [ROOT, 0, 0, 0, 0]);
                 proxy.settle();
             }
@@ -70,7 +70,7 @@ fn next_due(proxy: &mut Proxy) -> Option<(u64, Due)> {
 
 fn set_time(proxy: &mut Proxy, uptime: u64) {
     let state = proxy.state();
-    state.now += uptime - state.uptime;
+    state.now = state.now.saturating_add(uptime - state.uptime);
     state.uptime = uptime;
 }
 

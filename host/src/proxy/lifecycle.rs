@@ -14,18 +14,20 @@ pub(super) fn start(proxy: &mut Proxy, module: &Module, config: PluginConfig) ->
     state.plugins.push(plugin(module, config));
     state.active.plugin = id;
     proxy.guests.push(None);
-    let guest = Guest::start(module, &mut proxy.state).map_err(|trap| StartError::Trap(trap.reason))?;
-    proxy.guests[id.0] = Some(guest);
+    match Guest::start(module, &mut proxy.state) {
+        Ok(guest) => proxy.guests[id.0] = Some(guest),
+        Err(trap) => return refuse(proxy, id, StartError::Trap(trap.reason)),
+    }
     create(proxy, id, ROOT, None);
     let steps = [(On::VmStart, vm_size, StartError::VmStart), (On::Configure, size, StartError::Configure)];
     for (on, size, refusal) in steps {
         let accepted = proxy.call(id, on, ROOT, [ROOT, size, 0, 0, 0]);
         if proxy.guests[id.0].is_none() {
-            return Err(StartError::Trap(take_fault(proxy, id)));
+            let reason = take_fault(proxy, id);
+            return refuse(proxy, id, StartError::Trap(reason));
         }
         if accepted == Some(Some(0)) {
-            proxy.guests[id.0] = None;
-            return Err(refusal);
+            return refuse(proxy, id, refusal);
         }
     }
     proxy.settle();
@@ -49,14 +51,21 @@ fn plugin(module: &Module, config: PluginConfig) -> Plugin {
     }
 }
 
+/// What a plugin asked for before its start failed is forgotten.
+fn refuse(proxy: &mut Proxy, plugin: PluginId, why: StartError) -> Result<PluginId, StartError> {
+    proxy.guests[plugin.0] = None;
+    end(proxy, plugin);
+    proxy.settle();
+    Err(why)
+}
+
 /// A fault during the start is told by the start's failure, not by an effect.
 fn take_fault(proxy: &mut Proxy, plugin: PluginId) -> String {
-    match proxy.state().effects.pop_back() {
-        Some(Effect::Fault { plugin: faulted, reason }) if faulted == plugin => reason,
-        other => {
-            proxy.state().effects.extend(other);
-            String::new()
-        }
+    let effects = &mut proxy.state().effects;
+    let is_fault = |effect: &Effect| matches!(effect, Effect::Fault { plugin: faulted, .. } if *faulted == plugin);
+    match effects.iter().position(is_fault).and_then(|index| effects.remove(index)) {
+        Some(Effect::Fault { reason, .. }) => reason,
+        _ => String::new(),
     }
 }
 
@@ -83,7 +92,10 @@ pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     let gone = proxy.state().plugins[plugin.0].contexts.remove(&context);
     match gone.map(|context| context.stream) {
         Some(Some((stream, _))) => streams::forget(proxy, stream),
-        Some(None) => drop(proxy.guests[plugin.0].take()),
+        Some(None) => {
+            proxy.guests[plugin.0] = None;
+            end(proxy, plugin);
+        }
         None => {}
     }
 }
@@ -95,9 +107,10 @@ pub(super) fn fault(proxy: &mut Proxy, plugin: PluginId, reason: String) {
     end(proxy, plugin);
 }
 
-/// Removes a plugin: its streams first, then its own context.
+/// Removes a plugin: its streams first, then its own context. One that still is in use is asked once.
 pub(super) fn remove(proxy: &mut Proxy, plugin: PluginId) {
-    if proxy.guests.get(plugin.0).is_none_or(Option::is_none) {
+    let is_live = proxy.guests.get(plugin.0).is_some_and(Option::is_some);
+    if !is_live || proxy.state().plugins[plugin.0].contexts.get(&ROOT).is_none_or(|root| root.pending) {
         return;
     }
     for stream in streams::streams_of(proxy, plugin) {
@@ -105,9 +118,6 @@ pub(super) fn remove(proxy: &mut Proxy, plugin: PluginId) {
     }
     proxy.settle();
     done(proxy, plugin, ROOT);
-    if proxy.guests[plugin.0].is_none() {
-        end(proxy, plugin);
-    }
 }
 
 fn end(proxy: &mut Proxy, plugin: PluginId) {

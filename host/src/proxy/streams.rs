@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use pw_abi::PeerType;
 
 use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, tcp};
@@ -16,11 +16,15 @@ use crate::fields::Fields;
 use crate::guest::On;
 use crate::planted::{self, Planted};
 use crate::state::{
-    Context, Deferred, Direction, Filter, LocalResponse, Message, Phase, Protocol, ROOT, Stage, Stream,
+    Context, Deferred, Direction, Filter, LocalResponse, Message, Phase, Protocol, ROOT, Stage, Stream, unused,
 };
 
 impl Proxy {
-    /// A client has opened an HTTP stream, which is to run through these plugins.
+    /// A client has opened an HTTP stream, which is to run through these plugins; it fails if one of them is gone.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a plugin is not of this proxy.
     pub fn open_stream(&mut self, plugins: &[PluginId], info: StreamInfo) -> StreamId {
         self.open(plugins, info, Protocol::Http)
     }
@@ -32,8 +36,7 @@ impl Proxy {
         let mut filters = Vec::with_capacity(plugins.len());
         for (place, plugin) in plugins.iter().enumerate() {
             let owner = &mut state.plugins[plugin.0];
-            let context = owner.next_context;
-            owner.next_context += 1;
+            let context = unused(&mut owner.next_context, |context| owner.contexts.contains_key(&context));
             owner.contexts.insert(context, Context { stream: Some((id.index, place)), pending: false });
             filters.push(Filter { plugin: *plugin, context, request: Stage::default(), response: Stage::default() });
         }
@@ -48,6 +51,7 @@ impl Proxy {
             request,
             response,
             local: None,
+            closed: false,
             properties,
             over: false,
         });
@@ -60,12 +64,13 @@ impl Proxy {
         id
     }
 
-    /// A piece of the request came from the client.
+    /// A piece of the request came from the client. What nothing can come before or behind, such as a body without
+    /// headers or anything after the end, is dropped.
     pub fn request(&mut self, stream: StreamId, piece: Piece) {
         self.message(stream, Direction::Request, piece);
     }
 
-    /// A piece of the response came from the upstream.
+    /// A piece of the response came from the upstream; dropped as those of requests are.
     pub fn response(&mut self, stream: StreamId, piece: Piece) {
         self.message(stream, Direction::Response, piece);
     }
@@ -95,8 +100,9 @@ impl Proxy {
 
     pub(super) fn message(&mut self, stream: StreamId, direction: Direction, piece: Piece) {
         if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
-            if let Piece::Body { body, .. } = &piece {
-                found.message(direction).size += body.len() as u64;
+            let http = found.protocol == Protocol::Http;
+            if !found.message(direction).takes(&piece, http) {
+                return;
             }
             feed(self, stream, direction, 0, piece);
             self.settle();
@@ -106,7 +112,7 @@ impl Proxy {
 
 /// Gives a piece to the `nth` plugin of a direction, or to the other end of the chain.
 fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, piece: Piece) {
-    let Some(found) = proxy.state().find(stream).filter(|found| !found.over && found.local.is_none()) else { return };
+    let Some(found) = proxy.state().find(stream).filter(|found| found.moves()) else { return };
     let message = found.message(direction);
     match &piece {
         Piece::Headers { headers, .. } => message.headers = Some(headers.clone()),
@@ -126,7 +132,7 @@ fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, p
         return fail(proxy, stream);
     }
     let action = proxy.call(plugin, on, context, [context, size, u32::from(end), 0, 0]);
-    let Some(found) = proxy.state().find(stream).filter(|found| !found.over && found.local.is_none()) else { return };
+    let Some(found) = proxy.state().find(stream).filter(|found| found.moves()) else { return };
     let stage = found.filters[place].stage(direction);
     let paused = action.flatten().is_some_and(|action| action != pw_abi::Action::CONTINUE.0);
     if paused && !std::mem::take(&mut stage.resume) {
@@ -153,7 +159,7 @@ impl Stage {
             Piece::Body { body, end_of_stream } => {
                 let chunk = body.len() as u32;
                 let body = match self.body.take() {
-                    Some((held, _)) if !held.is_empty() => Bytes::from([held, body].concat()),
+                    Some((held, _)) if !held.is_empty() => joined(held, &body),
                     _ => body,
                 };
                 let size = if planted::has(Planted::OnlyTheChunk) { chunk } else { body.len() as u32 };
@@ -171,6 +177,13 @@ impl Stage {
             }
         }
     }
+}
+
+/// Grows what is held in its place where nobody else has it, so that a long body costs each byte once.
+fn joined(held: Bytes, more: &[u8]) -> Bytes {
+    let mut held = held.try_into_mut().unwrap_or_else(BytesMut::from);
+    held.extend_from_slice(more);
+    held.freeze()
 }
 
 /// Lets everything go that the `nth` plugin holds, and then gives it what waited.
@@ -200,13 +213,14 @@ fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece)
     let message = found.message(direction);
     message.sent = true;
     message.complete = piece.ends();
+    let waits = found.request.sent && !found.request.complete;
     if found.protocol != Protocol::Http {
         return tcp::emit(proxy, stream, direction, piece);
     }
-    let (over, request_complete) = (direction == Direction::Response && piece.ends(), found.request.complete);
+    let over = direction == Direction::Response && piece.ends();
     proxy.state().effects.push_back(effect(stream, direction, piece));
     if over {
-        if !request_complete {
+        if waits {
             proxy.state().effects.push_back(Effect::ResetUpstream { stream });
         }
         end(proxy, stream);

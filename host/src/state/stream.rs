@@ -23,6 +23,8 @@ pub(crate) struct Stream {
     pub(crate) response: Message,
     /// A response that a plugin gave itself and that was not sent yet.
     pub(crate) local: Option<LocalResponse>,
+    /// A plugin has closed the stream, which is about to be done.
+    pub(crate) closed: bool,
     /// What plugins have set by `proxy_set_property`.
     pub(crate) properties: BTreeMap<Vec<u8>, Bytes>,
     /// Nothing more is processed: the response is complete, or the stream was cut off.
@@ -49,6 +51,10 @@ pub(crate) struct Message {
     pub(crate) trailers: Option<Arc<Fields>>,
     /// Bytes of the body that came in.
     pub(crate) size: u64,
+    /// Its headers came in.
+    pub(crate) begun: bool,
+    /// All of it came in.
+    pub(crate) ended: bool,
     /// The headers went out at the other end of the chain.
     pub(crate) sent: bool,
     /// The whole message did.
@@ -102,6 +108,11 @@ pub(crate) enum Direction {
 }
 
 impl Stream {
+    /// Whether pieces go on through the chain.
+    pub(crate) fn moves(&self) -> bool {
+        !self.over && !self.closed && self.local.is_none()
+    }
+
     pub(crate) fn message(&mut self, direction: Direction) -> &mut Message {
         match direction {
             Direction::Request => &mut self.request,
@@ -122,6 +133,27 @@ impl Stream {
             Direction::Request => (nth < self.filters.len()).then_some(nth),
             Direction::Response => self.filters.len().checked_sub(nth + 1),
         }
+    }
+}
+
+impl Message {
+    /// Whether a piece can come now. Headers can come again: those of informational responses come before the others.
+    /// A TCP connection opens once, and has but bytes then.
+    pub(crate) fn takes(&mut self, piece: &Piece, http: bool) -> bool {
+        let can = match piece {
+            Piece::Headers { .. } => http || !self.begun,
+            Piece::Body { .. } => self.begun || !http,
+            Piece::Trailers { .. } => self.begun && http,
+        };
+        if self.ended || !can {
+            return false;
+        }
+        if let Piece::Body { body, .. } = piece {
+            self.size += body.len() as u64;
+        }
+        self.begun = true;
+        self.ended = piece.ends();
+        true
     }
 }
 

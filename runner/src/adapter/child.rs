@@ -4,13 +4,19 @@
 
 use std::io::{BufReader, Read, Write};
 use std::process::{Child as Process, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How much of the standard error is kept.
 const TAIL: usize = 4096;
+/// How long a line may be, in MiB. No transcript comes near it.
+pub const MOST: usize = 64;
+/// How many lines are read before somebody wants them.
+const AHEAD: usize = 4;
+/// What a child that lived on is said to have done.
+pub const KILLED: &str = "did not end, and was killed";
 /// How long a child that failed us gets to end once its standard input is closed.
 pub const GRACE: Duration = Duration::from_secs(3);
 
@@ -35,6 +41,8 @@ pub enum Silence {
     TooLong(Vec<u8>),
     /// The standard output ended; this much of a line was there.
     Ended(Vec<u8>),
+    /// The line was longer than [`MOST`].
+    TooMuch,
 }
 
 impl Child {
@@ -47,7 +55,7 @@ impl Child {
         let unfinished = Shared::default();
         let errors = Shared::default();
         let (input, to_write) = channel();
-        let (lines_read, lines) = channel();
+        let (lines_read, lines) = sync_channel(AHEAD);
         if let Some(pipe) = process.stdin.take() {
             thread::spawn(move || write(pipe, &to_write));
         }
@@ -72,6 +80,7 @@ impl Child {
     pub fn line(&self, timeout: Duration) -> Result<Vec<u8>, Silence> {
         let unfinished = || locked(&self.unfinished).clone();
         self.lines.recv_timeout(timeout).map_err(|error| match error {
+            RecvTimeoutError::Disconnected if locked(&self.unfinished).len() > MOST << 20 => Silence::TooMuch,
             RecvTimeoutError::Timeout => Silence::TooLong(unfinished()),
             RecvTimeoutError::Disconnected => Silence::Ended(unfinished()),
         })
@@ -98,7 +107,7 @@ impl Child {
         // Both fail only for a child that is gone.
         let _ = self.process.kill();
         let _ = self.process.wait();
-        "did not end, and was killed".to_owned()
+        KILLED.to_owned()
     }
 
     /// The last lines of its standard error.
@@ -141,7 +150,8 @@ fn write(mut pipe: ChildStdin, lines: &Receiver<Vec<u8>>) {
     }
 }
 
-fn read_lines(pipe: impl Read, unfinished: &Shared, lines: &Sender<Vec<u8>>) {
+/// Stops at a line that is too long; what a child writes that nobody wants waits in its pipe.
+fn read_lines(pipe: impl Read, unfinished: &Shared, lines: &SyncSender<Vec<u8>>) {
     let mut pipe = BufReader::new(pipe);
     let mut piece = vec![0; 0x1_0000];
     while let Ok(size @ 1..) = pipe.read(&mut piece) {
@@ -154,7 +164,11 @@ fn read_lines(pipe: impl Read, unfinished: &Shared, lines: &Sender<Vec<u8>>) {
                 return;
             }
         }
-        locked(unfinished).extend(rest);
+        let mut unfinished = locked(unfinished);
+        unfinished.extend(rest);
+        if unfinished.len() > MOST << 20 {
+            return;
+        }
     }
 }
 

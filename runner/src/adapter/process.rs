@@ -11,9 +11,10 @@ use pw_cases::protocol::{Host, PROTOCOL, Plugin, Request, Response, Run};
 use pw_cases::scenario::{Guest, Scenario};
 use pw_cases::transcript::Transcript;
 
-use crate::adapter::child::{Child, GRACE, Silence};
+use crate::adapter::child::{Child, GRACE, KILLED, MOST, Silence};
 use crate::adapter::{Adapter, Outcome};
 use crate::error::HarnessError;
+use crate::record;
 
 /// After so many broken runs in a row the program is not started again.
 const PATIENCE: u32 = 3;
@@ -99,8 +100,7 @@ fn greet(words: &[String], timeout: Duration) -> Result<(Child, Host), HarnessEr
 
 /// The host, if what it says of itself can be used in file names and is about this ABI.
 fn known(host: Host) -> Result<Host, HarnessError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if host.name.is_empty() || host.name.starts_with('.') || !host.name.chars().all(plain) {
+    if !record::is_host_name(&host.name) {
         return Err(HarnessError::new(format!(
             "the adapter calls its host {:?}: a name is letters, digits, `-`, `_` and `.`",
             host.name
@@ -145,9 +145,16 @@ fn silent(child: &mut Child, silence: Silence, timeout: Duration) -> String {
             format!("hung: no answer in {seconds} s (--timeout), so it was killed{half}{}", last_words(child))
         }
         Silence::Ended(unfinished) => {
-            let how = child.end(GRACE);
+            let how = match child.end(GRACE) {
+                how if how == KILLED => "closed its standard output and lived on, so it was killed".to_owned(),
+                how => format!("died: {how}"),
+            };
             let half = if unfinished.is_empty() { String::new() } else { half(&unfinished) };
-            format!("died: {how}{half}{}", last_words(child))
+            format!("{how}{half}{}", last_words(child))
+        }
+        Silence::TooMuch => {
+            child.kill();
+            format!("wrote a line of more than {MOST} MiB, so it was killed{}", last_words(child))
         }
     }
 }

@@ -1,0 +1,95 @@
+//! A case that passes has asserted something: what would say nothing is no case, and what is not excused is found.
+
+use pw_abi::Version;
+use pw_cases::case::Case;
+use pw_cases::format;
+use pw_cases::judge::judge;
+use pw_cases::transcript::{Event, Transcript};
+
+const HEAD: &str = "title = \"t\"\nclause = [\"proxy_log/OK\"]\nlevel = \"required\"\nabi = \"0.2.1\"\n";
+
+fn read(body: &str) -> Result<Case, String> {
+    let module = |_: &str| Ok(b"(module (func (export \"$marker\")))".to_vec());
+    format::parse("id", "f", &format!("{HEAD}{body}"), &module).map_err(|error| error.to_string())
+}
+
+#[test]
+fn expectations_that_say_nothing_are_errors() {
+    #[track_caller]
+    fn check(body: &str, message: &str) {
+        let error = read(body).map(drop).expect_err(body);
+        assert!(error.starts_with(message), "{error}");
+    }
+    let call = "[[step]]\nstart = true\n[[step.guest]]\nin = \"proxy_on_configure\"\ncall = \"proxy_get_shared_data\"\n\
+        args = { key = \"k\" }\n";
+    for empty in ["order = []", "never = []", "log = []", "arguments = []", "client = []", "start = []", "fault = []"] {
+        check(&format!("[expect]\n{empty}\n"), "f:6: the list is empty");
+    }
+    for empty in ["expect = []", "accept = []"] {
+        check(&format!("{call}{empty}\n"), "f:11: the list is empty");
+    }
+    for other in [
+        "never = [\"second/proxy_on_log\"]",
+        "callbacks = [\"second/proxy_on_log\"]",
+        "log = [{ plugin = \"second\" }]",
+    ] {
+        check(&format!("[expect]\n{other}\n"), "f:6: no plugin `second`");
+    }
+    check(&format!("{call}expect = \"NOT_FOUND\"\nreturned = {{ value = \"x\" }}\n"), "f:7: what a call that fails");
+    check(
+        "[[step]]\nstart = true\n[[step.guest]]\nin = \"proxy_on_configure\"\ntrap = false\n",
+        "f:7: what the guest does",
+    );
+    assert!(read("[expect]\ncallbacks = []\ncalls = []\n").is_ok(), "none of these is an expectation");
+    assert!(read(&format!("{call}expect = \"NOT_FOUND\"\nreturned = {{ value = \"untouched\" }}\n")).is_ok());
+}
+
+#[test]
+fn a_fault_is_excused_where_the_case_says_so_and_nowhere_else() {
+    #[track_caller]
+    fn check(body: &str, faults: &[(u32, &str)], findings: &[&str]) {
+        let plugins =
+            "[[plugin]]\nname = \"one\"\nmodule = \"m.wat\"\n[[plugin]]\nname = \"two\"\nmodule = \"m.wat\"\n";
+        let case = read(&format!("{plugins}{body}")).unwrap_or_else(|error| panic!("{error}"));
+        let lowered = case.lower(Version::V0_2_1).unwrap_or_else(|error| panic!("{error:?}"));
+        let mut events = Vec::new();
+        for index in 0..lowered.scenario.steps.len() as u32 {
+            events.push(Event::Step { index });
+            for (_, plugin) in faults.iter().filter(|(step, _)| *step == index) {
+                events.push(Event::Fault { plugin: (*plugin).to_owned(), reason: "trapped".to_owned() });
+            }
+        }
+        let found: Vec<String> =
+            judge(&case, &lowered, &Transcript { events }).findings.into_iter().map(|finding| finding.actual).collect();
+        assert_eq!(found, findings, "{body}");
+    }
+    let steps = "[[step]]\nadvance = 1\nSAYS[[step]]\nadvance = 1\n";
+    let first = |says: &str| steps.replace("SAYS", &format!("[step.expect]\nfault = {says}\n"));
+    check(&first("true"), &[(0, "one")], &[]);
+    check(&first("true"), &[(0, "one"), (1, "two")], &["two: trapped"]);
+    check(&first("true"), &[(1, "one")], &["one: trapped", "none"]);
+    check(&first("false"), &[(1, "one")], &["one: trapped"]);
+    check(&first("false"), &[(0, "one")], &["trapped"]);
+    check(&steps.replace("SAYS", ""), &[(1, "two")], &["two: trapped"]);
+    check(&(steps.replace("SAYS", "") + "[expect]\nfault = true\n"), &[(0, "one"), (1, "two")], &[]);
+}
+
+#[test]
+fn a_scripted_trap_excuses_its_plugin_alone() {
+    let plugins = "[[plugin]]\nname = \"one\"\n[[plugin]]\nname = \"two\"\n";
+    let body = "[[step]]\nstart = true\n[[step.guest]]\nin = \"proxy_on_tick\"\ntrap = true\n[[step]]\nadvance = 1\n";
+    let case = read(&format!("{plugins}{body}")).unwrap_or_else(|error| panic!("{error}"));
+    let lowered = case.lower(Version::V0_2_1).unwrap_or_else(|error| panic!("{error:?}"));
+    let fault = |plugin: &str| Event::Fault { plugin: plugin.to_owned(), reason: "trapped".to_owned() };
+    let created = |plugin: &str| Event::Callback {
+        plugin: plugin.to_owned(),
+        name: "proxy_on_context_create".to_owned(),
+        args: vec![1, 0],
+    };
+    let tick = Event::Callback { plugin: "one".to_owned(), name: "proxy_on_tick".to_owned(), args: vec![1] };
+    let events = vec![created("one"), created("two"), Event::Step { index: 0 }, tick, fault("one")];
+    assert_eq!(judge(&case, &lowered, &Transcript { events: events.clone() }).findings, []);
+    let events = [events, vec![fault("two")]].concat();
+    let findings = judge(&case, &lowered, &Transcript { events }).findings;
+    assert_eq!(findings.iter().map(|finding| finding.actual.as_str()).collect::<Vec<_>>(), ["two: trapped"]);
+}
