@@ -36,7 +36,7 @@ pub(crate) struct State {
     pub(crate) now: u64,
     /// Nanoseconds since the start.
     pub(crate) uptime: u64,
-    pub(crate) random: u64,
+    pub(crate) random: fastrand::Rng,
     pub(crate) plugins: Vec<Plugin>,
     pub(crate) streams: Slab<Stream>,
     pub(crate) next_serial: u64,
@@ -162,7 +162,7 @@ impl State {
         State {
             now: config.start_time,
             uptime: BOOT,
-            random: config.seed,
+            random: fastrand::Rng::with_seed(config.seed),
             config,
             plugins: Vec::new(),
             streams: Slab::new(),
@@ -218,15 +218,6 @@ impl State {
         if level >= self.config.log_level {
             self.effects.push_back(Effect::Log { plugin: self.active.plugin, level, message });
         }
-    }
-
-    /// The next of a sequence of numbers that the seed determines (SplitMix64).
-    pub(crate) fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.random;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bits ^ (bits >> 31)
     }
 }
 

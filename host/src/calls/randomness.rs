@@ -12,9 +12,8 @@ impl Randomness for State {
         if buffer_size > MOST {
             return Err(Errno::INVAL);
         }
-        let words = (0..buffer_size.div_ceil(8)).map(|_| self.random().to_le_bytes());
-        let mut bytes: Vec<u8> = words.flatten().collect();
-        bytes.truncate(buffer_size as usize);
+        let mut bytes = vec![0; buffer_size as usize];
+        self.random.fill(&mut bytes);
         Ok(vec![(buffer, bytes)])
     }
 }
