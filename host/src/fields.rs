@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 
 /// Header, trailer or metadata fields.
 ///
@@ -48,9 +48,7 @@ impl Fields {
 
     /// Adds a field at the end; its name becomes lower-case.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
-        if planted::has(Planted::DuplicatesFolded) {
-            self.remove(name);
-        }
+        planted!(DuplicatesFolded => self.remove(name));
         let place = self.put(name);
         self.text[place.0..place.1].make_ascii_lowercase();
         let value = self.put(value);
@@ -87,11 +85,8 @@ impl Fields {
     }
 
     fn find(&self, name: &[u8]) -> Option<usize> {
-        let same = |span: &Span| match planted::has(Planted::CaseSensitive) {
-            true => self.slice(span.name) == name,
-            false => self.slice(span.name).eq_ignore_ascii_case(name),
-        };
-        self.spans.iter().position(same)
+        planted!(CaseSensitive => return self.spans.iter().position(|span| self.slice(span.name) == name));
+        self.spans.iter().position(|span| self.slice(span.name).eq_ignore_ascii_case(name))
     }
 
     fn slice(&self, (start, end): (usize, usize)) -> &[u8] {

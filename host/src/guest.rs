@@ -3,7 +3,7 @@
 use wasmtime::{AsContextMut, Instance, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
 use crate::module::{Module, one_line};
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::state::State;
 
 /// How many tables a plugin may have, and with how many entries: far more than compilers make, and yet host memory
@@ -134,9 +134,7 @@ impl Guest {
             memory.write(&mut self.store, *address as usize, bytes)?;
         }
         let mut allocators = ["proxy_on_memory_allocate", "malloc"];
-        if planted::has(Planted::MallocFirst) {
-            allocators.reverse();
-        }
+        planted!(MallocFirst => allocators.reverse());
         let allocator = allocators.iter().find_map(|name| instance.get_typed_func(&mut self.store, name).ok());
         self.exports = On::ALL.iter().map(|on| export(&instance, &mut self.store, on.name())).collect();
         let data = self.store.data_mut();

@@ -11,7 +11,7 @@ use wasmtime::{Caller, FuncType, Linker, Val, ValType};
 
 use self::codec::{Code, Decode, Encode};
 use crate::guest::Data;
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::{Engine, Interface, observer::Observer};
 
 /// The sections whose functions a guest may call while its allocator runs for the host.
@@ -178,9 +178,9 @@ macro_rules! shims {
                             if ALLOCATES && let Some(state) = &mut caller.data_mut().state {
                                 if returned.is_err() { state.undo() } else { state.taken = None }
                             }
-                            if planted::has(Planted::TrapForStatus) && returned.as_ref().is_err_and(codec::Stop::is_fault) {
+                            planted!(TrapForStatus => if returned.as_ref().is_err_and(codec::Stop::is_fault) {
                                 return Err(wasmtime::Error::msg("a bad pointer"));
-                            }
+                            });
                             let result = match returned {
                                 Ok(()) => <Fail as Code>::OK,
                                 Err(codec::Stop::Code(code)) => code.lane()?,

@@ -5,7 +5,7 @@
 #[cfg(feature = "planted")]
 use std::sync::atomic::{AtomicU8, Ordering};
 
-macro_rules! planted {
+macro_rules! bugs {
     ($($Bug:ident $name:literal $who:literal;)+) => {
         /// A bug that can be planted.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ macro_rules! planted {
     };
 }
 
-planted! {
+bugs! {
     StartIgnored "a buffer is read from its beginning, whatever `start` says" "MOSN, ngx_wasm_module";
     PrependReplaces "bytes put before a body replace all of it" "MOSN";
     SizesAreSigned "a size of 2 GiB or more is a bad argument" "MOSN";
@@ -56,6 +56,16 @@ planted! {
     CaseSensitive "field names are compared with regard to case" "the official test framework";
     CasIgnored "shared data is set whatever the compare-and-swap value" "whoever has a plain dictionary";
 }
+
+/// What the host does in place of the right thing if the bug is switched on.
+macro_rules! planted {
+    ($Bug:ident => $($wrong:tt)+) => {
+        if $crate::planted::has($crate::planted::Planted::$Bug) {
+            $($wrong)+
+        }
+    };
+}
+pub(crate) use planted;
 
 #[cfg(feature = "planted")]
 static ACTIVE: AtomicU8 = AtomicU8::new(u8::MAX);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pw_abi::{BufferType, Buffers, Status};
 
 use crate::guest::On;
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::state::{Direction, GrpcEvent, Phase, Protocol, State, Subject};
 use crate::value::Value;
 
@@ -22,10 +22,10 @@ impl Buffers for State {
         let place = self.body(buffer).ok_or(missing)?;
         let start = place.len().min(start as usize);
         let end = place.len().min(start + size as usize);
-        let (start, end) = match (start, size) {
-            (0, 0) if planted::has(Planted::PrependReplaces) => (0, place.len()),
-            _ => (start, end),
-        };
+        planted!(PrependReplaces => if start == 0 && size == 0 {
+            *place = Bytes::copy_from_slice(value);
+            return Ok(());
+        });
         *place = [&place[..start], value, &place[end..]].concat().into();
         Ok(())
     }
@@ -33,10 +33,11 @@ impl Buffers for State {
     fn proxy_get_buffer_bytes(&mut self, buffer: BufferType, start: u32, max_size: u32) -> Result<Value, Status> {
         let missing = self.missing(buffer);
         let bytes = self.buffer(buffer).ok_or(missing)?;
-        if planted::has(Planted::SizesAreSigned) && max_size > i32::MAX as u32 {
+        planted!(SizesAreSigned => if max_size > i32::MAX as u32 {
             return Err(Status::BAD_ARGUMENT);
-        }
-        let start = if planted::has(Planted::StartIgnored) { 0 } else { bytes.len().min(start as usize) };
+        });
+        planted!(StartIgnored => return Ok(bytes.slice(..bytes.len().min(max_size as usize)).into()));
+        let start = bytes.len().min(start as usize);
         let end = bytes.len().min(start + max_size as usize);
         Ok(bytes.slice(start..end).into())
     }

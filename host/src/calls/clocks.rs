@@ -2,12 +2,13 @@
 
 use pw_abi::{ClockId, Clocks, Errno, Status};
 
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::state::State;
 
 impl Clocks for State {
     fn proxy_get_current_time_nanoseconds(&mut self) -> Result<u64, Status> {
-        Ok(if planted::has(Planted::TimeOfFourBytes) { self.now & 0xFFFF_FFFF } else { self.now })
+        planted!(TimeOfFourBytes => return Ok(self.now & 0xFFFF_FFFF));
+        Ok(self.now)
     }
 
     fn clock_time_get(&mut self, clock: ClockId, _precision: u64) -> Result<u64, Errno> {

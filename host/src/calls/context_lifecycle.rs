@@ -2,7 +2,7 @@
 
 use pw_abi::{ContextLifecycle, Status};
 
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::state::{Deferred, State};
 
 impl ContextLifecycle for State {
@@ -17,9 +17,9 @@ impl ContextLifecycle for State {
 
     /// Lasts until the callback returns. A plugin reaches its own contexts only.
     fn proxy_set_effective_context(&mut self, context_id: u32) -> Result<(), Status> {
-        if planted::has(Planted::UnknownContext) && !self.plugin().contexts.contains_key(&context_id) {
+        planted!(UnknownContext => if !self.plugin().contexts.contains_key(&context_id) {
             return Ok(());
-        }
+        });
         let context = *self.plugin().contexts.get(&context_id).ok_or(Status::BAD_ARGUMENT)?;
         self.active.context = context_id;
         self.active.stream = context.stream;

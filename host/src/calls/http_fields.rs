@@ -10,7 +10,7 @@ use pw_abi::{HttpFields, MapType, Status, pairs};
 
 use crate::fields::Fields;
 use crate::guest::On;
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::state::{Direction, GrpcEvent, Phase, State, Subject};
 use crate::value::Value;
 
@@ -28,10 +28,10 @@ impl HttpFields for State {
         let place = self.map_mut(map)?;
         let pairs = pairs::decode(pairs).map_err(|_| Status::BAD_ARGUMENT)?;
         check_all(&pairs)?;
-        if planted::has(Planted::SetPairsMerges) {
+        planted!(SetPairsMerges => {
             pairs.iter().for_each(|(key, value)| place.replace(key, value));
             return Ok(());
-        }
+        });
         *place = pairs.into_iter().collect();
         Ok(())
     }
@@ -75,8 +75,10 @@ impl HttpFields for State {
 /// What HTTP cannot carry is refused here, so that no plugin smuggles a field into somebody's message.
 pub(super) fn check(key: &[u8], value: &[u8]) -> Result<(), Status> {
     let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
-    let refused = planted::has(Planted::EmptyValueRefused) && value.is_empty();
-    let valid = !refused && !key.is_empty() && !key.iter().any(breaks) && !value.iter().any(breaks);
+    planted!(EmptyValueRefused => if value.is_empty() {
+        return Err(Status::BAD_ARGUMENT);
+    });
+    let valid = !key.is_empty() && !key.iter().any(breaks) && !value.iter().any(breaks);
     if valid { Ok(()) } else { Err(Status::BAD_ARGUMENT) }
 }
 

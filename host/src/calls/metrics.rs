@@ -2,7 +2,7 @@
 
 use pw_abi::{MetricType, Metrics, Status};
 
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::state::{Metric, State};
 
 impl Metrics for State {
@@ -21,19 +21,23 @@ impl Metrics for State {
     /// A histogram's value is the one that was recorded last.
     fn proxy_record_metric(&mut self, metric: u32, value: u64) -> Result<(), Status> {
         let metric = self.metric(metric)?;
-        if planted::has(Planted::RecordAdds) && metric.metric_type == MetricType::COUNTER {
+        planted!(RecordAdds => if metric.metric_type == MetricType::COUNTER {
             metric.value += value;
-        } else {
-            metric.value = value;
-        }
+            return Ok(());
+        });
+        metric.value = value;
         Ok(())
     }
 
     /// A counter does not go down, nothing goes below 0, and a histogram has nothing that a difference could apply to.
     fn proxy_increment_metric(&mut self, metric: u32, delta: i64) -> Result<(), Status> {
         let metric = self.metric(metric)?;
+        planted!(CounterGoesDown => {
+            metric.value = metric.value.wrapping_add_signed(delta);
+            return Ok(());
+        });
         let applies = match metric.metric_type {
-            MetricType::COUNTER => delta >= 0 || planted::has(Planted::CounterGoesDown),
+            MetricType::COUNTER => delta >= 0,
             MetricType::GAUGE => true,
             _ => false,
         };
@@ -44,14 +48,17 @@ impl Metrics for State {
 
     fn proxy_get_metric(&mut self, metric: u32) -> Result<u64, Status> {
         let value = self.metric(metric)?.value;
-        Ok(if planted::has(Planted::MetricOfFourBytes) { value & 0xFFFF_FFFF } else { value })
+        planted!(MetricOfFourBytes => return Ok(value & 0xFFFF_FFFF));
+        Ok(value)
     }
 }
 
 impl State {
     fn metric(&mut self, id: u32) -> Result<&mut Metric, Status> {
-        let missing = if planted::has(Planted::UnknownMetric) { Status::BAD_ARGUMENT } else { Status::NOT_FOUND };
-        let index = (id as usize).checked_sub(1).ok_or(missing)?;
-        self.metrics.get_mut(index).ok_or(missing)
+        planted!(UnknownMetric => if id as usize > self.metrics.len() {
+            return Err(Status::BAD_ARGUMENT);
+        });
+        let index = (id as usize).checked_sub(1).ok_or(Status::NOT_FOUND)?;
+        self.metrics.get_mut(index).ok_or(Status::NOT_FOUND)
     }
 }

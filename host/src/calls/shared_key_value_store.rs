@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use pw_abi::{SharedKeyValueStore, Status};
 
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::state::State;
 use crate::value::Value;
 
@@ -14,11 +14,14 @@ impl SharedKeyValueStore for State {
     fn proxy_set_shared_data(&mut self, key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
         let next = self.next_cas;
         let store = self.shared_data();
-        let compared = match cas {
-            0 => planted::has(Planted::CasZeroCompared) && store.contains_key(key),
-            _ => !planted::has(Planted::CasIgnored),
-        };
-        if compared && store.get(key).is_none_or(|(_, current)| *current != cas) {
+        planted!(CasZeroCompared => if cas == 0 && store.contains_key(key) {
+            return Err(Status::CAS_MISMATCH);
+        });
+        planted!(CasIgnored => {
+            store.insert(key.to_vec(), (Bytes::copy_from_slice(value), next));
+            return Ok(());
+        });
+        if cas != 0 && store.get(key).is_none_or(|(_, current)| *current != cas) {
             return Err(Status::CAS_MISMATCH);
         }
         store.insert(key.to_vec(), (Bytes::copy_from_slice(value), next));

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use pw_abi::{SharedQueues, Status};
 
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::state::{Deferred, Queue, State};
 use crate::value::Value;
 
@@ -36,15 +36,16 @@ impl SharedQueues for State {
     fn proxy_enqueue_shared_queue(&mut self, queue: u32, value: &[u8]) -> Result<(), Status> {
         let found = self.queue(queue)?;
         found.items.push_back(Bytes::copy_from_slice(value));
-        let readers = found.readers.clone();
-        let readers = if planted::has(Planted::ReadyForTheSender) { vec![self.active.plugin] } else { readers };
+        let mut readers = found.readers.clone();
+        planted!(ReadyForTheSender => readers = vec![self.active.plugin]);
         self.deferred.extend(readers.into_iter().map(|plugin| Deferred::QueueReady { plugin, queue }));
         Ok(())
     }
 
     fn proxy_dequeue_shared_queue(&mut self, queue: u32) -> Result<Value, Status> {
         let item = self.queue(queue)?.items.pop_front().ok_or(Status::EMPTY)?;
-        self.taken = Some((queue, item.clone())).filter(|_| !planted::has(Planted::ItemLost));
+        self.taken = Some((queue, item.clone()));
+        planted!(ItemLost => self.taken = None);
         Ok(item.into())
     }
 }

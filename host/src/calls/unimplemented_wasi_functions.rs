@@ -2,7 +2,7 @@
 
 use pw_abi::{Errno, Exit, UnimplementedWasiFunctions};
 
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::state::State;
 
 impl UnimplementedWasiFunctions for State {
@@ -16,6 +16,7 @@ impl UnimplementedWasiFunctions for State {
 
     /// No plugin has a reason to call it; one that does is ended, as the name says.
     fn proc_exit(&mut self, exit_code: u32) -> Result<(), Exit> {
-        if planted::has(Planted::ExitReturns) { Ok(()) } else { Err(Exit { code: exit_code }) }
+        planted!(ExitReturns => return Ok(()));
+        Err(Exit { code: exit_code })
     }
 }

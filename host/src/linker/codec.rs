@@ -10,7 +10,7 @@ use wasmtime::{AsContextMut, Caller, Memory};
 use crate::fields::Fields;
 use crate::guest::Data;
 use crate::memory;
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::value::Value;
 
 /// Why a call does not succeed.
@@ -224,16 +224,15 @@ macro_rules! encode_bytes {
                 $size
             }
             fn check(memory: &[u8], (pointer, size): (u32, u32)) -> Option<()> {
-                if planted::has(Planted::ItemLost) || planted::has(Planted::PartialWrite) {
-                    return memory::writable(memory, pointer, 0);
-                }
+                planted!(ItemLost => return Some(()));
+                planted!(PartialWrite => return Some(()));
                 memory::writable(memory, pointer, 4).and_then(|()| memory::writable(memory, size, 4))
             }
             fn write(memory: &mut [u8], $scratch: &[u8], ($from, address): ($value, u32), lanes: (u32, u32)) -> Option<()> {
                 let size = Self::size(&$from);
-                if size == 0 && planted::has(Planted::EmptyUnwritten) {
+                planted!(EmptyUnwritten => if size == 0 {
                     return Some(());
-                }
+                });
                 let $place = memory::range_mut(memory, address, size)?;
                 $write;
                 memory::write(memory, lanes.0, &address.to_le_bytes())?;

@@ -14,7 +14,7 @@ use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, tcp};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
-use crate::planted::{self, Planted};
+use crate::planted::planted;
 use crate::state::{
     Context, Deferred, Direction, Filter, LocalResponse, Message, Phase, Protocol, ROOT, Stage, Stream, unused,
 };
@@ -162,7 +162,8 @@ impl Stage {
                     Some((held, _)) if !held.is_empty() => joined(held, &body),
                     _ => body,
                 };
-                let size = if planted::has(Planted::OnlyTheChunk) { chunk } else { body.len() as u32 };
+                let mut size = body.len() as u32;
+                planted!(OnlyTheChunk => size = chunk);
                 self.phase = Some(Phase::Body);
                 self.body = Some((body, end_of_stream));
                 let on_http = on(On::RequestBody, On::ResponseBody);
