@@ -6,7 +6,7 @@ use pw_abi::Version;
 
 use crate::data::Data;
 use crate::format::Node;
-use crate::scenario::Step;
+use crate::scenario::{Failure, Step};
 use crate::want::Want;
 
 /// A case as its file says it.
@@ -79,6 +79,8 @@ pub(crate) struct Plugin {
     pub(crate) vm_configuration: Data,
     pub(crate) configuration: Data,
     pub(crate) background: bool,
+    pub(crate) failure: Failure,
+    pub(crate) capabilities: Option<Vec<String>>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) module: Option<Module>,
     pub(crate) without: Vec<Node>,

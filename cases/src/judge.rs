@@ -66,6 +66,9 @@ impl Judging<'_> {
         for (index, step) in self.case.steps.iter().enumerate() {
             let stream = step.step.as_ref().and_then(|step| step.stream()).unwrap_or(0);
             let Some(events) = windows.get(index + offset) else { break };
+            if step.step.is_some() {
+                self.taken(events, step.expect.start.as_ref());
+            }
             self.window(&step.expect, events, stream);
         }
         self.window(&self.case.expect, &self.transcript.events, 0);
@@ -75,22 +78,28 @@ impl Judging<'_> {
 
     /// Whether the plugins were started, if that was acceptable.
     fn started(&mut self) -> Option<bool> {
-        let refusal = self.transcript.events.iter().find_map(|event| match event {
+        let start = self.transcript.windows().first().copied().unwrap_or_default();
+        let steps = self.case.steps.iter().filter(|step| step.step.is_none()).map(|step| &step.expect);
+        let expected = steps.chain([&self.case.expect]).find_map(|expect| expect.start.as_ref());
+        self.taken(start, expected)
+    }
+
+    /// Whether the host took all plugins in a window, if that was acceptable.
+    fn taken(&mut self, events: &[Event], expected: Option<&AnyOf<bool>>) -> Option<bool> {
+        let refusal = events.iter().find_map(|event| match event {
             Event::Refused { plugin, reason } => Some(format!("refused {plugin}: {reason}")),
             _ => None,
         });
-        let started = refusal.is_none();
-        let steps = self.case.steps.iter().map(|step| &step.expect);
-        let expected = steps.chain([&self.case.expect]).find_map(|expect| expect.start.as_ref());
+        let taken = refusal.is_none();
         let line = expected.map_or(0, |expected| expected.line);
-        let acceptable = expected.map_or(vec![true], |any| any.of.iter().map(|(started, _)| *started).collect());
-        if acceptable.contains(&started) {
+        let acceptable = expected.map_or(vec![true], |any| any.of.iter().map(|(taken, _)| *taken).collect());
+        if acceptable.contains(&taken) {
             if acceptable.len() > 1 {
-                self.result.answers.push(if started { "started" } else { "refused" }.to_owned());
+                self.result.answers.push(if taken { "started" } else { "refused" }.to_owned());
             }
-            return Some(started);
+            return Some(taken);
         }
-        let expected = if started { "to be refused" } else { "to be started" };
+        let expected = if taken { "to be refused" } else { "to be started" };
         self.finding(line, "the plugin", expected, refusal.unwrap_or("started".to_owned()));
         None
     }

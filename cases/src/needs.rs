@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::case::Case;
 use crate::protocol::Capability;
-use crate::scenario::{Scenario, Step};
+use crate::scenario::{Failure, Scenario, Step};
 
 /// What the scenario, and what is expected of it, needs.
 pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
@@ -17,6 +17,12 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
     }
     if scenario.plugins.iter().any(|plugin| plugin.background) {
         needs.insert(Capability::Background);
+    }
+    if scenario.plugins.iter().any(|plugin| plugin.failure != Failure::Closed) {
+        needs.insert(Capability::Failure);
+    }
+    if scenario.plugins.iter().any(|plugin| plugin.capabilities.is_some()) {
+        needs.insert(Capability::Capabilities);
     }
     let mut open = BTreeSet::new();
     for step in &scenario.steps {
@@ -31,6 +37,7 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
             | Step::GrpcClose { .. }
             | Step::GrpcReset { .. } => drop(needs.insert(Capability::Grpc)),
             Step::ForeignCall { .. } => drop(needs.insert(Capability::ForeignCalls)),
+            Step::Reconfigure { .. } => drop(needs.insert(Capability::Reconfigure)),
             Step::ReadMetrics => drop(needs.insert(Capability::Metrics)),
             Step::CallResponse { .. } | Step::CallReset { .. } => drop(needs.insert(Capability::HttpCalls)),
             Step::Advance { .. } => drop(needs.insert(Capability::Time)),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::Step;
+use crate::scenario::{Failure, Step};
 use crate::transcript::Event;
 
 /// The version of the protocol.
@@ -60,6 +60,11 @@ pub struct Plugin {
     pub configuration: crate::data::Data,
     /// It is on no stream.
     pub background: bool,
+    /// What the host does when it faults.
+    pub failure: Failure,
+    /// The host functions that it may call and the callbacks that it gets; none means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<String>>,
     /// Environment variables.
     pub environment: BTreeMap<String, String>,
     /// The module, in base64.
@@ -125,6 +130,12 @@ pub enum Capability {
     Metrics,
     /// Plugins that are on no stream.
     Background,
+    /// Failing open, and starting plugins again.
+    Failure,
+    /// Restricting what a plugin may call and which callbacks it gets.
+    Capabilities,
+    /// Giving a plugin another configuration while the host runs.
+    Reconfigure,
     /// Time that passes.
     Time,
     /// Environment variables.
@@ -150,6 +161,9 @@ impl Capability {
             Capability::ForeignCalls => ("foreign_calls", "cannot call foreign functions of plugins"),
             Capability::Metrics => ("metrics", "cannot tell the metrics of plugins"),
             Capability::Background => ("background", "cannot run plugins that are on no stream"),
+            Capability::Failure => ("failure", "cannot fail open or start plugins again"),
+            Capability::Capabilities => ("capabilities", "cannot restrict what plugins may call"),
+            Capability::Reconfigure => ("reconfigure", "cannot give plugins another configuration while it runs"),
             Capability::Time => ("time", "cannot let time pass"),
             Capability::Environment => ("environment", "cannot give plugins environment variables"),
             Capability::Faults => ("faults", "cannot tell of faults"),

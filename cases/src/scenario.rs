@@ -33,10 +33,27 @@ pub struct Plugin {
     pub configuration: Data,
     /// It is on no stream.
     pub background: bool,
+    /// What the host does when it faults.
+    pub failure: Failure,
+    /// The host functions that it may call and the callbacks that it gets; none means all.
+    pub capabilities: Option<Vec<String>>,
     /// The environment variables that it is given.
     pub environment: BTreeMap<String, String>,
     /// The module.
     pub guest: Guest,
+}
+
+/// What a host does when a plugin faults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// Streams fail.
+    #[default]
+    Closed,
+    /// Streams go on without the plugin.
+    Open,
+    /// Streams fail until the plugin is started again, after a wait.
+    Reload,
 }
 
 /// A plugin's module.
@@ -191,6 +208,13 @@ pub enum Step {
         /// The arguments.
         arguments: Data,
     },
+    /// The operator gives a plugin another configuration. Streams that run finish with the old one.
+    Reconfigure {
+        /// The plugin's name.
+        plugin: String,
+        /// The new configuration.
+        configuration: Data,
+    },
     /// The operator reads all metrics of plugins.
     ReadMetrics,
     /// Time passes.
@@ -224,6 +248,7 @@ impl Step {
             Step::GrpcClose { .. } => "grpc_close",
             Step::GrpcReset { .. } => "grpc_reset",
             Step::ForeignCall { .. } => "foreign_call",
+            Step::Reconfigure { .. } => "reconfigure",
             Step::ReadMetrics => "read_metrics",
             Step::Advance { .. } => "advance",
             Step::Shutdown => "shutdown",
@@ -266,7 +291,11 @@ impl Step {
             Step::GrpcClose { .. } | Step::GrpcReset { .. } => Some("proxy_on_grpc_close"),
             Step::ForeignCall { .. } => Some("proxy_on_foreign_function"),
             Step::Advance { .. } => Some("proxy_on_tick"),
-            Step::ClientReset { .. } | Step::UpstreamReset { .. } | Step::ReadMetrics | Step::Shutdown => None,
+            Step::ClientReset { .. }
+            | Step::UpstreamReset { .. }
+            | Step::Reconfigure { .. }
+            | Step::ReadMetrics
+            | Step::Shutdown => None,
         }
     }
 }

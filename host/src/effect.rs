@@ -146,12 +146,17 @@ pub enum Effect {
         /// Which.
         call: GrpcCallId,
     },
-    /// A plugin trapped, or ran out of fuel. It is not called again, and its streams fail.
+    /// A plugin trapped, or ran out of fuel. Its VM is not called again; its streams fail or go on without it.
     Fault {
         /// The plugin.
         plugin: PluginId,
         /// One line.
         reason: String,
+    },
+    /// A plugin that had faulted runs again, in a new VM.
+    Restarted {
+        /// The plugin.
+        plugin: PluginId,
     },
     /// All contexts of a stream are deleted; its id means nothing any more.
     StreamEnded {

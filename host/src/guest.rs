@@ -1,5 +1,7 @@
 //! One instance of a module: its start, its callbacks, its allocator. Knows nothing of what calls and callbacks mean.
 
+use std::collections::BTreeSet;
+
 use wasmtime::{AsContextMut, Instance, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
 use crate::module::{Module, one_line};
@@ -19,10 +21,18 @@ pub(crate) struct Data {
     pub(crate) allocator: Option<TypedFunc<u32, u32>>,
     /// The guest's allocator runs for the host.
     pub(crate) allocating: bool,
+    /// The functions that it may call and the callbacks that it gets, if not all.
+    capabilities: Option<BTreeSet<String>>,
     limits: StoreLimits,
 }
 
 impl Data {
+    /// Whether the guest may call a function, or gets a callback.
+    #[inline]
+    pub(crate) fn allows(&self, name: &str) -> bool {
+        self.capabilities.as_ref().is_none_or(|capabilities| capabilities.contains(name))
+    }
+
     #[inline]
     pub(crate) fn observed(&self) -> bool {
         self.state.as_ref().is_some_and(|state| state.observer.is_some())
@@ -104,14 +114,19 @@ pub(crate) struct Trap {
 
 impl Guest {
     /// Instantiates a module and runs its start functions: `_initialize` and then `main`, or `_start`.
-    pub(crate) fn start(module: &Module, state: &mut Option<Box<State>>) -> Result<Guest, Trap> {
+    pub(crate) fn start(
+        module: &Module,
+        capabilities: Option<&BTreeSet<String>>,
+        state: &mut Option<Box<State>>,
+    ) -> Result<Guest, Trap> {
         let limits = StoreLimitsBuilder::new()
             .memory_size(module.engine.limits.memory)
             .memories(1)
             .tables(TABLES)
             .table_elements(TABLE_ELEMENTS)
             .build();
-        let data = Data { state: None, memory: None, allocator: None, allocating: false, limits };
+        let capabilities = capabilities.cloned();
+        let data = Data { state: None, memory: None, allocator: None, allocating: false, capabilities, limits };
         let mut store = Store::new(&module.engine.wasm, data);
         store.limiter(|data| &mut data.limits);
         let fuel = module.engine.limits.fuel;
@@ -136,7 +151,11 @@ impl Guest {
         let mut allocators = ["proxy_on_memory_allocate", "malloc"];
         planted!(MallocFirst => allocators.reverse());
         let allocator = allocators.iter().find_map(|name| instance.get_typed_func(&mut self.store, name).ok());
-        self.exports = On::ALL.iter().map(|on| export(&instance, &mut self.store, on.name())).collect();
+        for on in On::ALL {
+            let allowed = self.store.data().allows(on.name());
+            let export = if allowed { export(&instance, &mut self.store, on.name()) } else { None };
+            self.exports.push(export);
+        }
         let data = self.store.data_mut();
         data.memory = memory;
         data.allocator = allocator;

@@ -59,6 +59,7 @@ mod memory;
 mod module;
 mod observer;
 mod planted;
+mod policy;
 mod proxy;
 mod rules;
 mod state;
@@ -72,6 +73,7 @@ pub use module::{Module, ModuleError};
 pub use observer::Observer;
 #[cfg(feature = "planted")]
 pub use planted::{Planted, plant};
+pub use policy::{FailurePolicy, Reload};
 pub use proxy::{
     CertificateInfo, ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId,
     StreamInfo, TlsInfo,

@@ -72,9 +72,11 @@ fn status_in_sdks(linker: &mut Linker<Data>, name: &str) -> wasmtime::Result<()>
         "proxy_continue_response" => HttpStreams::proxy_continue_response,
         _ => HttpStreams::proxy_clear_route_cache,
     };
+    let own = name.to_owned();
     linker.func_wrap("env", name, move |mut caller: Caller<'_, Data>| -> u32 {
         let data = caller.data_mut();
-        match data.state.as_deref_mut().filter(|_| !data.allocating).map(function) {
+        let allowed = !data.allocating && data.allows(&own);
+        match data.state.as_deref_mut().filter(|_| allowed).map(function) {
             Some(Ok(())) => pw_abi::Status::OK.0,
             _ => pw_abi::Status::INTERNAL_FAILURE.0,
         }
@@ -151,7 +153,7 @@ macro_rules! shims {
                             let call = |caller: &mut Caller<'_, Data>| -> Result<(), codec::Stop<Fail>> {
                                 let memory = codec::memory(caller);
                                 let (_bytes, data) = codec::parts(memory, caller);
-                                if data.allocating && !_in_allocator {
+                                if data.allocating && !_in_allocator || !data.allows(stringify!($name)) {
                                     return Err(codec::Stop::Code(<Fail as Code>::RESTRICTED));
                                 }
                                 let fault = || codec::Stop::Code(<Fail as Code>::FAULT);

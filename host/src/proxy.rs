@@ -6,7 +6,7 @@ mod lifecycle;
 mod streams;
 mod tcp;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::module::Module;
 use crate::observer::Observer;
+use crate::policy::FailurePolicy;
 use crate::state::{Active, Deferred, ROOT, State, Subject};
 
 /// How many callbacks about queues one event may cause beyond those that its own callbacks ask for.
@@ -90,6 +91,11 @@ pub struct PluginConfig {
     pub vm_configuration: Vec<u8>,
     /// Its environment variables: names and values.
     pub environment: Vec<(String, String)>,
+    /// What happens when it faults.
+    pub failure: FailurePolicy,
+    /// The host functions that it may call and the callbacks that it gets, by name; none restricts it to nothing. A
+    /// function that it may not call answers INTERNAL_FAILURE, one of WASI's NOTSUP.
+    pub capabilities: Option<BTreeSet<String>>,
 }
 
 /// What is known of a stream's connections, for properties.
@@ -186,8 +192,17 @@ impl std::error::Error for StartError {}
 pub struct Proxy {
     /// Lent to a guest's store while that guest runs.
     state: Option<Box<State>>,
-    /// By [`PluginId`]; none once a plugin has faulted or was removed.
-    guests: Vec<Option<Guest>>,
+    /// By [`PluginId`].
+    guests: Vec<Slot>,
+}
+
+/// A plugin's place.
+struct Slot {
+    /// None once the plugin has faulted or was removed.
+    guest: Option<Guest>,
+    /// What it is started from, again if need be.
+    module: Module,
+    config: PluginConfig,
 }
 
 impl Proxy {
@@ -209,6 +224,26 @@ impl Proxy {
     /// Loads and starts a plugin: its start functions, `proxy_on_vm_start` and `proxy_on_configure`.
     pub fn add_plugin(&mut self, module: &Module, config: PluginConfig) -> Result<PluginId, StartError> {
         lifecycle::start(self, module, config)
+    }
+
+    /// Starts a plugin in the place of another, from another module or with another configuration. New streams are to
+    /// run through the new one; those that run through the old one finish there, and then it ends. If the new one does
+    /// not start, the old one stays.
+    pub fn replace_plugin(
+        &mut self,
+        old: PluginId,
+        module: &Module,
+        config: PluginConfig,
+    ) -> Result<PluginId, StartError> {
+        let new = lifecycle::start(self, module, config)?;
+        self.retire_plugin(old);
+        Ok(new)
+    }
+
+    /// Lets the plugin end when its last stream has. New streams are not to run through it.
+    pub fn retire_plugin(&mut self, plugin: PluginId) {
+        lifecycle::retire(self, plugin);
+        self.settle();
     }
 
     /// Cuts the plugin's streams off, and lets the plugin end.
@@ -250,7 +285,7 @@ impl Proxy {
 
     /// Calls a plugin that has the callback; its result if it has one. A trap makes the plugin fault.
     fn call(&mut self, plugin: PluginId, on: On, context: u32, args: [u32; 5]) -> Option<Option<u32>> {
-        let guest = self.guests.get_mut(plugin.0)?.as_mut().filter(|guest| guest.has(on))?;
+        let guest = self.guests.get_mut(plugin.0)?.guest.as_mut().filter(|guest| guest.has(on))?;
         let state = self.state.as_mut()?;
         state.active.plugin = plugin;
         state.active.callback = Some(on);

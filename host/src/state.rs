@@ -19,6 +19,7 @@ use crate::effect::{Effect, GrpcCallId};
 use crate::fields::Fields;
 use crate::guest::On;
 use crate::observer::Observer;
+use crate::policy::Revival;
 use crate::rules::Rules;
 use crate::value::Value;
 use crate::{HttpCallId, PluginId, ProxyConfig, StreamId};
@@ -95,6 +96,10 @@ pub(crate) struct Plugin {
     pub(crate) contexts: BTreeMap<u32, Context>,
     pub(crate) next_context: u32,
     pub(crate) next_call: u32,
+    /// Where it is between its faults.
+    pub(crate) revival: Revival,
+    /// It ends when its last stream has.
+    pub(crate) retired: bool,
     /// Period and next due time, in nanoseconds; the latter since the start.
     pub(crate) tick: Option<(u64, u64)>,
 }

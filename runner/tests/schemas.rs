@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use jsonschema::Validator;
 use pw_cases::data::Data;
 use pw_cases::protocol::{Capability, Host, PROTOCOL, Plugin, Request, Response, Run};
-use pw_cases::scenario::Step;
+use pw_cases::scenario::{Failure, Step};
 use pw_cases::transcript::{Event, GrpcPart, Part, Returned};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -124,6 +124,8 @@ fn requests() -> Vec<Request> {
         vm_configuration: Data(vec![0xFF]),
         configuration: "text".into(),
         background: false,
+        failure: Failure::Reload,
+        capabilities: Some(vec!["proxy_log".to_owned()]),
         environment: [("NAME".to_owned(), "value".to_owned())].into(),
         wasm: "AGFzbQEAAAA=".to_owned(),
     };
@@ -158,7 +160,10 @@ fn capabilities() -> Vec<Capability> {
         Capability::Grpc => Some(Capability::ForeignCalls),
         Capability::ForeignCalls => Some(Capability::Metrics),
         Capability::Metrics => Some(Capability::Background),
-        Capability::Background => Some(Capability::Time),
+        Capability::Background => Some(Capability::Failure),
+        Capability::Failure => Some(Capability::Capabilities),
+        Capability::Capabilities => Some(Capability::Reconfigure),
+        Capability::Reconfigure => Some(Capability::Time),
         Capability::Time => Some(Capability::Environment),
         Capability::Environment => Some(Capability::Faults),
         Capability::Faults => Some(Capability::MixedCaseHeaders),
@@ -189,6 +194,7 @@ fn steps() -> Vec<Step> {
         Step::GrpcClose { call, status: 7, message: "a".to_owned(), metadata: fields() },
         Step::GrpcReset { call },
         Step::ForeignCall { function: 7, arguments: "a".into() },
+        Step::Reconfigure { plugin: "plugin".to_owned(), configuration: "a".into() },
         Step::ReadMetrics,
         Step::Advance { milliseconds: 5 },
         Step::Shutdown,

@@ -196,6 +196,8 @@ mod tests {
             vm_configuration: Data::default(),
             configuration: Data::default(),
             background: false,
+            failure: Default::default(),
+            capabilities: None,
             environment: Default::default(),
             wasm: BASE64.encode(wasm),
         }

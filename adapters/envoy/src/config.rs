@@ -211,6 +211,8 @@ mod tests {
             vm_configuration: Data(vec![0, 0xff]),
             configuration: Data::default(),
             background: false,
+            failure: Default::default(),
+            capabilities: None,
             environment: BTreeMap::from([("A".into(), "b".into())]),
             wasm: "AGFzbQ==".into(),
         }

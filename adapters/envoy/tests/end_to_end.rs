@@ -69,6 +69,8 @@ fn plugin(name: &str, fields: &str) -> Plugin {
         vm_configuration: Data::default(),
         configuration: Data::default(),
         background: false,
+        failure: Default::default(),
+        capabilities: None,
         environment: BTreeMap::new(),
         wasm: BASE64.encode(wat::parse_str(text).expect("the module is valid")),
     }

@@ -12,8 +12,8 @@ use pw_abi::Version;
 use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Level, Module, Plugin};
 use crate::format::expect::{expect, plugins_exist};
 use crate::format::values::fields;
-use crate::scenario::Step;
-use crate::script::Allocation;
+use crate::scenario::{Failure, Step};
+use crate::script::{self, Allocation};
 
 /// How a case gets at a module's file, named as in the case.
 pub type Modules<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
@@ -154,6 +154,8 @@ fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         "vm_configuration",
         "configuration",
         "background",
+        "failure",
+        "capabilities",
         "environment",
         "module",
         "without",
@@ -180,6 +182,8 @@ fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         vm_id: text("vm_id")?.unwrap_or_default(),
         vm_configuration: table.map("vm_configuration", data)?.unwrap_or_default(),
         configuration: table.map("configuration", data)?.unwrap_or_default(),
+        failure: table.map("failure", failure)?.unwrap_or_default(),
+        capabilities: table.map("capabilities", capabilities)?,
         background: table.map("background", Node::flag)?.unwrap_or(false),
         environment: environment.unwrap_or_default(),
         module,
@@ -188,6 +192,29 @@ fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         allocation: table.map("allocation", allocation)?.unwrap_or(Allocation::Bump),
         report_allocations: table.map("report_allocations", Node::flag)?.unwrap_or(false),
     })
+}
+
+fn failure(node: &Node) -> Read<Failure> {
+    const NAMES: [(&str, Failure); 3] =
+        [("closed", Failure::Closed), ("open", Failure::Open), ("reload", Failure::Reload)];
+    let text = node.text()?;
+    match NAMES.iter().find(|(name, _)| *name == text) {
+        Some((_, failure)) => Ok(*failure),
+        None => node.complain(format!("unknown policy `{text}`{}", meant(text, NAMES.iter().map(|(name, _)| *name)))),
+    }
+}
+
+/// Names of host functions and callbacks.
+fn capabilities(node: &Node) -> Read<Vec<String>> {
+    let names = values::strings(node)?;
+    let known = || script::functions().map(|row| row.name).chain(script::callbacks().map(|row| row.name));
+    for (name, node) in names.iter().zip(node.list()?) {
+        if !known().any(|known| known == name) {
+            let known: Vec<&str> = known().collect();
+            return node.complain(format!("unknown function or callback `{name}`{}", meant(name, known.into_iter())));
+        }
+    }
+    Ok(names)
 }
 
 fn module(node: &Node, modules: Modules<'_>) -> Read<Module> {
@@ -208,7 +235,7 @@ fn allocation(node: &Node) -> Read<Allocation> {
 }
 
 /// The keys of steps by which they are told apart.
-const STEPS: [&str; 22] = [
+const STEPS: [&str; 23] = [
     "start",
     "request_headers",
     "request_body",
@@ -228,12 +255,24 @@ const STEPS: [&str; 22] = [
     "grpc_close",
     "grpc_reset",
     "foreign_call",
+    "reconfigure",
     "read_metrics",
     "advance",
     "shutdown",
 ];
-const DETAILS: [&str; 10] =
-    ["stream", "call", "end_of_stream", "body", "trailers", "message", "metadata", "arguments", "guest", "expect"];
+const DETAILS: [&str; 11] = [
+    "plugin",
+    "stream",
+    "call",
+    "end_of_stream",
+    "body",
+    "trailers",
+    "message",
+    "metadata",
+    "arguments",
+    "guest",
+    "expect",
+];
 
 fn step(node: &Node, index: usize, later: &[Node]) -> Read<CaseStep> {
     let keys: Vec<&str> = STEPS.iter().chain(&DETAILS).copied().collect();
@@ -303,6 +342,10 @@ fn world(table: &Table<'_>, kind: &str, value: &Node, later: &[Node]) -> Read<St
         "foreign_call" => Step::ForeignCall {
             function: value.number()?,
             arguments: table.map("arguments", data)?.unwrap_or_default(),
+        },
+        "reconfigure" => Step::Reconfigure {
+            plugin: table.map("plugin", |node| node.text().map(str::to_owned))?.unwrap_or("plugin".to_owned()),
+            configuration: data(value)?,
         },
         "read_metrics" => Step::ReadMetrics,
         "advance" => Step::Advance { milliseconds: value.number()? },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::judge::Finding;
 use crate::lower::Lowered;
-use crate::scenario::Guest;
+use crate::scenario::{Guest, Step};
 use crate::transcript::{Event, Transcript};
 
 /// What of that does not hold.
@@ -15,6 +15,11 @@ pub(super) fn broken(lowered: &Lowered, transcript: &Transcript) -> Vec<Finding>
         .iter()
         .flat_map(|plugin| {
             let Guest::Probe(script) = &plugin.guest else { return Vec::new() };
+            let again = |step: &Step| matches!(step, Step::Reconfigure { plugin: other, .. } if *other == plugin.name);
+            if lowered.scenario.steps.iter().any(again) {
+                // Two of the name are at work, each with contexts of its own.
+                return Vec::new();
+            }
             if script.without.contains(&"proxy_on_context_create") {
                 Vec::new()
             } else {
@@ -29,6 +34,9 @@ fn contexts(plugin: &str, transcript: &Transcript) -> Vec<Finding> {
     let mut live: BTreeMap<u32, bool> = BTreeMap::new();
     let mut findings = Vec::new();
     for event in &transcript.events {
+        if matches!(event, Event::Fault { plugin: faulted, .. } if faulted == plugin) {
+            live.clear();
+        }
         let Event::Callback { plugin: seen, name, args } = event else { continue };
         let Some(context) = args.first().copied().filter(|_| *seen == plugin && about_context(name)) else { continue };
         let state = live.get(&context).copied();

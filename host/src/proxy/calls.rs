@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{HttpCallId, PluginId, Proxy, grpc};
+use super::{HttpCallId, PluginId, Proxy, grpc, lifecycle};
 use crate::effect::{Effect, GrpcCallId};
 use crate::fields::Fields;
 use crate::guest::On;
@@ -32,6 +32,7 @@ enum Due {
     Tick(PluginId),
     Timeout(HttpCallId),
     GrpcTimeout(GrpcCallId),
+    Restart(PluginId),
 }
 
 pub(super) fn advance(proxy: &mut Proxy, duration: u64) {
@@ -50,6 +51,7 @@ pub(super) fn advance(proxy: &mut Proxy, duration: u64) {
                 ended(proxy, call, failure("the call timed out"));
             }
             Due::GrpcTimeout(call) => grpc::timed_out(proxy, call),
+            Due::Restart(plugin) => lifecycle::restart(proxy, plugin),
         }
     }
     set_time(proxy, until);
@@ -65,7 +67,9 @@ fn next_due(proxy: &mut Proxy) -> Option<(u64, Due)> {
         .filter_map(|(index, plugin)| Some((plugin.tick?.1, Due::Tick(PluginId(index)))));
     let timeouts = state.http_calls.iter().filter_map(|(id, call)| Some((call.deadline?, Due::Timeout(*id))));
     let grpc = state.grpc_calls.iter().filter_map(|(id, call)| Some((call.deadline?, Due::GrpcTimeout(*id))));
-    ticks.chain(timeouts).chain(grpc).min_by_key(|(time, _)| *time)
+    let plugins = state.plugins.iter().enumerate();
+    let restarts = plugins.filter_map(|(index, plugin)| Some((plugin.revival.due?, Due::Restart(PluginId(index)))));
+    ticks.chain(timeouts).chain(grpc).chain(restarts).min_by_key(|(time, _)| *time)
 }
 
 fn set_time(proxy: &mut Proxy, uptime: u64) {

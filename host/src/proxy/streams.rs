@@ -30,15 +30,20 @@ impl Proxy {
     }
 
     pub(super) fn open(&mut self, plugins: &[PluginId], info: StreamInfo, protocol: Protocol) -> StreamId {
+        let away: Vec<bool> = plugins.iter().map(|plugin| self.guests[plugin.0].guest.is_none()).collect();
         let state = self.state();
         let id = StreamId { index: state.streams.vacant_key(), serial: state.next_serial };
         state.next_serial += 1;
         let mut filters = Vec::with_capacity(plugins.len());
         for (place, plugin) in plugins.iter().enumerate() {
             let owner = &mut state.plugins[plugin.0];
+            let gone = away[place] || owner.retired;
             let context = unused(&mut owner.next_context, |context| owner.contexts.contains_key(&context));
-            owner.contexts.insert(context, Context { stream: Some((id.index, place)), pending: false });
-            filters.push(Filter { plugin: *plugin, context, request: Stage::default(), response: Stage::default() });
+            if !gone {
+                owner.contexts.insert(context, Context { stream: Some((id.index, place)), pending: false });
+            }
+            let (request, response) = (Stage::default(), Stage::default());
+            filters.push(Filter { plugin: *plugin, context, gone, request, response });
         }
         let (request, response) = (Message::default(), Message::default());
         let (started, properties) = (state.now, Default::default());
@@ -123,14 +128,15 @@ fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, p
     let Some(place) = found.place(nth, direction) else { return emit(proxy, stream, direction, piece) };
     let filter = &mut found.filters[place];
     let (plugin, context) = (filter.plugin, filter.context);
+    if filter.gone {
+        let open = proxy.guests[plugin.0].config.failure.open;
+        return if open { feed(proxy, stream, direction, nth + 1, piece) } else { fail(proxy, stream) };
+    }
     let stage = filter.stage(direction);
     if stage.paused && stage.phase != Some(Phase::Body) {
         return stage.waiting.push_back(piece);
     }
     let (on, size, end) = stage.take_in(piece, direction, tcp);
-    if proxy.guests[plugin.0].is_none() {
-        return fail(proxy, stream);
-    }
     let action = proxy.call(plugin, on, context, [context, size, u32::from(end), 0, 0]);
     let Some(found) = proxy.state().find(stream).filter(|found| found.moves()) else { return };
     let stage = found.filters[place].stage(direction);
@@ -312,19 +318,16 @@ pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
     tcp::closed(proxy, stream);
     let Some(found) = proxy.state().find(stream) else { return };
     for place in 0..found.filters.len() {
-        let Some((plugin, context)) = filter(proxy, stream, place) else { break };
-        if proxy.guests[plugin.0].is_some() {
+        if let Some((plugin, context)) = filter(proxy, stream, place) {
             lifecycle::done(proxy, plugin, context);
-        } else {
-            proxy.state().plugins[plugin.0].contexts.remove(&context);
         }
     }
     forget(proxy, stream.index);
 }
 
-/// The plugin at a place of a stream's chain, and its context there.
+/// The plugin at a place of a stream's chain, and its context there, unless it is gone.
 pub(super) fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<(PluginId, u32)> {
-    let filter = proxy.state().find(stream)?.filters.get(place)?;
+    let filter = proxy.state().find(stream)?.filters.get(place).filter(|filter| !filter.gone)?;
     Some((filter.plugin, filter.context))
 }
 
@@ -340,8 +343,27 @@ pub(super) fn forget(proxy: &mut Proxy, index: usize) {
     }
 }
 
+/// The streams of a plugin that has faulted or ended fail, or go on without it.
+pub(super) fn abandon(proxy: &mut Proxy, plugin: PluginId) {
+    let open = proxy.guests[plugin.0].config.failure.open;
+    for stream in streams_of(proxy, plugin) {
+        let Some(found) = proxy.state().find(stream) else { continue };
+        let count = found.filters.len();
+        let places: Vec<usize> = (0..count).filter(|place| found.filters[*place].plugin == plugin).collect();
+        places.iter().for_each(|place| found.filters[*place].gone = true);
+        if !open {
+            fail(proxy, stream);
+            continue;
+        }
+        for place in places {
+            release(proxy, stream, Direction::Request, place);
+            release(proxy, stream, Direction::Response, count - 1 - place);
+        }
+    }
+}
+
 /// The streams that run through a plugin.
 pub(super) fn streams_of(proxy: &mut Proxy, plugin: PluginId) -> Vec<StreamId> {
-    let through = |stream: &&Stream| stream.filters.iter().any(|filter| filter.plugin == plugin);
+    let through = |stream: &&Stream| stream.filters.iter().any(|filter| filter.plugin == plugin && !filter.gone);
     proxy.state().streams.iter().map(|(_, stream)| stream).filter(through).map(|stream| stream.id).collect()
 }

@@ -55,12 +55,13 @@ pub(super) fn closed(proxy: &mut Proxy, stream: StreamId) {
     let (Protocol::Tcp { closed_by: (downstream, upstream) }, connected) = (found.protocol, found.request.sent) else {
         return;
     };
+    let count = found.filters.len();
     let ends = [(On::UpstreamClose, upstream, connected), (On::DownstreamClose, downstream, true)];
     for (on, peer, _) in ends.into_iter().filter(|(_, _, there)| *there) {
-        let mut place = 0;
-        while let Some((plugin, context)) = streams::filter(proxy, stream, place) {
-            proxy.call(plugin, on, context, [context, peer.0, 0, 0, 0]);
-            place += 1;
+        for place in 0..count {
+            if let Some((plugin, context)) = streams::filter(proxy, stream, place) {
+                proxy.call(plugin, on, context, [context, peer.0, 0, 0, 0]);
+            }
         }
     }
 }

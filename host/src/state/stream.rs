@@ -71,6 +71,8 @@ pub(crate) struct LocalResponse {
 pub(crate) struct Filter {
     pub(crate) plugin: PluginId,
     pub(crate) context: u32,
+    /// The plugin is not there for this stream: it has faulted, or was not there from the beginning.
+    pub(crate) gone: bool,
     pub(crate) request: Stage,
     pub(crate) response: Stage,
 }

@@ -8,10 +8,10 @@ use pw_abi::Version;
 use pw_cases::probe::{Template, assemble};
 use pw_cases::protocol::{Capability, Host};
 use pw_cases::report::decode;
-use pw_cases::scenario::{Guest, Plugin, Scenario};
+use pw_cases::scenario::{Failure, Guest, Plugin, Scenario};
 use pw_cases::script::SCRIPT;
 use pw_cases::transcript::{Event, Transcript};
-use pw_host::{Engine, Limits, Module, ModuleError, PluginConfig};
+use pw_host::{Engine, FailurePolicy, Limits, Module, ModuleError, PluginConfig, Reload};
 
 use crate::adapter::world::World;
 use crate::adapter::{Adapter, Outcome};
@@ -60,6 +60,9 @@ impl Reference {
                 Capability::ForeignCalls,
                 Capability::Metrics,
                 Capability::Background,
+                Capability::Failure,
+                Capability::Capabilities,
+                Capability::Reconfigure,
                 Capability::Time,
                 Capability::Environment,
                 Capability::Faults,
@@ -130,6 +133,11 @@ fn config(plugin: &Plugin) -> PluginConfig {
         configuration: plugin.configuration.0.clone(),
         vm_configuration: plugin.vm_configuration.0.clone(),
         environment: plugin.environment.clone().into_iter().collect(),
+        failure: FailurePolicy {
+            open: plugin.failure == Failure::Open,
+            reload: (plugin.failure == Failure::Reload).then(Reload::default),
+        },
+        capabilities: plugin.capabilities.clone().map(|names| names.into_iter().collect()),
     }
 }
 

@@ -8,8 +8,8 @@ use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::{Scenario, Step};
 use pw_cases::transcript::{Event, GrpcPart, Part};
 use pw_host::{
-    Effect, ForeignFunction, GrpcCallId, GrpcEvent, HttpCallId, Piece, PluginConfig, PluginId, Proxy, ProxyConfig,
-    StreamId, StreamInfo,
+    Effect, ForeignFunction, GrpcCallId, GrpcEvent, HttpCallId, Module, Piece, PluginConfig, PluginId, Proxy,
+    ProxyConfig, StreamId, StreamInfo,
 };
 
 /// The upstreams that cases may name; the last refuses connections.
@@ -21,7 +21,9 @@ const START: u64 = 1_577_836_800_000_000_000;
 /// A proxy and what is around it.
 pub struct World {
     proxy: Proxy,
-    plugins: Vec<(PluginId, String)>,
+    plugins: Vec<Running>,
+    /// Those that were replaced, but may still be at work.
+    replaced: Vec<(PluginId, String)>,
     /// Those that are on every stream.
     chain: Vec<PluginId>,
     streams: BTreeMap<u32, Stream>,
@@ -29,6 +31,14 @@ pub struct World {
     grpc_calls: Vec<GrpcCallId>,
     /// What was seen so far.
     pub events: Vec<Event>,
+}
+
+struct Running {
+    id: PluginId,
+    name: String,
+    /// What it was started from.
+    module: Module,
+    config: PluginConfig,
 }
 
 struct Stream {
@@ -56,6 +66,7 @@ impl World {
         World {
             proxy,
             plugins: Vec::new(),
+            replaced: Vec::new(),
             chain: Vec::new(),
             streams: BTreeMap::new(),
             calls: Vec::new(),
@@ -78,22 +89,30 @@ impl World {
     ) -> bool {
         let name = config.name.clone();
         let started = match module {
-            Ok(module) => self.proxy.add_plugin(&module, config).map_err(|error| error.to_string()),
+            Ok(module) => match self.proxy.add_plugin(&module, config.clone()) {
+                Ok(id) => Ok(Running { id, name: name.clone(), module, config }),
+                Err(error) => Err(error.to_string()),
+            },
             Err(error) => Err(error.to_string()),
         };
         // What a plugin says before it fails is told too; the plugins before it have had their names already.
-        self.plugins.extend(started.iter().map(|id| (*id, name.clone())));
-        self.chain.extend(started.iter().filter(|_| !background));
+        let refused = started.map(|running| {
+            self.chain.extend((!background).then_some(running.id));
+            self.plugins.push(running);
+        });
         self.drain(&name);
-        if let Err(reason) = &started {
-            self.events.push(Event::Refused { plugin: name, reason: reason.clone() });
+        if let Err(reason) = refused {
+            self.events.push(Event::Refused { plugin: name, reason });
+            return false;
         }
-        started.is_ok()
+        true
     }
 
     /// The name of a plugin; that of one which is just being started is `starting`.
     pub fn name(&self, plugin: PluginId, starting: &str) -> String {
-        self.plugins.iter().find(|(id, _)| *id == plugin).map_or(starting, |(_, name)| name).to_owned()
+        let running = self.plugins.iter().map(|running| (running.id, running.name.as_str()));
+        let mut known = running.chain(self.replaced.iter().map(|(id, name)| (*id, name.as_str())));
+        known.find(|(id, _)| *id == plugin).map_or(starting, |(_, name)| name).to_owned()
     }
 
     /// Does what a scenario's world does.
@@ -168,19 +187,37 @@ impl World {
                 self.grpc(*call, GrpcEvent::Closed { status: UNAVAILABLE, message: "reset".to_owned() });
             }
             (Step::ForeignCall { function, arguments }, _, _) => {
-                if let Some((plugin, _)) = self.plugins.first() {
-                    self.proxy.foreign_function(*plugin, *function, arguments.0.clone());
+                if let Some(plugin) = self.plugins.first() {
+                    self.proxy.foreign_function(plugin.id, *function, arguments.0.clone());
                 }
             }
+            (Step::Reconfigure { plugin, configuration }, _, _) => self.reconfigure(plugin, configuration),
             (Step::ReadMetrics, _, _) => {
                 let metrics = self.proxy.metrics().into_iter();
                 let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
                 self.events.extend(metrics.map(|(metric, value)| Event::Metric { name: name(metric), value }));
             }
             (Step::Advance { milliseconds }, _, _) => self.proxy.advance(Duration::from_millis(*milliseconds)),
-            (Step::Shutdown, _, _) => self.plugins.iter().for_each(|(id, _)| self.proxy.remove_plugin(*id)),
+            (Step::Shutdown, _, _) => self.plugins.iter().for_each(|plugin| self.proxy.remove_plugin(plugin.id)),
             // Nobody is there to do it: the request never got so far, or the stream is over.
             _ => {}
+        }
+    }
+
+    fn reconfigure(&mut self, plugin: &str, configuration: &Data) {
+        let Some(running) = self.plugins.iter_mut().find(|running| running.name == plugin) else { return };
+        let config = PluginConfig { configuration: configuration.0.clone(), ..running.config.clone() };
+        match self.proxy.replace_plugin(running.id, &running.module, config) {
+            Ok(new) => {
+                let old = std::mem::replace(&mut running.id, new);
+                self.replaced.push((old, plugin.to_owned()));
+                self.chain.iter_mut().filter(|known| **known == old).for_each(|known| *known = new);
+                self.drain("");
+            }
+            Err(error) => {
+                self.drain(plugin);
+                self.events.push(Event::Refused { plugin: plugin.to_owned(), reason: error.to_string() });
+            }
         }
     }
 

@@ -86,6 +86,7 @@ impl Stage<'_> {
             | Step::GrpcMessage { .. }
             | Step::GrpcClose { .. }
             | Step::GrpcReset { .. }
+            | Step::Reconfigure { .. }
             | Step::ForeignCall { .. }
             | Step::ReadMetrics => return Err(Gone::Broken(format!("the step {} cannot be done", step.name()))),
             Step::Shutdown => {
