@@ -150,7 +150,7 @@ impl Thread {
         let function = words.next().unwrap_or_default();
         let able = self.able.entry(function.to_vec()).or_insert_with(|| {
             let mut able: Vec<usize> = (0..plugins.len()).filter(|at| contains(&plugins[*at].wasm, function)).collect();
-            if function.starts_with(b"proxy_on_response") {
+            if function.starts_with(b"proxy_on_response") || function.starts_with(b"proxy_on_upstream") {
                 able.reverse();
             }
             able

@@ -5,6 +5,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_cases::protocol::{Plugin, Run};
+use pw_cases::scenario::Step;
 use serde_json::{Value, json};
 
 /// The ports that Envoy is told of. All are on loopback.
@@ -14,8 +15,10 @@ pub struct Ports {
     pub lds: u16,
     /// Where Envoy listens for the adapter's signs of life.
     pub barrier: u16,
-    /// Where Envoy listens for the clients of a scenario.
+    /// Where Envoy listens for the clients of a scenario with HTTP.
     pub listener: u16,
+    /// Where Envoy listens for the clients of a scenario with TCP.
+    pub tcp: u16,
     /// The upstream of a scenario.
     pub upstream: u16,
     /// The servers of calls, in the order of [`CALLEES`].
@@ -68,13 +71,25 @@ pub fn bootstrap(ports: &Ports) -> Value {
     })
 }
 
+/// Whether a scenario is about TCP connections.
+pub fn is_tcp(run: &Run) -> bool {
+    run.steps.iter().any(|step| matches!(step, Step::Connect { .. }))
+}
+
 /// The listener of a scenario.
-pub fn listener(name: &str, port: u16, run: &Run) -> Value {
+pub fn listener(name: &str, ports: &Ports, run: &Run) -> Value {
     let lone = run.plugins.len() == 1;
-    let mut filters: Vec<Value> = run.plugins.iter().map(|plugin| wasm(plugin, root_id(plugin, lone))).collect();
+    let kind = if is_tcp(run) { "network" } else { "http" };
+    let mut filters: Vec<Value> = run.plugins.iter().map(|plugin| wasm(kind, plugin, root_id(plugin, lone))).collect();
+    if is_tcp(run) {
+        let proxy = json!({ "stat_prefix": "pw", "cluster": UPSTREAM, "idle_timeout": "0s" });
+        let kind = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+        filters.push(json!({ "name": "tcp_proxy", "typed_config": typed(kind, proxy) }));
+        return of_filters(name, ports.tcp, &filters);
+    }
     filters.push(json!({ "name": "router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router",
         json!({ "suppress_envoy_headers": true })) }));
-    http_listener(name, port, json!({ "cluster": UPSTREAM, "timeout": "0s" }), "route", &filters)
+    http_listener(name, ports.listener, json!({ "cluster": UPSTREAM, "timeout": "0s" }), "route", &filters)
 }
 
 /// Envoy marks the lines of a plugin's root context by its `root_id` and `vm_id` only, so plugins that share a chain
@@ -83,7 +98,7 @@ pub fn root_id(plugin: &Plugin, lone: bool) -> &str {
     if lone { "" } else { &plugin.name }
 }
 
-fn wasm(plugin: &Plugin, root_id: &str) -> Value {
+fn wasm(kind: &str, plugin: &Plugin, root_id: &str) -> Value {
     let bytes = |bytes: &[u8]| typed("google.protobuf.BytesValue", json!({ "value": BASE64.encode(bytes) }));
     let mut vm = json!({
         "vm_id": plugin.vm_id,
@@ -100,8 +115,8 @@ fn wasm(plugin: &Plugin, root_id: &str) -> Value {
         "vm_config": vm,
         "configuration": bytes(&plugin.configuration.0),
     });
-    json!({ "name": plugin.name, "typed_config":
-        typed("envoy.extensions.filters.http.wasm.v3.Wasm", json!({ "config": config })) })
+    let kind = format!("envoy.extensions.filters.{kind}.wasm.v3.Wasm");
+    json!({ "name": plugin.name, "typed_config": typed(&kind, json!({ "config": config })) })
 }
 
 /// A listener of the same worker thread that only answers pings: when it does, earlier work of the thread is done.
@@ -131,11 +146,15 @@ fn http_listener(name: &str, port: u16, action: Value, kind: &str, filters: &[Va
         "http_filters": filters,
     });
     let kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+    of_filters(name, port, &[json!({ "name": "http", "typed_config": typed(kind, manager) })])
+}
+
+fn of_filters(name: &str, port: u16, filters: &[Value]) -> Value {
     json!({
         "name": name,
         "address": address(port),
         "per_connection_buffer_limit_bytes": BUFFER,
-        "filter_chains": [{ "filters": [{ "name": "http", "typed_config": typed(kind, manager) }] }],
+        "filter_chains": [{ "filters": filters }],
     })
 }
 
@@ -216,8 +235,10 @@ mod tests {
         }
     }
 
+    const PORTS: Ports = Ports { lds: 1, barrier: 2, listener: 3, tcp: 8, upstream: 4, callees: [5, 6], dead: 7 };
+
     fn filters(run: &Run) -> Vec<Value> {
-        let listener = listener("l", 1, run);
+        let listener = listener("l", &PORTS, run);
         let manager = &listener["filter_chains"][0]["filters"][0]["typed_config"];
         manager["http_filters"].as_array().expect("is a list").clone()
     }
@@ -243,9 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_with_connections_has_a_listener_of_its_own_kind() {
+        let mut run = run(vec![plugin("a")]);
+        run.steps = vec![Step::Connect { stream: 0 }];
+        let listener = listener("l", &PORTS, &run);
+        assert_eq!(listener["address"], address(PORTS.tcp));
+        let filters = &listener["filter_chains"][0]["filters"];
+        assert_eq!((&filters[0]["name"], &filters[1]["name"]), (&json!("a"), &json!("tcp_proxy")));
+    }
+
+    #[test]
     fn the_bootstrap_names_every_upstream() {
-        let ports = Ports { lds: 1, barrier: 2, listener: 3, upstream: 4, callees: [5, 6], dead: 7 };
-        let bootstrap = bootstrap(&ports);
+        let bootstrap = bootstrap(&PORTS);
         let clusters = bootstrap["static_resources"]["clusters"].as_array().expect("is a list");
         let names: Vec<_> = clusters.iter().map(|cluster| cluster["name"].as_str().unwrap_or_default()).collect();
         assert_eq!(names, [LDS, "upstream", "dead", "auth", "callout"]);

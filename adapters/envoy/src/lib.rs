@@ -3,8 +3,9 @@
 //! From the outside in: [`serve`] speaks the protocol, [`run`] does a scenario's steps and says what was seen,
 //! [`instance`] is one Envoy with the servers that it talks to. Below them, each knowing nothing of scenarios:
 //! [`find`] and [`guard`] (which program, and that it never outlives us), [`process`] (the child and its log),
-//! [`net`] and [`http2`] (sockets, frames), [`lds`] (listeners handed to Envoy), [`config`] (Envoy's configuration),
-//! [`log`] and [`attribution`] (whose line is it), [`threads`] (whose socket is it), [`window`] (order of events).
+//! [`net`] and [`http2`] (sockets, frames), [`link`] (what is at the other end), [`lds`] (listeners
+//! handed to Envoy), [`config`] (Envoy's configuration), [`log`] and [`attribution`] (whose line is it), [`sockets`] and
+//! [`threads`] (whose connection is it, and what is under way), [`window`] (order of events).
 
 pub mod attribution;
 pub mod config;
@@ -13,10 +14,12 @@ pub mod guard;
 pub mod http2;
 pub mod instance;
 pub mod lds;
+pub mod link;
 pub mod log;
 pub mod net;
 pub mod process;
 pub mod run;
 pub mod serve;
+pub mod sockets;
 pub mod threads;
 pub mod window;

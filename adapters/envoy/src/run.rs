@@ -1,10 +1,11 @@
 //! A scenario on one Envoy: start the plugins, do the steps, say what was seen.
 //!
 //! A step is done, then Envoy is left alone until it is idle: its worker thread answered several pings in a row, and
-//! between them nothing was seen. So a window ends when nothing is left to happen, however slow the machine is.
+//! between them nothing was seen, and nothing is under way on a TCP connection. So a window ends when nothing is left to happen, however slow the machine is.
 
 mod sight;
 mod steps;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,10 +17,12 @@ use tokio::time::Instant;
 
 use crate::attribution::Attribution;
 use crate::config;
-use crate::instance::{Gone, Instance, Peer, Seen};
+use crate::instance::{Gone, Instance, Seen};
+use crate::link::Peer;
 use crate::window::Window;
 use sight::Message;
 use steps::Client;
+use tcp::Pipe;
 
 /// A scenario may take so long, besides the time that it lets pass itself.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -68,6 +71,7 @@ pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
         upstreams: BTreeMap::new(),
         incoming: BTreeMap::new(),
         calls: Vec::new(),
+        pipes: BTreeMap::new(),
     };
     let mut reusable = false;
     let ended = match stage.play(serial).await {
@@ -109,12 +113,14 @@ struct Stage<'a> {
     incoming: BTreeMap<(u64, u32), Message>,
     /// Calls that arrived: connection and stream, until they are answered or given up.
     calls: Vec<Option<(u64, u32)>>,
+    /// TCP streams.
+    pipes: BTreeMap<u32, Pipe>,
 }
 
 impl Stage<'_> {
     async fn play(&mut self, serial: u64) -> Result<(), Gone> {
         let name = format!("scenario-{serial}");
-        let listener = config::listener(&name, self.instance.listener_port(), self.run);
+        let listener = config::listener(&name, self.instance.ports(), self.run);
         let taken = self.update(vec![listener]).await?;
         self.settle().await?;
         if !taken {
@@ -138,9 +144,10 @@ impl Stage<'_> {
 
     /// Leaves Envoy as it was before. Returns whether that could be done.
     async fn clear(&mut self) -> Result<bool, Gone> {
+        self.cut_pipes().await?;
         self.instance.close(|peer| peer == Peer::Listener);
         let removed = self.remove().await;
-        self.instance.close(|peer| matches!(peer, Peer::Upstream(_) | Peer::Callee(_)));
+        self.instance.close(|peer| matches!(peer, Peer::Upstream(_) | Peer::TcpUpstream(_) | Peer::Callee(_)));
         self.window.take();
         removed.map(|()| self.vms == 0)
     }
@@ -203,7 +210,8 @@ impl Stage<'_> {
             let patience = Instant::now() + PATIENCE;
             while self.watch(patience).await? != Some(ping) {}
             self.pass(Instant::now() + PAUSE).await?;
-            quiet = if self.seen == before { quiet + 1 } else { 0 };
+            let idle = self.seen == before && !self.instance.is_under_way();
+            quiet = if idle { quiet + 1 } else { 0 };
             if quiet == QUIET {
                 break;
             }

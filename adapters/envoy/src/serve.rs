@@ -7,6 +7,7 @@ use pw_cases::protocol::{Capability, Host, PROTOCOL, Request, Response, Run};
 use pw_cases::scenario::Step;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Stdin, Stdout};
 
+use crate::config;
 use crate::find::Program;
 use crate::instance::{Gone, Instance};
 use crate::run;
@@ -17,8 +18,9 @@ const ABI: [&str; 3] = ["0.1.0", "0.2.0", "0.2.1"];
 /// The longest time that a scenario may let pass, in milliseconds.
 const LONGEST: u64 = 30_000;
 
-const CAPABILITIES: [Capability; 8] = [
+const CAPABILITIES: [Capability; 9] = [
     Capability::Http,
+    Capability::Tcp,
     Capability::ConcurrentStreams,
     Capability::Chains,
     Capability::HttpCalls,
@@ -88,6 +90,10 @@ impl Server {
         }
         if time(run) > LONGEST {
             let reason = format!("time passes for real here, and more than {LONGEST} ms of it are too many");
+            return Response::Skipped { reason };
+        }
+        if config::is_tcp(run) && run.steps.iter().any(|step| matches!(step, Step::RequestHeaders { .. })) {
+            let reason = "plugins are on a listener of Envoy's, which takes HTTP or TCP, not both".into();
             return Response::Skipped { reason };
         }
         match self.instance(run.hazard).await {

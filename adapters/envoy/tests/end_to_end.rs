@@ -193,6 +193,45 @@ fn scenarios_on_a_real_envoy() {
     let answer = Step::CallReset { call: 0 };
     check(&adapter.run(vec![plugin("p", call)], vec![answer], false), &["call 0 auth", "step 0"]);
 
+    let data = |stream, text: &str, end_of_stream| Step::ClientData { stream, data: Data::from(text), end_of_stream };
+    let steps = vec![
+        Step::Connect { stream: 0 },
+        Step::Connect { stream: 1 },
+        data(1, "ping", false),
+        Step::UpstreamData { stream: 1, data: Data(vec![b'x'; 1 << 20]), end_of_stream: true },
+        data(1, "", true),
+        data(0, "ping", true),
+        Step::UpstreamReset { stream: 0 },
+        request(2, true),
+    ];
+    let tcp = || plugin("p", &logs("proxy_on_downstream_data", "data", 0));
+    let mixed =
+        Run { id: "mixed".into(), abi: "0.2.1".into(), plugins: vec![tcp()], steps: steps.clone(), hazard: false };
+    let mixed = serde_json::to_string(&Request::Run(mixed)).expect("it is plain data");
+    assert!(matches!(adapter.ask(&mixed), Response::Skipped { .. }));
+    let streams = [
+        [
+            "step 0",
+            "upstream 0 opened",
+            "step 1",
+            "upstream 1 opened",
+            "step 2",
+            "p WARN data",
+            "upstream 1 body 4 false",
+        ],
+        [
+            "step 3",
+            "client 1 body 1048576 true",
+            "step 4",
+            "p WARN data",
+            "upstream 1 body 0 true",
+            "step 5",
+            "p WARN data",
+        ],
+    ];
+    let ends = ["upstream 0 body 4 true", "step 6", "client 0 reset"];
+    check(&adapter.run(vec![tcp()], steps[..7].to_vec(), false), &[streams.as_flattened(), &ends].concat());
+
     let trap = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable)"#;
     check(
         &adapter.run(vec![headers("p", "hello"), plugin("q", trap)], vec![request(0, true)], false),

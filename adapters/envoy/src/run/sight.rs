@@ -6,8 +6,9 @@ use pw_cases::transcript::{Event, Part};
 use super::Stage;
 use crate::attribution::{Finding, Found};
 use crate::http2::Frame;
-use crate::instance::{Peer, Seen};
+use crate::instance::Seen;
 use crate::lds;
+use crate::link::Peer;
 use crate::log::{Level, Line};
 
 /// A request that arrives at a server.
@@ -30,6 +31,10 @@ impl Stage<'_> {
             Seen::Frame { link, peer: Peer::Listener, frame } => self.see_response(link, Some(frame)),
             Seen::Closed { link, peer: Peer::Listener } => self.see_response(link, None),
             Seen::Frame { link, peer, frame } => self.see_request(link, peer, frame),
+            Seen::Opened { link, client } => self.see_connection(link, client),
+            Seen::Bytes { link, bytes } => self.see_bytes(link, bytes),
+            Seen::Ended { link } => self.see_bytes(link, Vec::new()),
+            Seen::Closed { link, peer: Peer::TcpListener | Peer::TcpUpstream(_) } => self.see_cut(link),
             Seen::Closed { link, .. } => self.see_end(link),
         }
         self.seen += 1;
