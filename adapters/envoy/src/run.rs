@@ -3,6 +3,7 @@
 //! A step is done, then Envoy is left alone until it is idle: its worker thread answered several pings in a row, and
 //! between them nothing was seen, and nothing is under way on a TCP connection. So a window ends when nothing is left to happen, however slow the machine is.
 
+mod grpc;
 mod sight;
 mod steps;
 mod tcp;
@@ -71,6 +72,7 @@ pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
         upstreams: BTreeMap::new(),
         incoming: BTreeMap::new(),
         calls: Vec::new(),
+        grpc: Vec::new(),
         pipes: BTreeMap::new(),
     };
     let mut reusable = false;
@@ -113,6 +115,8 @@ struct Stage<'a> {
     incoming: BTreeMap<(u64, u32), Message>,
     /// Calls that arrived: connection and stream, until they are answered or given up.
     calls: Vec<Option<(u64, u32)>>,
+    /// gRPC calls that arrived.
+    grpc: Vec<grpc::Call>,
     /// TCP streams.
     pipes: BTreeMap<u32, Pipe>,
 }

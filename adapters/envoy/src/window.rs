@@ -1,7 +1,7 @@
 //! What is seen between two steps, put in an order that does not depend on luck.
 //!
 //! Log and sockets are read side by side, so which came first between them is not known. A window is told as: the
-//! log, then calls, then the upstream's side, then the client's, each in its own order, calls and
+//! log, then HTTP calls, then gRPC calls, then the upstream's side, then the client's, each in its own order, calls and
 //! streams by number.
 
 use pw_cases::transcript::{Event, Part};
@@ -52,6 +52,7 @@ fn part(event: &Event) -> Option<&Part> {
 fn place(event: &Event) -> (u8, u32) {
     match event {
         Event::HttpCall { .. } => (1, 0),
+        Event::Grpc { call, .. } => (2, *call),
         Event::Upstream { stream, .. } => (3, *stream),
         Event::Client { stream, .. } => (4, *stream),
         Event::Died { .. } => (5, 0),

@@ -9,7 +9,7 @@ use pw_adapter_envoy::find;
 use pw_cases::data::{Data, Fields};
 use pw_cases::protocol::{PROTOCOL, Plugin, Request, Response, Run};
 use pw_cases::scenario::Step;
-use pw_cases::transcript::{Event, Part};
+use pw_cases::transcript::{Event, GrpcPart, Part};
 
 struct Adapter {
     child: Child,
@@ -58,6 +58,8 @@ fn plugin(name: &str, fields: &str) -> Plugin {
             (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
             (import "env" "proxy_http_call"
                 (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_grpc_call"
+                (func $grpc (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
             (memory (export "memory") 1)
             (func (export "proxy_abi_version_0_2_1"))
             (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
@@ -116,6 +118,10 @@ fn words(event: &Event) -> String {
         Event::Upstream { stream, part: it } => format!("upstream {stream} {}", part(it)),
         Event::Client { stream, part: it } => format!("client {stream} {}", part(it)),
         Event::HttpCall { call, upstream, .. } => format!("call {call} {upstream}"),
+        Event::Grpc { call, part: GrpcPart::Opened { upstream, service, method, .. } } => {
+            format!("gRPC {call} {upstream} {service} {method}")
+        }
+        Event::Grpc { call, part } => format!("gRPC {call} {part}"),
         Event::Fault { plugin, .. } => format!("{plugin} fault"),
         Event::Refused { plugin, .. } => format!("{plugin} refused"),
         Event::Died { how } => format!("died {how}"),
@@ -231,6 +237,33 @@ fn scenarios_on_a_real_envoy() {
     ];
     let ends = ["upstream 0 body 4 true", "step 6", "client 0 reset"];
     check(&adapter.run(vec![tcp()], steps[..7].to_vec(), false), &[streams.as_flattened(), &ends].concat());
+
+    let call = r#"(data (i32.const 64) "callout") (data (i32.const 96) "a.B") (data (i32.const 104) "C")
+        (data (i32.const 112) "\00\00\00\00") (data (i32.const 128) "message")
+        (func (export "proxy_on_grpc_receive") (param i32 i32 i32)
+            (drop (call $log (i32.const 3) (i32.const 128) (local.get 2))))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (call $grpc (i32.const 64) (i32.const 7) (i32.const 96) (i32.const 3) (i32.const 104) (i32.const 1)
+                (i32.const 112) (i32.const 4) (i32.const 128) (i32.const 7) (i32.const 5000) (i32.const 32)))"#;
+    let steps = vec![
+        request(0, true),
+        Step::GrpcMessage { call: 0, message: Data::from("mess") },
+        Step::GrpcClose { call: 0, status: 0, message: String::new(), metadata: Fields::new() },
+        request(1, true),
+        Step::ClientReset { stream: 1 },
+        Step::Shutdown,
+    ];
+    let first =
+        ["step 0", "gRPC 0 callout a.B C", r#"gRPC 0 message "message""#, "gRPC 0 end", "upstream 0 headers - true"];
+    let second =
+        ["step 3", "gRPC 1 callout a.B C", r#"gRPC 1 message "message""#, "gRPC 1 end", "upstream 1 headers - true"];
+    let expected = [
+        &first[..],
+        &["step 1", "step 2", "p WARN mess"],
+        &second,
+        &["step 4", "upstream 1 reset", "step 5", "gRPC 1 reset", "upstream 0 reset"],
+    ];
+    check(&adapter.run(vec![plugin("p", call)], steps, false), &expected.concat());
 
     let trap = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable)"#;
     check(

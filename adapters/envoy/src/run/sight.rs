@@ -96,6 +96,9 @@ impl Stage<'_> {
         if matches!(frame, Frame::Reset { .. }) {
             return self.see_reset((link, at));
         }
+        let of_call = self.incoming.get(&(link, at)).is_some_and(|message| message.stream.is_none());
+        let frame = if of_call { self.see_grpc((link, at), peer, frame) } else { Some(frame) };
+        let Some(frame) = frame else { return };
         let Some(message) = self.incoming.get_mut(&(link, at)) else { return };
         let Some(part) = part(frame, message.begun) else { return };
         message.begun = true;
@@ -115,6 +118,7 @@ impl Stage<'_> {
 
     /// Envoy gave a stream to one of our servers up.
     fn see_reset(&mut self, place: (u64, u32)) {
+        self.see_grpc_reset(place);
         self.calls.iter_mut().filter(|call| **call == Some(place)).for_each(|call| *call = None);
         let cut: Vec<u32> = self.upstreams.iter().filter(|(_, at)| **at == place).map(|(stream, _)| *stream).collect();
         for stream in cut {

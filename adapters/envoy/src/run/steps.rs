@@ -25,7 +25,7 @@ pub(super) struct Client {
 impl Stage<'_> {
     /// Does a step. Nothing is waited for but what it takes to do it.
     pub(super) async fn act(&mut self, step: &Step) -> Result<(), Gone> {
-        if self.act_on_pipe(step).await? {
+        if self.act_on_pipe(step).await? || self.act_on_grpc(step).await? {
             return Ok(());
         }
         match step {
@@ -91,13 +91,14 @@ impl Stage<'_> {
                 self.remove().await?;
             }
             // Of a stream or call that is not there.
-            Step::Connect { .. } | Step::ClientData { .. } | Step::UpstreamData { .. } => {}
-            Step::GrpcInitialMetadata { .. }
+            Step::Connect { .. }
+            | Step::ClientData { .. }
+            | Step::UpstreamData { .. }
+            | Step::GrpcInitialMetadata { .. }
             | Step::GrpcMessage { .. }
             | Step::GrpcClose { .. }
-            | Step::GrpcReset { .. }
-            | Step::ForeignCall { .. }
-            | Step::ReadMetrics => {
+            | Step::GrpcReset { .. } => {}
+            Step::ForeignCall { .. } | Step::ReadMetrics => {
                 return Err(Gone::Broken(format!("the step {} cannot be done", step.name())));
             }
         }
