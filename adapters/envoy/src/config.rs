@@ -25,6 +25,8 @@ pub struct Ports {
     pub callees: [u16; CALLEES.len()],
     /// Refuses connections.
     pub dead: u16,
+    /// Where Envoy answers its operator.
+    pub admin: u16,
 }
 
 /// The upstreams, besides [`UPSTREAM`], that plugins may call and that answer.
@@ -52,6 +54,7 @@ pub fn bootstrap(ports: &Ports) -> Value {
         cluster("dead", ports.dead, None),
     ];
     json!({
+        "admin": { "address": address(ports.admin) },
         "node": { "id": "pw-conform", "cluster": "pw-conform" },
         "dynamic_resources": { "lds_config": {
             "resource_api_version": "V3",
@@ -235,7 +238,8 @@ mod tests {
         }
     }
 
-    const PORTS: Ports = Ports { lds: 1, barrier: 2, listener: 3, tcp: 8, upstream: 4, callees: [5, 6], dead: 7 };
+    const PORTS: Ports =
+        Ports { lds: 1, barrier: 2, listener: 3, tcp: 8, upstream: 4, callees: [5, 6], dead: 7, admin: 9 };
 
     fn filters(run: &Run) -> Vec<Value> {
         let listener = listener("l", &PORTS, run);

@@ -20,7 +20,7 @@ use crate::log::Line;
 use crate::net::{self, Incoming, Reserved};
 use crate::process::Process;
 use crate::sockets::Table;
-use crate::threads;
+use crate::{stats, threads};
 
 /// How long Envoy may take to start.
 const START: Duration = Duration::from_secs(30);
@@ -47,6 +47,8 @@ pub struct Instance {
     tail: VecDeque<String>,
     exited: Option<String>,
     log_ended: bool,
+    /// What Envoy told of metrics, as far as it has come.
+    metrics: Vec<u8>,
     _reserved: Vec<Reserved>,
 }
 
@@ -93,6 +95,8 @@ pub enum Seen {
     Pong(u64),
     /// Envoy polled for listeners.
     Polled,
+    /// Envoy told the metrics of plugins.
+    Metrics(Vec<(String, u64)>),
 }
 
 /// Why nothing more will be seen.
@@ -115,7 +119,7 @@ impl Instance {
         for _ in 0..2 + CALLEES.len() {
             servers.push(net::serve(&sender).await.map_err(failed)?);
         }
-        let reserved: Vec<Reserved> = (0..4).map(|_| Reserved::new()).collect::<Result<_, _>>().map_err(failed)?;
+        let reserved: Vec<Reserved> = (0..5).map(|_| Reserved::new()).collect::<Result<_, _>>().map_err(failed)?;
         let ports = Ports {
             lds: servers[0],
             upstream: servers[1],
@@ -124,6 +128,7 @@ impl Instance {
             listener: reserved[1].port,
             tcp: reserved[2].port,
             dead: reserved[3].port,
+            admin: reserved[4].port,
         };
         let process = Process::start(adapter, program, &config::bootstrap(&ports), &sender).map_err(failed)?;
         let mut instance = Instance {
@@ -140,6 +145,7 @@ impl Instance {
             tail: VecDeque::new(),
             exited: None,
             log_ended: false,
+            metrics: Vec::new(),
             _reserved: reserved,
         };
         let why = match instance.await_start(Instant::now() + START).await {
@@ -218,6 +224,27 @@ impl Instance {
             self.write(barrier, |http2| http2.ping(number)).await?;
         }
         Ok(number)
+    }
+
+    /// Asks for the metrics of plugins; [`Seen::Metrics`] is the answer.
+    pub async fn ask_metrics(&mut self) -> Result<(), Gone> {
+        let failed = |error| Gone::Broken(format!("failed to ask Envoy for its metrics: {error}"));
+        let stream = net::connect(self.ports.admin).await.map_err(failed)?;
+        let (link, _) = self.attach(stream, Peer::Admin)?;
+        let field = |name: &str, value: &str| (Data::from(name), Data::from(value));
+        let authority = format!("127.0.0.1:{}", self.ports.admin);
+        let fields: Fields = vec![
+            field(":method", "GET"),
+            field(":scheme", "http"),
+            field(":authority", &authority),
+            field(":path", stats::PATH),
+        ];
+        self.write(link, |http2| {
+            let stream = http2.open();
+            http2.send_fields(stream, &fields, true);
+        })
+        .await?;
+        Ok(())
     }
 
     /// Connects to the scenario's listener. Returns the connection and its port, by which the upstream's side of it
@@ -363,6 +390,16 @@ impl Instance {
         self.flush(link).await?;
         for frame in frames {
             match (peer, frame) {
+                (Peer::Admin, Frame::Data { bytes, end_of_stream, .. }) => {
+                    self.metrics.extend(bytes);
+                    if end_of_stream {
+                        self.links.remove(&link);
+                        let metrics = stats::metrics(&std::mem::take(&mut self.metrics));
+                        let failed = |error| Gone::Broken(format!("failed to read Envoy's metrics: {error}"));
+                        self.ahead.push_back(Seen::Metrics(metrics.map_err(failed)?));
+                    }
+                }
+                (Peer::Admin, _) => {}
                 (Peer::Lds, frame) => {
                     let answer = self.lds.receive(link, frame);
                     self.answer(answer).await?;

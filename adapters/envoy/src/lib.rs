@@ -5,7 +5,7 @@
 //! [`find`] and [`guard`] (which program, and that it never outlives us), [`process`] (the child and its log),
 //! [`net`], [`http2`] and [`grpc`] (sockets, frames, messages), [`link`] (what is at the other end), [`lds`] (listeners
 //! handed to Envoy), [`config`] (Envoy's configuration), [`log`] and [`attribution`] (whose line is it), [`sockets`] and
-//! [`threads`] (whose connection is it, and what is under way), [`window`] (order of events).
+//! [`threads`] (whose connection is it, and what is under way), [`stats`] (metrics), [`window`] (order of events).
 
 pub mod attribution;
 pub mod config;
@@ -22,5 +22,6 @@ pub mod process;
 pub mod run;
 pub mod serve;
 pub mod sockets;
+pub mod stats;
 pub mod threads;
 pub mod window;

@@ -19,6 +19,8 @@ pub enum Peer {
     TcpListener,
     /// The barrier's listener.
     Barrier,
+    /// What Envoy tells its operator.
+    Admin,
     /// The poll for listeners.
     Lds,
     /// Envoy as the client of the upstream, on behalf of a client with this port, if it is on behalf of one.
@@ -48,7 +50,7 @@ impl Link {
         let ends = Ends { local: stream.peer_addr()?.port(), remote: stream.local_addr()?.port() };
         let http2 = match peer {
             Peer::TcpListener | Peer::TcpUpstream(_) => None,
-            Peer::Listener | Peer::Barrier => Some(Connection::client()),
+            Peer::Listener | Peer::Barrier | Peer::Admin => Some(Connection::client()),
             Peer::Lds | Peer::Upstream(_) | Peer::Callee(_) => Some(Connection::server()),
         };
         let opening = matches!(peer, Peer::Upstream(_)).then(Vec::new);

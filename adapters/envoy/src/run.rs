@@ -74,6 +74,7 @@ pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
         calls: Vec::new(),
         grpc: Vec::new(),
         pipes: BTreeMap::new(),
+        metrics: None,
     };
     let mut reusable = false;
     let ended = match stage.play(serial).await {
@@ -119,6 +120,8 @@ struct Stage<'a> {
     grpc: Vec<grpc::Call>,
     /// TCP streams.
     pipes: BTreeMap<u32, Pipe>,
+    /// What Envoy told of metrics.
+    metrics: Option<Vec<(String, u64)>>,
 }
 
 impl Stage<'_> {

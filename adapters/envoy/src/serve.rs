@@ -18,13 +18,14 @@ const ABI: [&str; 3] = ["0.1.0", "0.2.0", "0.2.1"];
 /// The longest time that a scenario may let pass, in milliseconds.
 const LONGEST: u64 = 30_000;
 
-const CAPABILITIES: [Capability; 10] = [
+const CAPABILITIES: [Capability; 11] = [
     Capability::Http,
     Capability::Tcp,
     Capability::ConcurrentStreams,
     Capability::Chains,
     Capability::HttpCalls,
     Capability::Grpc,
+    Capability::Metrics,
     Capability::Time,
     Capability::Environment,
     Capability::Faults,

@@ -60,6 +60,8 @@ fn plugin(name: &str, fields: &str) -> Plugin {
                 (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
             (import "env" "proxy_grpc_call"
                 (func $grpc (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_increment_metric" (func $increment (param i32 i64) (result i32)))
             (memory (export "memory") 1)
             (func (export "proxy_abi_version_0_2_1"))
             (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
@@ -122,6 +124,7 @@ fn words(event: &Event) -> String {
             format!("gRPC {call} {upstream} {service} {method}")
         }
         Event::Grpc { call, part } => format!("gRPC {call} {part}"),
+        Event::Metric { name, value } => format!("{name} is {value}"),
         Event::Fault { plugin, .. } => format!("{plugin} fault"),
         Event::Refused { plugin, .. } => format!("{plugin} refused"),
         Event::Died { how } => format!("died {how}"),
@@ -264,6 +267,17 @@ fn scenarios_on_a_real_envoy() {
         &["step 4", "upstream 1 reset", "step 5", "gRPC 1 reset", "upstream 0 reset"],
     ];
     check(&adapter.run(vec![plugin("p", call)], steps, false), &expected.concat());
+
+    // A metric ends with the plugin that has it.
+    let counts = r#"(data (i32.const 64) "count")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (drop (call $define (i32.const 0) (i32.const 64) (i32.const 5) (i32.const 32)))
+            (call $increment (i32.load (i32.const 32)) (i64.const 7)))"#;
+    for _ in 0..2 {
+        let steps = vec![Step::ReadMetrics, request(0, true), Step::ReadMetrics];
+        let expected = ["step 0", "step 1", "upstream 0 headers - true", "step 2", "count is 7"];
+        check(&adapter.run(vec![plugin("p", counts)], steps, false), &expected);
+    }
 
     let trap = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable)"#;
     check(

@@ -36,6 +36,7 @@ impl Stage<'_> {
             Seen::Ended { link } => self.see_bytes(link, Vec::new()),
             Seen::Closed { link, peer: Peer::TcpListener | Peer::TcpUpstream(_) } => self.see_cut(link),
             Seen::Closed { link, .. } => self.see_end(link),
+            Seen::Metrics(metrics) => self.metrics = Some(metrics),
         }
         self.seen += 1;
     }

@@ -6,7 +6,7 @@ use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Part};
 use tokio::time::Instant;
 
-use super::Stage;
+use super::{PATIENCE, Stage};
 use crate::http2::{CANCEL, Connection};
 use crate::instance::Gone;
 use crate::link::Peer;
@@ -83,6 +83,7 @@ impl Stage<'_> {
             Step::Advance { milliseconds } => {
                 self.pass(Instant::now() + Duration::from_millis(*milliseconds)).await?;
             }
+            Step::ReadMetrics => self.read_metrics().await?,
             Step::Shutdown => {
                 self.clients.values_mut().for_each(|client| client.over = true);
                 self.cut_pipes().await?;
@@ -98,11 +99,22 @@ impl Stage<'_> {
             | Step::GrpcMessage { .. }
             | Step::GrpcClose { .. }
             | Step::GrpcReset { .. } => {}
-            Step::ForeignCall { .. } | Step::ReadMetrics => {
-                return Err(Gone::Broken(format!("the step {} cannot be done", step.name())));
-            }
+            Step::ForeignCall { .. } => return Err(Gone::Broken("Envoy cannot call foreign functions".into())),
         }
         Ok(())
+    }
+
+    async fn read_metrics(&mut self) -> Result<(), Gone> {
+        self.instance.ask_metrics().await?;
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            if let Some(metrics) = self.metrics.take() {
+                let events = metrics.into_iter().map(|(name, value)| Event::Metric { name, value });
+                events.for_each(|event| self.window.push(event));
+                return Ok(());
+            }
+            self.watch(patience).await?;
+        }
     }
 
     async fn request(&mut self, stream: u32, act: impl FnOnce(&mut Connection, u32)) -> Result<(), Gone> {
