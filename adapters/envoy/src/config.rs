@@ -3,6 +3,8 @@
 //! Envoy is to add, limit and time out as little as it can, so that what is seen is the plugins' doing. It cannot be
 //! kept from adding `x-forwarded-proto` to requests, without which it finds no route, and `date` to responses.
 
+use std::path::Path;
+
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_cases::protocol::{Plugin, Run};
 use pw_cases::scenario::Step;
@@ -45,8 +47,8 @@ fn typed(kind: &str, mut value: Value) -> Value {
     value
 }
 
-/// What Envoy is started with.
-pub fn bootstrap(ports: &Ports) -> Value {
+/// What Envoy is started with; `extensions` are of [`extension`].
+pub fn bootstrap(ports: &Ports, extensions: &[Value]) -> Value {
     let callees = CALLEES.iter().zip(ports.callees).map(|(name, port)| cluster(name, port, None));
     let clusters = [
         cluster(LDS, ports.lds, None),
@@ -67,6 +69,7 @@ pub fn bootstrap(ports: &Ports) -> Value {
                 "request_timeout": DAY,
             },
         } },
+        "bootstrap_extensions": extensions,
         "static_resources": {
             "listeners": [barrier(ports.barrier)],
             "clusters": clusters.into_iter().chain(callees).collect::<Vec<_>>(),
@@ -83,7 +86,8 @@ pub fn is_tcp(run: &Run) -> bool {
 pub fn listener(name: &str, ports: &Ports, run: &Run) -> Value {
     let lone = run.plugins.len() == 1;
     let kind = if is_tcp(run) { "network" } else { "http" };
-    let mut filters: Vec<Value> = run.plugins.iter().map(|plugin| wasm(kind, plugin, root_id(plugin, lone))).collect();
+    let chain = run.plugins.iter().filter(|plugin| !plugin.background);
+    let mut filters: Vec<Value> = chain.map(|plugin| filter(kind, plugin, root_id(plugin, lone))).collect();
     if is_tcp(run) {
         let proxy = json!({ "stat_prefix": "pw", "cluster": UPSTREAM, "idle_timeout": "0s" });
         let kind = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
@@ -101,25 +105,37 @@ pub fn root_id(plugin: &Plugin, lone: bool) -> &str {
     if lone { "" } else { &plugin.name }
 }
 
-fn wasm(kind: &str, plugin: &Plugin, root_id: &str) -> Value {
+/// A plugin that is on no stream, and in one VM, of the main thread; its module is in a file, because a module may be
+/// too large for an argument of a program.
+pub fn extension(plugin: &Plugin, lone: bool, file: &Path) -> Value {
+    let config = plugin_config(plugin, root_id(plugin, lone), json!({ "filename": file }));
+    let service = json!({ "singleton": true, "config": config });
+    json!({ "name": "envoy.bootstrap.wasm", "typed_config": typed("envoy.extensions.wasm.v3.WasmService", service) })
+}
+
+fn filter(kind: &str, plugin: &Plugin, root_id: &str) -> Value {
+    let config = plugin_config(plugin, root_id, json!({ "inline_bytes": plugin.wasm }));
+    let kind = format!("envoy.extensions.filters.{kind}.wasm.v3.Wasm");
+    json!({ "name": plugin.name, "typed_config": typed(&kind, json!({ "config": config })) })
+}
+
+fn plugin_config(plugin: &Plugin, root_id: &str, code: Value) -> Value {
     let bytes = |bytes: &[u8]| typed("google.protobuf.BytesValue", json!({ "value": BASE64.encode(bytes) }));
     let mut vm = json!({
         "vm_id": plugin.vm_id,
         "runtime": "envoy.wasm.runtime.v8",
-        "code": { "local": { "inline_bytes": plugin.wasm } },
+        "code": { "local": code },
         "configuration": bytes(&plugin.vm_configuration.0),
     });
     if !plugin.environment.is_empty() {
         vm["environment_variables"] = json!({ "key_values": plugin.environment });
     }
-    let config = json!({
+    json!({
         "name": plugin.name,
         "root_id": root_id,
         "vm_config": vm,
         "configuration": bytes(&plugin.configuration.0),
-    });
-    let kind = format!("envoy.extensions.filters.{kind}.wasm.v3.Wasm");
-    json!({ "name": plugin.name, "typed_config": typed(&kind, json!({ "config": config })) })
+    })
 }
 
 /// A listener of the same worker thread that only answers pings: when it does, earlier work of the thread is done.
@@ -268,6 +284,13 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_in_the_background_is_on_no_listener() {
+        let filters = filters(&run(vec![plugin("a"), Plugin { background: true, ..plugin("b") }]));
+        let names: Vec<_> = filters.iter().map(|filter| filter["name"].as_str().unwrap_or_default()).collect();
+        assert_eq!(names, ["a", "router"]);
+    }
+
+    #[test]
     fn a_scenario_with_connections_has_a_listener_of_its_own_kind() {
         let mut run = run(vec![plugin("a")]);
         run.steps = vec![Step::Connect { stream: 0 }];
@@ -279,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_bootstrap_names_every_upstream() {
-        let bootstrap = bootstrap(&PORTS);
+        let bootstrap = bootstrap(&PORTS, &[]);
         let clusters = bootstrap["static_resources"]["clusters"].as_array().expect("is a list");
         let names: Vec<_> = clusters.iter().map(|cluster| cluster["name"].as_str().unwrap_or_default()).collect();
         assert_eq!(names, [LDS, "upstream", "dead", "auth", "callout"]);

@@ -2,17 +2,18 @@
 //!
 //! Turns bytes into what was seen, one thing after the other. Knows nothing of scenarios.
 
+mod start;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
 use std::time::Duration;
 
 use pw_cases::data::{Data, Fields};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::{self, CALLEES, Ports};
+use crate::config::{CALLEES, Ports};
 use crate::http2::{Connection, Frame};
 use crate::lds::{Answer, Lds};
 use crate::link::{Link, Peer};
@@ -22,8 +23,6 @@ use crate::process::Process;
 use crate::sockets::Table;
 use crate::{stats, threads};
 
-/// How long Envoy may take to start.
-const START: Duration = Duration::from_secs(30);
 /// How long the last words of a dead process may take.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long the death of a process may stay unnoticed.
@@ -49,6 +48,12 @@ pub struct Instance {
     log_ended: bool,
     /// What Envoy told of metrics, as far as it has come.
     metrics: Vec<u8>,
+    /// The connection whose pings the main thread answers, if it is to be asked.
+    main: Option<u64>,
+    /// The threads that have not answered the latest ping.
+    awaited: u32,
+    /// What was seen while Envoy started.
+    early: Vec<Seen>,
     _reserved: Vec<Reserved>,
 }
 
@@ -91,7 +96,7 @@ pub enum Seen {
         /// Its other end.
         peer: Peer,
     },
-    /// The worker answered the ping of this number.
+    /// The worker, and the main thread if it is asked, answered the ping of this number.
     Pong(u64),
     /// Envoy polled for listeners.
     Polled,
@@ -111,81 +116,14 @@ pub enum Gone {
 }
 
 impl Instance {
-    /// Starts Envoy and waits until it serves.
-    pub async fn start(adapter: &Path, program: &Path) -> Result<Instance, Gone> {
-        let failed = |error: std::io::Error| Gone::Broken(format!("failed to start {}: {error}", program.display()));
-        let (sender, inbox) = unbounded_channel();
-        let mut servers = Vec::new();
-        for _ in 0..2 + CALLEES.len() {
-            servers.push(net::serve(&sender).await.map_err(failed)?);
-        }
-        let reserved: Vec<Reserved> = (0..5).map(|_| Reserved::new()).collect::<Result<_, _>>().map_err(failed)?;
-        let ports = Ports {
-            lds: servers[0],
-            upstream: servers[1],
-            callees: [servers[2], servers[3]],
-            barrier: reserved[0].port,
-            listener: reserved[1].port,
-            tcp: reserved[2].port,
-            dead: reserved[3].port,
-            admin: reserved[4].port,
-        };
-        let process = Process::start(adapter, program, &config::bootstrap(&ports), &sender).map_err(failed)?;
-        let mut instance = Instance {
-            process,
-            ports,
-            inbox,
-            sender,
-            links: BTreeMap::new(),
-            opened: 0,
-            lds: Lds::default(),
-            barrier: None,
-            pings: 0,
-            ahead: VecDeque::new(),
-            tail: VecDeque::new(),
-            exited: None,
-            log_ended: false,
-            metrics: Vec::new(),
-            _reserved: reserved,
-        };
-        let why = match instance.await_start(Instant::now() + START).await {
-            Ok(true) => return Ok(instance),
-            Ok(false) => format!("it did not serve within {} s", START.as_secs()),
-            Err(Gone::Died(how)) => format!("it died: {how}"),
-            Err(Gone::Hung) => "it hung".into(),
-            Err(Gone::Broken(context)) => context,
-        };
-        Err(Gone::Broken(format!("failed to start {}: {why}{}", program.display(), instance.last_words())))
-    }
-
-    async fn await_start(&mut self, deadline: Instant) -> Result<bool, Gone> {
-        self.update(Vec::new()).await?;
-        while self.lds.verdict() != Some(true) {
-            if self.next(deadline).await?.is_none() {
-                return Ok(false);
-            }
-        }
-        let stream = loop {
-            match net::connect(self.ports.barrier).await {
-                Ok(stream) => break stream,
-                Err(_) if Instant::now() > deadline => return Ok(false),
-                Err(_) => self.skip(Duration::from_millis(5)).await?,
-            }
-        };
-        self.barrier = Some(self.attach(stream, Peer::Barrier)?.0);
-        let ping = self.ping().await?;
-        loop {
-            match self.next(deadline).await? {
-                Some(Seen::Pong(number)) if number == ping => return Ok(true),
-                Some(_) => {}
-                None => return Ok(false),
-            }
-        }
-    }
-
     /// The process id of Envoy, and the number of its main thread.
     pub fn process(&self) -> u32 {
         self.process.id
+    }
+
+    /// What was seen while Envoy started; it is forgotten here.
+    pub fn take_early(&mut self) -> Vec<Seen> {
+        std::mem::take(&mut self.early)
     }
 
     /// The ports that Envoy is told of.
@@ -216,12 +154,14 @@ impl Instance {
         self.answer(answer).await
     }
 
-    /// Asks the worker for a sign of life; [`Seen::Pong`] of the returned number is the answer.
+    /// Asks the worker, and perhaps the main thread, for a sign of life; [`Seen::Pong`] of the returned number is the answer.
     pub async fn ping(&mut self) -> Result<u64, Gone> {
         self.pings += 1;
         let number = self.pings;
-        if let Some(barrier) = self.barrier {
-            self.write(barrier, |http2| http2.ping(number)).await?;
+        self.awaited = 0;
+        for link in self.barrier.into_iter().chain(self.main) {
+            self.awaited += 1;
+            self.write(link, |http2| http2.ping(number)).await?;
         }
         Ok(number)
     }
@@ -399,14 +339,18 @@ impl Instance {
                         self.ahead.push_back(Seen::Metrics(metrics.map_err(failed)?));
                     }
                 }
-                (Peer::Admin, _) => {}
                 (Peer::Lds, frame) => {
                     let answer = self.lds.receive(link, frame);
                     self.answer(answer).await?;
                     self.ahead.push_back(Seen::Polled);
                 }
-                (Peer::Barrier, Frame::Pong(number)) => self.ahead.push_back(Seen::Pong(number)),
-                (Peer::Barrier, _) => {}
+                (Peer::Barrier | Peer::Admin, Frame::Pong(number)) if number == self.pings => {
+                    self.awaited -= 1;
+                    if self.awaited == 0 {
+                        self.ahead.push_back(Seen::Pong(number));
+                    }
+                }
+                (Peer::Barrier | Peer::Admin, _) => {}
                 (_, frame) => self.ahead.push_back(Seen::Frame { link, peer, frame }),
             }
         }

@@ -4,7 +4,7 @@
 //! [`instance`] is one Envoy with the servers that it talks to. Below them, each knowing nothing of scenarios:
 //! [`find`] and [`guard`] (which program, and that it never outlives us), [`process`] (the child and its log),
 //! [`net`], [`http2`] and [`grpc`] (sockets, frames, messages), [`link`] (what is at the other end), [`lds`] (listeners
-//! handed to Envoy), [`config`] (Envoy's configuration), [`log`] and [`attribution`] (whose line is it), [`sockets`] and
+//! handed to Envoy), [`config`] and [`module`] (Envoy's configuration), [`log`] and [`attribution`] (whose line is it), [`sockets`] and
 //! [`threads`] (whose connection is it, and what is under way), [`stats`] (metrics), [`window`] (order of events).
 
 pub mod attribution;
@@ -17,6 +17,7 @@ pub mod instance;
 pub mod lds;
 pub mod link;
 pub mod log;
+pub mod module;
 pub mod net;
 pub mod process;
 pub mod run;

@@ -63,6 +63,8 @@ pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
         run,
         events: Vec::new(),
         window: Window::default(),
+        background: run.plugins.iter().any(|plugin| plugin.background),
+        started: false,
         beginning: Vec::new(),
         complaints: Vec::new(),
         rejection: None,
@@ -99,7 +101,12 @@ struct Stage<'a> {
     events: Vec<Event>,
     window: Window,
     attribution: Attribution,
-    /// What the main thread's VMs logged, by VM and plugin: told of a plugin that was refused.
+    /// There are plugins in the background.
+    background: bool,
+    /// Those are started.
+    started: bool,
+    /// What the main thread's VMs logged, by VM and plugin: told of a plugin that was refused, and of one in
+    /// the background.
     beginning: Vec<(usize, usize, Event)>,
     /// What Envoy said of the main thread's VMs that failed.
     complaints: Vec<String>,
@@ -126,6 +133,9 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     async fn play(&mut self, serial: u64) -> Result<(), Gone> {
+        if !self.start_background().await? {
+            return Ok(());
+        }
         let name = format!("scenario-{serial}");
         let listener = config::listener(&name, self.instance.ports(), self.run);
         let taken = self.update(vec![listener]).await?;
@@ -144,6 +154,29 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// Tells how the plugins in the background started. Returns whether Envoy took all.
+    async fn start_background(&mut self) -> Result<bool, Gone> {
+        for seen in self.instance.take_early() {
+            self.see(seen);
+        }
+        if self.background {
+            if self.rejection.is_some() {
+                self.refuse();
+                return Ok(false);
+            }
+            self.settle().await?;
+            let beginning = std::mem::take(&mut self.beginning);
+            for (at, _) in self.run.plugins.iter().enumerate().filter(|(_, plugin)| plugin.background) {
+                let own = || beginning.iter().filter(|(_, of, _)| *of == at);
+                // The VM that stays is made last.
+                let last = own().map(|(vm, ..)| *vm).max();
+                own().filter(|(vm, ..)| Some(*vm) == last).for_each(|(.., event)| self.window.push(event.clone()));
+            }
+        }
+        self.started = true;
+        Ok(true)
+    }
+
     fn die(&mut self, how: String) {
         self.window.push(Event::Died { how });
         self.end_window();
@@ -151,6 +184,10 @@ impl Stage<'_> {
 
     /// Leaves Envoy as it was before. Returns whether that could be done.
     async fn clear(&mut self) -> Result<bool, Gone> {
+        if self.background {
+            // They are there as long as Envoy is.
+            return Ok(false);
+        }
         self.cut_pipes().await?;
         self.instance.close(|peer| peer == Peer::Listener);
         let removed = self.remove().await;

@@ -11,6 +11,9 @@ use pw_cases::protocol::{PROTOCOL, Plugin, Request, Response, Run};
 use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, GrpcPart, Part};
 
+/// Does not take its configuration.
+const REFUSES: &str = r#"(func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 0))"#;
+
 struct Adapter {
     child: Child,
     input: ChildStdin,
@@ -202,6 +205,26 @@ fn scenarios_on_a_real_envoy() {
     let answer = Step::CallReset { call: 0 };
     check(&adapter.run(vec![plugin("p", call)], vec![answer], false), &["call 0 auth", "step 0"]);
 
+    tcp(&mut adapter);
+    grpc(&mut adapter);
+    metrics(&mut adapter);
+    background(&mut adapter, call);
+
+    let trap = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable)"#;
+    check(
+        &adapter.run(vec![headers("p", "hello"), plugin("q", trap)], vec![request(0, true)], false),
+        &["step 0", "p WARN hello", "q fault", "client 0 headers 503 true"],
+    );
+
+    check(&adapter.run(vec![plugin("p", ""), plugin("q", REFUSES)], vec![request(0, true)], false), &["q refused"]);
+
+    let kills = r#"(func $early (drop (call $log (i32.const 3) (i32.const 64) (i32.const 1)))) (start $early)"#;
+    check(&adapter.run(vec![plugin("p", kills)], vec![request(0, true)], true), &["died SIGSEGV"]);
+    check(&adapter.run(vec![plugin("p", kills)], vec![request(0, true)], false), &["died SIGSEGV"]);
+    check(&adapter.run(Vec::new(), vec![Step::Advance { milliseconds: 1 }], false), &["step 0"]);
+}
+
+fn tcp(adapter: &mut Adapter) {
     let data = |stream, text: &str, end_of_stream| Step::ClientData { stream, data: Data::from(text), end_of_stream };
     let steps = vec![
         Step::Connect { stream: 0 },
@@ -240,8 +263,10 @@ fn scenarios_on_a_real_envoy() {
     ];
     let ends = ["upstream 0 body 4 true", "step 6", "client 0 reset"];
     check(&adapter.run(vec![tcp()], steps[..7].to_vec(), false), &[streams.as_flattened(), &ends].concat());
+}
 
-    let call = r#"(data (i32.const 64) "callout") (data (i32.const 96) "a.B") (data (i32.const 104) "C")
+fn grpc(adapter: &mut Adapter) {
+    let grpc = r#"(data (i32.const 64) "callout") (data (i32.const 96) "a.B") (data (i32.const 104) "C")
         (data (i32.const 112) "\00\00\00\00") (data (i32.const 128) "message")
         (func (export "proxy_on_grpc_receive") (param i32 i32 i32)
             (drop (call $log (i32.const 3) (i32.const 128) (local.get 2))))
@@ -266,8 +291,10 @@ fn scenarios_on_a_real_envoy() {
         &second,
         &["step 4", "upstream 1 reset", "step 5", "gRPC 1 reset", "upstream 0 reset"],
     ];
-    check(&adapter.run(vec![plugin("p", call)], steps, false), &expected.concat());
+    check(&adapter.run(vec![plugin("p", grpc)], steps, false), &expected.concat());
+}
 
+fn metrics(adapter: &mut Adapter) {
     // A metric ends with the plugin that has it.
     let counts = r#"(data (i32.const 64) "count")
         (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
@@ -278,18 +305,25 @@ fn scenarios_on_a_real_envoy() {
         let expected = ["step 0", "step 1", "upstream 0 headers - true", "step 2", "count is 7"];
         check(&adapter.run(vec![plugin("p", counts)], steps, false), &expected);
     }
+}
 
-    let trap = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable)"#;
+fn background(adapter: &mut Adapter, call: &str) {
+    // The call is made by the VM that stays, on a thread that serves no stream.
+    let background = || Plugin { background: true, ..plugin("b", call) };
+    let steps = vec![Step::CallReset { call: 0 }, request(0, true)];
     check(
-        &adapter.run(vec![headers("p", "hello"), plugin("q", trap)], vec![request(0, true)], false),
-        &["step 0", "p WARN hello", "q fault", "client 0 headers 503 true"],
+        &adapter.run(vec![plugin("p", &logs("proxy_on_request_headers", "hello", 0)), background()], steps, false),
+        &["call 0 auth", "step 0", "step 1", "p WARN hello", "upstream 0 headers - true"],
     );
-
-    let refuses = r#"(func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 0))"#;
-    check(&adapter.run(vec![plugin("p", ""), plugin("q", refuses)], vec![request(0, true)], false), &["q refused"]);
-
-    let kills = r#"(func $early (drop (call $log (i32.const 3) (i32.const 64) (i32.const 1)))) (start $early)"#;
-    check(&adapter.run(vec![plugin("p", kills)], vec![request(0, true)], true), &["died SIGSEGV"]);
-    check(&adapter.run(vec![plugin("p", kills)], vec![request(0, true)], false), &["died SIGSEGV"]);
-    check(&adapter.run(Vec::new(), vec![Step::Advance { milliseconds: 1 }], false), &["step 0"]);
+    let refused = Plugin { background: true, ..plugin("b", REFUSES) };
+    check(&adapter.run(vec![refused], vec![request(0, true)], false), &["b refused"]);
+    let endless = Run {
+        id: "endless".into(),
+        abi: "0.2.1".into(),
+        plugins: vec![background()],
+        steps: vec![Step::Shutdown],
+        hazard: false,
+    };
+    let endless = serde_json::to_string(&Request::Run(endless)).expect("it is plain data");
+    assert!(matches!(adapter.ask(&endless), Response::Skipped { .. }));
 }

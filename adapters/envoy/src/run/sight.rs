@@ -45,8 +45,13 @@ impl Stage<'_> {
         if line.component == "config" && line.level >= Level::Warn {
             self.rejection = lds::rejection(&line.text()).or(self.rejection.take());
         }
+        if line.component == "main" && line.level == Level::Critical {
+            self.rejection = lds::refusal(&line.text()).or(self.rejection.take());
+        }
         let Some(Found { vm, main, plugin, finding }) = self.attribution.read(line) else { return };
         let name = || self.run.plugins[plugin].name.clone();
+        // Of plugins on streams the worker's VMs are told of.
+        let main = main && !(self.started && self.run.plugins[plugin].background);
         match finding {
             Finding::Log(level, message) => {
                 let event = Event::Log { plugin: name(), level: level.name().into(), message };
@@ -86,7 +91,7 @@ impl Stage<'_> {
         if !self.incoming.contains_key(&(link, at)) {
             let port = if let Peer::Upstream(port) = peer { port } else { None };
             let client = self.clients.iter().find(|(_, client)| Some(client.port) == port).map(|(stream, _)| *stream);
-            if client.is_none() && !self.instance.is_worker(link) {
+            if client.is_none() && !self.background && !self.instance.is_worker(link) {
                 return;
             }
             self.incoming.insert((link, at), Message { stream: client, ..Message::default() });
