@@ -254,8 +254,11 @@ impl Stage<'_> {
             let patience = Instant::now() + PATIENCE;
             while self.watch(patience).await? != Some(ping) {}
             self.pass(Instant::now() + PAUSE).await?;
-            let idle = self.seen == before && !self.instance.is_under_way();
-            quiet = if idle { quiet + 1 } else { 0 };
+            quiet = if self.seen == before { quiet + 1 } else { 0 };
+            // To ask the kernel takes longer than a ping, so it is asked at the ends of a quiet time only.
+            if matches!(quiet, 1 | QUIET) && self.instance.is_under_way() {
+                quiet = 0;
+            }
             if quiet == QUIET {
                 break;
             }
