@@ -2,16 +2,7 @@
 //!
 //! Knows nothing of connections.
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use pw_cases::data::{Data, Fields};
-
-/// Values of binary metadata, which are written without padding and read with or without it.
-const BINARY: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_encode_padding(false).with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// Whether these are the headers of a call or stream.
 pub fn is_call(headers: &Fields) -> bool {
@@ -26,27 +17,22 @@ pub fn method(headers: &Fields) -> (String, String) {
     (service.to_owned(), method.to_owned())
 }
 
-/// The metadata in headers, among others of the host's: all but pseudo headers.
+/// The metadata in headers, among others of the host's: all but pseudo headers, as it is on the wire.
 pub fn metadata(headers: &Fields) -> Fields {
-    let plain = headers.iter().filter(|(name, _)| !name.0.starts_with(b":"));
-    let read = |(name, value): &(Data, Data)| {
-        let decoded = if is_binary(name) { BINARY.decode(&value.0).ok() } else { None };
-        (name.clone(), decoded.map_or_else(|| value.clone(), Data))
-    };
-    plain.map(read).collect()
+    headers.iter().filter(|(name, _)| !name.0.starts_with(b":")).cloned().collect()
 }
 
 /// Headers that begin an answer.
 pub fn headers(metadata: &Fields) -> Fields {
     let mut fields = vec![field(":status", "200"), field("content-type", "application/grpc")];
-    fields.extend(metadata.iter().map(written));
+    fields.extend_from_slice(metadata);
     fields
 }
 
 /// Trailers that end an answer.
 pub fn trailers(status: u32, message: &str, metadata: &Fields) -> Fields {
     let mut fields = vec![field("grpc-status", &status.to_string()), field("grpc-message", &escape(message))];
-    fields.extend(metadata.iter().map(written));
+    fields.extend_from_slice(metadata);
     fields
 }
 
@@ -79,15 +65,6 @@ fn value<'a>(fields: &'a Fields, name: &str) -> Option<&'a Data> {
 
 fn field(name: &str, value: &str) -> (Data, Data) {
     (Data::from(name), Data::from(value))
-}
-
-fn is_binary(name: &Data) -> bool {
-    name.0.ends_with(b"-bin")
-}
-
-fn written((name, value): &(Data, Data)) -> (Data, Data) {
-    let value = if is_binary(name) { Data::from(BINARY.encode(&value.0).as_str()) } else { value.clone() };
-    (name.clone(), value)
 }
 
 /// A status message: bytes that are no printable ASCII, and the sign itself, by percent signs.
@@ -130,12 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn binary_metadata_is_text_on_the_wire() {
-        let plain = vec![(Data::from("x-bin"), Data(vec![0, 0xff])), field("x", "AP8")];
+    fn metadata_is_as_on_the_wire() {
+        let plain = fields(&[("x-bin", "AP8="), ("x", "y")]);
         let sent = headers(&plain);
-        assert_eq!(sent[2..], fields(&[("x-bin", "AP8"), ("x", "AP8")]));
-        assert_eq!(metadata(&sent)[1..], plain);
-        assert_eq!(metadata(&fields(&[("x-bin", "AP8=")]))[0].1, Data(vec![0, 0xff]));
+        assert_eq!(
+            sent,
+            fields(&[(":status", "200"), ("content-type", "application/grpc"), ("x-bin", "AP8="), ("x", "y")])
+        );
+        assert_eq!(metadata(&sent), fields(&[("content-type", "application/grpc"), ("x-bin", "AP8="), ("x", "y")]));
     }
 
     #[test]
