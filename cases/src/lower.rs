@@ -88,6 +88,7 @@ fn lower_plugin(plugin: &Plugin, script: Script, version: Version) -> Read<scena
         vm_configuration: plugin.vm_configuration.clone(),
         configuration: plugin.configuration.clone(),
         background: plugin.background,
+        limits: plugin.limits.iter().cloned().collect(),
         failure: plugin.failure,
         capabilities: plugin.capabilities.clone(),
         environment: plugin.environment.iter().cloned().collect(),
