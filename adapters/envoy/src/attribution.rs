@@ -1,7 +1,8 @@
 //! Whose line is it: from lines of Envoy's log to what they say of the plugins of a scenario.
 //!
 //! Envoy instantiates a module several times: a base VM, a canary, then one VM for the main thread and one for the
-//! worker. Streams are served by the worker, so a plugin's transcript is that of its VM there. Guest lines are marked:
+//! worker. Streams are served by the worker, so a plugin's transcript is that of its VM there. A plugin in the background
+//! is in the main thread only, and its transcript is that of its last VM, which stays. Guest lines are marked:
 //! those of a stream by the plugin's name, `root_id` and `vm_id`, those of a root context by the latter two, those of
 //! a VM's own context by nothing. Where the mark says nothing, the call that is running does: Envoy traces each.
 
@@ -44,6 +45,8 @@ pub enum Finding {
 pub struct Attribution {
     main: u32,
     plugins: Vec<Known>,
+    /// How many of the distinct VMs are of plugins in the background, which come first.
+    background: usize,
     threads: [Thread; 2],
 }
 
@@ -52,6 +55,8 @@ struct Known {
     marks: [Vec<u8>; 2],
     /// Which of the distinct VMs it lives in.
     home: usize,
+    /// It is on no stream.
+    background: bool,
     /// Its bytes hold the names of its exports.
     wasm: Vec<u8>,
 }
@@ -76,18 +81,25 @@ struct Thread {
 impl Attribution {
     /// For the plugins of a chain in a process whose id is `main`.
     pub fn new(main: u32, plugins: &[Plugin]) -> Attribution {
+        let key = |plugin: &'_ Plugin| (plugin.vm_id.clone(), plugin.vm_configuration.clone(), plugin.wasm.clone());
         let mut homes = Vec::new();
+        let mut background = 0;
+        for asked in [true, false] {
+            for key in plugins.iter().filter(|plugin| plugin.background == asked).map(key) {
+                if !homes.contains(&key) {
+                    homes.push(key);
+                }
+            }
+            background = if asked { homes.len() } else { background };
+        }
         let known = plugins.iter().map(|plugin| {
-            let key = (&plugin.vm_id, &plugin.vm_configuration, &plugin.wasm);
-            let home = homes.iter().position(|home| *home == key).unwrap_or_else(|| {
-                homes.push(key);
-                homes.len() - 1
-            });
+            let home = homes.iter().position(|home| *home == key(plugin)).unwrap_or_default();
             let root_id = config::root_id(plugin, plugins.len() == 1);
             let marks = [[plugin.name.as_str(), root_id, &plugin.vm_id], ["", root_id, &plugin.vm_id]];
-            Known { marks: marks.map(mark), home, wasm: BASE64.decode(&plugin.wasm).unwrap_or_default() }
+            let wasm = BASE64.decode(&plugin.wasm).unwrap_or_default();
+            Known { marks: marks.map(mark), home, background: plugin.background, wasm }
         });
-        Attribution { main, plugins: known.collect(), threads: Default::default() }
+        Attribution { main, plugins: known.collect(), background, threads: Default::default() }
     }
 
     /// Reads a line, if it is about plugins.
@@ -102,7 +114,7 @@ impl Attribution {
     }
 
     fn finding(&mut self, main: bool, line: &Line) -> Option<Finding> {
-        let Attribution { plugins, threads, .. } = self;
+        let Attribution { plugins, background, threads, .. } = self;
         let thread = &mut threads[usize::from(main)];
         let message = line.message.as_slice();
         if let Some(logged) = message.strip_prefix(b"wasm log") {
@@ -111,7 +123,8 @@ impl Attribution {
             return Some(Finding::Log(line.level, Data::from(text)));
         }
         if let Some(call) = message.strip_prefix(b"[host->vm] ") {
-            if thread.depth == 0 {
+            // In the background a plugin's log and the VM that was made last tell.
+            if thread.depth == 0 && !(main && *background > 0) {
                 thread.guess(call, plugins);
             }
             thread.depth += 1;
@@ -131,7 +144,7 @@ impl Attribution {
             thread.depth = 0;
             // The main thread makes a base VM and copies of it for each home in turn, the worker one copy for each.
             thread.bases += usize::from(!main || message.starts_with(b"Base"));
-            let home = thread.bases.saturating_sub(1);
+            let home = thread.bases.saturating_sub(1) + if main { 0 } else { *background };
             thread.current = plugins.iter().position(|plugin| plugin.home == home).unwrap_or(thread.current);
             return Some(Finding::Born);
         }
@@ -149,8 +162,9 @@ impl Thread {
         let mut words = call.split(|byte| matches!(byte, b'(' | b',' | b')'));
         let function = words.next().unwrap_or_default();
         let able = self.able.entry(function.to_vec()).or_insert_with(|| {
-            let mut able: Vec<usize> = (0..plugins.len()).filter(|at| contains(&plugins[*at].wasm, function)).collect();
-            if function.starts_with(b"proxy_on_response") {
+            let is_able = |at: &usize| !plugins[*at].background && contains(&plugins[*at].wasm, function);
+            let mut able: Vec<usize> = (0..plugins.len()).filter(is_able).collect();
+            if function.starts_with(b"proxy_on_response") || function.starts_with(b"proxy_on_upstream") {
                 able.reverse();
             }
             able
@@ -258,6 +272,30 @@ mod tests {
             (WORKER, Level::Info, "wasm log: hello"),
         ];
         check(&mut attribution, &worker, 2, log("hello"));
+    }
+
+    #[test]
+    fn the_vms_of_the_background_come_first_and_are_not_the_workers() {
+        let plugins = [plugin("web", "1", "f"), Plugin { background: true, ..plugin("back", "1", "g") }];
+        let mut attribution = Attribution::new(MAIN, &plugins);
+        let main = [
+            (MAIN, Level::Debug, "Base Wasm created 1 now active"),
+            (MAIN, Level::Debug, "Thread-Local Wasm created 2 now active"),
+            (MAIN, Level::Info, "wasm log: hello"),
+        ];
+        check(&mut attribution, &main, 1, log("hello"));
+        let main = [
+            (MAIN, Level::Debug, "Base Wasm created 3 now active"),
+            (MAIN, Level::Trace, "[host->vm] g(1)"),
+            (MAIN, Level::Info, "wasm log: hello"),
+        ];
+        check(&mut attribution, &main, 0, log("hello"));
+        let worker = [
+            (WORKER, Level::Debug, "Thread-Local Wasm created 4 now active"),
+            (WORKER, Level::Trace, "[host->vm] g(1)"),
+            (WORKER, Level::Info, "wasm log: hello"),
+        ];
+        check(&mut attribution, &worker, 0, log("hello"));
     }
 
     #[test]

@@ -3,8 +3,11 @@
 //! Envoy is to add, limit and time out as little as it can, so that what is seen is the plugins' doing. It cannot be
 //! kept from adding `x-forwarded-proto` to requests, without which it finds no route, and `date` to responses.
 
+use std::path::Path;
+
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_cases::protocol::{Plugin, Run};
+use pw_cases::scenario::Step;
 use serde_json::{Value, json};
 
 /// The ports that Envoy is told of. All are on loopback.
@@ -14,14 +17,18 @@ pub struct Ports {
     pub lds: u16,
     /// Where Envoy listens for the adapter's signs of life.
     pub barrier: u16,
-    /// Where Envoy listens for the clients of a scenario.
+    /// Where Envoy listens for the clients of a scenario with HTTP.
     pub listener: u16,
+    /// Where Envoy listens for the clients of a scenario with TCP.
+    pub tcp: u16,
     /// The upstream of a scenario.
     pub upstream: u16,
     /// The servers of calls, in the order of [`CALLEES`].
     pub callees: [u16; CALLEES.len()],
     /// Refuses connections.
     pub dead: u16,
+    /// Where Envoy answers its operator.
+    pub admin: u16,
 }
 
 /// The upstreams, besides [`UPSTREAM`], that plugins may call and that answer.
@@ -40,8 +47,8 @@ fn typed(kind: &str, mut value: Value) -> Value {
     value
 }
 
-/// What Envoy is started with.
-pub fn bootstrap(ports: &Ports) -> Value {
+/// What Envoy is started with; `extensions` are of [`extension`].
+pub fn bootstrap(ports: &Ports, extensions: &[Value]) -> Value {
     let callees = CALLEES.iter().zip(ports.callees).map(|(name, port)| cluster(name, port, None));
     let clusters = [
         cluster(LDS, ports.lds, None),
@@ -49,6 +56,7 @@ pub fn bootstrap(ports: &Ports) -> Value {
         cluster("dead", ports.dead, None),
     ];
     json!({
+        "admin": { "address": address(ports.admin) },
         "node": { "id": "pw-conform", "cluster": "pw-conform" },
         "dynamic_resources": { "lds_config": {
             "resource_api_version": "V3",
@@ -61,6 +69,7 @@ pub fn bootstrap(ports: &Ports) -> Value {
                 "request_timeout": DAY,
             },
         } },
+        "bootstrap_extensions": extensions,
         "static_resources": {
             "listeners": [barrier(ports.barrier)],
             "clusters": clusters.into_iter().chain(callees).collect::<Vec<_>>(),
@@ -68,13 +77,26 @@ pub fn bootstrap(ports: &Ports) -> Value {
     })
 }
 
+/// Whether a scenario is about TCP connections.
+pub fn is_tcp(run: &Run) -> bool {
+    run.steps.iter().any(|step| matches!(step, Step::Connect { .. }))
+}
+
 /// The listener of a scenario.
-pub fn listener(name: &str, port: u16, run: &Run) -> Value {
+pub fn listener(name: &str, ports: &Ports, run: &Run) -> Value {
     let lone = run.plugins.len() == 1;
-    let mut filters: Vec<Value> = run.plugins.iter().map(|plugin| wasm(plugin, root_id(plugin, lone))).collect();
+    let kind = if is_tcp(run) { "network" } else { "http" };
+    let chain = run.plugins.iter().filter(|plugin| !plugin.background);
+    let mut filters: Vec<Value> = chain.map(|plugin| filter(kind, plugin, root_id(plugin, lone))).collect();
+    if is_tcp(run) {
+        let proxy = json!({ "stat_prefix": "pw", "cluster": UPSTREAM, "idle_timeout": "0s" });
+        let kind = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+        filters.push(json!({ "name": "tcp_proxy", "typed_config": typed(kind, proxy) }));
+        return of_filters(name, ports.tcp, &filters);
+    }
     filters.push(json!({ "name": "router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router",
         json!({ "suppress_envoy_headers": true })) }));
-    http_listener(name, port, json!({ "cluster": UPSTREAM, "timeout": "0s" }), "route", &filters)
+    http_listener(name, ports.listener, json!({ "cluster": UPSTREAM, "timeout": "0s" }), "route", &filters)
 }
 
 /// Envoy marks the lines of a plugin's root context by its `root_id` and `vm_id` only, so plugins that share a chain
@@ -83,25 +105,37 @@ pub fn root_id(plugin: &Plugin, lone: bool) -> &str {
     if lone { "" } else { &plugin.name }
 }
 
-fn wasm(plugin: &Plugin, root_id: &str) -> Value {
+/// A plugin that is on no stream, and in one VM, of the main thread; its module is in a file, because a module may be
+/// too large for an argument of a program.
+pub fn extension(plugin: &Plugin, lone: bool, file: &Path) -> Value {
+    let config = plugin_config(plugin, root_id(plugin, lone), json!({ "filename": file }));
+    let service = json!({ "singleton": true, "config": config });
+    json!({ "name": "envoy.bootstrap.wasm", "typed_config": typed("envoy.extensions.wasm.v3.WasmService", service) })
+}
+
+fn filter(kind: &str, plugin: &Plugin, root_id: &str) -> Value {
+    let config = plugin_config(plugin, root_id, json!({ "inline_bytes": plugin.wasm }));
+    let kind = format!("envoy.extensions.filters.{kind}.wasm.v3.Wasm");
+    json!({ "name": plugin.name, "typed_config": typed(&kind, json!({ "config": config })) })
+}
+
+fn plugin_config(plugin: &Plugin, root_id: &str, code: Value) -> Value {
     let bytes = |bytes: &[u8]| typed("google.protobuf.BytesValue", json!({ "value": BASE64.encode(bytes) }));
     let mut vm = json!({
         "vm_id": plugin.vm_id,
         "runtime": "envoy.wasm.runtime.v8",
-        "code": { "local": { "inline_bytes": plugin.wasm } },
+        "code": { "local": code },
         "configuration": bytes(&plugin.vm_configuration.0),
     });
     if !plugin.environment.is_empty() {
         vm["environment_variables"] = json!({ "key_values": plugin.environment });
     }
-    let config = json!({
+    json!({
         "name": plugin.name,
         "root_id": root_id,
         "vm_config": vm,
         "configuration": bytes(&plugin.configuration.0),
-    });
-    json!({ "name": plugin.name, "typed_config":
-        typed("envoy.extensions.filters.http.wasm.v3.Wasm", json!({ "config": config })) })
+    })
 }
 
 /// A listener of the same worker thread that only answers pings: when it does, earlier work of the thread is done.
@@ -131,11 +165,15 @@ fn http_listener(name: &str, port: u16, action: Value, kind: &str, filters: &[Va
         "http_filters": filters,
     });
     let kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+    of_filters(name, port, &[json!({ "name": "http", "typed_config": typed(kind, manager) })])
+}
+
+fn of_filters(name: &str, port: u16, filters: &[Value]) -> Value {
     json!({
         "name": name,
         "address": address(port),
         "per_connection_buffer_limit_bytes": BUFFER,
-        "filter_chains": [{ "filters": [{ "name": "http", "typed_config": typed(kind, manager) }] }],
+        "filter_chains": [{ "filters": filters }],
     })
 }
 
@@ -216,8 +254,11 @@ mod tests {
         }
     }
 
+    const PORTS: Ports =
+        Ports { lds: 1, barrier: 2, listener: 3, tcp: 8, upstream: 4, callees: [5, 6], dead: 7, admin: 9 };
+
     fn filters(run: &Run) -> Vec<Value> {
-        let listener = listener("l", 1, run);
+        let listener = listener("l", &PORTS, run);
         let manager = &listener["filter_chains"][0]["filters"][0]["typed_config"];
         manager["http_filters"].as_array().expect("is a list").clone()
     }
@@ -243,9 +284,25 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_in_the_background_is_on_no_listener() {
+        let filters = filters(&run(vec![plugin("a"), Plugin { background: true, ..plugin("b") }]));
+        let names: Vec<_> = filters.iter().map(|filter| filter["name"].as_str().unwrap_or_default()).collect();
+        assert_eq!(names, ["a", "router"]);
+    }
+
+    #[test]
+    fn a_scenario_with_connections_has_a_listener_of_its_own_kind() {
+        let mut run = run(vec![plugin("a")]);
+        run.steps = vec![Step::Connect { stream: 0 }];
+        let listener = listener("l", &PORTS, &run);
+        assert_eq!(listener["address"], address(PORTS.tcp));
+        let filters = &listener["filter_chains"][0]["filters"];
+        assert_eq!((&filters[0]["name"], &filters[1]["name"]), (&json!("a"), &json!("tcp_proxy")));
+    }
+
+    #[test]
     fn the_bootstrap_names_every_upstream() {
-        let ports = Ports { lds: 1, barrier: 2, listener: 3, upstream: 4, callees: [5, 6], dead: 7 };
-        let bootstrap = bootstrap(&ports);
+        let bootstrap = bootstrap(&PORTS, &[]);
         let clusters = bootstrap["static_resources"]["clusters"].as_array().expect("is a list");
         let names: Vec<_> = clusters.iter().map(|cluster| cluster["name"].as_str().unwrap_or_default()).collect();
         assert_eq!(names, [LDS, "upstream", "dead", "auth", "callout"]);

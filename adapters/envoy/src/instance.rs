@@ -2,27 +2,27 @@
 //!
 //! Turns bytes into what was seen, one thing after the other. Knows nothing of scenarios.
 
+mod start;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
 use std::time::Duration;
 
 use pw_cases::data::{Data, Fields};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::{self, CALLEES, Ports, UPSTREAM};
+use crate::config::{CALLEES, Ports};
 use crate::http2::{Connection, Frame};
 use crate::lds::{Answer, Lds};
+use crate::link::{Link, Peer};
 use crate::log::Line;
 use crate::net::{self, Incoming, Reserved};
 use crate::process::Process;
-use crate::threads::{self, Ends};
+use crate::sockets::Table;
+use crate::{stats, threads};
 
-/// How long Envoy may take to start.
-const START: Duration = Duration::from_secs(30);
 /// How long the last words of a dead process may take.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long the death of a process may stay unnoticed.
@@ -46,7 +46,15 @@ pub struct Instance {
     tail: VecDeque<String>,
     exited: Option<String>,
     log_ended: bool,
-    _reserved: [Reserved; 3],
+    /// What Envoy told of metrics, as far as it has come.
+    metrics: Vec<u8>,
+    /// The connection whose pings the main thread answers, if it is to be asked.
+    main: Option<u64>,
+    /// The threads that have not answered the latest ping.
+    awaited: u32,
+    /// What was seen while Envoy started.
+    early: Vec<Seen>,
+    _reserved: Vec<Reserved>,
 }
 
 /// Something that was seen of Envoy.
@@ -62,17 +70,38 @@ pub enum Seen {
         /// The frame.
         frame: Frame,
     },
-    /// Such a connection ended.
+    /// Envoy connected to the upstream on behalf of a TCP client.
+    Opened {
+        /// The connection.
+        link: u64,
+        /// The client's port.
+        client: u16,
+    },
+    /// Bytes on a TCP connection.
+    Bytes {
+        /// The connection.
+        link: u64,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Envoy sends no more on a TCP connection.
+    Ended {
+        /// The connection.
+        link: u64,
+    },
+    /// A connection ended, or, if it is one of TCP, was cut off.
     Closed {
         /// The connection.
         link: u64,
         /// Its other end.
         peer: Peer,
     },
-    /// The worker answered the ping of this number.
+    /// The worker, and the main thread if it is asked, answered the ping of this number.
     Pong(u64),
     /// Envoy polled for listeners.
     Polled,
+    /// Envoy told the metrics of plugins.
+    Metrics(Vec<(String, u64)>),
 }
 
 /// Why nothing more will be seen.
@@ -86,105 +115,20 @@ pub enum Gone {
     Broken(String),
 }
 
-/// What is at the other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
-    /// A scenario's listener.
-    Listener,
-    /// The barrier's listener.
-    Barrier,
-    /// The poll for listeners.
-    Lds,
-    /// Envoy as the client of the upstream, on behalf of a client with this port, if it is on behalf of one.
-    Upstream(Option<u16>),
-    /// Envoy as the client of a server of calls.
-    Callee(&'static str),
-}
-
-struct Link {
-    peer: Peer,
-    writer: OwnedWriteHalf,
-    http2: Connection,
-    ends: Ends,
-    /// The line before HTTP/2, as far as it has come; `None` if there is none to come.
-    opening: Option<Vec<u8>>,
-}
-
 impl Instance {
-    /// Starts Envoy and waits until it serves.
-    pub async fn start(adapter: &Path, program: &Path) -> Result<Instance, Gone> {
-        let failed = |error: std::io::Error| Gone::Broken(format!("failed to start {}: {error}", program.display()));
-        let (sender, inbox) = unbounded_channel();
-        let mut servers = Vec::new();
-        for _ in 0..2 + CALLEES.len() {
-            servers.push(net::serve(&sender).await.map_err(failed)?);
-        }
-        let reserved = [Reserved::new(), Reserved::new(), Reserved::new()].map(|reserved| reserved.map_err(failed));
-        let [barrier, listener, dead] = reserved;
-        let reserved = [barrier?, listener?, dead?];
-        let [barrier, listener, dead] = [0, 1, 2].map(|at: usize| reserved[at].port);
-        let ports =
-            Ports { lds: servers[0], upstream: servers[1], callees: [servers[2], servers[3]], barrier, listener, dead };
-        let process = Process::start(adapter, program, &config::bootstrap(&ports), &sender).map_err(failed)?;
-        let mut instance = Instance {
-            process,
-            ports,
-            inbox,
-            sender,
-            links: BTreeMap::new(),
-            opened: 0,
-            lds: Lds::default(),
-            barrier: None,
-            pings: 0,
-            ahead: VecDeque::new(),
-            tail: VecDeque::new(),
-            exited: None,
-            log_ended: false,
-            _reserved: reserved,
-        };
-        let why = match instance.await_start(Instant::now() + START).await {
-            Ok(true) => return Ok(instance),
-            Ok(false) => format!("it did not serve within {} s", START.as_secs()),
-            Err(Gone::Died(how)) => format!("it died: {how}"),
-            Err(Gone::Hung) => "it hung".into(),
-            Err(Gone::Broken(context)) => context,
-        };
-        Err(Gone::Broken(format!("failed to start {}: {why}{}", program.display(), instance.last_words())))
-    }
-
-    async fn await_start(&mut self, deadline: Instant) -> Result<bool, Gone> {
-        self.update(Vec::new()).await?;
-        while self.lds.verdict() != Some(true) {
-            if self.next(deadline).await?.is_none() {
-                return Ok(false);
-            }
-        }
-        let stream = loop {
-            match net::connect(self.ports.barrier).await {
-                Ok(stream) => break stream,
-                Err(_) if Instant::now() > deadline => return Ok(false),
-                Err(_) => self.skip(Duration::from_millis(5)).await?,
-            }
-        };
-        self.barrier = Some(self.attach(stream, Peer::Barrier)?.0);
-        let ping = self.ping().await?;
-        loop {
-            match self.next(deadline).await? {
-                Some(Seen::Pong(number)) if number == ping => return Ok(true),
-                Some(_) => {}
-                None => return Ok(false),
-            }
-        }
-    }
-
     /// The process id of Envoy, and the number of its main thread.
     pub fn process(&self) -> u32 {
         self.process.id
     }
 
-    /// The port for a scenario's listener.
-    pub fn listener_port(&self) -> u16 {
-        self.ports.listener
+    /// What was seen while Envoy started; it is forgotten here.
+    pub fn take_early(&mut self) -> Vec<Seen> {
+        std::mem::take(&mut self.early)
+    }
+
+    /// The ports that Envoy is told of.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     /// Whether Envoy took the latest update of listeners; `None` until it says.
@@ -210,32 +154,85 @@ impl Instance {
         self.answer(answer).await
     }
 
-    /// Asks the worker for a sign of life; [`Seen::Pong`] of the returned number is the answer.
+    /// Asks the worker, and perhaps the main thread, for a sign of life; [`Seen::Pong`] of the returned number is the answer.
     pub async fn ping(&mut self) -> Result<u64, Gone> {
         self.pings += 1;
         let number = self.pings;
-        if let Some(barrier) = self.barrier {
-            self.write(barrier, |http2| http2.ping(number)).await?;
+        self.awaited = 0;
+        for link in self.barrier.into_iter().chain(self.main) {
+            self.awaited += 1;
+            self.write(link, |http2| http2.ping(number)).await?;
         }
         Ok(number)
     }
 
+    /// Asks for the metrics of plugins; [`Seen::Metrics`] is the answer.
+    pub async fn ask_metrics(&mut self) -> Result<(), Gone> {
+        let failed = |error| Gone::Broken(format!("failed to ask Envoy for its metrics: {error}"));
+        let stream = net::connect(self.ports.admin).await.map_err(failed)?;
+        let (link, _) = self.attach(stream, Peer::Admin)?;
+        let field = |name: &str, value: &str| (Data::from(name), Data::from(value));
+        let authority = format!("127.0.0.1:{}", self.ports.admin);
+        let fields: Fields = vec![
+            field(":method", "GET"),
+            field(":scheme", "http"),
+            field(":authority", &authority),
+            field(":path", stats::PATH),
+        ];
+        self.write(link, |http2| {
+            let stream = http2.open();
+            http2.send_fields(stream, &fields, true);
+        })
+        .await?;
+        Ok(())
+    }
+
     /// Connects to the scenario's listener. Returns the connection and its port, by which the upstream's side of it
     /// can be told; `None` if nobody listens.
-    pub async fn connect(&mut self) -> Result<Option<(u64, u16)>, Gone> {
-        match net::connect(self.ports.listener).await {
-            Ok(stream) => self.attach(stream, Peer::Listener).map(Some),
+    pub async fn connect(&mut self, tcp: bool) -> Result<Option<(u64, u16)>, Gone> {
+        let (port, peer) =
+            if tcp { (self.ports.tcp, Peer::TcpListener) } else { (self.ports.listener, Peer::Listener) };
+        match net::connect(port).await {
+            Ok(stream) => self.attach(stream, peer).map(Some),
             // If the process is dead, then it is that.
             Err(_) => self.skip(GRACE).await.map(|()| None),
         }
     }
 
-    /// Does something to a connection and writes what it has to say. A connection that is not there is left alone.
+    /// Does something to a connection of HTTP/2 and writes what it has to say. One that is not there is left alone.
     pub async fn write<T>(&mut self, link: u64, act: impl FnOnce(&mut Connection) -> T) -> Result<Option<T>, Gone> {
-        let Some(found) = self.links.get_mut(&link) else { return Ok(None) };
-        let result = act(&mut found.http2);
+        let Some(http2) = self.links.get_mut(&link).and_then(Link::http2) else { return Ok(None) };
+        let result = act(http2);
         self.flush(link).await?;
         Ok(Some(result))
+    }
+
+    /// Writes bytes to a TCP connection; perhaps they are the last. One that is not there is left alone.
+    pub async fn send(&mut self, link: u64, bytes: &[u8], last: bool) -> Result<(), Gone> {
+        let Some(found) = self.links.get_mut(&link) else { return Ok(()) };
+        match found.send(bytes, last).await {
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                Err(Gone::Broken(format!("failed to send {} bytes: Envoy does not read so many", bytes.len())))
+            }
+            // A connection that was cut off is seen when it is read.
+            _ => Ok(()),
+        }
+    }
+
+    /// Cuts a TCP connection off. One that is not there is left alone.
+    pub async fn reset(&mut self, link: u64) -> Result<(), Gone> {
+        let Some(found) = self.links.remove(&link) else { return Ok(()) };
+        found.reset().await.map_err(|error| Gone::Broken(format!("failed to cut a connection off: {error}")))
+    }
+
+    /// Whether something is under way on a TCP connection. Where the kernel does not say, nothing is.
+    pub fn is_under_way(&self) -> bool {
+        let mut links = self.links.values().filter(|link| link.is_tcp()).peekable();
+        if links.peek().is_none() {
+            return false;
+        }
+        let Some(table) = Table::read(self.process.id) else { return false };
+        links.any(|link| table.is_under_way(link.ends))
     }
 
     /// Closes the connections of these peers.
@@ -280,11 +277,17 @@ impl Instance {
                     None => Peer::Upstream(None),
                 };
                 // A connection that is gone before it can be read is of no interest.
-                if let Ok((link, _)) = self.attach(stream, peer) {
+                // Nothing is said to the upstream's client until it is known what is spoken.
+                if let Ok((link, _)) = self.attach(stream, peer)
+                    && peer != Peer::Upstream(None)
+                {
                     self.flush(link).await?;
                 }
             }
-            Incoming::Closed { connection } => {
+            Incoming::Ended { connection } if self.is_tcp(connection) => {
+                self.ahead.push_back(Seen::Ended { link: connection });
+            }
+            Incoming::Ended { connection } | Incoming::Closed { connection } => {
                 if let Some(link) = self.links.remove(&connection) {
                     self.ahead.push_back(Seen::Closed { link: connection, peer: link.peer });
                 }
@@ -306,26 +309,48 @@ impl Instance {
 
     async fn take_bytes(&mut self, link: u64, bytes: Vec<u8>) -> Result<(), Gone> {
         let Some(found) = self.links.get_mut(&link) else { return Ok(()) };
-        let bytes = match found.opening.take() {
-            None => bytes,
-            Some(opening) => match found.open([opening, bytes].concat()) {
-                None => return Ok(()),
-                Some(rest) => rest,
-            },
+        let bytes = if found.is_opening() {
+            let Some(rest) = found.open(&bytes, self.ports.tcp) else { return Ok(()) };
+            if let Peer::TcpUpstream(client) = found.peer {
+                self.ahead.push_back(Seen::Opened { link, client });
+            }
+            rest
+        } else {
+            bytes
         };
         let peer = found.peer;
-        let frames = found.http2.receive(&bytes);
+        let Some(http2) = found.http2() else {
+            if !bytes.is_empty() {
+                self.ahead.push_back(Seen::Bytes { link, bytes });
+            }
+            return Ok(());
+        };
+        let frames = http2.receive(&bytes);
         let frames = frames.map_err(|error| Gone::Broken(format!("Envoy sent bad HTTP/2: {error}")))?;
         self.flush(link).await?;
         for frame in frames {
             match (peer, frame) {
+                (Peer::Admin, Frame::Data { bytes, end_of_stream, .. }) => {
+                    self.metrics.extend(bytes);
+                    if end_of_stream {
+                        self.links.remove(&link);
+                        let metrics = stats::metrics(&std::mem::take(&mut self.metrics));
+                        let failed = |error| Gone::Broken(format!("failed to read Envoy's metrics: {error}"));
+                        self.ahead.push_back(Seen::Metrics(metrics.map_err(failed)?));
+                    }
+                }
                 (Peer::Lds, frame) => {
                     let answer = self.lds.receive(link, frame);
                     self.answer(answer).await?;
                     self.ahead.push_back(Seen::Polled);
                 }
-                (Peer::Barrier, Frame::Pong(number)) => self.ahead.push_back(Seen::Pong(number)),
-                (Peer::Barrier, _) => {}
+                (Peer::Barrier | Peer::Admin, Frame::Pong(number)) if number == self.pings => {
+                    self.awaited -= 1;
+                    if self.awaited == 0 {
+                        self.ahead.push_back(Seen::Pong(number));
+                    }
+                }
+                (Peer::Barrier | Peer::Admin, _) => {}
                 (_, frame) => self.ahead.push_back(Seen::Frame { link, peer, frame }),
             }
         }
@@ -344,26 +369,23 @@ impl Instance {
         Ok(())
     }
 
+    fn is_tcp(&self, link: u64) -> bool {
+        self.links.get(&link).is_some_and(Link::is_tcp)
+    }
+
     fn attach(&mut self, stream: TcpStream, peer: Peer) -> Result<(u64, u16), Gone> {
         self.opened += 1;
         let link = self.opened;
         let failed = |error: std::io::Error| Gone::Broken(format!("failed to use a connection: {error}"));
-        let ours = stream.local_addr().map_err(failed)?.port();
-        let ends = Ends { local: stream.peer_addr().map_err(failed)?.port(), remote: ours };
-        let writer = net::attach(link, stream, &self.sender).map_err(failed)?;
-        let http2 = match peer {
-            Peer::Listener | Peer::Barrier => Connection::client(),
-            _ => Connection::server(),
-        };
-        let opening = matches!(peer, Peer::Upstream(_)).then(Vec::new);
-        self.links.insert(link, Link { peer, writer, http2, ends, opening });
+        let attached = Link::new(link, stream, peer, &self.sender).map_err(failed)?;
+        let ours = attached.ends.remote;
+        self.links.insert(link, attached);
         Ok((link, ours))
     }
 
     async fn flush(&mut self, link: u64) -> Result<(), Gone> {
         let Some(found) = self.links.get_mut(&link) else { return Ok(()) };
-        let bytes = found.http2.take_output();
-        match net::write(&mut found.writer, &bytes).await {
+        match found.flush().await {
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Gone::Hung),
             // A closed connection is seen when it is read.
             _ => Ok(()),
@@ -375,30 +397,5 @@ impl Instance {
         let end = Instant::now() + time;
         while self.next(end).await?.is_some() {}
         Ok(())
-    }
-}
-
-impl Link {
-    /// Reads `PROXY TCP4 127.0.0.1 127.0.0.1 <client's port> <listener's port>`; returns what follows the line, if it
-    /// is complete.
-    fn open(&mut self, bytes: Vec<u8>) -> Option<Vec<u8>> {
-        let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") else {
-            self.opening = Some(bytes);
-            return None;
-        };
-        let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        self.peer = Peer::Upstream(line.split(' ').nth(4).and_then(|port| port.parse().ok()));
-        Some(bytes[end + 2..].to_vec())
-    }
-}
-
-impl Peer {
-    /// The name of the upstream that a call on such a connection is for.
-    pub fn upstream(self) -> Option<&'static str> {
-        match self {
-            Peer::Callee(name) => Some(name),
-            Peer::Upstream(_) => Some(UPSTREAM),
-            _ => None,
-        }
     }
 }

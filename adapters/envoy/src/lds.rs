@@ -97,6 +97,12 @@ pub fn rejection(line: &str) -> Option<String> {
     Some(bare.map_or(reason, |(_, reason)| reason).to_owned())
 }
 
+/// Why Envoy did not start, if a line of its log says that it did not take a plugin in the background.
+pub fn refusal(line: &str) -> Option<String> {
+    let (reason, _) = line.strip_prefix("error `")?.split_once("` initializing config")?;
+    Some(reason.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +114,9 @@ mod tests {
         assert_eq!(rejection(line).as_deref(), Some("Unable to create Wasm plugin p"));
         assert_eq!(rejection("x rejected: a: b").as_deref(), Some("a: b"));
         assert_eq!(rejection("all is well"), None);
+        let line = "error `Unable to create Wasm plugin p` initializing config 'x'";
+        assert_eq!(refusal(line).as_deref(), Some("Unable to create Wasm plugin p"));
+        assert_eq!(refusal("all is well"), None);
     }
 
     fn poll(stream: u32, version: &str) -> Frame {

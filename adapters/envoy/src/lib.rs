@@ -3,20 +3,26 @@
 //! From the outside in: [`serve`] speaks the protocol, [`run`] does a scenario's steps and says what was seen,
 //! [`instance`] is one Envoy with the servers that it talks to. Below them, each knowing nothing of scenarios:
 //! [`find`] and [`guard`] (which program, and that it never outlives us), [`process`] (the child and its log),
-//! [`net`] and [`http2`] (sockets, frames), [`lds`] (listeners handed to Envoy), [`config`] (Envoy's configuration),
-//! [`log`] and [`attribution`] (whose line is it), [`threads`] (whose socket is it), [`window`] (order of events).
+//! [`net`], [`http2`] and [`grpc`] (sockets, frames, messages), [`link`] (what is at the other end), [`lds`] (listeners
+//! handed to Envoy), [`config`] and [`module`] (Envoy's configuration), [`log`] and [`attribution`] (whose line is it), [`sockets`] and
+//! [`threads`] (whose connection is it, and what is under way), [`stats`] (metrics), [`window`] (order of events).
 
 pub mod attribution;
 pub mod config;
 pub mod find;
+pub mod grpc;
 pub mod guard;
 pub mod http2;
 pub mod instance;
 pub mod lds;
+pub mod link;
 pub mod log;
+pub mod module;
 pub mod net;
 pub mod process;
 pub mod run;
 pub mod serve;
+pub mod sockets;
+pub mod stats;
 pub mod threads;
 pub mod window;

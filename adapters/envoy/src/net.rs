@@ -6,10 +6,11 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// How long a connection, or room in a socket's buffer, may take.
@@ -31,7 +32,12 @@ pub enum Incoming {
         /// What.
         bytes: Vec<u8>,
     },
-    /// A connection ended.
+    /// The other end sends no more.
+    Ended {
+        /// Whose.
+        connection: u64,
+    },
+    /// A connection was cut off.
     Closed {
         /// Which.
         connection: u64,
@@ -45,7 +51,7 @@ pub enum Incoming {
 }
 
 /// A port that nobody else gets as long as this is kept. Envoy, of the same user, may listen on it, because both ask
-/// for the port to be shared; until it does, connections are refused.
+/// for the port to be shared, or for the address to be used again; until it does, connections are refused.
 pub struct Reserved {
     /// The port.
     pub port: u16,
@@ -57,6 +63,7 @@ impl Reserved {
     pub fn new() -> io::Result<Reserved> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseport(true)?;
+        socket.set_reuseaddr(true)?;
         socket.bind(loopback(0))?;
         Ok(Reserved { port: socket.local_addr()?.port(), _socket: socket })
     }
@@ -86,17 +93,64 @@ pub async fn connect(port: u16) -> io::Result<TcpStream> {
     timeout(PATIENCE, TcpStream::connect(loopback(port))).await?
 }
 
-/// Starts to read a connection; what arrives comes through the inbox. Its other half is for writing.
-pub fn attach(connection: u64, stream: TcpStream, inbox: &UnboundedSender<Incoming>) -> io::Result<OwnedWriteHalf> {
-    stream.set_nodelay(true)?;
-    let (reader, writer) = stream.into_split();
-    tokio::spawn(read(connection, reader, inbox.clone()));
-    Ok(writer)
+/// A connection. What arrives on it comes through the inbox; it is closed when this is dropped.
+pub struct Socket {
+    writer: OwnedWriteHalf,
+    reader: Reader,
 }
 
-/// Writes all, or fails when nobody takes it.
-pub async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> io::Result<()> {
-    timeout(PATIENCE, writer.write_all(bytes)).await?
+/// Reads until it is dropped.
+struct Reader(JoinHandle<()>);
+
+impl Socket {
+    /// Starts to read a connection.
+    pub fn new(connection: u64, stream: TcpStream, inbox: &UnboundedSender<Incoming>) -> io::Result<Socket> {
+        stream.set_nodelay(true)?;
+        let (reader, writer) = stream.into_split();
+        let reader = Reader(tokio::spawn(read(connection, reader, inbox.clone())));
+        Ok(Socket { writer, reader })
+    }
+
+    /// Writes all, or fails when nobody takes it.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        timeout(PATIENCE, self.writer.write_all(bytes)).await?
+    }
+
+    /// Writes all and says that it was the last, both at once: the other end sees no last bytes without the end.
+    pub async fn write_last(&mut self, bytes: &[u8]) -> io::Result<()> {
+        hold_back(self.writer.as_ref())?;
+        self.write(bytes).await?;
+        self.writer.shutdown().await
+    }
+
+    /// Cuts the connection off. What was written and not yet taken is lost.
+    pub async fn reset(mut self) -> io::Result<()> {
+        self.writer.as_ref().set_zero_linger()?;
+        // Dropped, it would say first that nothing follows.
+        self.writer.forget();
+        self.reader.0.abort();
+        // The connection is open until the reader is gone; that it was aborted is no error.
+        let _ = (&mut self.reader.0).await;
+        Ok(())
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Has the kernel hold the last bytes back until the end is there, too.
+#[cfg(target_os = "linux")]
+fn hold_back(stream: &TcpStream) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_tcp_cork(stream, true)?)
+}
+
+/// Elsewhere the end may come after the last bytes.
+#[cfg(not(target_os = "linux"))]
+fn hold_back(_stream: &TcpStream) -> io::Result<()> {
+    Ok(())
 }
 
 async fn read(connection: u64, mut reader: OwnedReadHalf, inbox: UnboundedSender<Incoming>) {
@@ -107,11 +161,18 @@ async fn read(connection: u64, mut reader: OwnedReadHalf, inbox: UnboundedSender
             read = reader.read(&mut buffer) => read,
         };
         let message = match read {
-            Ok(length @ 1..) => Incoming::Bytes { connection, bytes: buffer[..length].to_vec() },
-            Ok(0) | Err(_) => Incoming::Closed { connection },
+            Ok(0) => Incoming::Ended { connection },
+            Ok(length) => Incoming::Bytes { connection, bytes: buffer[..length].to_vec() },
+            Err(_) => Incoming::Closed { connection },
         };
-        let closed = matches!(message, Incoming::Closed { .. });
+        let (ended, closed) = (matches!(message, Incoming::Ended { .. }), matches!(message, Incoming::Closed { .. }));
         if inbox.send(message).is_err() || closed {
+            return;
+        }
+        if ended {
+            // What sends no more can still be cut off.
+            let _ = reader.ready(Interest::ERROR).await;
+            let _ = inbox.send(Incoming::Closed { connection });
             return;
         }
     }

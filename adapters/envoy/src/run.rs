@@ -1,10 +1,12 @@
 //! A scenario on one Envoy: start the plugins, do the steps, say what was seen.
 //!
 //! A step is done, then Envoy is left alone until it is idle: its worker thread answered several pings in a row, and
-//! between them nothing was seen. So a window ends when nothing is left to happen, however slow the machine is.
+//! between them nothing was seen, and nothing is under way on a TCP connection. So a window ends when nothing is left to happen, however slow the machine is.
 
+mod grpc;
 mod sight;
 mod steps;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,10 +18,12 @@ use tokio::time::Instant;
 
 use crate::attribution::Attribution;
 use crate::config;
-use crate::instance::{Gone, Instance, Peer, Seen};
+use crate::instance::{Gone, Instance, Seen};
+use crate::link::Peer;
 use crate::window::Window;
 use sight::Message;
 use steps::Client;
+use tcp::Pipe;
 
 /// A scenario may take so long, besides the time that it lets pass itself.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -59,6 +63,8 @@ pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
         run,
         events: Vec::new(),
         window: Window::default(),
+        background: run.plugins.iter().any(|plugin| plugin.background),
+        started: false,
         beginning: Vec::new(),
         complaints: Vec::new(),
         rejection: None,
@@ -68,6 +74,9 @@ pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
         upstreams: BTreeMap::new(),
         incoming: BTreeMap::new(),
         calls: Vec::new(),
+        grpc: Vec::new(),
+        pipes: BTreeMap::new(),
+        metrics: None,
     };
     let mut reusable = false;
     let ended = match stage.play(serial).await {
@@ -92,7 +101,12 @@ struct Stage<'a> {
     events: Vec<Event>,
     window: Window,
     attribution: Attribution,
-    /// What the main thread's VMs logged, by VM and plugin: told of a plugin that was refused.
+    /// There are plugins in the background.
+    background: bool,
+    /// Those are started.
+    started: bool,
+    /// What the main thread's VMs logged, by VM and plugin: told of a plugin that was refused, and of one in
+    /// the background.
     beginning: Vec<(usize, usize, Event)>,
     /// What Envoy said of the main thread's VMs that failed.
     complaints: Vec<String>,
@@ -109,12 +123,21 @@ struct Stage<'a> {
     incoming: BTreeMap<(u64, u32), Message>,
     /// Calls that arrived: connection and stream, until they are answered or given up.
     calls: Vec<Option<(u64, u32)>>,
+    /// gRPC calls that arrived.
+    grpc: Vec<grpc::Call>,
+    /// TCP streams.
+    pipes: BTreeMap<u32, Pipe>,
+    /// What Envoy told of metrics.
+    metrics: Option<Vec<(String, u64)>>,
 }
 
 impl Stage<'_> {
     async fn play(&mut self, serial: u64) -> Result<(), Gone> {
+        if !self.start_background().await? {
+            return Ok(());
+        }
         let name = format!("scenario-{serial}");
-        let listener = config::listener(&name, self.instance.listener_port(), self.run);
+        let listener = config::listener(&name, self.instance.ports(), self.run);
         let taken = self.update(vec![listener]).await?;
         self.settle().await?;
         if !taken {
@@ -131,6 +154,29 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// Tells how the plugins in the background started. Returns whether Envoy took all.
+    async fn start_background(&mut self) -> Result<bool, Gone> {
+        for seen in self.instance.take_early() {
+            self.see(seen);
+        }
+        if self.background {
+            if self.rejection.is_some() {
+                self.refuse();
+                return Ok(false);
+            }
+            self.settle().await?;
+            let beginning = std::mem::take(&mut self.beginning);
+            for (at, _) in self.run.plugins.iter().enumerate().filter(|(_, plugin)| plugin.background) {
+                let own = || beginning.iter().filter(|(_, of, _)| *of == at);
+                // The VM that stays is made last.
+                let last = own().map(|(vm, ..)| *vm).max();
+                own().filter(|(vm, ..)| Some(*vm) == last).for_each(|(.., event)| self.window.push(event.clone()));
+            }
+        }
+        self.started = true;
+        Ok(true)
+    }
+
     fn die(&mut self, how: String) {
         self.window.push(Event::Died { how });
         self.end_window();
@@ -138,9 +184,14 @@ impl Stage<'_> {
 
     /// Leaves Envoy as it was before. Returns whether that could be done.
     async fn clear(&mut self) -> Result<bool, Gone> {
+        if self.background {
+            // They are there as long as Envoy is.
+            return Ok(false);
+        }
+        self.cut_pipes().await?;
         self.instance.close(|peer| peer == Peer::Listener);
         let removed = self.remove().await;
-        self.instance.close(|peer| matches!(peer, Peer::Upstream(_) | Peer::Callee(_)));
+        self.instance.close(|peer| matches!(peer, Peer::Upstream(_) | Peer::TcpUpstream(_) | Peer::Callee(_)));
         self.window.take();
         removed.map(|()| self.vms == 0)
     }
@@ -204,6 +255,10 @@ impl Stage<'_> {
             while self.watch(patience).await? != Some(ping) {}
             self.pass(Instant::now() + PAUSE).await?;
             quiet = if self.seen == before { quiet + 1 } else { 0 };
+            // To ask the kernel takes longer than a ping, so it is asked at the ends of a quiet time only.
+            if matches!(quiet, 1 | QUIET) && self.instance.is_under_way() {
+                quiet = 0;
+            }
             if quiet == QUIET {
                 break;
             }

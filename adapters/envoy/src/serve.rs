@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use pw_cases::protocol::{Capability, Host, PROTOCOL, Request, Response, Run};
+use pw_cases::protocol::{Capability, Host, PROTOCOL, Plugin, Request, Response, Run};
 use pw_cases::scenario::Step;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Stdin, Stdout};
 
+use crate::config;
 use crate::find::Program;
 use crate::instance::{Gone, Instance};
 use crate::run;
@@ -17,11 +18,15 @@ const ABI: [&str; 3] = ["0.1.0", "0.2.0", "0.2.1"];
 /// The longest time that a scenario may let pass, in milliseconds.
 const LONGEST: u64 = 30_000;
 
-const CAPABILITIES: [Capability; 8] = [
+const CAPABILITIES: [Capability; 12] = [
     Capability::Http,
+    Capability::Tcp,
     Capability::ConcurrentStreams,
     Capability::Chains,
     Capability::HttpCalls,
+    Capability::Grpc,
+    Capability::Metrics,
+    Capability::Background,
     Capability::Time,
     Capability::Environment,
     Capability::Faults,
@@ -90,7 +95,14 @@ impl Server {
             let reason = format!("time passes for real here, and more than {LONGEST} ms of it are too many");
             return Response::Skipped { reason };
         }
-        match self.instance(run.hazard).await {
+        if config::is_tcp(run) && run.steps.iter().any(|step| matches!(step, Step::RequestHeaders { .. })) {
+            let reason = "plugins are on a listener of Envoy's, which takes HTTP or TCP, not both".into();
+            return Response::Skipped { reason };
+        }
+        if let Some(reason) = background_reason(run) {
+            return Response::Skipped { reason: reason.into() };
+        }
+        match self.instance(run).await {
             Ok(instance) => self.run_on(instance, run).await,
             Err(Gone::Broken(error)) => Response::Errored { context: format!("{}: {error}", run.id) },
             Err(gone) => Response::Errored { context: format!("{}: failed to start Envoy: {gone:?}", run.id) },
@@ -98,14 +110,16 @@ impl Server {
     }
 
     /// The shared Envoy, or one of its own.
-    async fn instance(&mut self, own: bool) -> Result<Instance, Gone> {
-        if !own
+    async fn instance(&mut self, run: &Run) -> Result<Instance, Gone> {
+        let background: Vec<&Plugin> = run.plugins.iter().filter(|plugin| plugin.background).collect();
+        if !run.hazard
+            && background.is_empty()
             && let Some(mut instance) = self.shared.take()
             && instance.is_alive().await
         {
             return Ok(instance);
         }
-        Instance::start(&self.adapter, &self.program.path).await
+        Instance::start(&self.adapter, &self.program.path, &background, run.plugins.len() == 1).await
     }
 
     async fn run_on(&mut self, mut instance: Instance, run: &Run) -> Response {
@@ -118,6 +132,21 @@ impl Server {
             Some(error) => Response::Errored { context: format!("{}: {error}", run.id) },
             None => Response::Ran { events: outcome.events },
         }
+    }
+}
+
+/// Why a scenario cannot be run because of its plugins in the background, if it cannot.
+fn background_reason(run: &Run) -> Option<&'static str> {
+    let home = |plugin: &'_ Plugin| (plugin.vm_id.clone(), plugin.vm_configuration.clone(), plugin.wasm.clone());
+    let shared = |plugin: &Plugin| run.plugins.iter().filter(|other| home(other) == home(plugin)).count() > 1;
+    if !run.plugins.iter().any(|plugin| plugin.background) {
+        None
+    } else if run.steps.contains(&Step::Shutdown) {
+        Some("a plugin in the background is there as long as Envoy is")
+    } else if run.plugins.iter().any(|plugin| plugin.background && shared(plugin)) {
+        Some("a plugin in the background shares its VM with another, so whose lines are whose cannot be told")
+    } else {
+        None
     }
 }
 

@@ -6,19 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-/// The ends of a connection as Envoy sees them: its own port, and ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ends {
-    /// Envoy's port.
-    pub local: u16,
-    /// Our port.
-    pub remote: u16,
-}
+use crate::sockets::{Ends, Table};
 
 /// Whether two connections of a process are waited for by the same thread; `None` if the kernel does not say.
 pub fn same_thread(process: u32, one: Ends, other: Ends) -> Option<bool> {
-    let table = fs::read_to_string(format!("/proc/{process}/net/tcp")).ok()?;
-    let (one, other) = (inode(&table, one)?, inode(&table, other)?);
+    let table = Table::read(process)?;
+    let (one, other) = (table.inode(one)?, table.inode(other)?);
     let descriptors = descriptors(process)?;
     let find = |inode: u64| {
         let target = format!("socket:[{inode}]");
@@ -42,16 +35,6 @@ fn descriptors(process: u32) -> Option<BTreeMap<u32, String>> {
     Some(entries.flatten().filter_map(describe).collect())
 }
 
-/// The inode of a connection in the kernel's table.
-fn inode(table: &str, ends: Ends) -> Option<u64> {
-    let port = |address: &str| u16::from_str_radix(address.split_once(':')?.1, 16).ok();
-    table.lines().skip(1).find_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let found = Ends { local: port(words.get(1)?)?, remote: port(words.get(2)?)? };
-        (found == ends).then(|| words.get(9)?.parse().ok()).flatten()
-    })
-}
-
 /// The files that an event set waits for.
 fn members(info: &str) -> BTreeSet<u32> {
     let member = |line: &str| line.strip_prefix("tfd:")?.split_whitespace().next()?.parse().ok();
@@ -61,16 +44,6 @@ fn members(info: &str) -> BTreeSet<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const TABLE: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
-        0: 0100007F:2710 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1 0 100 0 0 10 0\n   \
-        1: 0100007F:2711 0100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 222 1 0 20 4 30 10 -1\n";
-
-    #[test]
-    fn inodes() {
-        assert_eq!(inode(TABLE, Ends { local: 10001, remote: 50000 }), Some(222));
-        assert_eq!(inode(TABLE, Ends { local: 50000, remote: 10001 }), None);
-    }
 
     #[test]
     fn event_sets() {

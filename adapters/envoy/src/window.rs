@@ -1,7 +1,8 @@
 //! What is seen between two steps, put in an order that does not depend on luck.
 //!
 //! Log and sockets are read side by side, so which came first between them is not known. A window is told as: the
-//! log, then calls, then the upstream's side, then the client's, each in its own order, streams by number.
+//! log, then HTTP calls, then gRPC calls, then the upstream's side, then the client's, each in its own order, calls and
+//! streams by number.
 
 use pw_cases::transcript::{Event, Part};
 
@@ -51,9 +52,10 @@ fn part(event: &Event) -> Option<&Part> {
 fn place(event: &Event) -> (u8, u32) {
     match event {
         Event::HttpCall { .. } => (1, 0),
-        Event::Upstream { stream, .. } => (2, *stream),
-        Event::Client { stream, .. } => (3, *stream),
-        Event::Died { .. } => (4, 0),
+        Event::Grpc { call, .. } => (2, *call),
+        Event::Upstream { stream, .. } => (3, *stream),
+        Event::Client { stream, .. } => (4, *stream),
+        Event::Died { .. } => (5, 0),
         _ => (0, 0),
     }
 }

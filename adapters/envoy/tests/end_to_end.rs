@@ -9,7 +9,10 @@ use pw_adapter_envoy::find;
 use pw_cases::data::{Data, Fields};
 use pw_cases::protocol::{PROTOCOL, Plugin, Request, Response, Run};
 use pw_cases::scenario::Step;
-use pw_cases::transcript::{Event, Part};
+use pw_cases::transcript::{Event, GrpcPart, Part};
+
+/// Does not take its configuration.
+const REFUSES: &str = r#"(func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 0))"#;
 
 struct Adapter {
     child: Child,
@@ -58,6 +61,10 @@ fn plugin(name: &str, fields: &str) -> Plugin {
             (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
             (import "env" "proxy_http_call"
                 (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_grpc_call"
+                (func $grpc (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_increment_metric" (func $increment (param i32 i64) (result i32)))
             (memory (export "memory") 1)
             (func (export "proxy_abi_version_0_2_1"))
             (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
@@ -116,6 +123,11 @@ fn words(event: &Event) -> String {
         Event::Upstream { stream, part: it } => format!("upstream {stream} {}", part(it)),
         Event::Client { stream, part: it } => format!("client {stream} {}", part(it)),
         Event::HttpCall { call, upstream, .. } => format!("call {call} {upstream}"),
+        Event::Grpc { call, part: GrpcPart::Opened { upstream, service, method, .. } } => {
+            format!("gRPC {call} {upstream} {service} {method}")
+        }
+        Event::Grpc { call, part } => format!("gRPC {call} {part}"),
+        Event::Metric { name, value } => format!("{name} is {value}"),
         Event::Fault { plugin, .. } => format!("{plugin} fault"),
         Event::Refused { plugin, .. } => format!("{plugin} refused"),
         Event::Died { how } => format!("died {how}"),
@@ -193,17 +205,125 @@ fn scenarios_on_a_real_envoy() {
     let answer = Step::CallReset { call: 0 };
     check(&adapter.run(vec![plugin("p", call)], vec![answer], false), &["call 0 auth", "step 0"]);
 
+    tcp(&mut adapter);
+    grpc(&mut adapter);
+    metrics(&mut adapter);
+    background(&mut adapter, call);
+
     let trap = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable)"#;
     check(
         &adapter.run(vec![headers("p", "hello"), plugin("q", trap)], vec![request(0, true)], false),
         &["step 0", "p WARN hello", "q fault", "client 0 headers 503 true"],
     );
 
-    let refuses = r#"(func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 0))"#;
-    check(&adapter.run(vec![plugin("p", ""), plugin("q", refuses)], vec![request(0, true)], false), &["q refused"]);
+    check(&adapter.run(vec![plugin("p", ""), plugin("q", REFUSES)], vec![request(0, true)], false), &["q refused"]);
 
     let kills = r#"(func $early (drop (call $log (i32.const 3) (i32.const 64) (i32.const 1)))) (start $early)"#;
     check(&adapter.run(vec![plugin("p", kills)], vec![request(0, true)], true), &["died SIGSEGV"]);
     check(&adapter.run(vec![plugin("p", kills)], vec![request(0, true)], false), &["died SIGSEGV"]);
     check(&adapter.run(Vec::new(), vec![Step::Advance { milliseconds: 1 }], false), &["step 0"]);
+}
+
+fn tcp(adapter: &mut Adapter) {
+    let data = |stream, text: &str, end_of_stream| Step::ClientData { stream, data: Data::from(text), end_of_stream };
+    let steps = vec![
+        Step::Connect { stream: 0 },
+        Step::Connect { stream: 1 },
+        data(1, "ping", false),
+        Step::UpstreamData { stream: 1, data: Data(vec![b'x'; 1 << 20]), end_of_stream: true },
+        data(1, "", true),
+        data(0, "ping", true),
+        Step::UpstreamReset { stream: 0 },
+        request(2, true),
+    ];
+    let tcp = || plugin("p", &logs("proxy_on_downstream_data", "data", 0));
+    let mixed =
+        Run { id: "mixed".into(), abi: "0.2.1".into(), plugins: vec![tcp()], steps: steps.clone(), hazard: false };
+    let mixed = serde_json::to_string(&Request::Run(mixed)).expect("it is plain data");
+    assert!(matches!(adapter.ask(&mixed), Response::Skipped { .. }));
+    let streams = [
+        [
+            "step 0",
+            "upstream 0 opened",
+            "step 1",
+            "upstream 1 opened",
+            "step 2",
+            "p WARN data",
+            "upstream 1 body 4 false",
+        ],
+        [
+            "step 3",
+            "client 1 body 1048576 true",
+            "step 4",
+            "p WARN data",
+            "upstream 1 body 0 true",
+            "step 5",
+            "p WARN data",
+        ],
+    ];
+    let ends = ["upstream 0 body 4 true", "step 6", "client 0 reset"];
+    check(&adapter.run(vec![tcp()], steps[..7].to_vec(), false), &[streams.as_flattened(), &ends].concat());
+}
+
+fn grpc(adapter: &mut Adapter) {
+    let grpc = r#"(data (i32.const 64) "callout") (data (i32.const 96) "a.B") (data (i32.const 104) "C")
+        (data (i32.const 112) "\00\00\00\00") (data (i32.const 128) "message")
+        (func (export "proxy_on_grpc_receive") (param i32 i32 i32)
+            (drop (call $log (i32.const 3) (i32.const 128) (local.get 2))))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (call $grpc (i32.const 64) (i32.const 7) (i32.const 96) (i32.const 3) (i32.const 104) (i32.const 1)
+                (i32.const 112) (i32.const 4) (i32.const 128) (i32.const 7) (i32.const 5000) (i32.const 32)))"#;
+    let steps = vec![
+        request(0, true),
+        Step::GrpcMessage { call: 0, message: Data::from("mess") },
+        Step::GrpcClose { call: 0, status: 0, message: String::new(), metadata: Fields::new() },
+        request(1, true),
+        Step::ClientReset { stream: 1 },
+        Step::Shutdown,
+    ];
+    let first =
+        ["step 0", "gRPC 0 callout a.B C", r#"gRPC 0 message "message""#, "gRPC 0 end", "upstream 0 headers - true"];
+    let second =
+        ["step 3", "gRPC 1 callout a.B C", r#"gRPC 1 message "message""#, "gRPC 1 end", "upstream 1 headers - true"];
+    let expected = [
+        &first[..],
+        &["step 1", "step 2", "p WARN mess"],
+        &second,
+        &["step 4", "upstream 1 reset", "step 5", "gRPC 1 reset", "upstream 0 reset"],
+    ];
+    check(&adapter.run(vec![plugin("p", grpc)], steps, false), &expected.concat());
+}
+
+fn metrics(adapter: &mut Adapter) {
+    // A metric ends with the plugin that has it.
+    let counts = r#"(data (i32.const 64) "count")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (drop (call $define (i32.const 0) (i32.const 64) (i32.const 5) (i32.const 32)))
+            (call $increment (i32.load (i32.const 32)) (i64.const 7)))"#;
+    for _ in 0..2 {
+        let steps = vec![Step::ReadMetrics, request(0, true), Step::ReadMetrics];
+        let expected = ["step 0", "step 1", "upstream 0 headers - true", "step 2", "count is 7"];
+        check(&adapter.run(vec![plugin("p", counts)], steps, false), &expected);
+    }
+}
+
+fn background(adapter: &mut Adapter, call: &str) {
+    // The call is made by the VM that stays, on a thread that serves no stream.
+    let background = || Plugin { background: true, ..plugin("b", call) };
+    let steps = vec![Step::CallReset { call: 0 }, request(0, true)];
+    check(
+        &adapter.run(vec![plugin("p", &logs("proxy_on_request_headers", "hello", 0)), background()], steps, false),
+        &["call 0 auth", "step 0", "step 1", "p WARN hello", "upstream 0 headers - true"],
+    );
+    let refused = Plugin { background: true, ..plugin("b", REFUSES) };
+    check(&adapter.run(vec![refused], vec![request(0, true)], false), &["b refused"]);
+    let endless = Run {
+        id: "endless".into(),
+        abi: "0.2.1".into(),
+        plugins: vec![background()],
+        steps: vec![Step::Shutdown],
+        hazard: false,
+    };
+    let endless = serde_json::to_string(&Request::Run(endless)).expect("it is plain data");
+    assert!(matches!(adapter.ask(&endless), Response::Skipped { .. }));
 }

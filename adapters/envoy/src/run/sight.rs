@@ -6,8 +6,9 @@ use pw_cases::transcript::{Event, Part};
 use super::Stage;
 use crate::attribution::{Finding, Found};
 use crate::http2::Frame;
-use crate::instance::{Peer, Seen};
+use crate::instance::Seen;
 use crate::lds;
+use crate::link::Peer;
 use crate::log::{Level, Line};
 
 /// A request that arrives at a server.
@@ -30,7 +31,12 @@ impl Stage<'_> {
             Seen::Frame { link, peer: Peer::Listener, frame } => self.see_response(link, Some(frame)),
             Seen::Closed { link, peer: Peer::Listener } => self.see_response(link, None),
             Seen::Frame { link, peer, frame } => self.see_request(link, peer, frame),
+            Seen::Opened { link, client } => self.see_connection(link, client),
+            Seen::Bytes { link, bytes } => self.see_bytes(link, bytes),
+            Seen::Ended { link } => self.see_bytes(link, Vec::new()),
+            Seen::Closed { link, peer: Peer::TcpListener | Peer::TcpUpstream(_) } => self.see_cut(link),
             Seen::Closed { link, .. } => self.see_end(link),
+            Seen::Metrics(metrics) => self.metrics = Some(metrics),
         }
         self.seen += 1;
     }
@@ -39,8 +45,13 @@ impl Stage<'_> {
         if line.component == "config" && line.level >= Level::Warn {
             self.rejection = lds::rejection(&line.text()).or(self.rejection.take());
         }
+        if line.component == "main" && line.level == Level::Critical {
+            self.rejection = lds::refusal(&line.text()).or(self.rejection.take());
+        }
         let Some(Found { vm, main, plugin, finding }) = self.attribution.read(line) else { return };
         let name = || self.run.plugins[plugin].name.clone();
+        // Of plugins on streams the worker's VMs are told of.
+        let main = main && !(self.started && self.run.plugins[plugin].background);
         match finding {
             Finding::Log(level, message) => {
                 let event = Event::Log { plugin: name(), level: level.name().into(), message };
@@ -80,7 +91,7 @@ impl Stage<'_> {
         if !self.incoming.contains_key(&(link, at)) {
             let port = if let Peer::Upstream(port) = peer { port } else { None };
             let client = self.clients.iter().find(|(_, client)| Some(client.port) == port).map(|(stream, _)| *stream);
-            if client.is_none() && !self.instance.is_worker(link) {
+            if client.is_none() && !self.background && !self.instance.is_worker(link) {
                 return;
             }
             self.incoming.insert((link, at), Message { stream: client, ..Message::default() });
@@ -91,6 +102,9 @@ impl Stage<'_> {
         if matches!(frame, Frame::Reset { .. }) {
             return self.see_reset((link, at));
         }
+        let of_call = self.incoming.get(&(link, at)).is_some_and(|message| message.stream.is_none());
+        let frame = if of_call { self.see_grpc((link, at), peer, frame) } else { Some(frame) };
+        let Some(frame) = frame else { return };
         let Some(message) = self.incoming.get_mut(&(link, at)) else { return };
         let Some(part) = part(frame, message.begun) else { return };
         message.begun = true;
@@ -110,6 +124,7 @@ impl Stage<'_> {
 
     /// Envoy gave a stream to one of our servers up.
     fn see_reset(&mut self, place: (u64, u32)) {
+        self.see_grpc_reset(place);
         self.calls.iter_mut().filter(|call| **call == Some(place)).for_each(|call| *call = None);
         let cut: Vec<u32> = self.upstreams.iter().filter(|(_, at)| **at == place).map(|(stream, _)| *stream).collect();
         for stream in cut {

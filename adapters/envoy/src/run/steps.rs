@@ -6,9 +6,10 @@ use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Part};
 use tokio::time::Instant;
 
-use super::Stage;
+use super::{PATIENCE, Stage};
 use crate::http2::{CANCEL, Connection};
-use crate::instance::{Gone, Peer};
+use crate::instance::Gone;
+use crate::link::Peer;
 
 /// The client's side of a stream.
 pub(super) struct Client {
@@ -24,9 +25,12 @@ pub(super) struct Client {
 impl Stage<'_> {
     /// Does a step. Nothing is waited for but what it takes to do it.
     pub(super) async fn act(&mut self, step: &Step) -> Result<(), Gone> {
+        if self.act_on_pipe(step).await? || self.act_on_grpc(step).await? {
+            return Ok(());
+        }
         match step {
             Step::RequestHeaders { stream, headers, end_of_stream } => {
-                let Some((link, port)) = self.instance.connect().await? else {
+                let Some((link, port)) = self.instance.connect(false).await? else {
                     // Nobody listens: the plugins were removed.
                     self.window.push_part(Event::Client { stream: *stream, part: Part::Reset });
                     return Ok(());
@@ -79,23 +83,38 @@ impl Stage<'_> {
             Step::Advance { milliseconds } => {
                 self.pass(Instant::now() + Duration::from_millis(*milliseconds)).await?;
             }
+            Step::ReadMetrics => self.read_metrics().await?,
+            Step::Shutdown => {
+                self.clients.values_mut().for_each(|client| client.over = true);
+                self.cut_pipes().await?;
+                self.instance.close(|peer| peer == Peer::Listener);
+                self.settle().await?;
+                self.remove().await?;
+            }
+            // Of a stream or call that is not there.
             Step::Connect { .. }
             | Step::ClientData { .. }
             | Step::UpstreamData { .. }
             | Step::GrpcInitialMetadata { .. }
             | Step::GrpcMessage { .. }
             | Step::GrpcClose { .. }
-            | Step::GrpcReset { .. }
-            | Step::ForeignCall { .. }
-            | Step::ReadMetrics => return Err(Gone::Broken(format!("the step {} cannot be done", step.name()))),
-            Step::Shutdown => {
-                self.clients.values_mut().for_each(|client| client.over = true);
-                self.instance.close(|peer| peer == Peer::Listener);
-                self.settle().await?;
-                self.remove().await?;
-            }
+            | Step::GrpcReset { .. } => {}
+            Step::ForeignCall { .. } => return Err(Gone::Broken("Envoy cannot call foreign functions".into())),
         }
         Ok(())
+    }
+
+    async fn read_metrics(&mut self) -> Result<(), Gone> {
+        self.instance.ask_metrics().await?;
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            if let Some(metrics) = self.metrics.take() {
+                let events = metrics.into_iter().map(|(name, value)| Event::Metric { name, value });
+                events.for_each(|event| self.window.push(event));
+                return Ok(());
+            }
+            self.watch(patience).await?;
+        }
     }
 
     async fn request(&mut self, stream: u32, act: impl FnOnce(&mut Connection, u32)) -> Result<(), Gone> {
