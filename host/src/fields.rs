@@ -88,9 +88,20 @@ impl Fields {
         self.spans.retain(|span| !text[span.name.0..span.name.1].eq_ignore_ascii_case(name));
     }
 
-    /// How many bytes of names and values the map holds, those that were replaced among them.
-    pub(crate) fn held(&self) -> usize {
-        self.text.len()
+    /// How many bytes of names and values the map has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
+    /// Whether there is room for a field, perhaps in the place of those of its name, in so many bytes.
+    pub(crate) fn has_room(&self, name: &[u8], value: &[u8], replaces: bool, most: usize) -> bool {
+        let more = name.len() + value.len();
+        if self.text.len() + more <= most {
+            return true;
+        }
+        let stays = |(known, _): &(&[u8], &[u8])| !replaces || !known.eq_ignore_ascii_case(name);
+        let others: usize = self.iter().filter(stays).map(|(name, value)| name.len() + value.len()).sum();
+        others + more <= most
     }
 
     /// The size of the map when serialised, in bytes.
@@ -109,8 +120,7 @@ impl Fields {
 
     /// Leaves out what was replaced or removed, if that is most of a large map.
     fn tidy(&mut self) {
-        let live: usize = self.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if live < self.text.len() / 2 {
+        if self.bytes() < self.text.len() / 2 {
             *self = self.iter().collect();
         }
     }

@@ -34,7 +34,7 @@ impl HttpFields for State {
             return Ok(());
         });
         let fields: Fields = pairs.into_iter().collect();
-        if fields.held() > most {
+        if fields.bytes() > most {
             return Err(Status::INTERNAL_FAILURE);
         }
         *place = fields;
@@ -61,7 +61,7 @@ impl HttpFields for State {
         let most = self.limits().fields;
         let place = self.map_mut(map)?;
         check(key, value)?;
-        if place.held() + key.len() + value.len() > most {
+        if !place.has_room(key, value, false, most) {
             return Err(Status::INTERNAL_FAILURE);
         }
         place.add(key, value);
@@ -72,7 +72,7 @@ impl HttpFields for State {
         let most = self.limits().fields;
         let place = self.map_mut(map)?;
         check(key, value)?;
-        if place.held() + key.len() + value.len() > most {
+        if !place.has_room(key, value, true, most) {
             return Err(Status::INTERNAL_FAILURE);
         }
         place.replace(key, value);
