@@ -6,7 +6,7 @@ use std::fmt::Write;
 use pw_abi::{SECTIONS, Version};
 
 use crate::record::{Case, Counts, Record};
-use crate::report::percent;
+use crate::report::{cell, host, percent, title};
 use crate::verdict::Verdict;
 
 /// The Markdown.
@@ -22,8 +22,10 @@ pub fn render(records: &[Record]) -> String {
     matrix.sections.iter().for_each(|section| matrix.cases(&mut text, section));
     matrix.failures(&mut text, "Known failures", "instead, and why", &[Verdict::Known]);
     matrix.failures(&mut text, "Failures", "what it is", &[Verdict::Fail, Verdict::Stale, Verdict::Error]);
-    matrix.answers(&mut text);
     matrix.skips(&mut text);
+    if records.iter().flat_map(|record| &record.cases).any(|case| case.level == "unspecified") {
+        text += "\nWhat the specification leaves open, and what each host answers: [spec-questions.md](spec-questions.md).\n";
+    }
     text
 }
 
@@ -112,24 +114,6 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    fn answers(&self, text: &mut String) {
-        let open = |case: &&Case| case.verdict == Verdict::Unspecified;
-        let all = || self.records.iter().flat_map(|record| &record.cases).filter(open);
-        let ids: BTreeMap<&str, &Case> = all().map(|case| (case.id.as_str(), case)).collect();
-        if ids.is_empty() {
-            return;
-        }
-        let hosts: Vec<String> = self.records.iter().map(host).collect();
-        let _ =
-            writeln!(text, "\n## What the specification leaves open\n\n| case | question | {} |", hosts.join(" | "));
-        let _ = writeln!(text, "|---|---|{}", "---|".repeat(hosts.len()));
-        for (id, case) in ids {
-            let answers: Vec<String> = self.records.iter().map(|record| answers(record, id)).collect();
-            let question = cell(case.question.as_deref().unwrap_or(&case.title));
-            let _ = writeln!(text, "| `{id}` | {question} | {} |", answers.join(" | "));
-        }
-    }
-
     fn skips(&self, text: &mut String) {
         let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for record in self.records {
@@ -169,22 +153,10 @@ struct Gathered<'a> {
     versions: Vec<&'a str>,
 }
 
-fn host(record: &Record) -> String {
-    format!("{} {}", record.header.host.name, cell(&record.header.host.version))
-}
-
 /// `45/46 (97 %)`.
 fn share(counts: Counts) -> String {
     let (conforms, decided) = counts.share();
     if decided == 0 { "–".to_owned() } else { format!("{conforms}/{decided} ({})", percent(conforms, decided)) }
-}
-
-fn title(slug: &str) -> String {
-    match pw_abi::section(slug) {
-        Some(section) => section.title.to_owned(),
-        None if slug.is_empty() => "The manual".to_owned(),
-        None => cell(slug),
-    }
 }
 
 fn mark(record: &Record, id: &str, version: &str) -> &'static str {
@@ -198,23 +170,6 @@ fn mark(record: &Record, id: &str, version: &str) -> &'static str {
         Some(Verdict::Unspecified) => "?",
         Some(Verdict::Error) => "E",
     }
-}
-
-/// What a host answered: once if it is the same in all versions, else per version.
-fn answers(record: &Record, id: &str) -> String {
-    let own = record.cases.iter().filter(|case| case.id == id && case.verdict == Verdict::Unspecified);
-    let own: Vec<(&str, String)> =
-        own.map(|case| (case.abi.as_str(), cell(case.answer.as_deref().unwrap_or("✓")))).collect();
-    match own.first() {
-        None => String::new(),
-        Some((_, answer)) if own.iter().all(|(_, other)| other == answer) => answer.clone(),
-        Some(_) => own.iter().map(|(abi, answer)| format!("v{abi}: {answer}")).collect::<Vec<_>>().join("; "),
-    }
-}
-
-/// A text that does not break the table.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
 }
 
 #[cfg(test)]
@@ -248,7 +203,6 @@ mod tests {
             "| case | one v0.2.0 | one v0.2.1 | two v0.2.0 | two v0.2.1 |",
             "| `a` the title of http_fields/a | ✓ | ✗ | ~ | ~ |",
             "| `http_fields/a` | 0.2.0, 0.2.1 | `proxy_log/OK` | two | the reason \\| of &lt;known> |",
-            "| `buffers/b` | which? | as one does | as two does |",
             "| two | the reason \\| of &lt;skip> | 1 |",
         ];
         for line in lines {
