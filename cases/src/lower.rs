@@ -237,7 +237,10 @@ impl<'a> Lowering<'a> {
     }
 
     fn lanes(&self, line: usize, row: &'static Function, args: &[(String, Node)]) -> Read<(Vec<Lane>, Vec<Out>)> {
-        let known = |name: &str| row.params.iter().any(|param| param.name == name || param.lanes.contains(&name));
+        let is_given = |param: &Param| !param.out && param.kind != Kind::Address;
+        let known = |name: &str| {
+            row.params.iter().any(|param| param.lanes.contains(&name) || is_given(param) && param.name == name)
+        };
         if let Some((name, node)) = args.iter().find(|(name, _)| !known(name)) {
             let names = row.params.iter().map(|param| param.name);
             return node.complain(format!("{} has no parameter `{name}`{}", row.name, meant(name, names)));
