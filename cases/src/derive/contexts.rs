@@ -28,14 +28,12 @@ in = "proxy_on_configure"
 call = "proxy_http_call"
 args = { upstream_name = "callout", serialized_headers = [[":method", "GET"], [":authority", "callout"], [":path", "/"]], body = "", serialized_trailers = [], timeout = 5000 }"#;
 
-const QUEUEING: &str = r#"start = true
+const QUEUEING: &str = r#"request_headers = [[":method", "POST"], [":scheme", "http"], [":authority", "example.test"], [":path", "/"]]
 [[step.guest]]
-in = "proxy_on_configure"
 call = "proxy_register_shared_queue"
 args = { name = "$id" }
 save = { queue_id = "queue_id" }
 [[step.guest]]
-in = "proxy_on_configure"
 call = "proxy_enqueue_shared_queue"
 args = { queue_id = { saved = "queue_id" }, value = "item" }"#;
 

@@ -2,7 +2,7 @@
 
 use pw_abi::{ClockId, EnumTable, FdId, Function, Kind, Param};
 
-use crate::derive::{Draft, any_answer, functions, promises, valid};
+use crate::derive::{Call, Draft, any_answer, functions, promises, valid};
 
 const QUESTION: &str = "What does a function answer to a value that its enum lacks?";
 
@@ -25,7 +25,8 @@ fn draft(row: &'static Function) -> Option<Draft> {
             true => format!("expect = \"{status}\"\n"),
             false => any_answer(row, &format!("{name} {value}"), &[status]),
         };
-        valid::call(row, &[(name, &value)]) + &answer
+        let text = valid::call(row, &[(name, &value)]) + &answer;
+        Call { about: name, texts: [valid::of(row).before(), vec![text]].concat() }
     });
     Some(Draft {
         id: format!("derived/enums/{}", row.name),
@@ -34,8 +35,9 @@ fn draft(row: &'static Function) -> Option<Draft> {
         question: (!promised).then_some(QUESTION),
         versions: row.versions,
         context: valid::of(row).context()?,
-        calls: calls.flat_map(|call| [valid::of(row).before(), vec![call]].concat()).collect(),
+        calls: calls.collect(),
         expect: "",
+        hazard: false,
     })
 }
 

@@ -20,7 +20,8 @@ use crate::format::{self, Error};
 
 /// All derived cases, sorted by id, and what is wrong with those that cannot be read.
 pub fn cases() -> (Vec<Case>, Vec<Error>) {
-    let mut drafts: Vec<Draft> = [pointers::drafts(), enums::drafts(), callbacks::drafts()].concat();
+    let drafts = [pointers::drafts(), enums::drafts(), callbacks::drafts()].concat();
+    let mut drafts: Vec<Draft> = drafts.into_iter().flat_map(Draft::apart).collect();
     drafts.sort_by(|one, other| one.id.cmp(&other.id));
     let mut cases = Vec::new();
     let mut errors = Vec::new();
@@ -46,13 +47,44 @@ struct Draft {
     versions: Versions,
     /// Where the calls are made.
     context: &'static Context,
-    /// The calls, as texts of a `[[step.guest]]`.
-    calls: Vec<String>,
+    /// The calls; a case without any is none.
+    calls: Vec<Call>,
     /// What is expected of the whole run, as the text of `[expect]`.
     expect: &'static str,
+    hazard: bool,
+}
+
+/// A call of a derived case.
+#[derive(Clone)]
+struct Call {
+    /// The function or parameter that it is about.
+    about: &'static str,
+    /// Texts of a `[[step.guest]]` each: what it needs first, and itself.
+    texts: Vec<String>,
 }
 
 impl Draft {
+    /// The case without the calls that may take a host down, and one for each of these.
+    fn apart(self) -> Vec<Draft> {
+        let name = self.id.rsplit('/').next().unwrap_or_default().to_owned();
+        let is_hazard = |call: &Call| HAZARDS.contains(&(self.id.as_str(), call.about));
+        let (hazards, calls): (Vec<Call>, Vec<Call>) = self.calls.iter().cloned().partition(is_hazard);
+        let mut drafts = Vec::new();
+        for call in hazards {
+            let id = format!("derived/hazards/{name}.{}", call.about);
+            match drafts.iter_mut().find(|draft: &&mut Draft| draft.id == id) {
+                Some(draft) => draft.calls.push(call),
+                None => {
+                    let title = format!("{}: here {} alone", self.title, call.about);
+                    drafts.push(Draft { id, title, calls: vec![call], hazard: true, ..self.clone() });
+                }
+            }
+        }
+        drafts.push(Draft { calls, ..self });
+        drafts.retain(|draft| !draft.calls.is_empty());
+        drafts
+    }
+
     /// The text of the case. `$id` in it stands for its id, so that what hosts share among plugins has names of its own.
     fn text(&self) -> String {
         let Draft { title, clause, versions, context, .. } = self;
@@ -63,12 +95,12 @@ impl Draft {
         };
         let until = versions.until.min(Version::V0_2_1);
         let _ = writeln!(text, "abi = \"{}..{until}\"", versions.since);
-        if HAZARDS.contains(&self.id.as_str()) {
+        if self.hazard {
             text += "hazard = true\n";
         }
         text += "\n[[plugin]]\nvm_id = \"$id\"\nconfiguration = \"configured\"\nenvironment = { NAME = \"value\" }\n";
         context.steps.iter().for_each(|step| text += &format!("\n[[step]]\n{step}\n"));
-        for call in &self.calls {
+        for call in self.calls.iter().flat_map(|call| &call.texts) {
             let _ = write!(text, "\n[[step.guest]]\nin = \"{}\"\n{call}", context.callback);
         }
         if !self.expect.is_empty() {
@@ -78,8 +110,18 @@ impl Draft {
     }
 }
 
-/// Cases that may take a host down.
-const HAZARDS: [&str; 0] = [];
+/// What is known to take a host down, so that it gets a case, and a host process, of its own: the case that it would be in,
+/// and the function that is called, or the parameter that is spoilt.
+const HAZARDS: [(&str, &str); 8] = [
+    ("derived/callbacks/proxy_on_done", "proxy_send_local_response"),
+    ("derived/callbacks/proxy_on_log", "proxy_send_local_response"),
+    ("derived/callbacks/proxy_on_delete", "proxy_send_local_response"),
+    ("derived/callbacks_since_0_2_0/proxy_on_done", "proxy_close_stream"),
+    ("derived/callbacks_since_0_2_0/proxy_on_log", "proxy_close_stream"),
+    ("derived/callbacks_since_0_2_0/proxy_on_delete", "proxy_close_stream"),
+    ("derived/empty_pointers/proxy_grpc_call", "upstream_name"),
+    ("derived/empty_pointers/proxy_grpc_stream", "upstream_name"),
+];
 
 /// The functions that final versions have.
 fn functions() -> impl Iterator<Item = &'static Function> {

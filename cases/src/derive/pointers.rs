@@ -2,7 +2,7 @@
 
 use pw_abi::{Function, Kind, Param, Returns};
 
-use crate::derive::{Draft, any_answer, functions, promises, valid};
+use crate::derive::{Call, Draft, any_answer, functions, promises, valid};
 
 const EMPTY: &str =
     "Is an address that lies outside of the memory, or is 0, invalid where no byte is read from it or written to it?";
@@ -57,11 +57,11 @@ fn draft(
     title: String,
     clause: String,
     question: Option<&'static str>,
-    calls: Vec<String>,
+    calls: Vec<Call>,
 ) -> Option<Draft> {
     let id = format!("derived/{kind}/{}", row.name);
-    let context = valid::of(row).context().filter(|_| !calls.is_empty())?;
-    Some(Draft { id, title, clause, question, versions: row.versions, context, calls, expect: "" })
+    let context = valid::of(row).context()?;
+    Some(Draft { id, title, clause, question, versions: row.versions, context, calls, expect: "", hazard: false })
 }
 
 /// The calls, each behind what it needs.
@@ -69,12 +69,13 @@ fn calls(
     row: &'static Function,
     hostile: fn(&'static Function, &'static Param) -> Vec<Hostile>,
     text: impl Fn(&Hostile) -> Option<String>,
-) -> Vec<String> {
+) -> Vec<Call> {
     let hostile = row.params.iter().flat_map(|param| hostile(row, param));
-    hostile
-        .filter_map(|hostile| text(&hostile))
-        .flat_map(|call| [valid::of(row).before(), vec![call]].concat())
-        .collect()
+    let call = |hostile: Hostile| {
+        let texts = [valid::of(row).before(), vec![text(&hostile)?]].concat();
+        Some(Call { about: hostile.param.name, texts })
+    };
+    hostile.filter_map(call).collect()
 }
 
 /// The status of a bad pointer.

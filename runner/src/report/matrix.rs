@@ -52,12 +52,18 @@ impl<'a> Matrix<'a> {
 
     fn summary(&self, text: &mut String) {
         let names = Verdict::ALL.map(|(_, name)| name);
-        let _ = writeln!(text, "| host | {} | conforms |", names.join(" | "));
-        let _ = writeln!(text, "|---|{}---:|", "---:|".repeat(names.len()));
-        for record in self.records {
-            let counts = record.footer.counts;
-            let numbers = Verdict::ALL.map(|(verdict, _)| counts.get(verdict).to_string());
-            let _ = writeln!(text, "| {} | {} | {} |", host(record), numbers.join(" | "), share(counts));
+        let _ = writeln!(text, "| host | cases | {} | conforms |", names.join(" | "));
+        let _ = writeln!(text, "|---|---|{}---:|", "---:|".repeat(names.len()));
+        let kinds = [("hand-written", false), ("derived", true)];
+        let has = |derived: bool| {
+            self.records.iter().flat_map(|record| &record.cases).any(|case| case.is_derived() == derived)
+        };
+        for (kind, derived) in kinds.into_iter().filter(|(_, derived)| has(*derived)) {
+            for record in self.records {
+                let counts = record.counts(derived);
+                let numbers = Verdict::ALL.map(|(verdict, _)| counts.get(verdict).to_string());
+                let _ = writeln!(text, "| {} | {kind} | {} | {} |", host(record), numbers.join(" | "), share(counts));
+            }
         }
     }
 
@@ -194,11 +200,14 @@ mod tests {
                 ("http_fields/a", "0.2.1", Verdict::Known),
                 ("buffers/b", "0.2.1", Verdict::Unspecified),
                 ("readme", "0.2.1", Verdict::Skip),
+                ("derived/pointers/c", "0.2.1", Verdict::Pass),
             ],
         );
         let text = render(&[one, two]);
         let lines = [
-            "| one 1.2.3 | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1/2 (50 %) |",
+            "| one 1.2.3 | hand-written | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1/2 (50 %) |",
+            "| one 1.2.3 | derived | 0 | 0 | 0 | 0 | 0 | 0 | 0 | – |",
+            "| two 1.2.3 | derived | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1/1 (100 %) |",
             "| HTTP fields | 1/2 (50 %) | 0/2 (0 %) |",
             "| case | one v0.2.0 | one v0.2.1 | two v0.2.0 | two v0.2.1 |",
             "| `a` the title of http_fields/a | ✓ | ✗ | ~ | ~ |",

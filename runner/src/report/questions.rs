@@ -47,14 +47,17 @@ fn ask(text: &mut String, records: &[Record], question: &str, ids: &BTreeSet<&st
     let _ = writeln!(text, "| case | {} |\n|---|{}", hosts.join(" | "), "---|".repeat(hosts.len()));
     for id in ids {
         let answers: Vec<String> = records.iter().map(|record| answers(record, id)).collect();
-        let _ = writeln!(text, "| `{id}` {} | {} |", cell(name(records, id)), answers.join(" | "));
+        let _ = writeln!(text, "| {} | {} |", name(records, id), answers.join(" | "));
     }
 }
 
-/// The title of a case.
-fn name<'a>(records: &'a [Record], id: &str) -> &'a str {
+/// A case's id, and its title where somebody wrote it.
+fn name(records: &[Record], id: &str) -> String {
     let mut all = records.iter().flat_map(|record| &record.cases);
-    all.find(|case| case.id == id).map_or("", |case| &case.title)
+    match all.find(|case| case.id == id && !case.is_derived()) {
+        Some(case) => format!("`{id}` {}", cell(&case.title)),
+        None => format!("`{id}`"),
+    }
 }
 
 /// What a host answers: once if it is the same in all versions, else per version.
@@ -72,7 +75,7 @@ fn answer(case: &Case) -> String {
     let reason = cell(case.reason.as_deref().unwrap_or_default());
     match case.verdict {
         Verdict::Unspecified | Verdict::Pass | Verdict::Stale => {
-            cell(case.answer.as_deref().unwrap_or("as the case says"))
+            cell(&together(case.answer.as_deref().unwrap_or("as the case says")))
         }
         Verdict::Known => format!("**not acceptable:** {reason}"),
         Verdict::Fail => {
@@ -84,10 +87,28 @@ fn answer(case: &Case) -> String {
     }
 }
 
+/// Many answers, each `what: answer`, by answer: `OK: one, two; NOT_FOUND: three`. Few of them stay as they are.
+fn together(answers: &str) -> String {
+    let parts: Option<Vec<(&str, &str)>> = answers.split("; ").map(|part| part.rsplit_once(": ")).collect();
+    let Some(parts) = parts.filter(|parts| parts.len() > 6) else { return answers.to_owned() };
+    let mut by_answer: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    parts.into_iter().for_each(|(what, answer)| by_answer.entry(answer).or_default().push(what));
+    let by_answer = by_answer.into_iter().map(|(answer, what)| format!("{answer}: {}", what.join(", ")));
+    by_answer.collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::record::tests::sample;
+
+    #[test]
+    fn many_answers_are_put_together() {
+        assert_eq!(together("a: OK; b: EMPTY; c: OK"), "a: OK; b: EMPTY; c: OK");
+        let many = "a: OK; b: EMPTY; c: OK; d: OK; e: OK; f: OK; g: OK";
+        assert_eq!(together(many), "EMPTY: b; OK: a, c, d, e, f, g");
+        assert_eq!(together("1; 2; 3; 4; 5; 6; 7"), "1; 2; 3; 4; 5; 6; 7");
+    }
 
     #[test]
     fn a_question_stands_once_with_the_answers_of_all_who_ask_it() {
