@@ -135,6 +135,11 @@ impl<'a> Lowering<'a> {
                 let meant = meant(name, known.into_iter());
                 return does.callback.complain(format!("no callback `{name}` in ABI v{}{meant}", self.version));
             };
+            if row.section == "integration" && row.name != probe::INITIALIZE {
+                return does
+                    .callback
+                    .complain(format!("the probe has no `{name}`: give the plugin a module of its own"));
+            }
             let entries = &mut self.scripts[plugin].entries[callback];
             let place = *places.entry((plugin, callback)).or_insert_with(|| {
                 entries.push(Entry::default());

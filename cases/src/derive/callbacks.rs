@@ -87,11 +87,16 @@ fn draft(group: &Group, context: &'static Context) -> Draft {
 }
 
 fn call(row: &'static Function) -> Call {
-    let others: &[&str] = match row.returns {
+    let others: &[&str] = if row.name == EXIT { &["TRAP"] } else { &[] };
+    Call { about: row.name, texts: vec![text(row, others)] }
+}
+
+/// A valid call out of place: it answers what the table promises, a refusal, or one of `others`.
+pub(super) fn text(row: &Function, others: &[&'static str]) -> String {
+    let refusals: &[&str] = match row.returns {
         Returns::Status => &REFUSALS,
         Returns::Errno => &["NOTSUP"],
-        Returns::Nothing if row.name == EXIT => &["TRAP"],
         Returns::Nothing => &[],
     };
-    Call { about: row.name, texts: vec![valid::call(row, &[]) + &any_answer(row, row.name, others)] }
+    valid::call(row, &[]) + &any_answer(row, row.name, &[refusals, others].concat())
 }

@@ -62,9 +62,29 @@ pub(super) static CONTEXTS: [Context; 15] = [
     Context { callback: "proxy_on_queue_ready", steps: &[QUEUEING, "advance = 60"] },
 ];
 
+/// The start function, in which there is no context of the ABI's yet.
+pub(super) static INITIALIZE: Context = Context { callback: "_initialize", steps: &[START] };
+
+/// The allocator, called in the midst of another call.
+pub(super) static ALLOCATE: Context = Context {
+    callback: "proxy_on_memory_allocate",
+    steps: &[
+        r#"request_headers = [[":method", "POST"], [":scheme", "http"], [":authority", "example.test"], [":path", "/"]]
+[[step.guest]]
+call = "proxy_get_header_map_value"
+args = { map_id = "HTTP_REQUEST_HEADERS", key = ":path" }
+accept = [
+  { expect = "OK", answer = "the call that allocates: OK" },
+  { expect = "INVALID_MEMORY_ACCESS", answer = "the call that allocates: INVALID_MEMORY_ACCESS" },
+  { expect = "INTERNAL_FAILURE", answer = "the call that allocates: INTERNAL_FAILURE" },
+  { expect = "TRAP", answer = "the call that allocates: TRAP" },
+]"#,
+    ],
+};
+
 /// The context of that callback.
 pub(super) fn context(callback: &str) -> Option<&'static Context> {
-    CONTEXTS.iter().find(|context| context.callback == callback)
+    CONTEXTS.iter().chain([&INITIALIZE, &ALLOCATE]).find(|context| context.callback == callback)
 }
 
 #[cfg(test)]
@@ -72,15 +92,13 @@ mod tests {
     use super::*;
 
     /// No step of a case causes these yet, or the probe does not export them.
-    const WITHOUT: [&str; 19] = [
+    const WITHOUT: [&str; 17] = [
         "proxy_abi_version_0_1_0",
         "proxy_abi_version_0_2_0",
         "proxy_abi_version_0_2_1",
         "proxy_abi_version_0_x_x",
-        "_initialize",
         "main",
         "_start",
-        "proxy_on_memory_allocate",
         "malloc",
         "proxy_on_new_connection",
         "proxy_on_downstream_data",

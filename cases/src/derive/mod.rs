@@ -6,6 +6,7 @@
 
 mod callbacks;
 mod contexts;
+mod early;
 mod enums;
 mod pointers;
 mod valid;
@@ -20,7 +21,7 @@ use crate::format::{self, Error};
 
 /// All derived cases, sorted by id, and what is wrong with those that cannot be read.
 pub fn cases() -> (Vec<Case>, Vec<Error>) {
-    let drafts = [pointers::drafts(), enums::drafts(), callbacks::drafts()].concat();
+    let drafts = [pointers::drafts(), enums::drafts(), callbacks::drafts(), early::drafts()].concat();
     let mut drafts: Vec<Draft> = drafts.into_iter().flat_map(Draft::apart).collect();
     drafts.sort_by(|one, other| one.id.cmp(&other.id));
     let mut cases = Vec::new();

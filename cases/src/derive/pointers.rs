@@ -143,3 +143,35 @@ fn raw(address: &str, size: u32) -> String {
 fn size(row: &Function) -> Option<&'static str> {
     row.params.iter().find(|param| param.kind == Kind::Size).map(|param| param.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pointer_is_led_astray() {
+        let drafts = drafts();
+        for row in functions() {
+            let texts: Vec<&String> = drafts
+                .iter()
+                .filter(|draft| draft.id.ends_with(&format!("pointers/{}", row.name)))
+                .flat_map(|draft| draft.calls.iter().filter_map(|call| call.texts.last()))
+                .collect();
+            for param in row.params {
+                let pointers: Vec<&str> = match (param.kind, param.out) {
+                    (Kind::Writes, _) => Vec::new(),
+                    (_, true) | (Kind::Address, _) => param.lanes.to_vec(),
+                    (Kind::Bytes | Kind::Pairs | Kind::Path | Kind::Iovecs, _) => vec![param.name],
+                    _ => Vec::new(),
+                };
+                for pointer in pointers {
+                    for place in ["\"end-", "0xfffffff"] {
+                        let astray = [format!("{pointer} = {place}"), format!("{pointer} = {{ address = {place}")];
+                        let found = texts.iter().any(|text| astray.iter().any(|astray| text.contains(astray)));
+                        assert!(found, "{} {pointer} {place}", row.name);
+                    }
+                }
+            }
+        }
+    }
+}

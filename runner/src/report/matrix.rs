@@ -1,4 +1,5 @@
-//! Records side by side as Markdown: cases by section, hosts and versions in columns, and what is known of failures.
+//! Records side by side as Markdown: cases by section, hosts and versions in columns, and what is known of failures. Derived
+//! cases are counted apart, and named only where they fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -19,7 +20,8 @@ pub fn render(records: &[Record]) -> String {
     text += "\n✓ passes · ✗ fails · ~ fails, and it is known why · ! passes though it is known to fail · ? the \
              specification leaves it open · – cannot be run on this host · E the harness failed · empty: not a case of \
              this version\n";
-    matrix.sections.iter().for_each(|section| matrix.cases(&mut text, section));
+    let written = matrix.sections.iter().filter(|section| !section.starts_with("derived/"));
+    written.for_each(|section| matrix.cases(&mut text, section));
     matrix.failures(&mut text, "Known failures", "instead, and why", &[Verdict::Known]);
     matrix.failures(&mut text, "Failures", "what it is", &[Verdict::Fail, Verdict::Stale, Verdict::Error]);
     matrix.skips(&mut text);
@@ -217,6 +219,7 @@ mod tests {
         for line in lines {
             assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
         }
+        assert!(!text.contains("## derived"), "derived cases are counted only:\n{text}");
         let at = |heading: &str| text.find(heading).unwrap_or_else(|| panic!("no {heading}"));
         assert!(at("## Buffers") < at("## HTTP fields") && at("## HTTP fields") < at("## The manual"));
     }

@@ -35,7 +35,8 @@ fn gathered(records: &[Record]) -> Questions<'_> {
     for case in records.iter().flat_map(|record| &record.cases) {
         let Some(question) = &case.question else { continue };
         let question = question.split_whitespace().collect::<Vec<_>>().join(" ");
-        let section = sections.entry((place(case.section()), case.section())).or_default();
+        let section = if case.is_derived() { "derived cases" } else { case.section() };
+        let section = sections.entry((place(section), section)).or_default();
         section.entry(question).or_default().insert(&case.id);
     }
     sections
