@@ -193,11 +193,13 @@ fn agree(reported: &Transcript, recorded: &[Event]) -> Result<(), HarnessError> 
     }
 }
 
-/// Whether both views have such events; allocations only the probe reports.
+/// Whether both views have such events; start functions and allocators only the probe reports.
 fn in_trace(event: &Event) -> bool {
     match event {
-        Event::Callback { name, .. } => !["proxy_on_memory_allocate", "malloc"].contains(&name.as_str()),
-        Event::Returned { .. } | Event::Call { .. } => true,
+        Event::Callback { name, .. } | Event::Returned { name, .. } => {
+            !["_initialize", "proxy_on_memory_allocate", "malloc"].contains(&name.as_str())
+        }
+        Event::Call { .. } => true,
         _ => false,
     }
 }
