@@ -111,8 +111,8 @@ struct Stage<'a> {
     background: bool,
     /// Those are started.
     started: bool,
-    /// What the main thread's VMs logged, by VM and plugin: told of a plugin that was refused, and of one in
-    /// the background.
+    /// What the main thread's VMs logged, and how they failed, by VM and plugin: told of a plugin that was refused, and
+    /// of one in the background.
     beginning: Vec<(usize, usize, Event)>,
     /// What Envoy said of the main thread's VMs that failed.
     complaints: Vec<String>,
@@ -259,7 +259,10 @@ impl Stage<'_> {
         // It was tried in a base VM, then in a canary; the latest got furthest.
         let vm = self.beginning.iter().rev().find(|(_, plugin, _)| *plugin == refused).map(|(vm, ..)| *vm);
         for (_, _, event) in self.beginning.drain(..).filter(|(of, plugin, _)| Some(*of) == vm && *plugin == refused) {
-            self.window.push(event);
+            // The refusal tells of faults.
+            if !matches!(event, Event::Fault { .. }) {
+                self.window.push(event);
+            }
         }
         self.complaints.push(rejection);
         let plugin = self.run.plugins.get(refused).map(|plugin| plugin.name.clone()).unwrap_or_default();
