@@ -6,11 +6,12 @@
 //! those of a stream by the plugin's name, `root_id` and `vm_id`, those of a root context by the latter two, those of
 //! a VM's own context by nothing. Where the mark says nothing, the call that is running does: Envoy traces each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_cases::data::Data;
 use pw_cases::protocol::Plugin;
+use pw_cases::scenario::Failure;
 
 use crate::config;
 use crate::log::{Level, Line};
@@ -59,6 +60,10 @@ struct Known {
     background: bool,
     /// Its bytes hold the names of its exports.
     wasm: Vec<u8>,
+    /// The functions that it gets, if not all.
+    capabilities: Option<Vec<String>>,
+    /// It is started again after a fault.
+    reloads: bool,
 }
 
 /// What is known of a thread.
@@ -68,6 +73,8 @@ struct Thread {
     born: usize,
     /// Of these, base VMs.
     bases: usize,
+    /// The homes whose VMs have failed and will be made anew.
+    failed: BTreeSet<usize>,
     /// The plugin that seems to run.
     current: usize,
     /// Calls into guests that have not returned.
@@ -97,7 +104,14 @@ impl Attribution {
             let root_id = config::root_id(plugin, plugins.len() == 1);
             let marks = [[plugin.name.as_str(), root_id, &plugin.vm_id], ["", root_id, &plugin.vm_id]];
             let wasm = BASE64.decode(&plugin.wasm).unwrap_or_default();
-            Known { marks: marks.map(mark), home, background: plugin.background, wasm }
+            Known {
+                marks: marks.map(mark),
+                home,
+                background: plugin.background,
+                wasm,
+                capabilities: plugin.capabilities.clone(),
+                reloads: plugin.failure == Failure::Reload,
+            }
         });
         Attribution { main, plugins: known.collect(), background, threads: Default::default() }
     }
@@ -134,7 +148,14 @@ impl Attribution {
             thread.depth = thread.depth.saturating_sub(usize::from(message.starts_with(b"Function: ")));
             // What it means for the plugin's filter is said besides, by each thread.
             let consequence = message.starts_with(b"Plugin ");
-            return (!consequence).then(|| Finding::Fault(line.text()));
+            // The call answers, and the guest goes on.
+            let refused = message.starts_with(b"Attempted call to restricted ");
+            if consequence || refused {
+                return None;
+            }
+            let failed = plugins.get(thread.current).filter(|plugin| plugin.reloads && !main);
+            thread.failed.extend(failed.map(|plugin| plugin.home));
+            return Some(Finding::Fault(line.text()));
         } else if let Some(rest) = message.strip_prefix(b"~Wasm ") {
             let left =
                 rest.split(|byte| *byte == b' ').next().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
@@ -142,13 +163,26 @@ impl Attribution {
         } else if message.starts_with(b"Base Wasm created") || message.starts_with(b"Thread-Local Wasm created") {
             thread.born += 1;
             thread.depth = 0;
-            // The main thread makes a base VM and copies of it for each home in turn, the worker one copy for each.
-            thread.bases += usize::from(!main || message.starts_with(b"Base"));
-            let home = thread.bases.saturating_sub(1) + if main { 0 } else { *background };
+            // The main thread makes a base VM and copies of it for each home in turn, the worker one copy for each; what
+            // it makes besides is in the place of one that has failed, the first in the chain first.
+            let home = match thread.failed.pop_first() {
+                Some(home) => home,
+                None => {
+                    thread.bases += usize::from(!main || message.starts_with(b"Base"));
+                    thread.bases.saturating_sub(1) + if main { 0 } else { *background }
+                }
+            };
             thread.current = plugins.iter().position(|plugin| plugin.home == home).unwrap_or(thread.current);
             return Some(Finding::Born);
         }
         None
+    }
+}
+
+impl Known {
+    fn has(&self, function: &[u8]) -> bool {
+        let allowed = |names: &Vec<String>| names.iter().any(|name| name.as_bytes() == function);
+        self.capabilities.as_ref().is_none_or(allowed) && contains(&self.wasm, function)
     }
 }
 
@@ -162,7 +196,7 @@ impl Thread {
         let mut words = call.split(|byte| matches!(byte, b'(' | b',' | b')'));
         let function = words.next().unwrap_or_default();
         let able = self.able.entry(function.to_vec()).or_insert_with(|| {
-            let is_able = |at: &usize| !plugins[*at].background && contains(&plugins[*at].wasm, function);
+            let is_able = |at: &usize| !plugins[*at].background && plugins[*at].has(function);
             let mut able: Vec<usize> = (0..plugins.len()).filter(is_able).collect();
             if function.starts_with(b"proxy_on_response") || function.starts_with(b"proxy_on_upstream") {
                 able.reverse();
@@ -321,6 +355,39 @@ mod tests {
             (WORKER, Level::Error, failed),
         ];
         check(&mut attribution, &lines, 1, Finding::Fault(reason.into()));
+    }
+
+    #[test]
+    fn a_call_that_is_refused_is_no_fault() {
+        let mut attribution = Attribution::new(MAIN, &[plugin("a", "", "x")]);
+        let text = "Attempted call to restricted proxy-wasm capability: proxy_done";
+        assert_eq!(attribution.read(&line(WORKER, Level::Error, text)), None);
+    }
+
+    #[test]
+    fn a_callback_that_a_plugin_does_not_get_is_another_ones() {
+        let restricted = Plugin { capabilities: Some(vec!["g".into()]), ..plugin("a", "", "fg") };
+        let mut attribution = Attribution::new(MAIN, &[restricted, plugin("b", "", "fg")]);
+        let lines = [(WORKER, Level::Trace, "[host->vm] f(2, 1)"), (WORKER, Level::Error, "Function: f failed: x")];
+        check(&mut attribution, &lines, 1, Finding::Fault("Function: f failed: x".into()));
+    }
+
+    #[test]
+    fn a_vm_that_is_made_anew_is_that_of_the_plugin_that_failed() {
+        let again = |name| Plugin { failure: Failure::Reload, ..plugin(name, name, "f") };
+        let mut attribution = Attribution::new(MAIN, &[again("a"), again("b"), plugin("c", "c", "f")]);
+        let born = (WORKER, Level::Debug, "Thread-Local Wasm created 9 now active");
+        let lines = [
+            born,
+            born,
+            born,
+            (WORKER, Level::Info, "wasm log b b: stream"),
+            (WORKER, Level::Error, "Function: f failed: x"),
+            (WORKER, Level::Info, "wasm log c c: stream"),
+            born,
+            (WORKER, Level::Info, "wasm log: again"),
+        ];
+        check(&mut attribution, &lines, 1, log("again"));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_cases::protocol::{Plugin, Run};
-use pw_cases::scenario::Step;
-use serde_json::{Value, json};
+use pw_cases::scenario::{Failure, Step};
+use serde_json::{Map, Value, json};
 
 /// The ports that Envoy is told of. All are on loopback.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,8 @@ const BUFFER: u32 = 64 << 20;
 /// Larger than any body of a case, so that a piece of a body is one frame and one callback.
 const FRAME: u32 = 4 << 20;
 const DAY: &str = "86400s";
+/// Nothing is called so. It is allowed to every restricted plugin, because Envoy takes an empty list for no restriction.
+const NO_CAPABILITY: &str = "none";
 
 fn typed(kind: &str, mut value: Value) -> Value {
     value["@type"] = json!(format!("type.googleapis.com/{kind}"));
@@ -80,6 +82,11 @@ pub fn bootstrap(ports: &Ports, extensions: &[Value]) -> Value {
 /// Whether a scenario is about TCP connections.
 pub fn is_tcp(run: &Run) -> bool {
     run.steps.iter().any(|step| matches!(step, Step::Connect { .. }))
+}
+
+/// Whether plugins get another configuration in a scenario.
+pub fn is_reconfigured(run: &Run) -> bool {
+    run.steps.iter().any(|step| matches!(step, Step::Reconfigure { .. }))
 }
 
 /// The listener of a scenario.
@@ -130,12 +137,27 @@ fn plugin_config(plugin: &Plugin, root_id: &str, code: Value) -> Value {
     if !plugin.environment.is_empty() {
         vm["environment_variables"] = json!({ "key_values": plugin.environment });
     }
-    json!({
+    let mut config = json!({
         "name": plugin.name,
         "root_id": root_id,
         "vm_config": vm,
         "configuration": bytes(&plugin.configuration.0),
-    })
+        "failure_policy": failure_policy(plugin.failure),
+    });
+    if let Some(names) = &plugin.capabilities {
+        let allowed = names.iter().map(String::as_str).chain([NO_CAPABILITY]);
+        let allowed: Map<String, Value> = allowed.map(|name| (name.to_owned(), json!({}))).collect();
+        config["capability_restriction_config"] = json!({ "allowed_capabilities": allowed });
+    }
+    config
+}
+
+fn failure_policy(failure: Failure) -> &'static str {
+    match failure {
+        Failure::Closed => "FAIL_CLOSED",
+        Failure::Open => "FAIL_OPEN",
+        Failure::Reload => "FAIL_RELOAD",
+    }
 }
 
 /// A listener of the same worker thread that only answers pings: when it does, earlier work of the thread is done.
@@ -284,6 +306,21 @@ mod tests {
     #[test]
     fn a_lone_plugin_has_no_root_id() {
         assert_eq!(filters(&run(vec![plugin("a")]))[0]["typed_config"]["config"]["root_id"], "");
+    }
+
+    #[test]
+    fn what_a_plugin_may_do_and_what_becomes_of_its_faults() {
+        let config = |plugin| filters(&run(vec![plugin]))[0]["typed_config"]["config"].clone();
+        let free = config(plugin("a"));
+        assert_eq!((&free["failure_policy"], free.get("capability_restriction_config")), (&json!("FAIL_CLOSED"), None));
+        let restricted = |names: &[&str]| {
+            let capabilities = Some(names.iter().map(|name| (*name).to_owned()).collect());
+            config(Plugin { failure: Failure::Open, capabilities, ..plugin("a") })
+        };
+        let allowed = |names| restricted(names)["capability_restriction_config"]["allowed_capabilities"].clone();
+        assert_eq!(restricted(&[])["failure_policy"], "FAIL_OPEN");
+        assert_eq!(allowed(&["proxy_log"]), json!({ "proxy_log": {}, "none": {} }));
+        assert_eq!(allowed(&[]), json!({ "none": {} }));
     }
 
     #[test]

@@ -22,17 +22,19 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts Envoy. Its log lines, its end and the end of its log come through `inbox`.
+    /// Starts Envoy. What it does not need any more it drains for so many seconds, and then cuts off. Its log lines, its
+    /// end and the end of its log come through `inbox`.
     pub fn start(
         adapter: &Path,
         program: &Path,
         bootstrap: &Value,
+        drain: u32,
         inbox: &UnboundedSender<Incoming>,
     ) -> std::io::Result<Process> {
         let mut command = Command::from(guard::command(adapter, program));
         command.arg("--config-yaml").arg(bootstrap.to_string());
         command.args(["--concurrency", "1", "--disable-hot-restart"]);
-        command.args(["--drain-time-s", "0", "--drain-strategy", "immediate"]);
+        command.args(["--drain-time-s", &drain.to_string(), "--drain-strategy", "immediate"]);
         command.args(["--log-level", "warning", "--component-log-level", "wasm:trace"]);
         command.args(["--log-format", log::FORMAT, "--log-format-escaped"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);

@@ -8,9 +8,11 @@ mod sight;
 mod steps;
 mod tcp;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use pw_cases::data::Data;
 use pw_cases::protocol::Run;
 use pw_cases::scenario::Step;
 use pw_cases::transcript::Event;
@@ -60,7 +62,8 @@ pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
         deadline: Instant::now() + LIMIT + waits.sum(),
         attribution: Attribution::new(instance.process(), &run.plugins),
         instance,
-        run,
+        run: Cow::Borrowed(run),
+        listener: format!("scenario-{serial}"),
         events: Vec::new(),
         window: Window::default(),
         background: run.plugins.iter().any(|plugin| plugin.background),
@@ -79,7 +82,7 @@ pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
         metrics: None,
     };
     let mut reusable = false;
-    let ended = match stage.play(serial).await {
+    let ended = match stage.play(&run.steps).await {
         // What follows is not reported, but if it is the end of Envoy.
         Ok(()) => stage.clear().await.map(|cleared| reusable = cleared),
         Err(gone) => Err(gone),
@@ -96,7 +99,10 @@ pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
 
 struct Stage<'a> {
     instance: &'a mut Instance,
-    run: &'a Run,
+    /// With the plugins' latest configurations.
+    run: Cow<'a, Run>,
+    /// The listener's name.
+    listener: String,
     deadline: Instant,
     events: Vec<Event>,
     window: Window,
@@ -105,8 +111,8 @@ struct Stage<'a> {
     background: bool,
     /// Those are started.
     started: bool,
-    /// What the main thread's VMs logged, by VM and plugin: told of a plugin that was refused, and of one in
-    /// the background.
+    /// What the main thread's VMs logged, and how they failed, by VM and plugin: told of a plugin that was refused, and
+    /// of one in the background.
     beginning: Vec<(usize, usize, Event)>,
     /// What Envoy said of the main thread's VMs that failed.
     complaints: Vec<String>,
@@ -132,12 +138,11 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    async fn play(&mut self, serial: u64) -> Result<(), Gone> {
+    async fn play(&mut self, steps: &[Step]) -> Result<(), Gone> {
         if !self.start_background().await? {
             return Ok(());
         }
-        let name = format!("scenario-{serial}");
-        let listener = config::listener(&name, self.instance.ports(), self.run);
+        let listener = config::listener(&self.listener, self.instance.ports(), &self.run);
         let taken = self.update(vec![listener]).await?;
         self.settle().await?;
         if !taken {
@@ -145,7 +150,7 @@ impl Stage<'_> {
             return Ok(());
         }
         self.end_window();
-        for (index, step) in (0..).zip(&self.run.steps) {
+        for (index, step) in (0..).zip(steps) {
             self.events.push(Event::Step { index });
             self.act(step).await?;
             self.settle().await?;
@@ -184,8 +189,8 @@ impl Stage<'_> {
 
     /// Leaves Envoy as it was before. Returns whether that could be done.
     async fn clear(&mut self) -> Result<bool, Gone> {
-        if self.background {
-            // They are there as long as Envoy is.
+        if self.background || config::is_reconfigured(&self.run) {
+            // They, and what was replaced, are there as long as Envoy is.
             return Ok(false);
         }
         self.cut_pipes().await?;
@@ -220,22 +225,48 @@ impl Stage<'_> {
         self.settle().await
     }
 
+    /// Gives a plugin another configuration. Envoy puts a new chain of filters into the listener's place and drains the
+    /// old one, or keeps that.
+    async fn reconfigure(&mut self, plugin: &str, configuration: &Data) -> Result<(), Gone> {
+        let mut run = self.run.clone();
+        let plugins = run.to_mut().plugins.iter_mut().filter(|known| known.name == plugin);
+        plugins.for_each(|known| known.configuration = configuration.clone());
+        self.beginning.clear();
+        self.complaints.clear();
+        let listener = config::listener(&self.listener, self.instance.ports(), &run);
+        if self.update(vec![listener]).await? {
+            self.run = run;
+        } else {
+            self.settle().await?;
+            self.tell_refusal();
+        }
+        Ok(())
+    }
+
+    /// Tells that Envoy did not take the listener, and ends the run.
     fn refuse(&mut self) {
+        // Whether the worker began to start the plugins before the one that was refused is a matter of luck.
+        self.window.take();
+        self.tell_refusal();
+        self.end_window();
+    }
+
+    fn tell_refusal(&mut self) {
         let rejection = self.rejection.take().unwrap_or_else(|| "the listener was rejected".into());
         // It ends with the plugin's name, which may be the end of another's.
         let named = self.run.plugins.iter().enumerate().filter(|(_, plugin)| rejection.ends_with(&plugin.name));
         let refused = named.max_by_key(|(_, plugin)| plugin.name.len()).map_or(0, |(at, _)| at);
-        // It was tried in a base VM, then in a canary; the latest got furthest. Whether the worker began to start the
-        // plugins before it is a matter of luck, so that is left out.
-        self.window.take();
+        // It was tried in a base VM, then in a canary; the latest got furthest.
         let vm = self.beginning.iter().rev().find(|(_, plugin, _)| *plugin == refused).map(|(vm, ..)| *vm);
         for (_, _, event) in self.beginning.drain(..).filter(|(of, plugin, _)| Some(*of) == vm && *plugin == refused) {
-            self.window.push(event);
+            // The refusal tells of faults.
+            if !matches!(event, Event::Fault { .. }) {
+                self.window.push(event);
+            }
         }
         self.complaints.push(rejection);
         let plugin = self.run.plugins.get(refused).map(|plugin| plugin.name.clone()).unwrap_or_default();
         self.window.push(Event::Refused { plugin, reason: self.complaints.join("; ") });
-        self.end_window();
     }
 
     fn end_window(&mut self) {

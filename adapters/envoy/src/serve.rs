@@ -18,7 +18,7 @@ const ABI: [&str; 3] = ["0.1.0", "0.2.0", "0.2.1"];
 /// The longest time that a scenario may let pass, in milliseconds.
 const LONGEST: u64 = 30_000;
 
-const CAPABILITIES: [Capability; 12] = [
+const CAPABILITIES: [Capability; 15] = [
     Capability::Http,
     Capability::Tcp,
     Capability::ConcurrentStreams,
@@ -27,6 +27,9 @@ const CAPABILITIES: [Capability; 12] = [
     Capability::Grpc,
     Capability::Metrics,
     Capability::Background,
+    Capability::Failure,
+    Capability::Capabilities,
+    Capability::Reconfigure,
     Capability::Time,
     Capability::Environment,
     Capability::Faults,
@@ -99,7 +102,7 @@ impl Server {
             let reason = "plugins are on a listener of Envoy's, which takes HTTP or TCP, not both".into();
             return Response::Skipped { reason };
         }
-        if let Some(reason) = background_reason(run) {
+        if let Some(reason) = background_reason(run).or(rollout_reason(run)) {
             return Response::Skipped { reason: reason.into() };
         }
         match self.instance(run).await {
@@ -111,21 +114,19 @@ impl Server {
 
     /// The shared Envoy, or one of its own.
     async fn instance(&mut self, run: &Run) -> Result<Instance, Gone> {
-        let background: Vec<&Plugin> = run.plugins.iter().filter(|plugin| plugin.background).collect();
-        if !run.hazard
-            && background.is_empty()
+        if !wants_its_own(run)
             && let Some(mut instance) = self.shared.take()
             && instance.is_alive().await
         {
             return Ok(instance);
         }
-        Instance::start(&self.adapter, &self.program.path, &background, run.plugins.len() == 1).await
+        Instance::start(&self.adapter, &self.program.path, run).await
     }
 
     async fn run_on(&mut self, mut instance: Instance, run: &Run) -> Response {
         self.serial += 1;
         let outcome = run::run(&mut instance, run, self.serial).await;
-        if outcome.reusable && !run.hazard {
+        if outcome.reusable && !wants_its_own(run) {
             self.shared = Some(instance);
         }
         match outcome.error {
@@ -148,6 +149,26 @@ fn background_reason(run: &Run) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Why a scenario cannot be run because of the configurations that the operator gives, if it cannot.
+fn rollout_reason(run: &Run) -> Option<&'static str> {
+    let background = |step: &Step| {
+        let of = |name: &String| run.plugins.iter().any(|plugin| plugin.background && plugin.name == *name);
+        matches!(step, Step::Reconfigure { plugin, .. } if of(plugin))
+    };
+    if run.steps.iter().any(background) {
+        Some("a plugin in the background keeps the configuration that Envoy was started with")
+    } else if config::is_reconfigured(run) && run.steps.contains(&Step::Shutdown) {
+        Some("what was replaced is there until Envoy has drained it, which takes longer than a scenario")
+    } else {
+        None
+    }
+}
+
+/// Whether a scenario needs an Envoy that serves no other.
+fn wants_its_own(run: &Run) -> bool {
+    run.hazard || config::is_reconfigured(run) || run.plugins.iter().any(|plugin| plugin.background)
 }
 
 /// The time that a scenario lets pass, in milliseconds.

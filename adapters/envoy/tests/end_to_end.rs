@@ -64,6 +64,7 @@ fn plugin(name: &str, fields: &str) -> Plugin {
             (import "env" "proxy_grpc_call"
                 (func $grpc (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
             (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_buffer_bytes" (func $read (param i32 i32 i32 i32 i32) (result i32)))
             (import "env" "proxy_increment_metric" (func $increment (param i32 i64) (result i32)))
             (memory (export "memory") 1)
             (func (export "proxy_abi_version_0_2_1"))
@@ -212,6 +213,7 @@ fn scenarios_on_a_real_envoy() {
     grpc(&mut adapter);
     metrics(&mut adapter);
     background(&mut adapter, call);
+    rollout(&mut adapter);
 
     let trap = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable)"#;
     check(
@@ -329,4 +331,55 @@ fn background(adapter: &mut Adapter, call: &str) {
     };
     let endless = serde_json::to_string(&Request::Run(endless)).expect("it is plain data");
     assert!(matches!(adapter.ask(&endless), Response::Skipped { .. }));
+}
+
+/// Marks requests with the first letter of its configuration, and takes none that begins with a `!`.
+const CONFIGURED: &str = r#"
+    (func (export "proxy_on_configure") (param i32 i32) (result i32)
+        (drop (call $read (i32.const 7) (i32.const 0) (i32.const 1) (i32.const 32) (i32.const 36)))
+        (i32.ne (i32.load8_u (i32.const 4096)) (i32.const 33)))
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (call $log (i32.const 3) (i32.const 4096) (i32.const 1)))
+    (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+        (call $log (i32.const 4) (i32.const 4096) (i32.const 1)))"#;
+
+fn rollout(adapter: &mut Adapter) {
+    let reconfigure = |text: &str| Step::Reconfigure { plugin: "p".into(), configuration: Data::from(text) };
+    let steps = vec![
+        request(0, false),
+        reconfigure("b"),
+        request(1, true),
+        reconfigure("!"),
+        request(2, true),
+        Step::RequestBody { stream: 0, body: Data::from("body"), end_of_stream: true },
+        response(0, "200"),
+    ];
+    let configured = || Plugin { configuration: Data::from("a"), ..plugin("p", CONFIGURED) };
+    let expected = [
+        "step 0",
+        "p WARN a",
+        "upstream 0 headers - false",
+        "step 1",
+        "step 2",
+        "p WARN b",
+        "upstream 1 headers - true",
+        "step 3",
+        "p refused",
+        "step 4",
+        "p WARN b",
+        "upstream 2 headers - true",
+        "step 5",
+        // The VM is the same, and so is its memory.
+        "p ERROR b",
+        "upstream 0 body 4 true",
+        "step 6",
+        "client 0 headers 200 true",
+    ];
+    check(&adapter.run(vec![configured()], steps, false), &expected);
+    for (background, steps) in [(true, vec![reconfigure("b")]), (false, vec![reconfigure("b"), Step::Shutdown])] {
+        let plugins = vec![Plugin { background, ..configured() }];
+        let run = Run { id: "rollout".into(), abi: "0.2.1".into(), plugins, steps, hazard: false };
+        let run = serde_json::to_string(&Request::Run(run)).expect("it is plain data");
+        assert!(matches!(adapter.ask(&run), Response::Skipped { .. }));
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
-use pw_cases::protocol::Plugin;
+use pw_cases::protocol::{Plugin, Run};
 use serde_json::Value;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
@@ -19,11 +19,13 @@ use crate::process::Process;
 
 /// How long Envoy may take to start.
 const START: Duration = Duration::from_secs(30);
+/// Seconds that streams have to finish on what was replaced: longer than any scenario.
+const DRAIN: u32 = 600;
 
 impl Instance {
-    /// Starts Envoy with these plugins in the background, and waits until it serves; if there are such, it may have
-    /// died of them. `lone` says that the scenario has only one plugin.
-    pub async fn start(adapter: &Path, program: &Path, background: &[&Plugin], lone: bool) -> Result<Instance, Gone> {
+    /// Starts Envoy for a scenario, and waits until it serves; if there are plugins in the background, it may have died
+    /// of them.
+    pub async fn start(adapter: &Path, program: &Path, run: &Run) -> Result<Instance, Gone> {
         let failed = |error: std::io::Error| Gone::Broken(format!("failed to start {}: {error}", program.display()));
         let (sender, inbox) = unbounded_channel();
         let mut servers = Vec::new();
@@ -41,13 +43,16 @@ impl Instance {
             dead: reserved[3].port,
             admin: reserved[4].port,
         };
+        let background: Vec<&Plugin> = run.plugins.iter().filter(|plugin| plugin.background).collect();
+        let lone = run.plugins.len() == 1;
         let modules: Vec<Module> =
             background.iter().map(|plugin| Module::new(plugin)).collect::<Result<_, _>>().map_err(failed)?;
         let extensions = background.iter().zip(&modules);
         let extensions: Vec<Value> =
             extensions.map(|(plugin, module)| config::extension(plugin, lone, module.path())).collect();
         let bootstrap = config::bootstrap(&ports, &extensions);
-        let process = Process::start(adapter, program, &bootstrap, &sender).map_err(failed)?;
+        let drain = if config::is_reconfigured(run) { DRAIN } else { 0 };
+        let process = Process::start(adapter, program, &bootstrap, drain, &sender).map_err(failed)?;
         let mut instance = Instance {
             process,
             ports,

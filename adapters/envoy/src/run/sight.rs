@@ -57,7 +57,10 @@ impl Stage<'_> {
                 let event = Event::Log { plugin: name(), level: level.name().into(), message };
                 if main { self.beginning.push((vm, plugin, event)) } else { self.window.push(event) }
             }
-            Finding::Fault(reason) if main => self.complaints.push(reason),
+            Finding::Fault(reason) if main => {
+                self.beginning.push((vm, plugin, Event::Fault { plugin: name(), reason: reason.clone() }));
+                self.complaints.push(reason);
+            }
             Finding::Fault(reason) => self.window.push(Event::Fault { plugin: name(), reason }),
             Finding::Born => self.vms += 1,
             Finding::Gone(left) => self.vms = left,

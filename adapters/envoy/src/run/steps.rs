@@ -99,9 +99,7 @@ impl Stage<'_> {
             | Step::GrpcMessage { .. }
             | Step::GrpcClose { .. }
             | Step::GrpcReset { .. } => {}
-            Step::Reconfigure { .. } => {
-                return Err(Gone::Broken("the adapter cannot give another configuration".into()));
-            }
+            Step::Reconfigure { plugin, configuration } => self.reconfigure(plugin, configuration).await?,
             Step::ForeignCall { .. } => return Err(Gone::Broken("Envoy cannot call foreign functions".into())),
         }
         Ok(())

@@ -1,0 +1,26 @@
+(module
+  (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_shared_data" (func $load (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_shared_data" (func $store (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "x-crash")
+  (data (i32.const 32) "x-in-memory")
+  (data (i32.const 48) "0")
+  (data (i32.const 64) "x-shared")
+  (data (i32.const 80) "none")
+  (func (export "$marker"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
+  ;; Counts requests in its memory and marks them with the number, and with what is shared; traps at one with x-crash,
+  ;; and shares its value before.
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (if (i32.eqz (call $get (i32.const 0) (i32.const 16) (i32.const 7) (i32.const 100) (i32.const 104)))
+      (then
+        (drop (call $store (i32.const 64) (i32.const 8) (i32.load (i32.const 100)) (i32.load (i32.const 104)) (i32.const 0)))
+        (unreachable)))
+    (i32.store8 (i32.const 48) (i32.add (i32.load8_u (i32.const 48)) (i32.const 1)))
+    (drop (call $add (i32.const 0) (i32.const 32) (i32.const 11) (i32.const 48) (i32.const 1)))
+    (if (i32.eqz (call $load (i32.const 64) (i32.const 8) (i32.const 100) (i32.const 104) (i32.const 108)))
+      (then (drop (call $add (i32.const 0) (i32.const 64) (i32.const 8)
+        (i32.load (i32.const 100)) (i32.load (i32.const 104))))))
+    (i32.const 0)))
