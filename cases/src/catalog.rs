@@ -1,9 +1,10 @@
-//! Finds case files and reads them. The only part of this crate that touches files.
+//! Finds case files and reads them, and adds what is derived. The only part of this crate that touches files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::case::Case;
+use crate::derive;
 use crate::format::{self, Error};
 
 /// The catalog of the checkout that this was built in.
@@ -11,7 +12,14 @@ pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog")
 }
 
-/// All cases below `folder`, sorted by id; ids are paths below it.
+/// The catalog in `folder`, hand-written cases first, with those that are derived from the ABI table.
+pub fn whole(folder: &Path) -> (Vec<Case>, Vec<Error>) {
+    let (cases, errors) = load(folder);
+    let (derived, derived_errors) = derive::cases();
+    ([cases, derived].concat(), [errors, derived_errors].concat())
+}
+
+/// All cases in files below `folder`, sorted by id; ids are paths below it.
 pub fn load(folder: &Path) -> (Vec<Case>, Vec<Error>) {
     let mut cases = Vec::new();
     let mut errors = Vec::new();

@@ -213,9 +213,19 @@ impl Judging<'_> {
     }
 }
 
+/// The numbers that the scripts kept, and the contexts of the first plugin: its own, and the latest of a stream.
 fn saved(lowered: &Lowered, transcript: &Transcript) -> Saved {
     let mut saved = Saved::new();
+    let first = lowered.scenario.plugins.first().map(|plugin| plugin.name.as_str());
     for event in &transcript.events {
+        if let Event::Callback { plugin, name, args } = event
+            && name == "proxy_on_context_create"
+            && Some(plugin.as_str()) == first
+            && let [context, parent, ..] = args[..]
+        {
+            let name = if parent == 0 { "plugin_context" } else { "stream_context" };
+            saved.insert(name.to_owned(), context.into());
+        }
         let Event::Call { action: Some(action), returned, .. } = event else { continue };
         let Some(check) = lowered.calls.iter().find(|check| check.action == *action) else { continue };
         for (value, name) in &check.save {

@@ -5,6 +5,7 @@
 pub mod case;
 pub mod catalog;
 pub mod data;
+pub mod derive;
 pub mod format;
 pub mod judge;
 pub mod known;

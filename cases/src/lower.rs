@@ -88,6 +88,7 @@ fn lower_plugin(plugin: &Plugin, script: Script, version: Version) -> Read<scena
         vm_configuration: plugin.vm_configuration.clone(),
         configuration: plugin.configuration.clone(),
         background: plugin.background,
+        limits: plugin.limits.iter().cloned().collect(),
         failure: plugin.failure,
         capabilities: plugin.capabilities.clone(),
         environment: plugin.environment.iter().cloned().collect(),
@@ -138,6 +139,11 @@ impl<'a> Lowering<'a> {
                 let meant = meant(name, known.into_iter());
                 return does.callback.complain(format!("no callback `{name}` in ABI v{}{meant}", self.version));
             };
+            if row.section == "integration" && row.name != probe::INITIALIZE {
+                return does
+                    .callback
+                    .complain(format!("the probe has no `{name}`: give the plugin a module of its own"));
+            }
             let entries = &mut self.scripts[plugin].entries[callback];
             let place = *places.entry((plugin, callback)).or_insert_with(|| {
                 entries.push(Entry::default());
@@ -248,7 +254,10 @@ impl<'a> Lowering<'a> {
     }
 
     fn lanes(&self, line: usize, row: &'static Function, args: &[(String, Node)]) -> Read<(Vec<Lane>, Vec<Out>)> {
-        let known = |name: &str| row.params.iter().any(|param| param.name == name || param.lanes.contains(&name));
+        let is_given = |param: &Param| !param.out && param.kind != Kind::Address;
+        let known = |name: &str| {
+            row.params.iter().any(|param| param.lanes.contains(&name) || is_given(param) && param.name == name)
+        };
         if let Some((name, node)) = args.iter().find(|(name, _)| !known(name)) {
             let names = row.params.iter().map(|param| param.name);
             return node.complain(format!("{} has no parameter `{name}`{}", row.name, meant(name, names)));

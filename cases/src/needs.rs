@@ -21,6 +21,9 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
     if scenario.plugins.iter().any(|plugin| plugin.failure != Failure::Closed) {
         needs.insert(Capability::Failure);
     }
+    if scenario.plugins.iter().any(|plugin| !plugin.limits.is_empty()) {
+        needs.insert(Capability::Limits);
+    }
     if scenario.plugins.iter().any(|plugin| plugin.capabilities.is_some()) {
         needs.insert(Capability::Capabilities);
     }

@@ -13,6 +13,8 @@ use crate::script::{self, HEAP_END, MEMORY_END, PAGES, PLUGIN_CONTEXT, SCRIPT, S
 
 const REGISTERS: u32 = 0x400;
 const LANES: u32 = 0x800;
+/// The one start function that a script can be about.
+pub(crate) const INITIALIZE: &str = "_initialize";
 
 /// The probe's module without a script: which parts of the table it has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +22,8 @@ pub struct Template {
     version: Version,
     without: Vec<&'static str>,
     allocators: Vec<&'static str>,
+    /// The exports other than callbacks proper that the script has something for.
+    scripted: Vec<&'static str>,
     functions: Vec<&'static str>,
 }
 
@@ -38,7 +42,10 @@ impl Template {
 
     fn new(script: &Script) -> Template {
         let Script { version, without, allocators, .. } = script.clone();
-        Template { version, without, allocators, functions: Vec::new() }
+        let is_other = |row: &Callback| ["integration", "memory_management"].contains(&row.section);
+        let scripted = script::callbacks().zip(&script.entries);
+        let scripted = scripted.filter(|(row, entries)| is_other(row) && !entries.is_empty()).map(|(row, _)| row.name);
+        Template { version, without, allocators, scripted: scripted.collect(), functions: Vec::new() }
     }
 
     /// The module's text, with the script's bytes in its memory if there are any.
@@ -79,7 +86,13 @@ impl Template {
             "integration" if name == self.version.marker() => {
                 let _ = writeln!(text, "(func (export \"{name}\"))");
             }
+            "integration" if name == INITIALIZE && self.scripted.contains(&name) => {
+                callback(text, number, row, self.version);
+            }
             "integration" => {}
+            "memory_management" if self.allocators.contains(&name) && self.scripted.contains(&name) => {
+                scripted_allocator(text, number, name);
+            }
             "memory_management" if self.allocators.contains(&name) => {
                 let _ = writeln!(text, "(export \"{name}\" (func $allocate))");
             }
@@ -136,6 +149,18 @@ fn callback(text: &mut String, number: usize, row: &Callback, version: Version) 
     let drop = if row.result.is_some() { "" } else { " (drop)" };
     let run = format!("(call $run (i32.const {number}) (i32.const {}) (i32.const {default}))", params.len());
     let _ = writeln!(text, " {run}{drop})");
+}
+
+/// An allocator that does what the script says before it answers. It runs within a call that the host has not ended, and so
+/// leaves the heap as that needs it.
+fn scripted_allocator(text: &mut String, number: usize, name: &str) {
+    let _ = writeln!(
+        text,
+        "(func (export \"{name}\") (param $size i32) (result i32) (local $place i32) (local $heap_before i32) \
+         (local.set $place (call $allocate (local.get $size))) (local.set $heap_before (global.get $heap)) \
+         (drop (call $run (i32.const {number}) (i32.const 0) (i32.const 0))) \
+         (global.set $heap (local.get $heap_before)) (local.get $place))"
+    );
 }
 
 /// What does not depend on the table. Numbers are written as hex digits, the highest first.

@@ -60,6 +60,9 @@ pub struct Plugin {
     pub configuration: crate::data::Data,
     /// It is on no stream.
     pub background: bool,
+    /// The limits that are not the host's own, by name; see [`crate::scenario::LIMITS`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, u64>,
     /// What the host does when it faults.
     pub failure: Failure,
     /// The host functions that it may call and the callbacks that it gets; none means all.
@@ -132,6 +135,8 @@ pub enum Capability {
     Background,
     /// Failing open, and starting plugins again.
     Failure,
+    /// Limiting what a plugin may fill.
+    Limits,
     /// Restricting what a plugin may call and which callbacks it gets.
     Capabilities,
     /// Giving a plugin another configuration while the host runs.
@@ -162,6 +167,7 @@ impl Capability {
             Capability::Metrics => ("metrics", "cannot tell the metrics of plugins"),
             Capability::Background => ("background", "cannot run plugins that are on no stream"),
             Capability::Failure => ("failure", "cannot fail open or start plugins again"),
+            Capability::Limits => ("limits", "cannot limit what plugins may fill"),
             Capability::Capabilities => ("capabilities", "cannot restrict what plugins may call"),
             Capability::Reconfigure => ("reconfigure", "cannot give plugins another configuration while it runs"),
             Capability::Time => ("time", "cannot let time pass"),

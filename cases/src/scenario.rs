@@ -33,6 +33,8 @@ pub struct Plugin {
     pub configuration: Data,
     /// It is on no stream.
     pub background: bool,
+    /// The limits that are not the host's own, by name; see [`LIMITS`].
+    pub limits: BTreeMap<String, u64>,
     /// What the host does when it faults.
     pub failure: Failure,
     /// The host functions that it may call and the callbacks that it gets; none means all.
@@ -42,6 +44,25 @@ pub struct Plugin {
     /// The module.
     pub guest: Guest,
 }
+
+/// What of a plugin a host may be told to limit: bytes of memory; entries of a table; lines and bytes of log per
+/// callback; bytes of a body that is held; bytes of a map of fields; bytes of shared data of a VM id; bytes of items in a
+/// queue; queues; metrics; calls in flight; contexts that wait for their end; bytes of properties of a stream.
+pub const LIMITS: [&str; 13] = [
+    "memory",
+    "table_elements",
+    "log_lines",
+    "log_bytes",
+    "held",
+    "fields",
+    "shared_data",
+    "queue",
+    "queues",
+    "metrics",
+    "calls",
+    "pending",
+    "properties",
+];
 
 /// What a host does when a plugin faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

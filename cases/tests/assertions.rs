@@ -93,3 +93,34 @@ fn a_scripted_trap_excuses_its_plugin_alone() {
     let findings = judge(&case, &lowered, &Transcript { events }).findings;
     assert_eq!(findings.iter().map(|finding| finding.actual.as_str()).collect::<Vec<_>>(), ["two: trapped"]);
 }
+
+#[test]
+fn arguments_are_compared_with_the_first_plugins_contexts() {
+    #[track_caller]
+    fn check(context: &str, seen: u32, holds: bool) {
+        let plugins =
+            "[[plugin]]\nname = \"one\"\nmodule = \"m.wat\"\n[[plugin]]\nname = \"two\"\nmodule = \"m.wat\"\n";
+        let expect = format!(
+            "[expect]\narguments = [{{ callback = \"proxy_on_log\", context_id = {{ same_as = \"{context}\" }} }}]\n"
+        );
+        let case = read(&format!("{plugins}{expect}")).unwrap_or_else(|error| panic!("{error}"));
+        let lowered = case.lower(Version::V0_2_1).unwrap_or_else(|error| panic!("{error:?}"));
+        let called = |plugin: &str, name: &str, args: &[u32]| Event::Callback {
+            plugin: plugin.to_owned(),
+            name: name.to_owned(),
+            args: args.to_vec(),
+        };
+        let mut events: Vec<Event> =
+            [("one", [1, 0]), ("two", [4, 0]), ("one", [2, 1]), ("one", [3, 1]), ("two", [5, 4])]
+                .map(|(plugin, args)| called(plugin, "proxy_on_context_create", &args))
+                .into();
+        events.push(called("one", "proxy_on_log", &[seen]));
+        let found = judge(&case, &lowered, &Transcript { events }).findings;
+        assert_eq!(found.is_empty(), holds, "{context} {seen}: {found:?}");
+    }
+    check("plugin_context", 1, true);
+    check("plugin_context", 4, false);
+    check("stream_context", 3, true);
+    check("stream_context", 2, false);
+    check("stream_context", 5, false);
+}

@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use bare::Bare;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use pw_host::{Engine, Fields, Limits, Module, Piece, PluginConfig, PluginId, Proxy, ProxyConfig, StreamInfo};
+use pw_host::{Engine, Fields, Metering, Module, Piece, PluginConfig, PluginId, Proxy, ProxyConfig, StreamInfo};
 
 const HEADERS: [(&str, &str); 8] = [
     (":method", "GET"),
@@ -45,7 +45,7 @@ fn bare_headers() -> Vec<(Vec<u8>, Vec<u8>)> {
 
 fn benches(criterion: &mut Criterion) {
     let wasm = wat::parse_str(include_str!("plugin.wat")).expect("the text is a module");
-    let engine = Engine::new(Limits::default()).expect("wasmtime runs here");
+    let engine = Engine::new(Metering::None).expect("wasmtime runs here");
     let module = Module::new(&engine, &wasm).expect("the module is a plugin");
     let bare = Bare::new(&wasm).expect("the module links");
     let fields = Fields::from(HEADERS);

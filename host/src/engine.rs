@@ -1,41 +1,47 @@
-//! Owns wasmtime's configuration: what compiles modules, and what bounds a plugin. Touches no state.
+//! Owns wasmtime's configuration: what compiles modules, and how time is measured. Touches no state.
 
 use wasmtime::{Config, Engine as WasmEngine};
 
 use crate::module::{ModuleError, invalid};
 
+/// Bytes of stack that a call into a plugin may use before it faults: wasmtime's own choice, which the threads of most
+/// proxies can spare.
+const STACK: usize = 512 << 10;
+
 /// Compiles modules; shared by all plugins of a process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(crate) wasm: WasmEngine,
-    pub(crate) limits: Limits,
+    pub(crate) metering: Metering,
 }
 
-/// What bounds a plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// How many units of wasmtime's fuel, about one per instruction, each call into the plugin may burn. None does not
-    /// count, which is faster.
-    pub fuel: Option<u64>,
-    /// How many bytes its memory may grow to; it has no more than one.
-    pub memory: usize,
-}
-
-impl Default for Limits {
-    /// No fuel is counted; memory is bounded by the 1 GiB that Envoy grants too.
-    fn default() -> Limits {
-        Limits { fuel: None, memory: 1 << 30 }
-    }
+/// How the time of calls into plugins is bounded. See [`Limits`](crate::Limits) for how much of it there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metering {
+    /// Not at all, which is fastest: for plugins that are trusted.
+    #[default]
+    None,
+    /// By counting instructions: a run takes the same course every time.
+    Fuel,
+    /// By the clock: somebody calls [`Engine::tick`] at an interval, from another thread. For a proxy at work.
+    Epochs,
 }
 
 impl Engine {
-    /// An engine whose plugins have these limits.
+    /// An engine that bounds the time of calls into plugins in some way.
     ///
     /// Fails where wasmtime does not support the machine.
-    pub fn new(limits: Limits) -> Result<Engine, wasmtime::Error> {
+    pub fn new(metering: Metering) -> Result<Engine, wasmtime::Error> {
         let mut config = Config::new();
-        config.consume_fuel(limits.fuel.is_some());
-        Ok(Engine { wasm: WasmEngine::new(&config)?, limits })
+        config.consume_fuel(metering == Metering::Fuel);
+        config.epoch_interruption(metering == Metering::Epochs);
+        config.max_wasm_stack(STACK);
+        Ok(Engine { wasm: WasmEngine::new(&config)?, metering })
+    }
+
+    /// Lets one tick of [`Metering::Epochs`] pass. May be called from any thread, while plugins run.
+    pub fn tick(&self) {
+        self.wasm.increment_epoch();
     }
 
     /// Checks that a module is valid WebAssembly, its code too, without compiling it.

@@ -13,6 +13,9 @@ pub struct Fields {
     spans: Vec<Span>,
 }
 
+/// From so many bytes on it is worth looking for what can be left out.
+const LARGE: usize = 64 << 10;
+
 /// Where a field's name and value lie.
 #[derive(Clone, Copy)]
 struct Span {
@@ -48,6 +51,9 @@ impl Fields {
 
     /// Adds a field at the end; its name becomes lower-case.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
+        if self.text.len() > LARGE {
+            self.tidy();
+        }
         planted!(DuplicatesFolded => self.remove(name));
         let place = self.put(name);
         self.text[place.0..place.1].make_ascii_lowercase();
@@ -57,6 +63,9 @@ impl Fields {
 
     /// Puts a value in the place of a name's first, and removes its others; adds it if there is none.
     pub fn replace(&mut self, name: &[u8], value: &[u8]) {
+        if self.text.len() > LARGE {
+            self.tidy();
+        }
         let Some(first) = self.find(name) else { return self.add(name, value) };
         let old = self.spans[first].value;
         self.spans[first].value = if value.len() <= old.1 - old.0 {
@@ -79,6 +88,22 @@ impl Fields {
         self.spans.retain(|span| !text[span.name.0..span.name.1].eq_ignore_ascii_case(name));
     }
 
+    /// How many bytes of names and values the map has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
+    /// Whether there is room for a field, perhaps in the place of those of its name, in so many bytes.
+    pub(crate) fn has_room(&self, name: &[u8], value: &[u8], replaces: bool, most: usize) -> bool {
+        let more = name.len() + value.len();
+        if self.text.len() + more <= most {
+            return true;
+        }
+        let stays = |(known, _): &(&[u8], &[u8])| !replaces || !known.eq_ignore_ascii_case(name);
+        let others: usize = self.iter().filter(stays).map(|(name, value)| name.len() + value.len()).sum();
+        others + more <= most
+    }
+
     /// The size of the map when serialised, in bytes.
     pub(crate) fn serialized_size(&self) -> usize {
         pw_abi::pairs::size(self.iter())
@@ -91,6 +116,13 @@ impl Fields {
 
     fn slice(&self, (start, end): (usize, usize)) -> &[u8] {
         &self.text[start..end]
+    }
+
+    /// Leaves out what was replaced or removed, if that is most of a large map.
+    fn tidy(&mut self) {
+        if self.bytes() < self.text.len() / 2 {
+            *self = self.iter().collect();
+        }
     }
 
     fn put(&mut self, text: &[u8]) -> (usize, usize) {

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use wasmtime::{AsContextMut, Instance, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
+use crate::limits::Limits;
 use crate::module::{Module, one_line};
 use crate::planted::planted;
 use crate::state::State;
+use crate::{Metering, PluginConfig};
 
-/// How many tables a plugin may have, and with how many entries: far more than compilers make, and yet host memory
-/// that a plugin can fill.
+/// How many tables a plugin may have: more than compilers make.
 const TABLES: usize = 16;
-const TABLE_ELEMENTS: usize = 1_000_000;
 
 /// What the store of an instance holds.
 pub(crate) struct Data {
@@ -102,7 +102,7 @@ enum Export {
 pub(crate) struct Guest {
     store: Store<Data>,
     exports: Vec<Option<Export>>,
-    fuel: Option<u64>,
+    budget: (Metering, Limits),
 }
 
 /// The guest ended in the middle of something.
@@ -114,23 +114,19 @@ pub(crate) struct Trap {
 
 impl Guest {
     /// Instantiates a module and runs its start functions: `_initialize` and then `main`, or `_start`.
-    pub(crate) fn start(
-        module: &Module,
-        capabilities: Option<&BTreeSet<String>>,
-        state: &mut Option<Box<State>>,
-    ) -> Result<Guest, Trap> {
+    pub(crate) fn start(module: &Module, config: &PluginConfig, state: &mut Option<Box<State>>) -> Result<Guest, Trap> {
         let limits = StoreLimitsBuilder::new()
-            .memory_size(module.engine.limits.memory)
+            .memory_size(config.limits.memory)
             .memories(1)
             .tables(TABLES)
-            .table_elements(TABLE_ELEMENTS)
+            .table_elements(config.limits.table_elements)
             .build();
-        let capabilities = capabilities.cloned();
+        let capabilities = config.capabilities.clone();
         let data = Data { state: None, memory: None, allocator: None, allocating: false, capabilities, limits };
         let mut store = Store::new(&module.engine.wasm, data);
         store.limiter(|data| &mut data.limits);
-        let fuel = module.engine.limits.fuel;
-        let mut guest = Guest { store, exports: Vec::new(), fuel };
+        let budget = (module.engine.metering, config.limits);
+        let mut guest = Guest { store, exports: Vec::new(), budget };
         let instance = guest.run("the start section", state, |guest| guest.instantiate(module))?;
         let reactor = instance.get_func(&mut guest.store, "_initialize").is_some();
         let names: &[&str] = if reactor { &["_initialize", "main"] } else { &["_start"] };
@@ -206,8 +202,10 @@ impl Guest {
         state: &mut Option<Box<State>>,
         run: impl FnOnce(&mut Guest) -> wasmtime::Result<T>,
     ) -> Result<T, Trap> {
-        if let Some(fuel) = self.fuel {
-            let _ = self.store.set_fuel(fuel);
+        match self.budget {
+            (Metering::None, _) => {}
+            (Metering::Fuel, limits) => drop(self.store.set_fuel(limits.fuel)),
+            (Metering::Epochs, limits) => self.store.set_epoch_deadline(limits.epochs),
         }
         self.store.data_mut().state = state.take();
         let result = run(self);

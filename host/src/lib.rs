@@ -4,7 +4,7 @@
 //! randomness is a seed, and so a run can be repeated to the byte.
 //!
 //! ```
-//! use pw_host::{Effect, Engine, Fields, Limits, Module, Piece, PluginConfig, Proxy, ProxyConfig, StreamInfo};
+//! use pw_host::{Effect, Engine, Fields, Metering, Module, Piece, PluginConfig, Proxy, ProxyConfig, StreamInfo};
 //!
 //! // A plugin, here as text: it adds a header to every request.
 //! let wasm = wat::parse_str(r#"(module
@@ -17,7 +17,7 @@
 //!     (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
 //!         (call $add (i32.const 0) (i32.const 16) (i32.const 8) (i32.const 24) (i32.const 8))))"#)?;
 //!
-//! let engine = Engine::new(Limits::default())?;
+//! let engine = Engine::new(Metering::None)?;
 //! let module = Module::new(&engine, &wasm)?;
 //! let mut proxy = Proxy::new(ProxyConfig::default());
 //! let plugin = proxy.add_plugin(&module, PluginConfig::default())?;
@@ -54,6 +54,7 @@ mod engine;
 mod fields;
 mod guest;
 mod interface;
+mod limits;
 mod linker;
 mod memory;
 mod module;
@@ -66,9 +67,10 @@ mod state;
 mod value;
 
 pub use effect::{Effect, GrpcCallId, Piece};
-pub use engine::{Engine, Limits};
+pub use engine::{Engine, Metering};
 pub use fields::Fields;
 pub use interface::{Export, Import, Interface, Item, Signature};
+pub use limits::Limits;
 pub use module::{Module, ModuleError};
 pub use observer::Observer;
 #[cfg(feature = "planted")]

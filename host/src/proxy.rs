@@ -17,6 +17,7 @@ use pw_abi::{LogLevel, Status};
 
 use crate::effect::Effect;
 use crate::guest::{Guest, On};
+use crate::limits::Limits;
 use crate::module::Module;
 use crate::observer::Observer;
 use crate::policy::FailurePolicy;
@@ -36,6 +37,8 @@ pub struct ProxyConfig {
     pub log_level: LogLevel,
     /// The upstreams that plugins may call; none lets them call any.
     pub upstreams: Option<Vec<String>>,
+    /// How many plugins there may be at a time, running or about to be restarted. Ten thousand: each has a VM.
+    pub plugins: usize,
     /// The functions that plugins may call by name, beyond the ABI's own.
     pub foreign_functions: BTreeMap<String, ForeignFunction>,
 }
@@ -71,6 +74,7 @@ impl Default for ProxyConfig {
             seed: 0,
             log_level: LogLevel::INFO,
             upstreams: Some(Vec::new()),
+            plugins: 10_000,
             foreign_functions: BTreeMap::new(),
         }
     }
@@ -91,6 +95,8 @@ pub struct PluginConfig {
     pub vm_configuration: Vec<u8>,
     /// Its environment variables: names and values.
     pub environment: Vec<(String, String)>,
+    /// What bounds it.
+    pub limits: Limits,
     /// What happens when it faults.
     pub failure: FailurePolicy,
     /// The host functions that it may call and the callbacks that it gets, by name; none restricts it to nothing. A
@@ -165,6 +171,8 @@ pub struct HttpCallId(pub(crate) u64);
 /// Why a plugin was not started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StartError {
+    /// The proxy has as many plugins as it may have.
+    TooMany,
     /// A function of the start trapped; in one line.
     Trap(String),
     /// `proxy_on_vm_start` returned false.
@@ -176,6 +184,7 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StartError::TooMany => f.write_str("the proxy has as many plugins as it may have"),
             StartError::Trap(reason) => f.write_str(reason),
             StartError::VmStart => f.write_str("proxy_on_vm_start returned false"),
             StartError::Configure => f.write_str("proxy_on_configure returned false"),

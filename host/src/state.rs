@@ -18,6 +18,7 @@ pub(crate) use self::stream::{Direction, Filter, LocalResponse, Message, Phase, 
 use crate::effect::{Effect, GrpcCallId};
 use crate::fields::Fields;
 use crate::guest::On;
+use crate::limits::Limits;
 use crate::observer::Observer;
 use crate::policy::Revival;
 use crate::rules::Rules;
@@ -69,6 +70,8 @@ pub(crate) struct Queue {
     pub(crate) vm_id: String,
     pub(crate) name: Vec<u8>,
     pub(crate) items: VecDeque<Bytes>,
+    /// Bytes of all items.
+    pub(crate) size: usize,
     /// Who is told of items.
     pub(crate) readers: Vec<PluginId>,
 }
@@ -80,8 +83,14 @@ pub(crate) struct Metric {
     pub(crate) value: u64,
 }
 
-/// The values of a VM id, by key, with their compare-and-swap values.
-pub(crate) type SharedData = BTreeMap<Vec<u8>, (Bytes, u32)>;
+/// What a VM id shares.
+#[derive(Default)]
+pub(crate) struct SharedData {
+    /// Values with their compare-and-swap values.
+    pub(crate) values: BTreeMap<Vec<u8>, (Bytes, u32)>,
+    /// Bytes of keys and values.
+    pub(crate) size: usize,
+}
 
 /// A plugin and the VM that it lives in.
 pub(crate) struct Plugin {
@@ -92,6 +101,7 @@ pub(crate) struct Plugin {
     pub(crate) vm_configuration: Bytes,
     /// `NAME=value` and a NUL each.
     pub(crate) environment: Vec<Vec<u8>>,
+    pub(crate) limits: Limits,
     pub(crate) rules: Rules,
     pub(crate) contexts: BTreeMap<u32, Context>,
     pub(crate) next_context: u32,
@@ -150,6 +160,8 @@ pub(crate) struct Active {
     pub(crate) context: u32,
     /// The stream of the effective context, and the place in its chain.
     pub(crate) stream: Option<(usize, usize)>,
+    /// Lines and bytes that the callback has logged.
+    pub(crate) logged: (usize, usize),
     /// What the callback is about, if it is not a stream.
     pub(crate) subject: Option<Subject>,
 }
@@ -199,6 +211,10 @@ impl State {
         self.shared_data.entry(vm_id).or_default()
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.plugins[self.active.plugin.0].limits
+    }
+
     pub(crate) fn rules(&self) -> Rules {
         self.plugins[self.active.plugin.0].rules
     }
@@ -220,8 +236,21 @@ impl State {
     }
 
     pub(crate) fn log(&mut self, level: LogLevel, message: Bytes) {
-        if level >= self.config.log_level {
-            self.effects.push_back(Effect::Log { plugin: self.active.plugin, level, message });
+        if level < self.config.log_level {
+            return;
+        }
+        let plugin = self.active.plugin;
+        let limits = self.plugins[plugin.0].limits;
+        let (lines, bytes) = &mut self.active.logged;
+        let most = *lines >= limits.log_lines || bytes.saturating_add(message.len()) > limits.log_bytes;
+        if !most {
+            *lines += 1;
+            *bytes += message.len();
+            self.effects.push_back(Effect::Log { plugin, level, message });
+        } else if *lines != usize::MAX {
+            *lines = usize::MAX;
+            let message = Bytes::from_static(b"the callback logs more than it may: the rest is dropped");
+            self.effects.push_back(Effect::Log { plugin, level: LogLevel::WARN, message });
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use pw_host::{
-    Effect, Engine, Fields, HttpCallId, Limits, Module, Piece, PluginConfig, PluginId, Proxy, ProxyConfig, StartError,
-    StreamId, StreamInfo,
+    Effect, Engine, Fields, HttpCallId, Metering, Module, Piece, PluginConfig, PluginId, Proxy, ProxyConfig,
+    StartError, StreamId, StreamInfo,
 };
 
 /// What the plugins here have in common: `say` logs a number, `ask` makes an HTTP call, `queue` is their queue.
@@ -38,14 +38,14 @@ const COMMON: &str = r#"
         (i32.load (i32.const 8)))
 "#;
 
-fn module(limits: Limits, body: &str) -> Module {
+fn module(metering: Metering, body: &str) -> Module {
     let headers: [(&[u8], &[u8]); 3] = [(b":method", b"GET"), (b":path", b"/"), (b":authority", b"upstream")];
     let headers = pw_abi::pairs::encode(headers);
     let data: String = headers.iter().map(|byte| format!("\\{byte:02x}")).collect();
     let common = COMMON.replace("HEADERS", &headers.len().to_string());
     let text = format!("(module {common} (data (i32.const 64) \"{data}\") {body})");
     let wasm = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
-    let engine = Engine::new(limits).unwrap_or_else(|error| panic!("{error}"));
+    let engine = Engine::new(metering).unwrap_or_else(|error| panic!("{error}"));
     Module::new(&engine, &wasm).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -54,7 +54,7 @@ fn proxy() -> Proxy {
 }
 
 fn add(proxy: &mut Proxy, body: &str) -> Result<PluginId, StartError> {
-    proxy.add_plugin(&module(Limits::default(), body), PluginConfig::default())
+    proxy.add_plugin(&module(Metering::None, body), PluginConfig::default())
 }
 
 #[track_caller]
@@ -344,7 +344,7 @@ fn a_function_with_the_sdks_type_is_restricted_in_an_allocator_too() {
             (drop (call $configuration (i32.const 8) (i32.const 12)))
             (drop (call $log (i32.const 2) (i32.const 0) (i32.const 4)))
             (i32.const 1)))"#;
-    let engine = Engine::new(Limits::default()).unwrap_or_else(|error| panic!("{error}"));
+    let engine = Engine::new(Metering::None).unwrap_or_else(|error| panic!("{error}"));
     let wasm = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
     let module = Module::new(&engine, &wasm).unwrap_or_else(|error| panic!("{error}"));
     let mut proxy = proxy();

@@ -49,7 +49,7 @@ pub enum Command {
     Abi(AbiArgs),
     /// Tell how much of the specification the catalog checks
     Coverage(CoverageArgs),
-    /// Make badges and the matrix of hosts from records
+    /// Make badges, the matrix of hosts and the questions to the specification from records
     Report(ReportArgs),
     /// List the compiled plugins of the catalog, check that they come from their sources, or rebuild them
     Plugins(PluginsArgs),
@@ -186,6 +186,9 @@ pub struct AbiArgs {
 /// See [`Command::Coverage`].
 #[derive(Clone, Debug, Args)]
 pub struct CoverageArgs {
+    /// Records of runs, one per host: tells on which host the covering cases hold
+    #[arg(value_name = "FILE.jsonl")]
+    pub records: Vec<PathBuf>,
     /// Print an array of objects, one per promise and version
     #[arg(long)]
     pub json: bool,
@@ -200,7 +203,7 @@ pub struct ReportArgs {
     /// Records of runs, one per host
     #[arg(value_name = "FILE.jsonl", required = true)]
     pub records: Vec<PathBuf>,
-    /// Where to write the badges and the matrix
+    /// Where to write badges, matrix and questions
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
 }

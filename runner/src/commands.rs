@@ -60,12 +60,13 @@ fn list_cases(args: &ListArgs, console: &Console) -> Result<Exit, HarnessError> 
 }
 
 fn covered(args: &CoverageArgs, console: &Console) -> Result<Exit, HarnessError> {
+    let records = report::read(&args.records)?;
     let (cases, errors) = catalog::load(&catalog::folder());
     errors.iter().for_each(|error| console.error(&error.to_string()));
     console.print(&match args {
-        CoverageArgs { json: true, .. } => coverage::json(&cases),
-        CoverageArgs { markdown: true, .. } => coverage::markdown(&cases),
-        _ => coverage::text(&cases),
+        CoverageArgs { json: true, .. } => coverage::json(&cases, &records),
+        CoverageArgs { markdown: true, .. } => coverage::markdown(&cases, &records),
+        _ => coverage::text(&cases, &records),
     });
     Ok(Exit::of(Counts::default(), !errors.is_empty()))
 }

@@ -179,9 +179,19 @@ impl Case {
     pub fn section(&self) -> &str {
         self.id.rsplit_once('/').map_or("", |(section, _)| section)
     }
+
+    /// Whether nobody wrote it: it follows from the ABI table.
+    pub fn is_derived(&self) -> bool {
+        self.id.starts_with("derived/")
+    }
 }
 
 impl Record {
+    /// The counts of hand-written cases, or of derived ones.
+    pub fn counts(&self, derived: bool) -> Counts {
+        Counts::of(self.cases.iter().filter(|case| case.is_derived() == derived))
+    }
+
     /// Reads the text of a record; the error names the line.
     pub fn parse(text: &str) -> Result<Record, String> {
         let mut lines = text.lines().enumerate();

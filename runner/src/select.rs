@@ -61,7 +61,7 @@ pub fn select_one(word: &str) -> Result<Selected, HarnessError> {
 }
 
 fn select_from(folder: &Path, words: &[String]) -> Result<Selection, HarnessError> {
-    let (catalog, catalog_errors) = catalog::load(folder);
+    let (catalog, catalog_errors) = catalog::whole(folder);
     let catalog_is_whole = catalog_errors.is_empty();
     let words: Vec<Word> = words.iter().map(|word| Word::new(word, folder)).collect::<Result<_, _>>()?;
     let mut cases = Vec::new();

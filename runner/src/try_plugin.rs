@@ -6,7 +6,7 @@ use std::path::Path;
 use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Transcript};
-use pw_host::{Engine, Limits, Module, PluginConfig};
+use pw_host::{Engine, Metering, Module, PluginConfig};
 
 use crate::adapter::world::World;
 use crate::cli::TryArgs;
@@ -23,7 +23,7 @@ const PATIENCE: (u32, u64) = (100, 100);
 pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
     let shown = args.plugin.display();
     let wasm = std::fs::read(&args.plugin).map_err(|error| HarnessError::io("read", &shown, &error))?;
-    let engine = Engine::new(Limits { fuel: Some(1_000_000_000), ..Limits::default() });
+    let engine = Engine::new(Metering::Fuel);
     let engine = engine.map_err(|error| HarnessError::new(format!("failed to set up wasmtime: {error:#}")))?;
     let module = Module::new(&engine, &wasm).map_err(|error| {
         let hint = if wasm.starts_with(b"\0asm") {

@@ -9,7 +9,7 @@ use pw_cases::catalog;
 use pw_cases::scenario::Guest;
 use pw_conform::check::finding::Kind;
 use pw_conform::check::hosts::HOSTS;
-use pw_host::{Engine, Limits, Module};
+use pw_host::{Engine, Metering, Module};
 use serde_json::Value;
 use support::Folder;
 
@@ -65,7 +65,7 @@ fn check(name: &str, wat: &str, findings: &[&str], loads: [bool; 2]) {
     });
     assert_eq!(found.collect::<Vec<_>>(), findings, "{module:#}");
     assert_eq!(["reference", "envoy"].map(|name| &host(module, name)["loads"] == true), loads, "{module:#}");
-    let engine = Engine::new(Limits::default()).unwrap_or_else(|error| panic!("{error}"));
+    let engine = Engine::new(Metering::None).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(Module::new(&engine, &wasm).is_ok(), loads[0], "the reference host itself; {module:#}");
     let exit = i32::from(findings.iter().any(|finding| finding.starts_with('!')));
     folder.run(&["check", "p.wasm"]).check(exit, &["p.wasm: "]);

@@ -56,7 +56,12 @@ fn abi_prints_the_table() {
 fn report_makes_badges_and_a_matrix() {
     let folder = Folder::of_cases("report", &[("one", "started"), ("two", "refused")]);
     folder.run(&["run", "cases", "--host", &fake("ok"), "--report", "fake.jsonl"]).check(1, &[]);
-    let texts = ["wrote out/fake.badge.json\n", "wrote out/fake.svg\n", "wrote out/matrix.md\n"];
+    let texts = [
+        "wrote out/fake.badge.json\n",
+        "wrote out/fake.svg\n",
+        "wrote out/matrix.md\n",
+        "wrote out/spec-questions.md\n",
+    ];
     folder.run(&["report", "fake.jsonl", "--out", "out"]).check(0, &texts);
     assert!(folder.read("out/fake.badge.json").contains("1 of 2 · 50 %"));
     assert!(folder.read("out/matrix.md").contains("| `two` it starts | ✗ |"));
@@ -67,6 +72,15 @@ fn report_makes_badges_and_a_matrix() {
     let twice = ["report", "fake.jsonl", "other.jsonl"];
     folder.run(&twice).check(2, &["other.jsonl: a second record of the host fake"]);
     folder.run(&["report", "no.jsonl"]).check(2, &["failed to read no.jsonl: "]);
+}
+
+#[test]
+fn coverage_takes_records() {
+    let folder = Folder::of_cases("coverage", &[("one", "started")]);
+    folder.run(&["run", "cases", "--host", &fake("ok"), "--report", "fake.jsonl"]).check(0, &[]);
+    folder.run(&["coverage", "fake.jsonl"]).check(0, &["v0.2.1          fake 1.0\n"]);
+    folder.run(&["coverage", "fake.jsonl", "--markdown"]).check(0, &["| v0.2.1 | fake 1.0 |\n"]);
+    folder.run(&["coverage", "no.jsonl"]).check(2, &["failed to read no.jsonl: "]);
 }
 
 #[test]

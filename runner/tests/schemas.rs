@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use jsonschema::Validator;
 use pw_cases::data::Data;
 use pw_cases::protocol::{Capability, Host, PROTOCOL, Plugin, Request, Response, Run};
-use pw_cases::scenario::{Failure, Step};
+use pw_cases::scenario::{Failure, LIMITS, Step};
 use pw_cases::transcript::{Event, GrpcPart, Part, Returned};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -124,6 +124,7 @@ fn requests() -> Vec<Request> {
         vm_configuration: Data(vec![0xFF]),
         configuration: "text".into(),
         background: false,
+        limits: LIMITS.map(|name| (name.to_owned(), 7)).into(),
         failure: Failure::Reload,
         capabilities: Some(vec!["proxy_log".to_owned()]),
         environment: [("NAME".to_owned(), "value".to_owned())].into(),
@@ -161,7 +162,8 @@ fn capabilities() -> Vec<Capability> {
         Capability::ForeignCalls => Some(Capability::Metrics),
         Capability::Metrics => Some(Capability::Background),
         Capability::Background => Some(Capability::Failure),
-        Capability::Failure => Some(Capability::Capabilities),
+        Capability::Failure => Some(Capability::Limits),
+        Capability::Limits => Some(Capability::Capabilities),
         Capability::Capabilities => Some(Capability::Reconfigure),
         Capability::Reconfigure => Some(Capability::Time),
         Capability::Time => Some(Capability::Environment),

@@ -289,6 +289,7 @@ mod tests {
             vm_configuration: Data::default(),
             configuration: Data::default(),
             background: false,
+            limits: Default::default(),
             failure: Default::default(),
             capabilities: None,
             environment: Default::default(),

@@ -271,6 +271,7 @@ mod tests {
             vm_configuration: Data(vec![0, 0xff]),
             configuration: Data::default(),
             background: false,
+            limits: Default::default(),
             failure: Default::default(),
             capabilities: None,
             environment: BTreeMap::from([("A".into(), "b".into())]),

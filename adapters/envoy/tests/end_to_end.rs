@@ -77,6 +77,7 @@ fn plugin(name: &str, fields: &str) -> Plugin {
         vm_configuration: Data::default(),
         configuration: Data::default(),
         background: false,
+        limits: Default::default(),
         failure: Default::default(),
         capabilities: None,
         environment: BTreeMap::new(),

@@ -20,6 +20,7 @@ pub(super) fn expect(node: &Node) -> Read<Expect> {
         "order",
         "never",
         "log",
+        "never_log",
         "upstream",
         "client",
         "calls",
@@ -34,6 +35,8 @@ pub(super) fn expect(node: &Node) -> Read<Expect> {
         order: table.map("order", |node| node.some().and_then(|_| Ok((node.line, names(node)?))))?,
         never: table.map("never", |node| node.some().and_then(|_| Ok((node.line, names(node)?))))?,
         log: table.map("log", |node| Ok((node.line, node.some()?.iter().map(log_line).collect::<Read<_>>()?)))?,
+        never_log: table
+            .map("never_log", |node| Ok((node.line, node.some()?.iter().map(log_line).collect::<Read<_>>()?)))?,
         upstream: table.map("upstream", |node| any_of(node, wire))?,
         client: table.map("client", |node| any_of(node, wire))?,
         calls: table.map("calls", |node| lists(node, call_made))?,
@@ -62,7 +65,7 @@ pub(super) fn plugins_exist(case: &Case) -> Read<()> {
     case.steps.iter().map(|step| &step.expect).chain([&case.expect]).try_for_each(|expect| {
         [&expect.order, &expect.never].into_iter().flatten().try_for_each(|(line, names)| checks(*line, names))?;
         expect.callbacks.iter().try_for_each(|any| any.of.iter().try_for_each(|(names, _)| checks(any.line, names)))?;
-        expect.log.iter().try_for_each(|(line, lines)| {
+        expect.log.iter().chain(&expect.never_log).try_for_each(|(line, lines)| {
             lines.iter().try_for_each(|expected| check(*line, expected.plugin.as_deref()))
         })
     })

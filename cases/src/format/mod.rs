@@ -12,7 +12,7 @@ use pw_abi::Version;
 use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Level, Module, Plugin};
 use crate::format::expect::{expect, plugins_exist};
 use crate::format::values::fields;
-use crate::scenario::{Failure, Step};
+use crate::scenario::{Failure, LIMITS, Step};
 use crate::script::{self, Allocation};
 
 /// How a case gets at a module's file, named as in the case.
@@ -154,6 +154,7 @@ fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         "vm_configuration",
         "configuration",
         "background",
+        "limits",
         "failure",
         "capabilities",
         "environment",
@@ -182,6 +183,7 @@ fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         vm_id: text("vm_id")?.unwrap_or_default(),
         vm_configuration: table.map("vm_configuration", data)?.unwrap_or_default(),
         configuration: table.map("configuration", data)?.unwrap_or_default(),
+        limits: table.map("limits", limits)?.unwrap_or_default(),
         failure: table.map("failure", failure)?.unwrap_or_default(),
         capabilities: table.map("capabilities", capabilities)?,
         background: table.map("background", Node::flag)?.unwrap_or(false),
@@ -192,6 +194,12 @@ fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         allocation: table.map("allocation", allocation)?.unwrap_or(Allocation::Bump),
         report_allocations: table.map("report_allocations", Node::flag)?.unwrap_or(false),
     })
+}
+
+fn limits(node: &Node) -> Read<Vec<(String, u64)>> {
+    let table = node.table(&LIMITS)?;
+    let limit = |name: &&str| Ok(table.map(name, Node::number)?.map(|most| ((*name).to_owned(), most)));
+    LIMITS.iter().filter_map(|name| limit(name).transpose()).collect()
 }
 
 fn failure(node: &Node) -> Read<Failure> {

@@ -61,7 +61,7 @@ pub enum Value {
 
 /// Reads a file's text.
 pub fn read(source: &str) -> Read<Node> {
-    let lines = Lines(source);
+    let lines = Lines::new(source);
     let table = DeTable::parse(source).map_err(|error| Complaint {
         line: error.span().map_or(1, |span| lines.at(span.start)),
         message: error.message().to_owned(),
@@ -70,11 +70,17 @@ pub fn read(source: &str) -> Read<Node> {
     Ok(Node { line, value: Value::Table(lines.table(table.get_ref())?) })
 }
 
-struct Lines<'a>(&'a str);
+/// Where each line ends.
+struct Lines(Vec<usize>);
 
-impl Lines<'_> {
+impl Lines {
+    fn new(source: &str) -> Lines {
+        Lines(source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line of an offset, counted from 1.
     fn at(&self, offset: usize) -> usize {
-        1 + self.0.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
+        1 + self.0.partition_point(|end| *end < offset)
     }
 
     fn table(&self, table: &DeTable<'_>) -> Read<Vec<(String, Node)>> {

@@ -51,6 +51,11 @@ impl Judging<'_> {
         if let Some((line, lines)) = &expect.log {
             self.log(*line, lines, events);
         }
+        if let Some((line, lines)) = &expect.never_log {
+            for event in events.iter().filter(|event| lines.iter().any(|line| log_line_is(line, event))) {
+                self.finding(*line, "log", "never this line", event.to_string());
+            }
+        }
         if let Some(any) = &expect.upstream {
             let parts = parts(events, |event| match event {
                 Event::Upstream { stream: seen, part } if *seen == stream => Some(part),

@@ -18,7 +18,7 @@ impl Buffers for State {
         size: u32,
         value: &[u8],
     ) -> Result<(), Status> {
-        let missing = self.missing(buffer);
+        let (missing, most) = (self.missing(buffer), self.limits().held);
         let place = self.body(buffer).ok_or(missing)?;
         let start = place.len().min(start as usize);
         let end = place.len().min(start + size as usize);
@@ -26,6 +26,9 @@ impl Buffers for State {
             *place = Bytes::copy_from_slice(value);
             return Ok(());
         });
+        if place.len() - (end - start) + value.len() > most {
+            return Err(Status::INTERNAL_FAILURE);
+        }
         *place = [&place[..start], value, &place[end..]].concat().into();
         Ok(())
     }

@@ -91,6 +91,7 @@ impl State {
         let text = |bytes: &[u8]| str::from_utf8(bytes).map(str::to_owned).map_err(|_| Status::PARSE_FAILURE);
         let (service, method) = (text(service)?, text(method)?);
         let metadata: Fields = pairs::decode(metadata).map_err(|_| Status::PARSE_FAILURE)?.into_iter().collect();
+        self.check_calls()?;
         let metadata = Arc::new(metadata);
         let plugin = self.active.plugin;
         let call = GrpcCallId(self.next_call);

@@ -28,6 +28,7 @@ impl HttpCalls for State {
         if [":authority", ":method", ":path"].iter().any(|name| headers.get(name.as_bytes()).is_none()) {
             return Err(Status::BAD_ARGUMENT);
         }
+        self.check_calls()?;
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
         let deadline = timeout.and_then(|timeout| self.uptime.checked_add(timeout.as_nanos() as u64));
         let (call, plugin) = (HttpCallId(self.next_call), self.active.plugin);
@@ -46,6 +47,14 @@ impl State {
         let allowed = self.config.upstreams.as_ref();
         let name = str::from_utf8(name).ok();
         name.filter(|name| allowed.is_none_or(|allowed| allowed.iter().any(|known| known == name))).map(str::to_owned)
+    }
+
+    /// A plugin has so many calls in flight at most.
+    pub(super) fn check_calls(&self) -> Result<(), Status> {
+        let plugin = self.active.plugin;
+        let http = self.http_calls.values().filter(|call| call.plugin == plugin).count();
+        let grpc = self.grpc_calls.values().filter(|call| call.plugin == plugin).count();
+        if http + grpc < self.limits().calls { Ok(()) } else { Err(Status::INTERNAL_FAILURE) }
     }
 
     /// An id for a call of the active plugin's.

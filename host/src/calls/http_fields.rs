@@ -25,6 +25,7 @@ impl HttpFields for State {
 
     /// A map that does not parse changes nothing.
     fn proxy_set_header_map_pairs(&mut self, map: MapType, pairs: &[u8]) -> Result<(), Status> {
+        let most = self.limits().fields;
         let place = self.map_mut(map)?;
         let pairs = pairs::decode(pairs).map_err(|_| Status::BAD_ARGUMENT)?;
         check_all(&pairs)?;
@@ -32,7 +33,11 @@ impl HttpFields for State {
             pairs.iter().for_each(|(key, value)| place.replace(key, value));
             return Ok(());
         });
-        *place = pairs.into_iter().collect();
+        let fields: Fields = pairs.into_iter().collect();
+        if fields.bytes() > most {
+            return Err(Status::INTERNAL_FAILURE);
+        }
+        *place = fields;
         Ok(())
     }
 
@@ -53,15 +58,23 @@ impl HttpFields for State {
     }
 
     fn proxy_add_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
+        let most = self.limits().fields;
         let place = self.map_mut(map)?;
         check(key, value)?;
+        if !place.has_room(key, value, false, most) {
+            return Err(Status::INTERNAL_FAILURE);
+        }
         place.add(key, value);
         Ok(())
     }
 
     fn proxy_replace_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
+        let most = self.limits().fields;
         let place = self.map_mut(map)?;
         check(key, value)?;
+        if !place.has_room(key, value, true, most) {
+            return Err(Status::INTERNAL_FAILURE);
+        }
         place.replace(key, value);
         Ok(())
     }

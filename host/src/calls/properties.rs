@@ -22,7 +22,13 @@ impl Properties for State {
         if !own && self.property(path) != Err(Status::NOT_FOUND) {
             return Err(Status::NOT_FOUND);
         }
+        let most = self.limits().properties;
         let (stream, _) = self.stream().ok_or(Status::NOT_FOUND)?;
+        let others = stream.properties.iter().filter(|(name, _)| name.as_slice() != path);
+        let size: usize = others.map(|(name, value)| name.len() + value.len()).sum();
+        if size + path.len() + value.len() > most {
+            return Err(Status::INTERNAL_FAILURE);
+        }
         stream.properties.insert(path.to_vec(), Bytes::copy_from_slice(value));
         Ok(())
     }

@@ -12,6 +12,9 @@ impl SharedQueues for State {
     fn proxy_register_shared_queue(&mut self, name: &[u8]) -> Result<u32, Status> {
         let vm_id = self.plugin().vm_id.clone();
         let known = self.queues.iter().position(|queue| queue.vm_id == vm_id && queue.name == name);
+        if known.is_none() && self.queues.len() >= self.limits().queues {
+            return Err(Status::INTERNAL_FAILURE);
+        }
         let index = known.unwrap_or_else(|| {
             self.queues.push(Queue { vm_id, name: name.to_vec(), ..Queue::default() });
             self.queues.len() - 1
@@ -34,7 +37,12 @@ impl SharedQueues for State {
 
     /// The readers are told when the callback has returned.
     fn proxy_enqueue_shared_queue(&mut self, queue: u32, value: &[u8]) -> Result<(), Status> {
+        let most = self.limits().queue;
         let found = self.queue(queue)?;
+        if found.size + value.len() > most {
+            return Err(Status::INTERNAL_FAILURE);
+        }
+        found.size += value.len();
         found.items.push_back(Bytes::copy_from_slice(value));
         let mut readers = found.readers.clone();
         planted!(ReadyForTheSender => readers = vec![self.active.plugin]);
@@ -43,7 +51,9 @@ impl SharedQueues for State {
     }
 
     fn proxy_dequeue_shared_queue(&mut self, queue: u32) -> Result<Value, Status> {
-        let item = self.queue(queue)?.items.pop_front().ok_or(Status::EMPTY)?;
+        let found = self.queue(queue)?;
+        let item = found.items.pop_front().ok_or(Status::EMPTY)?;
+        found.size -= item.len();
         self.taken = Some((queue, item.clone()));
         planted!(ItemLost => self.taken = None);
         Ok(item.into())
@@ -61,6 +71,7 @@ impl State {
         if let Some((queue, item)) = self.taken.take()
             && let Ok(queue) = self.queue(queue)
         {
+            queue.size += item.len();
             queue.items.push_front(item);
         }
     }

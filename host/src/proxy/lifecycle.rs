@@ -9,6 +9,10 @@ use crate::rules::Rules;
 use crate::state::{Context, Plugin, ROOT};
 
 pub(super) fn start(proxy: &mut Proxy, module: &Module, config: PluginConfig) -> Result<PluginId, StartError> {
+    let live = proxy.guests.iter().filter(|slot| slot.guest.is_some() || slot.config.failure.reload.is_some()).count();
+    if live >= proxy.state().config.plugins {
+        return Err(StartError::TooMany);
+    }
     let id = PluginId(proxy.guests.len());
     proxy.state().plugins.push(plugin(module, &config));
     proxy.guests.push(Slot { guest: None, module: module.clone(), config });
@@ -24,7 +28,7 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
     if let Some(state) = &mut proxy.state {
         state.active.plugin = id;
     }
-    match Guest::start(&slot.module, slot.config.capabilities.as_ref(), &mut proxy.state) {
+    match Guest::start(&slot.module, &slot.config, &mut proxy.state) {
         Ok(guest) => slot.guest = Some(guest),
         Err(trap) => return refuse(proxy, id, StartError::Trap(trap.reason)),
     }
@@ -83,6 +87,7 @@ fn plugin(module: &Module, config: &PluginConfig) -> Plugin {
         environment: config.environment.iter().map(variable).collect(),
         revival: Revival::default(),
         retired: false,
+        limits: config.limits,
         rules: Rules::of(module.version),
         contexts: [(ROOT, Context { stream: None, pending: false })].into(),
         next_context: ROOT + 1,
@@ -118,10 +123,12 @@ pub(super) fn create(proxy: &mut Proxy, plugin: PluginId, context: u32, parent: 
 /// Asks whether a context may go, and lets it go unless the plugin still needs it.
 pub(super) fn done(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     if proxy.call(plugin, On::Done, context, [context, 0, 0, 0, 0]) == Some(Some(0)) {
-        if let Some(context) = proxy.state().plugins[plugin.0].contexts.get_mut(&context) {
-            context.pending = true;
+        let found = &mut proxy.state().plugins[plugin.0];
+        let pending = found.contexts.values().filter(|context| context.pending).count();
+        if pending < found.limits.pending {
+            found.contexts.entry(context).and_modify(|context| context.pending = true);
+            return;
         }
-        return;
     }
     finalise(proxy, plugin, context);
 }
@@ -190,6 +197,7 @@ pub(super) fn remove(proxy: &mut Proxy, plugin: PluginId) {
 fn end(proxy: &mut Proxy, plugin: PluginId) {
     let state = proxy.state();
     state.plugins[plugin.0].tick = None;
+    state.queues.iter_mut().for_each(|queue| queue.readers.retain(|reader| *reader != plugin));
     let calls: Vec<_> = state.http_calls.iter().filter(|(_, call)| call.plugin == plugin).map(|(id, _)| *id).collect();
     for call in calls {
         state.http_calls.remove(&call);

@@ -133,8 +133,16 @@ fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, p
         return if open { feed(proxy, stream, direction, nth + 1, piece) } else { fail(proxy, stream) };
     }
     let stage = filter.stage(direction);
-    if stage.paused && stage.phase != Some(Phase::Body) {
-        return stage.waiting.push_back(piece);
+    let waits = stage.paused && stage.phase != Some(Phase::Body);
+    if let Piece::Body { body, .. } = &piece {
+        let held = stage.held(waits) + body.len();
+        if held > proxy.state().plugins[plugin.0].limits.held {
+            return too_much(proxy, stream, direction);
+        }
+    }
+    let Some(stage) = self::stage(proxy, stream, direction, nth) else { return };
+    if waits {
+        return stage.wait(piece);
     }
     let (on, size, end) = stage.take_in(piece, direction, tcp);
     let action = proxy.call(plugin, on, context, [context, size, u32::from(end), 0, 0]);
@@ -199,7 +207,7 @@ fn release(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize
     for piece in stage.release().into_iter().flatten() {
         feed(proxy, stream, direction, nth + 1, piece);
     }
-    while let Some(piece) = stage_idle(proxy, stream, direction, nth).and_then(|stage| stage.waiting.pop_front()) {
+    while let Some(piece) = stage_idle(proxy, stream, direction, nth).and_then(Stage::next) {
         feed(proxy, stream, direction, nth, piece);
     }
 }
@@ -294,6 +302,17 @@ pub(super) fn fail(proxy: &mut Proxy, stream: StreamId) {
     }
     found.local = None;
     let headers = Fields::from([(":status", "503")]);
+    respond(proxy, stream, LocalResponse { headers, body: Bytes::new() });
+}
+
+/// More is held at a plugin than may be.
+fn too_much(proxy: &mut Proxy, stream: StreamId, direction: Direction) {
+    let Some(found) = proxy.state().find(stream) else { return };
+    if direction == Direction::Response || found.response.sent || found.protocol != Protocol::Http {
+        return cut(proxy, stream, true);
+    }
+    found.local = None;
+    let headers = Fields::from([(":status", "413")]);
     respond(proxy, stream, LocalResponse { headers, body: Bytes::new() });
 }
 

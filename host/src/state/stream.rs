@@ -90,8 +90,9 @@ pub(crate) struct Stage {
     /// The body so far, and whether this is its end.
     pub(crate) body: Option<(Bytes, bool)>,
     pub(crate) trailers: Option<Arc<Fields>>,
-    /// What came while the headers were held.
-    pub(crate) waiting: VecDeque<Piece>,
+    /// What came while the headers were held, and how many bytes of bodies that is.
+    waiting: VecDeque<Piece>,
+    waiting_size: usize,
 }
 
 /// A part of a message.
@@ -172,6 +173,28 @@ impl Stage {
     /// Whether this is the callback that saw the end of a message without trailers, so that some can be added.
     pub(crate) fn takes_new_trailers(&self) -> bool {
         self.phase == Some(Phase::Body) && matches!(self.body, Some((_, true)))
+    }
+
+    /// Bytes of bodies that are held: of what waits, or of what the plugin sees.
+    pub(crate) fn held(&self, waits: bool) -> usize {
+        if waits { self.waiting_size } else { self.body.as_ref().map_or(0, |(body, _)| body.len()) }
+    }
+
+    /// Lets a piece wait.
+    pub(crate) fn wait(&mut self, piece: Piece) {
+        if let Piece::Body { body, .. } = &piece {
+            self.waiting_size += body.len();
+        }
+        self.waiting.push_back(piece);
+    }
+
+    /// The piece that has waited longest.
+    pub(crate) fn next(&mut self) -> Option<Piece> {
+        let piece = self.waiting.pop_front()?;
+        if let Piece::Body { body, .. } = &piece {
+            self.waiting_size -= body.len();
+        }
+        Some(piece)
     }
 
     /// Everything that is held, in order; what waits stays.

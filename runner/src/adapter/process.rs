@@ -195,6 +195,7 @@ fn message(id: &str, version: Version, scenario: &Scenario) -> Result<Run, Harne
             vm_configuration: plugin.vm_configuration.clone(),
             configuration: plugin.configuration.clone(),
             background: plugin.background,
+            limits: plugin.limits.clone(),
             failure: plugin.failure,
             capabilities: plugin.capabilities.clone(),
             environment: plugin.environment.clone(),

@@ -11,7 +11,7 @@ use pw_cases::report::decode;
 use pw_cases::scenario::{Failure, Guest, Plugin, Scenario};
 use pw_cases::script::SCRIPT;
 use pw_cases::transcript::{Event, Transcript};
-use pw_host::{Engine, FailurePolicy, Limits, Module, ModuleError, PluginConfig, Reload};
+use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Reload};
 
 use crate::adapter::world::World;
 use crate::adapter::{Adapter, Outcome};
@@ -37,9 +37,8 @@ type Compiled = Result<Result<Module, ModuleError>, String>;
 type Compile = Box<dyn FnOnce() -> Compiled + Send>;
 
 /// One engine, so that compiled modules serve every adapter.
-static ENGINE: LazyLock<Result<Engine, String>> = LazyLock::new(|| {
-    Engine::new(Limits { fuel: Some(FUEL), ..Limits::default() }).map_err(|error| format!("{error:#}"))
-});
+static ENGINE: LazyLock<Result<Engine, String>> =
+    LazyLock::new(|| Engine::new(Metering::Fuel).map_err(|error| format!("{error:#}")));
 
 impl Reference {
     /// A host with nothing in it.
@@ -61,6 +60,7 @@ impl Reference {
                 Capability::Metrics,
                 Capability::Background,
                 Capability::Failure,
+                Capability::Limits,
                 Capability::Capabilities,
                 Capability::Reconfigure,
                 Capability::Time,
@@ -112,7 +112,7 @@ impl Adapter for Reference {
         world.proxy().observe(Box::new(trace.clone()));
         let mut started = true;
         for plugin in &scenario.plugins {
-            started = started && world.start(self.module(plugin)?, config(plugin), plugin.background);
+            started = started && world.start(self.module(plugin)?, config(plugin)?, plugin.background);
         }
         if started {
             world.run(scenario);
@@ -125,8 +125,8 @@ impl Adapter for Reference {
     }
 }
 
-fn config(plugin: &Plugin) -> PluginConfig {
-    PluginConfig {
+fn config(plugin: &Plugin) -> Result<PluginConfig, HarnessError> {
+    Ok(PluginConfig {
         name: plugin.name.clone(),
         root_id: String::new(),
         vm_id: plugin.vm_id.clone(),
@@ -138,7 +138,33 @@ fn config(plugin: &Plugin) -> PluginConfig {
             reload: (plugin.failure == Failure::Reload).then(Reload::default),
         },
         capabilities: plugin.capabilities.clone().map(|names| names.into_iter().collect()),
+        limits: limits(plugin)?,
+    })
+}
+
+fn limits(plugin: &Plugin) -> Result<Limits, HarnessError> {
+    let mut limits = Limits { fuel: FUEL, ..Limits::default() };
+    for (name, most) in &plugin.limits {
+        let most = usize::try_from(*most).unwrap_or(usize::MAX);
+        let limit = match name.as_str() {
+            "memory" => &mut limits.memory,
+            "table_elements" => &mut limits.table_elements,
+            "log_lines" => &mut limits.log_lines,
+            "log_bytes" => &mut limits.log_bytes,
+            "held" => &mut limits.held,
+            "fields" => &mut limits.fields,
+            "shared_data" => &mut limits.shared_data,
+            "queue" => &mut limits.queue,
+            "queues" => &mut limits.queues,
+            "metrics" => &mut limits.metrics,
+            "calls" => &mut limits.calls,
+            "pending" => &mut limits.pending,
+            "properties" => &mut limits.properties,
+            _ => return Err(HarnessError::new(format!("the reference host has no limit `{name}`"))),
+        };
+        *limit = most;
     }
+    Ok(limits)
 }
 
 /// What the probes report must be what the host saw, call by call; the reports themselves are left out.
@@ -167,11 +193,13 @@ fn agree(reported: &Transcript, recorded: &[Event]) -> Result<(), HarnessError> 
     }
 }
 
-/// Whether both views have such events; allocations only the probe reports.
+/// Whether both views have such events; start functions and allocators only the probe reports.
 fn in_trace(event: &Event) -> bool {
     match event {
-        Event::Callback { name, .. } => !["proxy_on_memory_allocate", "malloc"].contains(&name.as_str()),
-        Event::Returned { .. } | Event::Call { .. } => true,
+        Event::Callback { name, .. } | Event::Returned { name, .. } => {
+            !["_initialize", "proxy_on_memory_allocate", "malloc"].contains(&name.as_str())
+        }
+        Event::Call { .. } => true,
         _ => false,
     }
 }

@@ -60,6 +60,7 @@ impl World {
             seed: 1,
             log_level: pw_abi::LogLevel::TRACE,
             upstreams,
+            plugins: 100,
             foreign_functions: [("echo".to_owned(), ForeignFunction::new(|arguments| Ok(arguments.to_vec())))].into(),
         };
         let proxy = Proxy::new(config);

@@ -12,7 +12,7 @@ pub mod weigh;
 use std::path::Path;
 
 use pw_abi::Version;
-use pw_host::{Engine, Interface, Limits, ModuleError};
+use pw_host::{Engine, Interface, Metering, ModuleError};
 
 use crate::check::finding::Finding;
 use crate::check::weigh::Outlook;
@@ -53,7 +53,7 @@ impl Report {
 
 /// Checks modules, and tells what was found.
 pub fn run(args: &CheckArgs, console: &Console) -> Result<Exit, HarnessError> {
-    let engine = Engine::new(Limits::default());
+    let engine = Engine::new(Metering::None);
     let engine = engine.map_err(|error| HarnessError::new(format!("failed to set up wasmtime: {error:#}")))?;
     let checked: Vec<Checked> = args.plugins.iter().map(|file| check(file, &engine)).collect();
     console.print(&if args.json { render::json(&checked) } else { render::text(&checked) });

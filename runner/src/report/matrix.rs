@@ -1,4 +1,5 @@
-//! Records side by side as Markdown: cases by section, hosts and versions in columns, and what is known of failures.
+//! Records side by side as Markdown: cases by section, hosts and versions in columns, and what is known of failures. Derived
+//! cases are counted apart, and named only where they fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -6,7 +7,7 @@ use std::fmt::Write;
 use pw_abi::{SECTIONS, Version};
 
 use crate::record::{Case, Counts, Record};
-use crate::report::percent;
+use crate::report::{cell, host, percent, title};
 use crate::verdict::Verdict;
 
 /// The Markdown.
@@ -19,11 +20,14 @@ pub fn render(records: &[Record]) -> String {
     text += "\n✓ passes · ✗ fails · ~ fails, and it is known why · ! passes though it is known to fail · ? the \
              specification leaves it open · – cannot be run on this host · E the harness failed · empty: not a case of \
              this version\n";
-    matrix.sections.iter().for_each(|section| matrix.cases(&mut text, section));
+    let written = matrix.sections.iter().filter(|section| !section.starts_with("derived/"));
+    written.for_each(|section| matrix.cases(&mut text, section));
     matrix.failures(&mut text, "Known failures", "instead, and why", &[Verdict::Known]);
     matrix.failures(&mut text, "Failures", "what it is", &[Verdict::Fail, Verdict::Stale, Verdict::Error]);
-    matrix.answers(&mut text);
     matrix.skips(&mut text);
+    if records.iter().flat_map(|record| &record.cases).any(|case| case.level == "unspecified") {
+        text += "\nWhat the specification leaves open, and what each host answers: [spec-questions.md](spec-questions.md).\n";
+    }
     text
 }
 
@@ -50,12 +54,18 @@ impl<'a> Matrix<'a> {
 
     fn summary(&self, text: &mut String) {
         let names = Verdict::ALL.map(|(_, name)| name);
-        let _ = writeln!(text, "| host | {} | conforms |", names.join(" | "));
-        let _ = writeln!(text, "|---|{}---:|", "---:|".repeat(names.len()));
-        for record in self.records {
-            let counts = record.footer.counts;
-            let numbers = Verdict::ALL.map(|(verdict, _)| counts.get(verdict).to_string());
-            let _ = writeln!(text, "| {} | {} | {} |", host(record), numbers.join(" | "), share(counts));
+        let _ = writeln!(text, "| host | cases | {} | conforms |", names.join(" | "));
+        let _ = writeln!(text, "|---|---|{}---:|", "---:|".repeat(names.len()));
+        let kinds = [("hand-written", false), ("derived", true)];
+        let has = |derived: bool| {
+            self.records.iter().flat_map(|record| &record.cases).any(|case| case.is_derived() == derived)
+        };
+        for (kind, derived) in kinds.into_iter().filter(|(_, derived)| has(*derived)) {
+            for record in self.records {
+                let counts = record.counts(derived);
+                let numbers = Verdict::ALL.map(|(verdict, _)| counts.get(verdict).to_string());
+                let _ = writeln!(text, "| {} | {kind} | {} | {} |", host(record), numbers.join(" | "), share(counts));
+            }
         }
     }
 
@@ -112,24 +122,6 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    fn answers(&self, text: &mut String) {
-        let open = |case: &&Case| case.verdict == Verdict::Unspecified;
-        let all = || self.records.iter().flat_map(|record| &record.cases).filter(open);
-        let ids: BTreeMap<&str, &Case> = all().map(|case| (case.id.as_str(), case)).collect();
-        if ids.is_empty() {
-            return;
-        }
-        let hosts: Vec<String> = self.records.iter().map(host).collect();
-        let _ =
-            writeln!(text, "\n## What the specification leaves open\n\n| case | question | {} |", hosts.join(" | "));
-        let _ = writeln!(text, "|---|---|{}", "---|".repeat(hosts.len()));
-        for (id, case) in ids {
-            let answers: Vec<String> = self.records.iter().map(|record| answers(record, id)).collect();
-            let question = cell(case.question.as_deref().unwrap_or(&case.title));
-            let _ = writeln!(text, "| `{id}` | {question} | {} |", answers.join(" | "));
-        }
-    }
-
     fn skips(&self, text: &mut String) {
         let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for record in self.records {
@@ -169,22 +161,10 @@ struct Gathered<'a> {
     versions: Vec<&'a str>,
 }
 
-fn host(record: &Record) -> String {
-    format!("{} {}", record.header.host.name, cell(&record.header.host.version))
-}
-
 /// `45/46 (97 %)`.
 fn share(counts: Counts) -> String {
     let (conforms, decided) = counts.share();
     if decided == 0 { "–".to_owned() } else { format!("{conforms}/{decided} ({})", percent(conforms, decided)) }
-}
-
-fn title(slug: &str) -> String {
-    match pw_abi::section(slug) {
-        Some(section) => section.title.to_owned(),
-        None if slug.is_empty() => "The manual".to_owned(),
-        None => cell(slug),
-    }
 }
 
 fn mark(record: &Record, id: &str, version: &str) -> &'static str {
@@ -198,23 +178,6 @@ fn mark(record: &Record, id: &str, version: &str) -> &'static str {
         Some(Verdict::Unspecified) => "?",
         Some(Verdict::Error) => "E",
     }
-}
-
-/// What a host answered: once if it is the same in all versions, else per version.
-fn answers(record: &Record, id: &str) -> String {
-    let own = record.cases.iter().filter(|case| case.id == id && case.verdict == Verdict::Unspecified);
-    let own: Vec<(&str, String)> =
-        own.map(|case| (case.abi.as_str(), cell(case.answer.as_deref().unwrap_or("✓")))).collect();
-    match own.first() {
-        None => String::new(),
-        Some((_, answer)) if own.iter().all(|(_, other)| other == answer) => answer.clone(),
-        Some(_) => own.iter().map(|(abi, answer)| format!("v{abi}: {answer}")).collect::<Vec<_>>().join("; "),
-    }
-}
-
-/// A text that does not break the table.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
 }
 
 #[cfg(test)]
@@ -239,21 +202,24 @@ mod tests {
                 ("http_fields/a", "0.2.1", Verdict::Known),
                 ("buffers/b", "0.2.1", Verdict::Unspecified),
                 ("readme", "0.2.1", Verdict::Skip),
+                ("derived/pointers/c", "0.2.1", Verdict::Pass),
             ],
         );
         let text = render(&[one, two]);
         let lines = [
-            "| one 1.2.3 | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1/2 (50 %) |",
+            "| one 1.2.3 | hand-written | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1/2 (50 %) |",
+            "| one 1.2.3 | derived | 0 | 0 | 0 | 0 | 0 | 0 | 0 | – |",
+            "| two 1.2.3 | derived | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1/1 (100 %) |",
             "| HTTP fields | 1/2 (50 %) | 0/2 (0 %) |",
             "| case | one v0.2.0 | one v0.2.1 | two v0.2.0 | two v0.2.1 |",
             "| `a` the title of http_fields/a | ✓ | ✗ | ~ | ~ |",
             "| `http_fields/a` | 0.2.0, 0.2.1 | `proxy_log/OK` | two | the reason \\| of &lt;known> |",
-            "| `buffers/b` | which? | as one does | as two does |",
             "| two | the reason \\| of &lt;skip> | 1 |",
         ];
         for line in lines {
             assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
         }
+        assert!(!text.contains("## derived"), "derived cases are counted only:\n{text}");
         let at = |heading: &str| text.find(heading).unwrap_or_else(|| panic!("no {heading}"));
         assert!(at("## Buffers") < at("## HTTP fields") && at("## HTTP fields") < at("## The manual"));
     }

@@ -3,20 +3,16 @@
 pub mod badge;
 pub mod junit;
 pub mod matrix;
+pub mod questions;
 
 use std::path::{Path, PathBuf};
 
 use crate::error::HarnessError;
 use crate::record::Record;
 
-/// Writes badges and the matrix of these records, and says which files these are.
+/// Writes badges, the matrix and the questions of these records, and says which files these are.
 pub fn write(files: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>, HarnessError> {
-    let records = files.iter().map(|file| Record::read(file)).collect::<Result<Vec<_>, _>>()?;
-    let name = |index: usize| records[index].header.host.name.as_str();
-    if let Some(twice) = (1..records.len()).find(|at| (0..*at).any(|other| name(other) == name(*at))) {
-        let message = format!("{}: a second record of the host {}", files[twice].display(), name(twice));
-        return Err(HarnessError::new(message));
-    }
+    let records = read(files)?;
     std::fs::create_dir_all(out).map_err(|error| HarnessError::io("make the folder", out.display(), &error))?;
     let mut written = Vec::new();
     for record in &records {
@@ -25,10 +21,22 @@ pub fn write(files: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>, HarnessError
         written.push((out.join(format!("{name}.svg")), badge::svg(record)));
     }
     written.push((out.join("matrix.md"), matrix::render(&records)));
+    written.push((out.join("spec-questions.md"), questions::render(&records)));
     for (path, text) in &written {
         std::fs::write(path, text).map_err(|error| HarnessError::io("write", path.display(), &error))?;
     }
     Ok(written.into_iter().map(|(path, _)| path).collect())
+}
+
+/// Reads records, each of a host of its own.
+pub fn read(files: &[PathBuf]) -> Result<Vec<Record>, HarnessError> {
+    let records = files.iter().map(|file| Record::read(file)).collect::<Result<Vec<_>, _>>()?;
+    let name = |index: usize| records[index].header.host.name.as_str();
+    if let Some(twice) = (1..records.len()).find(|at| (0..*at).any(|other| name(other) == name(*at))) {
+        let message = format!("{}: a second record of the host {}", files[twice].display(), name(twice));
+        return Err(HarnessError::new(message));
+    }
+    Ok(records)
 }
 
 /// `96 %`; 100 only if it is all of them, and 0 only if it is none.
@@ -39,4 +47,23 @@ fn percent(part: usize, whole: usize) -> String {
         (0, _) => "0 %".to_owned(),
         (part, whole) => format!("{} %", (part * 100 / whole).clamp(1, 99)),
     }
+}
+
+/// A host and its version, as tables head a column.
+pub(crate) fn host(record: &Record) -> String {
+    format!("{} {}", record.header.host.name, cell(&record.header.host.version))
+}
+
+/// The heading of a section of cases.
+fn title(slug: &str) -> String {
+    match pw_abi::section(slug) {
+        Some(section) => section.title.to_owned(),
+        None if slug.is_empty() => "The manual".to_owned(),
+        None => cell(slug),
+    }
+}
+
+/// A text that does not break a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
 }

@@ -1,0 +1,17 @@
+;; Imports what compilers' modules do beyond the specification, and calls some of it.
+(module
+  (import "env" "emscripten_notify_memory_growth" (func $grown (param i32)))
+  (import "env" "pthread_equal" (func (param i32 i32) (result i32)))
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_close" (func (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_seek" (func (param i32 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "yielded")
+  (func (export "$marker"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32)
+    (call $grown (i32.const 0))
+    (if (i32.eqz (call $yield))
+      (then (drop (call $log (i32.const 2) (i32.const 16) (i32.const 7)))))
+    (i32.const 1)))

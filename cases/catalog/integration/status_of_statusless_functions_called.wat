@@ -1,0 +1,22 @@
+;; Calls the three functions as the SDKs declare them, and logs what each answers.
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_continue_request" (func $continue_request (result i32)))
+  (import "env" "proxy_continue_response" (func $continue_response (result i32)))
+  (import "env" "proxy_clear_route_cache" (func $clear_route_cache (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "OKfailed")
+  (func (export "$marker"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func $say (param $status i32)
+    (if (local.get $status)
+      (then (drop (call $log (i32.const 2) (i32.const 18) (i32.const 6))))
+      (else (drop (call $log (i32.const 2) (i32.const 16) (i32.const 2))))))
+  ;; Each is told to go on before it pauses.
+  (func (export "proxy_on_request_headers") (param i32 i32) (result i32)
+    (call $say (call $clear_route_cache))
+    (call $say (call $continue_request))
+    (i32.const 1))
+  (func (export "proxy_on_response_headers") (param i32 i32) (result i32)
+    (call $say (call $continue_response))
+    (i32.const 1)))

@@ -1,0 +1,15 @@
+(module
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "oneonceagain")
+  (func (export "$marker"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
+  ;; Says `one` twice, and `once`, which is a line too many.
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (drop (call $log (i32.const 2) (i32.const 16) (i32.const 3)))
+    (drop (call $log (i32.const 2) (i32.const 16) (i32.const 3)))
+    (drop (call $log (i32.const 2) (i32.const 19) (i32.const 4)))
+    (i32.const 0))
+  (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+    (drop (call $log (i32.const 2) (i32.const 23) (i32.const 5)))
+    (i32.const 0)))

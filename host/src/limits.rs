@@ -1,0 +1,65 @@
+//! What bounds a plugin: its VM, its time, and what of the host's own memory it may fill. Plain numbers.
+
+/// The limits of a plugin. Each default is more than an honest plugin needs, and less than what takes a proxy down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that its memory may grow to; growing further fails in the plugin. 1 GiB, as Envoy grants.
+    pub memory: usize,
+    /// Entries that each of its tables may grow to. A million: compilers make some thousand.
+    pub table_elements: usize,
+    /// Units of wasmtime's fuel, about one per instruction, that each call into the plugin may burn before it faults; of
+    /// effect with [`Metering::Fuel`](crate::Metering). A billion: some tenths of a second.
+    pub fuel: u64,
+    /// Ticks of the engine that each call into the plugin may last before it faults; of effect with
+    /// [`Metering::Epochs`](crate::Metering). Ten.
+    pub epochs: u64,
+    /// Lines that a callback may log; further ones are dropped, and one line says so. Ten thousand.
+    pub log_lines: usize,
+    /// Bytes that a callback may log; a line that goes beyond them is dropped like those after the last. 16 MiB.
+    pub log_bytes: usize,
+    /// Bytes of a body or of a connection's data that may be held at the plugin, per stream and direction. A request
+    /// beyond them is answered 413, everything else cut off; a plugin that makes a body larger gets INTERNAL_FAILURE.
+    /// 64 MiB.
+    pub held: usize,
+    /// Bytes that a map of fields may take; a plugin that makes it larger gets INTERNAL_FAILURE. 1 MiB: no peer takes
+    /// such headers.
+    pub fields: usize,
+    /// Bytes of keys and values of shared data in the plugin's VM id; INTERNAL_FAILURE beyond. 64 MiB.
+    pub shared_data: usize,
+    /// Bytes of items in a queue; INTERNAL_FAILURE beyond. 64 MiB.
+    pub queue: usize,
+    /// Queues that all plugins together have when this one registers another; INTERNAL_FAILURE beyond. A thousand.
+    pub queues: usize,
+    /// Metrics that all plugins together have when this one defines another; INTERNAL_FAILURE beyond. Ten thousand.
+    pub metrics: usize,
+    /// HTTP and gRPC calls of the plugin in flight; INTERNAL_FAILURE beyond. A thousand.
+    pub calls: usize,
+    /// Contexts whose end the plugin holds up; beyond them a context ends although the plugin asks for more time. Ten
+    /// thousand.
+    pub pending: usize,
+    /// Bytes of names and values of properties set on a stream; INTERNAL_FAILURE beyond. 1 MiB.
+    pub properties: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        const MIB: usize = 1 << 20;
+        Limits {
+            memory: 1024 * MIB,
+            table_elements: 1_000_000,
+            fuel: 1_000_000_000,
+            epochs: 10,
+            log_lines: 10_000,
+            log_bytes: 16 * MIB,
+            held: 64 * MIB,
+            fields: MIB,
+            shared_data: 64 * MIB,
+            queue: 64 * MIB,
+            queues: 1_000,
+            metrics: 10_000,
+            calls: 1_000,
+            pending: 10_000,
+            properties: MIB,
+        }
+    }
+}
