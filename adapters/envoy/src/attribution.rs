@@ -14,6 +14,7 @@ use pw_cases::protocol::Plugin;
 use pw_cases::scenario::Failure;
 
 use crate::config;
+use crate::contexts::Contexts;
 use crate::log::{Level, Line};
 
 /// What a line says of a plugin.
@@ -42,6 +43,15 @@ pub enum Finding {
     Gone(u32),
 }
 
+/// What the names of functions begin with that are about streams only.
+const STREAMS: [&[u8]; 5] = [
+    b"proxy_on_request",
+    b"proxy_on_response",
+    b"proxy_on_new_connection",
+    b"proxy_on_downstream",
+    b"proxy_on_upstream",
+];
+
 /// Reads the lines of one scenario.
 pub struct Attribution {
     main: u32,
@@ -49,6 +59,9 @@ pub struct Attribution {
     /// How many of the distinct VMs are of plugins in the background, which come first.
     background: usize,
     threads: [Thread; 2],
+    contexts: Contexts,
+    /// The home whose VM had failed when a plugin there got another configuration.
+    revived: Option<usize>,
 }
 
 struct Known {
@@ -73,7 +86,7 @@ struct Thread {
     born: usize,
     /// Of these, base VMs.
     bases: usize,
-    /// The homes whose VMs have failed and will be made anew.
+    /// The homes whose VMs have failed.
     failed: BTreeSet<usize>,
     /// The plugin that seems to run.
     current: usize,
@@ -113,7 +126,27 @@ impl Attribution {
                 reloads: plugin.failure == Failure::Reload,
             }
         });
-        Attribution { main, plugins: known.collect(), background, threads: Default::default() }
+        let plugins: Vec<Known> = known.collect();
+        let homes = plugins.iter().map(|plugin| (!plugin.background).then_some(plugin.home));
+        let contexts = Contexts::new(homes.collect());
+        Attribution { main, plugins, background, threads: Default::default(), contexts, revived: None }
+    }
+
+    /// A client has opened a stream.
+    pub fn stream(&mut self) {
+        self.contexts.add_stream();
+    }
+
+    /// A plugin, by its place in the chain, has got another configuration: it begins again, beside the old one if its VM
+    /// lives.
+    pub fn reconfigured(&mut self, plugin: usize) {
+        let home = self.plugins[plugin].home;
+        let [worker, _] = &self.threads;
+        if worker.failed.contains(&home) {
+            self.revived = Some(home);
+        } else {
+            self.contexts.add_own(plugin);
+        }
     }
 
     /// Reads a line, if it is about plugins.
@@ -128,7 +161,7 @@ impl Attribution {
     }
 
     fn finding(&mut self, main: bool, line: &Line) -> Option<Finding> {
-        let Attribution { plugins, background, threads, .. } = self;
+        let Attribution { plugins, background, threads, contexts, revived, .. } = self;
         let thread = &mut threads[usize::from(main)];
         let message = line.message.as_slice();
         if let Some(logged) = message.strip_prefix(b"wasm log") {
@@ -139,7 +172,7 @@ impl Attribution {
         if let Some(call) = message.strip_prefix(b"[host->vm] ") {
             // In the background a plugin's log and the VM that was made last tell.
             if thread.depth == 0 && !(main && *background > 0) {
-                thread.guess(call, plugins);
+                thread.guess(call, plugins, contexts);
             }
             thread.depth += 1;
         } else if message.starts_with(b"[host<-vm] ") {
@@ -153,8 +186,7 @@ impl Attribution {
             if consequence || refused {
                 return None;
             }
-            let failed = plugins.get(thread.current).filter(|plugin| plugin.reloads && !main);
-            thread.failed.extend(failed.map(|plugin| plugin.home));
+            thread.failed.extend(plugins.get(thread.current).map(|plugin| plugin.home));
             return Some(Finding::Fault(line.text()));
         } else if let Some(rest) = message.strip_prefix(b"~Wasm ") {
             let left =
@@ -165,8 +197,15 @@ impl Attribution {
             thread.depth = 0;
             // The main thread makes a base VM and copies of it for each home in turn, the worker one copy for each; what
             // it makes besides is in the place of one that has failed, the first in the chain first.
-            let home = match thread.failed.pop_first() {
-                Some(home) => home,
+            let reloads = |home: &usize| plugins.iter().any(|plugin| plugin.home == *home && plugin.reloads);
+            let reloaded = thread.failed.iter().copied().find(reloads);
+            let home = match revived.take().or(reloaded).filter(|_| !main) {
+                Some(home) => {
+                    thread.failed.remove(&home);
+                    thread.calls.clear();
+                    contexts.renew(home, reloaded == Some(home));
+                    home
+                }
                 None => {
                     thread.bases += usize::from(!main || message.starts_with(b"Base"));
                     thread.bases.saturating_sub(1) + if main { 0 } else { *background }
@@ -187,9 +226,9 @@ impl Known {
 }
 
 impl Thread {
-    /// Whom a call goes to. With the same contexts in every VM, the first call of a kind goes to the first plugin of
-    /// the chain that has such a function, the next to the next; on the way back it is the other way round.
-    fn guess(&mut self, call: &[u8], plugins: &[Known]) {
+    /// Whom a call goes to. Of those that have such a function and a context of that number, the first call of a kind
+    /// goes to the first plugin of the chain, the next to the next; on the way back it is the other way round.
+    fn guess(&mut self, call: &[u8], plugins: &[Known], contexts: &Contexts) {
         if plugins.len() < 2 {
             return;
         }
@@ -203,9 +242,15 @@ impl Thread {
             }
             able
         });
-        let count = self.calls.entry([function, b" ", words.next().unwrap_or_default()].concat()).or_default();
-        if !able.is_empty() {
-            self.current = able[*count % able.len()];
+        let streams = STREAMS.iter().any(|start| function.starts_with(start));
+        let number = words.next().unwrap_or_default();
+        let context = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
+        let owns = |plugin: &&usize| context.is_some_and(|context| contexts.has(**plugin, context, streams));
+        let owners: Vec<usize> = able.iter().filter(owns).copied().collect();
+        let among = if owners.is_empty() { &*able } else { &owners };
+        let count = self.calls.entry([function, b" ", number].concat()).or_default();
+        if !among.is_empty() {
+            self.current = among[*count % among.len()];
         }
         *count += 1;
     }
@@ -388,6 +433,20 @@ mod tests {
             (WORKER, Level::Info, "wasm log: again"),
         ];
         check(&mut attribution, &lines, 1, log("again"));
+    }
+
+    #[test]
+    fn a_call_goes_to_a_plugin_that_has_such_a_context() {
+        let plugins = [plugin("a", "a", "proxy_on_request_body"), plugin("b", "b", "proxy_on_request_body")];
+        let mut attribution = Attribution::new(MAIN, &plugins);
+        attribution.reconfigured(0);
+        attribution.stream();
+        for (call, at) in [("[host->vm] proxy_on_request_body(2, 1)", 1), ("[host->vm] proxy_on_request_body(3, 1)", 0)]
+        {
+            let fault = (WORKER, Level::Error, "Function: proxy_on_request_body failed: x");
+            let finding = Finding::Fault("Function: proxy_on_request_body failed: x".into());
+            check(&mut attribution, &[(WORKER, Level::Trace, call), fault], at, finding);
+        }
     }
 
     #[test]

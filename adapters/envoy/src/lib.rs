@@ -4,11 +4,12 @@
 //! [`instance`] is one Envoy with the servers that it talks to. Below them, each knowing nothing of scenarios:
 //! [`find`] and [`guard`] (which program, and that it never outlives us), [`process`] (the child and its log),
 //! [`net`], [`http2`] and [`grpc`] (sockets, frames, messages), [`link`] (what is at the other end), [`lds`] (listeners
-//! handed to Envoy), [`config`] and [`module`] (Envoy's configuration), [`log`] and [`attribution`] (whose line is it), [`sockets`] and
+//! handed to Envoy), [`config`] and [`module`] (Envoy's configuration), [`log`], [`contexts`] and [`attribution`] (whose line is it), [`sockets`] and
 //! [`threads`] (whose connection is it, and what is under way), [`stats`] (metrics), [`window`] (order of events).
 
 pub mod attribution;
 pub mod config;
+pub mod contexts;
 pub mod find;
 pub mod grpc;
 pub mod guard;

@@ -229,13 +229,14 @@ impl Stage<'_> {
     /// old one, or keeps that.
     async fn reconfigure(&mut self, plugin: &str, configuration: &Data) -> Result<(), Gone> {
         let mut run = self.run.clone();
-        let plugins = run.to_mut().plugins.iter_mut().filter(|known| known.name == plugin);
-        plugins.for_each(|known| known.configuration = configuration.clone());
+        let Some(at) = run.plugins.iter().position(|known| known.name == plugin) else { return Ok(()) };
+        run.to_mut().plugins[at].configuration = configuration.clone();
         self.beginning.clear();
         self.complaints.clear();
         let listener = config::listener(&self.listener, self.instance.ports(), &run);
         if self.update(vec![listener]).await? {
             self.run = run;
+            self.attribution.reconfigured(at);
         } else {
             self.settle().await?;
             self.tell_refusal();

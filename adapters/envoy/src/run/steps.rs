@@ -35,6 +35,7 @@ impl Stage<'_> {
                     self.window.push_part(Event::Client { stream: *stream, part: Part::Reset });
                     return Ok(());
                 };
+                self.attribution.stream();
                 let opened = self.instance.write(link, |http2| {
                     let at = http2.open();
                     http2.send_fields(at, headers, *end_of_stream);

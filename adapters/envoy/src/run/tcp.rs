@@ -23,6 +23,7 @@ impl Stage<'_> {
         if let Step::Connect { stream } = step {
             match self.instance.connect(true).await? {
                 Some((link, port)) => {
+                    self.attribution.stream();
                     self.pipes.insert(*stream, Pipe { port, client: Some(link), upstream: None });
                 }
                 // Nobody listens: the plugins were removed.
