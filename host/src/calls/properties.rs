@@ -125,3 +125,36 @@ fn text(text: &str) -> Bytes {
 fn number(number: u64) -> Bytes {
     Bytes::copy_from_slice(&number.to_le_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CertificateInfo;
+
+    #[test]
+    fn both_ends_of_tls_have_names() {
+        let end = |name: &str| CertificateInfo {
+            subject: format!("{name} subject"),
+            dns_san: format!("{name} dns"),
+            uri_san: format!("{name} uri"),
+            sha256_digest: format!("{name} digest"),
+        };
+        let info =
+            TlsInfo { version: "TLSv1.3".to_owned(), local: end("local"), peer: end("peer"), ..TlsInfo::default() };
+        let expected: [(&[u8], &str); 8] = [
+            (b"tls_version", "TLSv1.3"),
+            (b"subject_local_certificate", "local subject"),
+            (b"subject_peer_certificate", "peer subject"),
+            (b"dns_san_local_certificate", "local dns"),
+            (b"dns_san_peer_certificate", "peer dns"),
+            (b"uri_san_local_certificate", "local uri"),
+            (b"uri_san_peer_certificate", "peer uri"),
+            (b"sha256_peer_certificate_digest", "peer digest"),
+        ];
+        for (name, value) in expected {
+            assert_eq!(tls(&info, name), Some(text(value)));
+            assert_eq!(tls(&TlsInfo::default(), name), None, "what is not known is not there");
+        }
+        assert_eq!(tls(&info, b"sha256_local_certificate_digest"), None);
+    }
+}
