@@ -143,7 +143,7 @@ impl State {
     fn map_mut(&mut self, map: MapType) -> Result<&mut Fields, Status> {
         let (direction, phase) = part(map).ok_or(Status::BAD_ARGUMENT)?;
         let logging = self.active.callback == Some(On::Log);
-        let (stream, filter) = self.stream().filter(|_| !logging).ok_or(Status::BAD_ARGUMENT)?;
+        let (stream, filter) = self.http_stream().filter(|_| !logging).ok_or(Status::BAD_ARGUMENT)?;
         let stage = stream.filters[filter].stage(direction);
         let new_trailers = stage.takes_new_trailers();
         match phase {
