@@ -269,6 +269,10 @@ fn what_is_said_of_hosts_is_what_they_were_recorded_to_do() {
                 Some("refused") if !AT_RUN_TIME.contains(&id) => false,
                 _ => continue,
             };
+            // Derived cases have no module of their own.
+            if id.starts_with("derived/") {
+                continue;
+            }
             let case = cases.iter().find(|case| case.id == id).unwrap_or_else(|| panic!("no case {id}"));
             let version = pw_abi::Version::parse(abi).unwrap_or_else(|| panic!("{abi}"));
             let lowered = case.lower(version).unwrap_or_else(|error| panic!("{error:?}"));
