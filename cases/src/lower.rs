@@ -63,7 +63,8 @@ impl Case {
             lowering.step(step)?;
         }
         let Lowering { scripts, calls, .. } = lowering;
-        let plugins = self.plugins.iter().zip(scripts).map(|(plugin, script)| lower_plugin(plugin, script, version));
+        let homes = self.plugins.iter().enumerate().map(|(index, plugin)| (plugin, plugin.home.unwrap_or(index)));
+        let plugins = homes.map(|(plugin, home)| lower_plugin(plugin, scripts[home].clone(), version));
         let scenario = Scenario {
             plugins: plugins.collect::<Read<_>>()?,
             steps: self.steps.iter().filter_map(|step| step.step.clone()).collect(),
@@ -88,6 +89,8 @@ fn lower_plugin(plugin: &Plugin, script: Script, version: Version) -> Read<scena
         vm_configuration: plugin.vm_configuration.clone(),
         configuration: plugin.configuration.clone(),
         background: plugin.background,
+        standby: plugin.standby,
+        log_only: plugin.log_only,
         limits: plugin.limits.iter().cloned().collect(),
         failure: plugin.failure,
         capabilities: plugin.capabilities.clone(),
@@ -99,6 +102,7 @@ fn lower_plugin(plugin: &Plugin, script: Script, version: Version) -> Read<scena
 struct Lowering<'a> {
     version: Version,
     plugins: &'a [Plugin],
+    /// By plugin; that of one which shares another's VM is not used.
     scripts: Vec<Script>,
     calls: Vec<CallCheck>,
     registers: BTreeMap<String, u32>,
@@ -109,7 +113,10 @@ impl<'a> Lowering<'a> {
         let mut registers: BTreeMap<String, u32> = (0..5).map(|number| (format!("arg{number}"), number)).collect();
         registers.insert("plugin_context".to_owned(), PLUGIN_CONTEXT);
         registers.insert("stream_context".to_owned(), STREAM_CONTEXT);
-        let scripts = case.plugins.iter().map(|plugin| empty_script(plugin, version)).collect::<Read<_>>()?;
+        let mut scripts = case.plugins.iter().map(|plugin| empty_script(plugin, version)).collect::<Read<Vec<_>>>()?;
+        for (home, script) in scripts.iter_mut().enumerate() {
+            script.members(&roots(case, home));
+        }
         for (index, plugin) in case.plugins.iter().enumerate() {
             if case.plugins[..index].iter().any(|other| other.name == plugin.name) {
                 return complain(plugin.line, format!("two plugins are called `{}`", plugin.name));
@@ -125,9 +132,11 @@ impl<'a> Lowering<'a> {
         let caused = caused.and_then(script::callback_number);
         let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
         if let Some(callback) = caused {
-            for (plugin, script) in self.scripts.iter_mut().enumerate() {
-                script.entries[callback].push(Entry::default());
-                places.insert((plugin, callback), script.entries[callback].len() - 1);
+            for plugin in 0..self.plugins.len() {
+                let entries = self.entries(plugin, callback);
+                entries.push(Entry::default());
+                let place = entries.len() - 1;
+                places.insert((plugin, callback), place);
             }
         }
         for does in &step.guest {
@@ -144,7 +153,7 @@ impl<'a> Lowering<'a> {
                     .callback
                     .complain(format!("the probe has no `{name}`: give the plugin a module of its own"));
             }
-            let entries = &mut self.scripts[plugin].entries[callback];
+            let entries = self.entries(plugin, callback);
             let place = *places.entry((plugin, callback)).or_insert_with(|| {
                 entries.push(Entry::default());
                 entries.len() - 1
@@ -184,7 +193,7 @@ impl<'a> Lowering<'a> {
         let act = match &does.what {
             Does::Returns(node) => {
                 let result = result_bits(node, row)?;
-                self.scripts[plugin].entries[at.0][at.1].result = Some(result);
+                self.entries(plugin, at.0)[at.1].result = Some(result);
                 return Ok(());
             }
             Does::Trap => {
@@ -210,8 +219,15 @@ impl<'a> Lowering<'a> {
                 Act::Call { function: row_called, lanes, outs }
             }
         };
-        self.scripts[plugin].entries[at.0][at.1].actions.push(Action { id, act });
+        self.entries(plugin, at.0)[at.1].actions.push(Action { id, act });
         Ok(())
+    }
+
+    /// What a plugin does in a callback.
+    fn entries(&mut self, plugin: usize, callback: usize) -> &mut Vec<Entry> {
+        let home = self.plugins[plugin].home.unwrap_or(plugin);
+        let member = members(self.plugins, home).position(|member| member == plugin).unwrap_or(0);
+        self.scripts[home].of(member, callback)
     }
 
     fn check(
@@ -344,6 +360,25 @@ impl<'a> Lowering<'a> {
         out.save = Some(register);
         Ok((value.to_owned(), text.to_owned()))
     }
+}
+
+/// The plugins that live in a plugin's VM, in their order.
+fn members(plugins: &[Plugin], home: usize) -> impl Iterator<Item = usize> {
+    let lives = move |(index, plugin): &(usize, &Plugin)| *index == home || plugin.home == Some(home);
+    plugins.iter().enumerate().filter(lives).map(|(index, _)| index)
+}
+
+/// Whose contexts the plugin contexts of a VM are, in the order of their creation.
+fn roots(case: &Case, home: usize) -> Vec<u8> {
+    let members: Vec<usize> = members(&case.plugins, home).collect();
+    let member = |name: &str| members.iter().position(|member| case.plugins[*member].name == name);
+    let first = (0..members.len()).filter(|member| !case.plugins[members[*member]].standby);
+    let later = case.steps.iter().filter_map(|step| match step.step.as_ref()? {
+        scenario::Step::Reconfigure { plugin, .. } => member(plugin),
+        scenario::Step::Replace { by, .. } | scenario::Step::Canary { by, .. } => member(by),
+        _ => None,
+    });
+    first.chain(later).map(|member| member as u8).collect()
 }
 
 fn empty_script(plugin: &Plugin, version: Version) -> Read<Script> {

@@ -290,7 +290,7 @@ impl Proxy {
         self.settle();
     }
 
-    /// Lets the plugin end when its last stream has, and its canary too. New streams are not to run through it.
+    /// Lets the plugin end when its last stream has, and its canary too. New streams do not run through it.
     pub fn retire_plugin(&mut self, plugin: PluginId) {
         rollout::roll_back(self, plugin);
         lifecycle::retire(self, plugin);

@@ -48,7 +48,7 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
     }
     let clauses = clauses.list()?.iter().map(|node| clause(node, &versions)).collect::<Read<_>>()?;
     let plugins = match table.find("plugin") {
-        Some(list) => list.list()?.iter().map(|node| plugin(node, modules)).collect::<Read<_>>()?,
+        Some(list) => plugins(list.list()?, modules)?,
         None => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
     };
     let steps = table.items("step")?;
@@ -153,7 +153,10 @@ fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         "vm_id",
         "vm_configuration",
         "configuration",
+        "vm",
         "background",
+        "standby",
+        "log_only",
         "limits",
         "failure",
         "capabilities",
@@ -187,6 +190,9 @@ fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         failure: table.map("failure", failure)?.unwrap_or_default(),
         capabilities: table.map("capabilities", capabilities)?,
         background: table.map("background", Node::flag)?.unwrap_or(false),
+        standby: table.map("standby", Node::flag)?.unwrap_or(false),
+        log_only: table.map("log_only", Node::flag)?.unwrap_or(false),
+        home: None,
         environment: environment.unwrap_or_default(),
         module,
         without: table.items("without")?.to_vec(),
@@ -194,6 +200,46 @@ fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         allocation: table.map("allocation", allocation)?.unwrap_or(Allocation::Bump),
         report_allocations: table.map("report_allocations", Node::flag)?.unwrap_or(false),
     })
+}
+
+/// The plugins of a case; one that shares another's VM is made of what that one is made of.
+fn plugins(nodes: &[Node], modules: Modules<'_>) -> Read<Vec<Plugin>> {
+    const OF_THE_VM: [&str; 11] = [
+        "vm_id",
+        "vm_configuration",
+        "limits",
+        "capabilities",
+        "environment",
+        "module",
+        "without",
+        "allocators",
+        "allocation",
+        "report_allocations",
+        "log_only",
+    ];
+    let mut plugins: Vec<Plugin> = Vec::new();
+    for node in nodes {
+        let own = plugin(node, modules)?;
+        let Some((_, name)) = node.entries()?.iter().find(|(key, _)| key == "vm") else {
+            plugins.push(own);
+            continue;
+        };
+        if let Some((key, node)) = node.entries()?.iter().find(|(key, _)| OF_THE_VM.contains(&key.as_str())) {
+            return node.complain(format!("`{key}` is the VM's, and this plugin shares that of another"));
+        }
+        let text = name.text()?;
+        let Some(home) = plugins.iter().position(|plugin| plugin.name == text && plugin.home.is_none()) else {
+            let names = plugins.iter().map(|plugin| plugin.name.as_str());
+            return name.complain(format!("no plugin `{text}` with a VM of its own before{}", meant(text, names)));
+        };
+        if plugins[home].vm_id.is_empty() {
+            return name.complain(format!("only plugins with a `vm_id` share their VM: give `{text}` one"));
+        }
+        let Plugin { line, name, configuration, background, standby, failure, .. } = own;
+        let shared = plugins[home].clone();
+        plugins.push(Plugin { line, name, configuration, background, standby, failure, home: Some(home), ..shared });
+    }
+    Ok(plugins)
 }
 
 fn limits(node: &Node) -> Read<Vec<(String, u64)>> {
@@ -243,7 +289,7 @@ fn allocation(node: &Node) -> Read<Allocation> {
 }
 
 /// The keys of steps by which they are told apart.
-const STEPS: [&str; 23] = [
+const STEPS: [&str; 28] = [
     "start",
     "request_headers",
     "request_body",
@@ -264,12 +310,20 @@ const STEPS: [&str; 23] = [
     "grpc_reset",
     "foreign_call",
     "reconfigure",
+    "replace",
+    "canary",
+    "promote",
+    "roll_back",
+    "remove",
     "read_metrics",
     "advance",
     "shutdown",
 ];
-const DETAILS: [&str; 11] = [
+const DETAILS: [&str; 14] = [
     "plugin",
+    "by",
+    "share",
+    "faults",
     "stream",
     "call",
     "end_of_stream",
@@ -301,7 +355,7 @@ fn step(node: &Node, index: usize, later: &[Node]) -> Read<CaseStep> {
     };
     let caused = step.as_ref().and_then(Step::callback);
     let guest = table.items("guest")?.iter().map(|node| guest(node, kind, caused)).collect::<Read<_>>()?;
-    Ok(CaseStep { step, guest, expect: table.map("expect", expect)?.unwrap_or_default() })
+    Ok(CaseStep { line: node.line, step, guest, expect: table.map("expect", expect)?.unwrap_or_default() })
 }
 
 fn world(table: &Table<'_>, kind: &str, value: &Node, later: &[Node]) -> Read<Step> {
@@ -352,13 +406,34 @@ fn world(table: &Table<'_>, kind: &str, value: &Node, later: &[Node]) -> Read<St
             arguments: table.map("arguments", data)?.unwrap_or_default(),
         },
         "reconfigure" => Step::Reconfigure {
-            plugin: table.map("plugin", |node| node.text().map(str::to_owned))?.unwrap_or("plugin".to_owned()),
+            plugin: table.map("plugin", name)?.unwrap_or("plugin".to_owned()),
             configuration: data(value)?,
         },
+        "replace" => Step::Replace { plugin: name(value)?, by: name(table.need("by")?)? },
+        "canary" => Step::Canary {
+            plugin: name(value)?,
+            by: name(table.need("by")?)?,
+            share: per_cent(table.need("share")?)?,
+            faults: table.map("faults", per_cent)?.unwrap_or(0),
+        },
+        "promote" => Step::Promote { plugin: name(value)? },
+        "roll_back" => Step::RollBack { plugin: name(value)? },
+        "remove" => Step::Remove { plugin: name(value)? },
         "read_metrics" => Step::ReadMetrics,
         "advance" => Step::Advance { milliseconds: value.number()? },
         _ => Step::Shutdown,
     })
+}
+
+fn name(node: &Node) -> Read<String> {
+    node.text().map(str::to_owned)
+}
+
+fn per_cent(node: &Node) -> Read<u8> {
+    match node.number::<u8>()? {
+        share @ 0..=100 => Ok(share),
+        _ => node.expected("a number from 0 to 100"),
+    }
 }
 
 fn guest(node: &Node, step: &str, caused: Option<&'static str>) -> Read<GuestDoes> {

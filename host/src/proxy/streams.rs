@@ -20,7 +20,8 @@ use crate::state::{
 };
 
 impl Proxy {
-    /// A client has opened an HTTP stream, which is to run through these plugins; it fails if one of them is gone.
+    /// A client has opened an HTTP stream, which is to run through these plugins, or through those that have their places
+    /// by now; not through those that are retired. It fails if one of them is gone.
     ///
     /// # Panics
     ///
@@ -32,7 +33,8 @@ impl Proxy {
     pub(super) fn open(&mut self, plugins: &[PluginId], info: StreamInfo, protocol: Protocol) -> StreamId {
         let state = self.state();
         let serial = state.next_serial;
-        let plugins: Vec<PluginId> = plugins.iter().map(|plugin| rollout::choose(state, *plugin, serial)).collect();
+        let mut plugins: Vec<PluginId> = plugins.iter().map(|plugin| rollout::choose(state, *plugin, serial)).collect();
+        plugins.retain(|plugin| !state.plugins[plugin.0].retired);
         let id = insert(self, &plugins, info, protocol, None);
         for (place, plugin) in plugins.into_iter().enumerate() {
             if let Some((plugin, context)) = filter(self, id, place) {
@@ -108,10 +110,11 @@ pub(super) fn insert(
     state.next_serial += u64::from(shadow.is_none());
     let mut filters = Vec::with_capacity(plugins.len());
     for (place, plugin) in plugins.iter().enumerate() {
-        let context = state.new_context(*plugin);
-        let owner = &mut state.plugins[plugin.0];
-        let gone = owner.vm.is_none() || owner.retired || owner.log_only && shadow.is_none();
+        let owner = &state.plugins[plugin.0];
+        let gone = owner.vm.is_none() || owner.log_only && shadow.is_none();
+        let context = if gone { 0 } else { state.new_context(*plugin) };
         if !gone {
+            let owner = &mut state.plugins[plugin.0];
             owner.contexts.insert(context, Context { stream: Some((id.index, place)), pending: false });
         }
         let (request, response) = (Stage::default(), Stage::default());

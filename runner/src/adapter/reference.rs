@@ -9,7 +9,7 @@ use pw_cases::probe::{Template, assemble};
 use pw_cases::protocol::{Capability, Host};
 use pw_cases::report::decode;
 use pw_cases::scenario::{Failure, Guest, Plugin, Scenario};
-use pw_cases::script::SCRIPT;
+use pw_cases::script::{SCRIPT, Script};
 use pw_cases::transcript::{Event, Transcript};
 use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Reload};
 
@@ -63,6 +63,10 @@ impl Reference {
                 Capability::Limits,
                 Capability::Capabilities,
                 Capability::Reconfigure,
+                Capability::Replace,
+                Capability::Canary,
+                Capability::LogOnly,
+                Capability::SharedVms,
                 Capability::Time,
                 Capability::Environment,
                 Capability::Faults,
@@ -73,14 +77,10 @@ impl Reference {
         Ok(Reference { host, engine })
     }
 
-    fn module(&self, plugin: &Plugin) -> Result<Result<Module, ModuleError>, HarnessError> {
-        match &plugin.guest {
-            Guest::Module(wasm) => Ok(Module::new(&self.engine, wasm)),
-            Guest::Probe(script) => {
-                let probe = self.probe(Template::full(script))?;
-                Ok(probe.map(|probe| probe.with_data(SCRIPT, &script.bytes())))
-            }
-        }
+    /// The probe with a script.
+    fn script(&self, script: &Script) -> Result<Result<Module, ModuleError>, HarnessError> {
+        let probe = self.probe(Template::full(script))?;
+        Ok(probe.map(|probe| probe.with_data(SCRIPT, &script.bytes())))
     }
 
     /// A probe that the host refuses for its shape is a module like any other, and so no error of ours.
@@ -111,8 +111,24 @@ impl Adapter for Reference {
         let trace = Trace::default();
         world.proxy().observe(Box::new(trace.clone()));
         let mut started = true;
+        let mut compiled: Vec<(&[u8], Result<Module, ModuleError>)> = Vec::new();
         for plugin in &scenario.plugins {
-            started = started && world.start(self.module(plugin)?, config(plugin)?, plugin.background);
+            let module = match &plugin.guest {
+                Guest::Probe(script) => self.script(script)?,
+                Guest::Module(wasm) => match compiled.iter().find(|(known, _)| known == wasm) {
+                    Some((_, module)) => module.clone(),
+                    None => {
+                        compiled.push((wasm, Module::new(&self.engine, wasm)));
+                        compiled[compiled.len() - 1].1.clone()
+                    }
+                },
+            };
+            let config = config(plugin)?;
+            if plugin.standby {
+                world.stand_by(module, config);
+            } else {
+                started = started && world.start(module, config, plugin.background);
+            }
         }
         if started {
             world.run(scenario);
@@ -138,6 +154,7 @@ fn config(plugin: &Plugin) -> Result<PluginConfig, HarnessError> {
             reload: (plugin.failure == Failure::Reload).then(Reload::default),
         },
         capabilities: plugin.capabilities.clone().map(|names| names.into_iter().collect()),
+        log_only: plugin.log_only,
         limits: limits(plugin)?,
     })
 }
