@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pw_abi::Version;
 
+use crate::plan::Shard;
+
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -91,6 +93,9 @@ pub struct RunArgs {
     /// Run for this version of the ABI alone
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub abi: Option<Version>,
+    /// Run this part of so many of the cases, as 1/4; all parts together are all cases
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
     /// How many adapters work side by side [default: one per core for the reference host, else 1]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
