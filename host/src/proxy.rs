@@ -392,6 +392,11 @@ impl Proxy {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxy").field("plugins", &self.sources.len()).finish_non_exhaustive()
+        let state = self.state.as_deref();
+        f.debug_struct("Proxy")
+            .field("plugins", &self.sources.iter().flatten().count())
+            .field("vms", &self.guests.iter().flatten().count())
+            .field("streams", &state.map_or(0, |state| state.streams.len()))
+            .finish_non_exhaustive()
     }
 }
