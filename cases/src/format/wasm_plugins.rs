@@ -55,7 +55,9 @@ fn plugin(plain: Plugin, resource: WasmPlugin, modules: Modules<'_>) -> Result<P
     }
     let module = match resource.url.value {
         Url::File(name) if name == PROBE => None,
-        Url::File(name) => Some(module_named(&name, modules).map_err(|error| (resource.url.line, error))?),
+        Url::File(name) | Url::Path(name) => {
+            Some(module_named(&name, modules).map_err(|error| (resource.url.line, error))?)
+        }
         Url::Remote(url) => {
             return Err((
                 resource.url.line,

@@ -59,6 +59,8 @@ pub struct Lined<T> {
 pub enum Url {
     /// A file.
     File(String),
+    /// A path without a scheme, which Istio would take for an image.
+    Path(String),
     /// `http://…`, `https://…`, or an image, with `oci://` in front or nothing.
     Remote(String),
 }

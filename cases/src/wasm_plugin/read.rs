@@ -132,9 +132,7 @@ fn url(node: &Node, sha256: Option<&Lined<String>>) -> Read<Lined<Url>> {
         Some((scheme, _)) if !SCHEMES.contains(&scheme) => {
             return node.complain(format!("unknown scheme `{scheme}`{}", meant(scheme, SCHEMES.into_iter())));
         }
-        None if text.starts_with('/') || text.starts_with("./") || text.starts_with("../") => {
-            Url::File(text.to_owned())
-        }
+        None if ["/", "./", "../"].iter().any(|start| text.starts_with(start)) => Url::Path(text.to_owned()),
         _ => Url::Remote(text.to_owned()),
     };
     match (text.rsplit_once("@sha256:"), sha256) {
