@@ -3,6 +3,7 @@
 mod expect;
 mod node;
 mod values;
+mod wasm_plugins;
 
 pub use node::{Complaint, Error, Node, Read, Table, Value, meant, read};
 pub(crate) use values::{address, data, pairs, path, want};
@@ -30,8 +31,19 @@ pub fn parse(id: &str, file: &str, source: &str, modules: Modules<'_>) -> Result
 }
 
 fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -> Read<Case> {
-    let table =
-        root.table(&["title", "clause", "level", "abi", "why", "question", "hazard", "plugin", "step", "expect"])?;
+    let table = root.table(&[
+        "title",
+        "clause",
+        "level",
+        "abi",
+        "why",
+        "question",
+        "hazard",
+        "plugin",
+        "wasm_plugins",
+        "step",
+        "expect",
+    ])?;
     let versions = table.map("abi", versions)?.unwrap_or(Version::FINAL.to_vec());
     let clauses = table.need("clause")?;
     let level = level(table.need("level")?)?;
@@ -47,11 +59,13 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         return clauses.complain("a case checks at least one clause");
     }
     let clauses = clauses.list()?.iter().map(|node| clause(node, &versions)).collect::<Read<_>>()?;
-    let plugins = match table.find("plugin") {
-        Some(list) => plugins(list.list()?, modules)?,
-        None => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
-    };
     let steps = table.items("step")?;
+    let plugins = match (table.find("plugin"), table.find("wasm_plugins")) {
+        (Some(_), Some(resources)) => return resources.complain("`wasm_plugins` stands in place of `plugin`"),
+        (Some(list), None) => plugins(list.list()?, modules)?,
+        (None, Some(resources)) => wasm_plugins::wasm_plugins(resources, steps, modules)?,
+        (None, None) => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
+    };
     Ok(Case {
         id: id.to_owned(),
         file: file.to_owned(),
@@ -272,12 +286,15 @@ fn capabilities(node: &Node) -> Read<Vec<String>> {
 }
 
 fn module(node: &Node, modules: Modules<'_>) -> Read<Module> {
-    let name = node.text()?;
-    let bytes = modules(name).or_else(|error| node.complain(format!("failed to read the module {name}: {error}")))?;
+    module_named(node.text()?, modules).or_else(|error| node.complain(error))
+}
+
+fn module_named(name: &str, modules: Modules<'_>) -> Result<Module, String> {
+    let bytes = modules(name).map_err(|error| format!("failed to read the module {name}: {error}"))?;
     if !name.ends_with(".wat") {
         return Ok(Module::Binary(bytes));
     }
-    String::from_utf8(bytes).map(Module::Text).or_else(|_| node.complain(format!("{name} is not UTF-8")))
+    String::from_utf8(bytes).map(Module::Text).map_err(|_| format!("{name} is not UTF-8"))
 }
 
 fn allocation(node: &Node) -> Read<Allocation> {

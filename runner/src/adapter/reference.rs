@@ -149,14 +149,16 @@ fn config(plugin: &Plugin) -> Result<PluginConfig, HarnessError> {
         configuration: plugin.configuration.0.clone(),
         vm_configuration: plugin.vm_configuration.0.clone(),
         environment: plugin.environment.clone().into_iter().collect(),
-        failure: FailurePolicy {
-            open: plugin.failure == Failure::Open,
-            reload: (plugin.failure == Failure::Reload).then(Reload::default),
-        },
+        failure: policy(plugin.failure),
         capabilities: plugin.capabilities.clone().map(|names| names.into_iter().collect()),
         log_only: plugin.log_only,
         limits: limits(plugin)?,
     })
+}
+
+/// The policy that stands for a case's, or a resource's, word.
+pub(crate) fn policy(failure: Failure) -> FailurePolicy {
+    FailurePolicy { open: failure == Failure::Open, reload: (failure == Failure::Reload).then(Reload::default) }
 }
 
 fn limits(plugin: &Plugin) -> Result<Limits, HarnessError> {
