@@ -1,8 +1,9 @@
 //! The plugins of a case that has Istio's resources in their place.
 
 use crate::case::Plugin;
+use crate::format::Modules;
 use crate::format::node::{Node, Read, Value};
-use crate::format::{Modules, module_named};
+use crate::format::plugins::module_named;
 use crate::wasm_plugin::{self, Chain, Inbound, Kind, Url, WasmPlugin};
 
 /// The module that is the probe guest.
