@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use pw_abi::{Function, Kind, Param, Version};
 
-use self::lanes::{acceptable, number, out_lanes, region, result_bits};
+use self::lanes::{acceptable, number, result_bits};
+pub use self::lanes::{out_lanes, region};
 use crate::case::{Case, CaseStep, Does, GuestDoes, Module, Plugin};
 use crate::data::Data;
 use crate::format::{self, Complaint, Node, Read, Value, meant};
@@ -287,7 +288,9 @@ impl<'a> Lowering<'a> {
         for param in row.params {
             let own: Vec<Option<&Node>> = param.lanes.iter().map(|lane| arg(lane)).collect();
             if param.out || matches!(param.kind, Kind::Address) {
-                out_lanes(param, &own, &mut lanes, &mut outs)?;
+                let own: Vec<Option<u32>> =
+                    own.iter().map(|node| node.map(format::address).transpose()).collect::<Read<_>>()?;
+                out_lanes(param, &own, &mut lanes, &mut outs);
                 continue;
             }
             match (arg(param.name), own.as_slice()) {

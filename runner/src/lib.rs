@@ -25,6 +25,5 @@ pub mod run;
 pub mod select;
 pub mod table;
 pub mod timestamp;
-pub mod trace;
 pub mod try_plugin;
 pub mod verdict;

@@ -10,11 +10,10 @@ use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Transcript};
 use pw_host::{Engine, Metering, Module, PluginConfig};
+use pw_reference::{Trace, World};
 
-use crate::adapter::world::World;
 use crate::cli::TryArgs;
 use crate::error::HarnessError;
-use crate::trace::Trace;
 
 /// What the canned upstream answers.
 const ANSWER: &str = "hello from the upstream\n";

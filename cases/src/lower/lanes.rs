@@ -8,18 +8,13 @@ use crate::format::{self, Node, Read, Value, meant};
 use crate::script::{Form, Lane, Out};
 use crate::want::Want;
 
-/// Room for what a parameter returns, or the address that the case gives.
-pub(super) fn out_lanes(
-    param: &'static Param,
-    own: &[Option<&Node>],
-    lanes: &mut Vec<Lane>,
-    outs: &mut Vec<Out>,
-) -> Read<()> {
+/// Puts down the lanes of what a parameter returns: room for it, or the address that is given for a lane.
+pub fn out_lanes(param: &'static Param, own: &[Option<u32>], lanes: &mut Vec<Lane>, outs: &mut Vec<Out>) {
     let mut slot = lanes.iter().filter(|lane| matches!(lane, Lane::Slot(_))).count() as u32;
     let mut places = Vec::new();
     for (name, own) in param.lanes.iter().zip(own) {
         match own {
-            Some(node) => lanes.push(Lane::Bits(format::address(node)?.into())),
+            Some(address) => lanes.push(Lane::Bits((*address).into())),
             None => {
                 let size = match param.kind {
                     Kind::Address => 0x1_0000 + ROOM,
@@ -45,11 +40,10 @@ pub(super) fn out_lanes(
         (_, [(_, place)]) => outs.push(out(param.name, Form::Word(*place))),
         _ => {}
     }
-    Ok(())
 }
 
 /// What the host writes at the last of the addresses that it was given: as much as the size says, or all the room.
-pub(super) fn region(row: &'static Function, lanes: &[Lane]) -> Option<Out> {
+pub fn region(row: &'static Function, lanes: &[Lane]) -> Option<Out> {
     let writes = row.params.iter().find(|param| param.kind == Kind::Writes)?;
     let sized = row.params.iter().any(|param| param.kind == Kind::Size);
     let size = match lanes.last() {

@@ -7,9 +7,9 @@ use pw_cases::format::{Complaint, Error};
 use pw_cases::wasm_plugin::{self, Inbound, Kind, Lined, Url, Variable, WasmPlugin, fail_strategy};
 use pw_host::{Engine, Module, PluginConfig};
 
-use crate::adapter::reference::policy;
 use crate::error::HarnessError;
 use crate::plugins::hex;
+use pw_reference::policy;
 
 /// Plugins, and those that are not among them.
 pub(super) struct Chain {
