@@ -80,6 +80,6 @@ pub use policy::{FailurePolicy, Reload};
 pub use pool::Pool;
 pub use proxy::{
     CertificateInfo, ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId,
-    StreamInfo, TlsInfo,
+    StreamInfo, TlsInfo, Usage,
 };
 pub use state::GrpcEvent;

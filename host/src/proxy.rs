@@ -5,6 +5,7 @@ mod grpc;
 mod lifecycle;
 mod streams;
 mod tcp;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pw_abi::{LogLevel, Status};
 
+pub use self::usage::Usage;
 use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::limits::Limits;
