@@ -58,6 +58,7 @@ impl Proxy {
             local: None,
             closed: false,
             properties,
+            properties_size: 0,
             over: false,
         });
         for place in 0..plugins.len() {
