@@ -175,7 +175,7 @@ pub struct HttpCallId(pub(crate) u64);
 pub enum StartError {
     /// The proxy has as many plugins as it may have.
     TooMany,
-    /// A function of the start trapped; in one line.
+    /// A function of the start trapped, or the engine's pool has no room for another VM; in one line.
     Trap(String),
     /// `proxy_on_vm_start` returned false.
     VmStart,
