@@ -133,6 +133,7 @@ pub(super) fn insert(
         local: None,
         closed: false,
         properties,
+        properties_size: 0,
         over: false,
         shadow,
     });
