@@ -9,6 +9,8 @@ mod fleet;
 mod histogram;
 mod kinds;
 mod memory;
+mod promises;
+mod render;
 mod report;
 mod tally;
 mod ticker;
@@ -61,7 +63,7 @@ pub fn run(args: &SoakArgs, console: &mut Console) -> Result<Exit, HarnessError>
     let after = soak.held();
     drop(ticker);
     let miscounts = soak.calm.miscounts() + soak.rough.miscounts();
-    let report = Report::new(args, [before, after], [&soak.calm, &soak.rough], miscounts);
+    let report = Report::new(args, [before, after], [&soak.calm.tally, &soak.rough.tally], miscounts);
     console.clear();
     console.print(&if args.json { report.json() } else { report.text() });
     Ok(if report.is_bad(args.check) { Exit::Failed } else { Exit::Passed })
