@@ -263,8 +263,8 @@ impl Proxy {
         Ok(new)
     }
 
-    /// Starts a plugin that gets a share of another's new streams. If it does not start, nothing changes; if the other
-    /// had a canary, that one is rolled back.
+    /// Starts a plugin that gets a share of another's new streams, or if it is log-only copies of them. If it does not
+    /// start, nothing changes; if the other had a canary, that one is rolled back.
     pub fn canary(
         &mut self,
         plugin: PluginId,
