@@ -17,7 +17,7 @@ use pw_cases::transcript::{Event, Transcript};
 use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Reload};
 
 pub use crate::trace::Trace;
-pub use crate::world::World;
+pub use crate::world::{START, UPSTREAMS, World};
 
 /// Enough for any case; an endless loop burns it in about a second.
 const FUEL: u64 = 300_000_000;
@@ -69,11 +69,16 @@ impl Reference {
     /// Starts a scenario's plugins in a world; whether the host took all of them.
     pub fn start(&self, world: &mut World, scenario: &Scenario) -> Result<bool, String> {
         for plugin in &scenario.plugins {
-            if !world.start(self.module(plugin)?, config(plugin)?, plugin.background) {
+            if !self.launch(world, plugin)? {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Starts a plugin in a world; whether the host took it.
+    pub fn launch(&self, world: &mut World, plugin: &Plugin) -> Result<bool, String> {
+        Ok(world.start(self.module(plugin)?, config(plugin)?, plugin.background))
     }
 
     fn module(&self, plugin: &Plugin) -> Result<Result<Module, ModuleError>, String> {
