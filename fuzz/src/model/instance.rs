@@ -22,6 +22,8 @@ pub(super) struct Instance {
     pub(super) configuration: Vec<u8>,
     /// Period and next due time, in nanoseconds.
     pub(super) tick: Option<(u64, u64)>,
+    /// It was started again some time within a step, so that it is not known when its ticks are due.
+    pub(super) vague: bool,
     /// Bytes of memory, as seen last.
     pub(super) memory: usize,
 }
@@ -56,6 +58,7 @@ impl Instance {
             refuses: false,
             configuration,
             tick: None,
+            vague: false,
             memory: PAGES as usize * 0x1_0000,
         }
     }

@@ -6,7 +6,17 @@ use pw_cases::script;
 
 use super::instance::{Context, Instance, State, exports};
 use super::calls::Subject;
+use super::stream::piece_of;
 use super::{Frame, Model};
+
+/// Callbacks that may come while a message is on its way through the chain.
+const AMIDST: [&str; 5] = [
+    "proxy_on_done",
+    "proxy_on_log",
+    "proxy_on_delete",
+    "proxy_on_upstream_connection_close",
+    "proxy_on_downstream_connection_close",
+];
 
 impl Model {
     /// A plugin is being started, for the first time, again, or with another configuration; its number from now on.
@@ -17,7 +27,8 @@ impl Model {
             _ => again.map_or_else(|| own.configuration.0.clone(), |old| self.instances[old].configuration.clone()),
         };
         let background = own.background;
-        self.instances.push(Instance::new(plugin, configuration));
+        let vague = again.is_some();
+        self.instances.push(Instance { vague, ..Instance::new(plugin, configuration) });
         let new = self.instances.len() - 1;
         match again {
             Some(old) => self.chain.iter_mut().filter(|place| **place == old).for_each(|place| *place = new),
@@ -61,6 +72,9 @@ impl Model {
             self.find(name, &format!("{name} is called in {about}"), Some(plugin));
             return;
         }
+        if piece_of(name).is_none() && !AMIDST.contains(&name) {
+            self.all_go_on();
+        }
         let Some(callback) = script::callback_number(name) else { return };
         let called = &mut self.instances[instance].called[callback];
         let entry = Some(*called);
@@ -76,7 +90,6 @@ impl Model {
             next: 0,
             piece: None,
             subject: Subject::None,
-            go_on: Vec::new(),
             finished: Vec::new(),
             calls: 0,
         };
@@ -159,6 +172,11 @@ impl Model {
             });
             stream = number.zip(place);
             let exports = exports(&self.scenario.plugins[plugin], self.version, "proxy_on_context_create");
+            if !exports && stream.is_none() {
+                // It is heard of later than it began, and may be any stream's.
+                self.blind = true;
+                return;
+            }
             if stream.is_none() || exports && root != Some(parent) {
                 return self.find("proxy_on_context_create", "a context is created that belongs nowhere", Some(plugin));
             }
@@ -194,9 +212,6 @@ impl Model {
         if let Some((stream, place, direction)) = frame.piece {
             self.decided(stream, place, direction, result.is_some_and(|action| action != Action::CONTINUE.0));
         }
-        for (stream, place, direction) in frame.go_on {
-            self.let_go(stream, place, direction);
-        }
         if name == "proxy_on_delete" {
             let gone = self.instances[instance].contexts.remove(&frame.context);
             if gone.is_some_and(|context| context.stream.is_none()) {
@@ -224,6 +239,7 @@ impl Model {
         if let Some(frame) = self.frame.take() {
             self.trapped(frame);
         }
+        self.all_go_on();
         let refused: Vec<usize> = (0..self.instances.len())
             .filter(|number| self.instances[*number].refuses && !self.instances[*number].dead)
             .collect();

@@ -13,7 +13,7 @@ mod life;
 mod sections;
 mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use pw_abi::{Function, Returns, Status, Version};
@@ -59,6 +59,8 @@ pub struct Model {
     /// The instances that new streams run through.
     chain: Vec<usize>,
     frame: Option<Frame>,
+    /// Paused messages that go on when the host comes to it: when it is done with what it has under way.
+    going_on: VecDeque<(u32, usize, Direction)>,
     streams: BTreeMap<u32, Stream>,
     /// The step that the world does; none before the first.
     step: Option<usize>,
@@ -93,8 +95,6 @@ struct Frame {
     piece: Option<(u32, usize, Direction)>,
     /// What it is about that is not a stream.
     subject: calls::Subject,
-    /// Streams to let go on when it has returned.
-    go_on: Vec<(u32, usize, Direction)>,
     /// Contexts that end when it has returned.
     finished: Vec<u32>,
     calls: u32,
@@ -111,6 +111,7 @@ impl Model {
             instances: Vec::new(),
             chain: Vec::new(),
             frame: None,
+            going_on: VecDeque::new(),
             streams: BTreeMap::new(),
             step: None,
             time: (0, 0),
@@ -218,15 +219,14 @@ impl Model {
             self.log.push((plugin, lanes[0] as u32, message.unwrap_or_default().to_vec()));
             return;
         }
-        self.blind = true;
         self.find("the probe", &format!("{} is called out of turn", function.name), Some(plugin));
     }
 
     fn find(&mut self, about: &str, message: &str, plugin: Option<usize>) {
-        if !self.blind || self.findings.is_empty() {
+        if !self.blind {
             self.findings.push(Finding { about: about.to_owned(), message: message.to_owned(), plugin, action: None });
+            self.blind = true;
         }
-        self.blind = true;
     }
 
     /// The guest of the callback that runs has ended before the callback returned.

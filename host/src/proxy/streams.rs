@@ -39,9 +39,6 @@ impl Proxy {
             let owner = &mut state.plugins[plugin.0];
             let gone = away[place] || owner.retired;
             let context = unused(&mut owner.next_context, |context| owner.contexts.contains_key(&context));
-            if !gone {
-                owner.contexts.insert(context, Context { stream: Some((id.index, place)), pending: false });
-            }
             let (request, response) = (Stage::default(), Stage::default());
             filters.push(Filter { plugin: *plugin, context, gone, request, response });
         }
@@ -61,7 +58,12 @@ impl Proxy {
             over: false,
         });
         for place in 0..plugins.len() {
-            if let Some((plugin, context)) = filter(self, id, place) {
+            // A plugin that faults may have ended the stream for those behind it, which then do not hear of it.
+            let Some(found) = self.state().find(id).filter(|found| !found.over) else { break };
+            let Filter { plugin, context, gone, .. } = found.filters[place];
+            if !gone {
+                let own = Context { stream: Some((id.index, place)), pending: false };
+                self.state().plugins[plugin.0].contexts.insert(context, own);
                 lifecycle::create(self, plugin, context, Some(ROOT));
             }
         }
@@ -344,10 +346,11 @@ pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
     forget(proxy, stream.index);
 }
 
-/// The plugin at a place of a stream's chain, and its context there, unless it is gone.
+/// The plugin at a place of a stream's chain, and its context there, unless it is gone or was never told of it.
 pub(super) fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<(PluginId, u32)> {
     let filter = proxy.state().find(stream)?.filters.get(place).filter(|filter| !filter.gone)?;
-    Some((filter.plugin, filter.context))
+    let (plugin, context) = (filter.plugin, filter.context);
+    proxy.state().plugins[plugin.0].contexts.contains_key(&context).then_some((plugin, context))
 }
 
 /// Drops a stream that is over once none of its contexts is left.
