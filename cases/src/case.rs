@@ -79,6 +79,10 @@ pub(crate) struct Plugin {
     pub(crate) vm_configuration: Data,
     pub(crate) configuration: Data,
     pub(crate) background: bool,
+    pub(crate) standby: bool,
+    pub(crate) log_only: bool,
+    /// The plugin whose VM it shares.
+    pub(crate) home: Option<usize>,
     pub(crate) limits: Vec<(String, u64)>,
     pub(crate) failure: Failure,
     pub(crate) capabilities: Option<Vec<String>>,
@@ -100,6 +104,7 @@ pub(crate) enum Module {
 
 #[derive(Clone, Debug)]
 pub(crate) struct CaseStep {
+    pub(crate) line: usize,
     /// None for the start.
     pub(crate) step: Option<Step>,
     pub(crate) guest: Vec<GuestDoes>,
@@ -145,6 +150,10 @@ pub struct Expect {
     pub(crate) grpc: Option<AnyOf<Vec<GrpcMade>>>,
     pub(crate) arguments: Option<(usize, Vec<Arguments>)>,
     pub(crate) metrics: Option<(usize, Vec<(String, Want)>)>,
+    /// What a log-only plugin would have done, one by one.
+    pub(crate) would: Option<AnyOf<Vec<String>>>,
+    /// A canary was rolled back.
+    pub(crate) rolled_back: Option<(usize, bool)>,
 }
 
 /// Alternatives, each with what to call it in the record.

@@ -1,11 +1,15 @@
 //! Brings a case to a version of the ABI: names become rows of the table, arguments become lanes, what the guest does
 //! becomes scripts. No name is compared after this.
 
+mod lanes;
+
 use std::collections::BTreeMap;
 
 use pw_abi::{Function, Kind, Param, Version};
 
-use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Module, Plugin};
+use self::lanes::{acceptable, number, result_bits};
+pub use self::lanes::{out_lanes, region};
+use crate::case::{Case, CaseStep, Does, GuestDoes, Module, Plugin};
 use crate::data::Data;
 use crate::format::{self, Complaint, Node, Read, Value, meant};
 use crate::probe;
@@ -63,7 +67,8 @@ impl Case {
             lowering.step(step)?;
         }
         let Lowering { scripts, calls, .. } = lowering;
-        let plugins = self.plugins.iter().zip(scripts).map(|(plugin, script)| lower_plugin(plugin, script, version));
+        let homes = self.plugins.iter().enumerate().map(|(index, plugin)| (plugin, plugin.home.unwrap_or(index)));
+        let plugins = homes.map(|(plugin, home)| lower_plugin(plugin, scripts[home].clone(), version));
         let scenario = Scenario {
             plugins: plugins.collect::<Read<_>>()?,
             steps: self.steps.iter().filter_map(|step| step.step.clone()).collect(),
@@ -88,6 +93,8 @@ fn lower_plugin(plugin: &Plugin, script: Script, version: Version) -> Read<scena
         vm_configuration: plugin.vm_configuration.clone(),
         configuration: plugin.configuration.clone(),
         background: plugin.background,
+        standby: plugin.standby,
+        log_only: plugin.log_only,
         limits: plugin.limits.iter().cloned().collect(),
         failure: plugin.failure,
         capabilities: plugin.capabilities.clone(),
@@ -99,6 +106,7 @@ fn lower_plugin(plugin: &Plugin, script: Script, version: Version) -> Read<scena
 struct Lowering<'a> {
     version: Version,
     plugins: &'a [Plugin],
+    /// By plugin; that of one which shares another's VM is not used.
     scripts: Vec<Script>,
     calls: Vec<CallCheck>,
     registers: BTreeMap<String, u32>,
@@ -109,7 +117,10 @@ impl<'a> Lowering<'a> {
         let mut registers: BTreeMap<String, u32> = (0..5).map(|number| (format!("arg{number}"), number)).collect();
         registers.insert("plugin_context".to_owned(), PLUGIN_CONTEXT);
         registers.insert("stream_context".to_owned(), STREAM_CONTEXT);
-        let scripts = case.plugins.iter().map(|plugin| empty_script(plugin, version)).collect::<Read<_>>()?;
+        let mut scripts = case.plugins.iter().map(|plugin| empty_script(plugin, version)).collect::<Read<Vec<_>>>()?;
+        for (home, script) in scripts.iter_mut().enumerate() {
+            script.members(&roots(case, home));
+        }
         for (index, plugin) in case.plugins.iter().enumerate() {
             if case.plugins[..index].iter().any(|other| other.name == plugin.name) {
                 return complain(plugin.line, format!("two plugins are called `{}`", plugin.name));
@@ -125,9 +136,11 @@ impl<'a> Lowering<'a> {
         let caused = caused.and_then(script::callback_number);
         let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
         if let Some(callback) = caused {
-            for (plugin, script) in self.scripts.iter_mut().enumerate() {
-                script.entries[callback].push(Entry::default());
-                places.insert((plugin, callback), script.entries[callback].len() - 1);
+            for plugin in 0..self.plugins.len() {
+                let entries = self.entries(plugin, callback);
+                entries.push(Entry::default());
+                let place = entries.len() - 1;
+                places.insert((plugin, callback), place);
             }
         }
         for does in &step.guest {
@@ -144,7 +157,7 @@ impl<'a> Lowering<'a> {
                     .callback
                     .complain(format!("the probe has no `{name}`: give the plugin a module of its own"));
             }
-            let entries = &mut self.scripts[plugin].entries[callback];
+            let entries = self.entries(plugin, callback);
             let place = *places.entry((plugin, callback)).or_insert_with(|| {
                 entries.push(Entry::default());
                 entries.len() - 1
@@ -184,7 +197,7 @@ impl<'a> Lowering<'a> {
         let act = match &does.what {
             Does::Returns(node) => {
                 let result = result_bits(node, row)?;
-                self.scripts[plugin].entries[at.0][at.1].result = Some(result);
+                self.entries(plugin, at.0)[at.1].result = Some(result);
                 return Ok(());
             }
             Does::Trap => {
@@ -210,8 +223,15 @@ impl<'a> Lowering<'a> {
                 Act::Call { function: row_called, lanes, outs }
             }
         };
-        self.scripts[plugin].entries[at.0][at.1].actions.push(Action { id, act });
+        self.entries(plugin, at.0)[at.1].actions.push(Action { id, act });
         Ok(())
+    }
+
+    /// What a plugin does in a callback.
+    fn entries(&mut self, plugin: usize, callback: usize) -> &mut Vec<Entry> {
+        let home = self.plugins[plugin].home.unwrap_or(plugin);
+        let member = members(self.plugins, home).position(|member| member == plugin).unwrap_or(0);
+        self.scripts[home].of(member, callback)
     }
 
     fn check(
@@ -348,6 +368,25 @@ impl<'a> Lowering<'a> {
     }
 }
 
+/// The plugins that live in a plugin's VM, in their order.
+fn members(plugins: &[Plugin], home: usize) -> impl Iterator<Item = usize> {
+    let lives = move |(index, plugin): &(usize, &Plugin)| *index == home || plugin.home == Some(home);
+    plugins.iter().enumerate().filter(lives).map(|(index, _)| index)
+}
+
+/// Whose contexts the plugin contexts of a VM are, in the order of their creation.
+fn roots(case: &Case, home: usize) -> Vec<u8> {
+    let members: Vec<usize> = members(&case.plugins, home).collect();
+    let member = |name: &str| members.iter().position(|member| case.plugins[*member].name == name);
+    let first = (0..members.len()).filter(|member| !case.plugins[members[*member]].standby);
+    let later = case.steps.iter().filter_map(|step| match step.step.as_ref()? {
+        scenario::Step::Reconfigure { plugin, .. } => member(plugin),
+        scenario::Step::Replace { by, .. } | scenario::Step::Canary { by, .. } => member(by),
+        _ => None,
+    });
+    first.chain(later).map(|member| member as u8).collect()
+}
+
 fn empty_script(plugin: &Plugin, version: Version) -> Read<Script> {
     let name = |node: &Node| {
         let name = node.text()?;
@@ -365,142 +404,6 @@ fn empty_script(plugin: &Plugin, version: Version) -> Read<Script> {
     script.allocation = plugin.allocation;
     script.report_allocations = plugin.report_allocations;
     Ok(script)
-}
-
-/// Puts down the lanes of what a parameter returns: room for it, or the address that is given for a lane.
-pub fn out_lanes(param: &'static Param, own: &[Option<u32>], lanes: &mut Vec<Lane>, outs: &mut Vec<Out>) {
-    let mut slot = lanes.iter().filter(|lane| matches!(lane, Lane::Slot(_))).count() as u32;
-    let mut places = Vec::new();
-    for (name, own) in param.lanes.iter().zip(own) {
-        match own {
-            Some(address) => lanes.push(Lane::Bits((*address).into())),
-            None => {
-                let size = match param.kind {
-                    Kind::Address => 0x1_0000 + ROOM,
-                    Kind::U64 | Kind::I64 => 8,
-                    _ => 4,
-                };
-                lanes.push(Lane::Slot(size));
-                places.push((*name, slot));
-                slot += 1;
-            }
-        }
-    }
-    let out = |name, form| Out { name, form, save: None };
-    match (param.kind, places.as_slice()) {
-        (Kind::Address, _) => {}
-        (Kind::Bytes | Kind::Pairs, [(_, pointer), (_, size)]) => {
-            outs.push(out(param.name, Form::Bytes(*pointer, *size)))
-        }
-        (Kind::Bytes | Kind::Pairs, places) => {
-            outs.extend(places.iter().map(|(name, place)| out(name, Form::Word(*place))))
-        }
-        (Kind::U64 | Kind::I64, [(_, place)]) => outs.push(out(param.name, Form::Double(*place))),
-        (_, [(_, place)]) => outs.push(out(param.name, Form::Word(*place))),
-        _ => {}
-    }
-}
-
-/// What the host writes at the last of the addresses that it was given: as much as the size says, or all the room.
-pub fn region(row: &'static Function, lanes: &[Lane]) -> Option<Out> {
-    let writes = row.params.iter().find(|param| param.kind == Kind::Writes)?;
-    let sized = row.params.iter().any(|param| param.kind == Kind::Size);
-    let size = match lanes.last() {
-        Some(Lane::Bits(size)) if sized => (*size).min(0x1_0000) as u32,
-        _ => ROOM,
-    };
-    let slots = lanes.iter().filter(|lane| matches!(lane, Lane::Slot(_))).count() as u32;
-    Some(Out { name: writes.name, form: Form::Region(slots.checked_sub(1)?, size), save: None })
-}
-
-fn number(node: &Node, kind: Kind) -> Read<u64> {
-    let Kind::Enum(table) = kind else {
-        let bits = match &node.value {
-            Value::Integer(_) | Value::Boolean(_) => return in_lane(node, kind),
-            _ => node.expected("a number")?,
-        };
-        return Ok(bits);
-    };
-    match &node.value {
-        Value::Text(name) => match table.value(name) {
-            Some(value) => Ok(value.into()),
-            None => {
-                let names = table.values.iter().map(|value| value.name);
-                node.complain(format!("unknown {} `{name}`{}", table.name, meant(name, names)))
-            }
-        },
-        _ => in_lane(node, kind),
-    }
-}
-
-fn in_lane(node: &Node, kind: Kind) -> Read<u64> {
-    match (&node.value, kind.lane()) {
-        (Value::Boolean(flag), _) => Ok((*flag).into()),
-        (Value::Integer(number), pw_abi::Lane::I64) => Ok(*number as u64),
-        (Value::Integer(number), pw_abi::Lane::I32)
-            if i64::from(i32::MIN) <= *number && *number <= i64::from(u32::MAX) =>
-        {
-            Ok((*number as u32).into())
-        }
-        _ => node.complain("the number does not fit into the parameter's 32 bits"),
-    }
-}
-
-fn result_bits(node: &Node, row: &pw_abi::Callback) -> Read<u32> {
-    match (row.result, &node.value) {
-        (None, _) => node.complain(format!("{} returns nothing", row.name)),
-        (Some(kind @ Kind::Enum(_)), _) => number(node, kind).map(|bits| bits as u32),
-        (Some(_), Value::Boolean(flag)) => Ok((*flag).into()),
-        (Some(kind), _) => number(node, kind).map(|bits| bits as u32),
-    }
-}
-
-fn acceptable(accept: &Accept, row: &'static Function, outs: &[Out]) -> Read<Acceptable> {
-    let (status, name) = status(&accept.expect, row)?;
-    let succeeds = status.is_some_and(|status| row.succeeded(status));
-    let long_form = accept.answer.is_some();
-    let returned = accept
-        .returned
-        .iter()
-        .map(|(name, node)| {
-            let Some(out) = outs.iter().find(|out| out.name == name) else {
-                let names = outs.iter().map(|out| out.name);
-                return node.complain(format!("{} returns no `{name}` here{}", row.name, meant(name, names)));
-            };
-            let kind = row.params.iter().find(|param| param.name == out.name).map_or(Kind::U32, |param| param.kind);
-            Ok((name.clone(), format::want(node, kind)?))
-        })
-        .collect::<Read<Vec<_>>>()?;
-    // What a failing call returns is judged only where the case says something that can hold of it.
-    let judged = succeeds || long_form || returned.iter().all(|(_, want)| *want == Want::Untouched);
-    Ok(Acceptable {
-        status,
-        returned: if judged { returned } else { Vec::new() },
-        answer: accept.answer.clone().unwrap_or(name),
-    })
-}
-
-/// A status by name or number; `TRAP` is none.
-fn status(node: &Node, row: &Function) -> Read<(Option<u32>, String)> {
-    let table = match row.returns {
-        pw_abi::Returns::Errno => pw_abi::Errno::TABLE,
-        _ => pw_abi::Status::TABLE,
-    };
-    match &node.value {
-        Value::Text(name) if name == "TRAP" => Ok((None, name.clone())),
-        Value::Text(name) if row.returns == pw_abi::Returns::Nothing && name == "OK" => Ok((Some(0), name.clone())),
-        Value::Text(name) => match table.value(name) {
-            Some(value) => Ok((Some(value), name.clone())),
-            None => {
-                let names = table.values.iter().map(|value| value.name).chain(["TRAP"]);
-                node.complain(format!("unknown status `{name}`{}", meant(name, names)))
-            }
-        },
-        _ => {
-            let value: u32 = node.number()?;
-            Ok((Some(value), row.status_name(value).map_or_else(|| value.to_string(), str::to_owned)))
-        }
-    }
 }
 
 fn complain<T>(line: usize, message: impl Into<String>) -> Read<T> {

@@ -9,7 +9,7 @@ use crate::scenario::{Failure, Scenario, Step};
 /// What the scenario, and what is expected of it, needs.
 pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
     let mut needs = BTreeSet::new();
-    if scenario.plugins.iter().filter(|plugin| !plugin.background).count() > 1 {
+    if scenario.plugins.iter().filter(|plugin| !plugin.background && !plugin.standby).count() > 1 {
         needs.insert(Capability::Chains);
     }
     if scenario.plugins.iter().any(|plugin| !plugin.environment.is_empty()) {
@@ -27,6 +27,12 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
     if scenario.plugins.iter().any(|plugin| plugin.capabilities.is_some()) {
         needs.insert(Capability::Capabilities);
     }
+    if scenario.plugins.iter().any(|plugin| plugin.log_only) {
+        needs.insert(Capability::LogOnly);
+    }
+    if case.plugins.iter().any(|plugin| plugin.home.is_some()) {
+        needs.insert(Capability::SharedVms);
+    }
     let mut open = BTreeSet::new();
     for step in &scenario.steps {
         if let Some(stream) = step.stream() {
@@ -41,6 +47,8 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
             | Step::GrpcReset { .. } => drop(needs.insert(Capability::Grpc)),
             Step::ForeignCall { .. } => drop(needs.insert(Capability::ForeignCalls)),
             Step::Reconfigure { .. } => drop(needs.insert(Capability::Reconfigure)),
+            Step::Replace { .. } | Step::Remove { .. } => drop(needs.insert(Capability::Replace)),
+            Step::Canary { .. } => drop(needs.insert(Capability::Canary)),
             Step::ReadMetrics => drop(needs.insert(Capability::Metrics)),
             Step::CallResponse { .. } | Step::CallReset { .. } => drop(needs.insert(Capability::HttpCalls)),
             Step::Advance { .. } => drop(needs.insert(Capability::Time)),

@@ -9,10 +9,13 @@ use std::fmt::Write;
 
 use pw_abi::{Callback, Function, Lane, Version};
 
-use crate::script::{self, HEAP_END, MEMORY_END, PAGES, PLUGIN_CONTEXT, SCRIPT, STREAM_CONTEXT, Script};
+use crate::script::{self, HEAP_END, MEMORY_END, PAGES, PLUGIN_CONTEXT, ROOTS, SCRIPT, STREAM_CONTEXT, Script, TABLE};
 
 const REGISTERS: u32 = 0x400;
 const LANES: u32 = 0x800;
+/// The plugin context of each plugin, and the plugin of each context.
+const CONTEXTS: u32 = 0x2000;
+const OWNERS: u32 = 0x4000;
 /// The one start function that a script can be about.
 pub(crate) const INITIALIZE: &str = "_initialize";
 
@@ -43,7 +46,7 @@ impl Template {
     fn new(script: &Script) -> Template {
         let Script { version, without, allocators, .. } = script;
         let is_other = |row: &Callback| ["integration", "memory_management"].contains(&row.section);
-        let scripted = script::callbacks().zip(&script.entries);
+        let scripted = script::callbacks().cycle().zip(&script.entries);
         let scripted = scripted.filter(|(row, entries)| is_other(row) && !entries.is_empty()).map(|(row, _)| row.name);
         Template {
             version: *version,
@@ -72,7 +75,12 @@ impl Template {
             .replace("$REGISTERS", &REGISTERS.to_string())
             .replace("$PLUGIN_CONTEXT", &(REGISTERS + 8 * PLUGIN_CONTEXT).to_string())
             .replace("$STREAM_CONTEXT", &(REGISTERS + 8 * STREAM_CONTEXT).to_string())
-            .replace("$LANES", &LANES.to_string());
+            .replace("$LANES", &LANES.to_string())
+            .replace("$CONTEXTS", &CONTEXTS.to_string())
+            .replace("$OWNERS", &OWNERS.to_string())
+            .replace("$CALLBACKS", &script::callbacks().count().to_string())
+            .replace("$TABLE", &TABLE.to_string())
+            .replace("$LAST_ROOT", &(ROOTS - 1).to_string());
         rows.iter().for_each(|(number, row)| thunk(&mut text, *number, row));
         for (number, row) in script::callbacks().enumerate() {
             if row.versions.contains(self.version) && !self.without.contains(&row.name) {
@@ -144,12 +152,9 @@ fn callback(text: &mut String, number: usize, row: &Callback, version: Version) 
         );
     }
     if row.name == "proxy_on_context_create" {
-        let _ = write!(
-            text,
-            " (i64.store (select (i32.const {}) (i32.const {}) (local.get 1)) (i64.extend_i32_u (local.get 0)))",
-            REGISTERS + 8 * STREAM_CONTEXT,
-            REGISTERS + 8 * PLUGIN_CONTEXT
-        );
+        text.push_str(" (call $created (local.get 0) (local.get 1))");
+    } else if !params.is_empty() {
+        text.push_str(" (call $enter (local.get 0))");
     }
     let default = u32::from(row.result == Some(pw_abi::Kind::Bool));
     let drop = if row.result.is_some() { "" } else { " (drop)" };
@@ -177,6 +182,8 @@ const INTERPRETER: &str = r#"
 (global $heap (mut i32) (i32.const 0))
 (global $at (mut i32) (i32.const 0))
 (global $sequence (mut i32) (i32.const 0))
+(global $roots (mut i32) (i32.const 0))
+(global $member (mut i32) (i32.const 0))
 
 (func $char (param $char i32)
   (if (i32.lt_u (global.get $at) (i32.const $LOG_END))
@@ -230,6 +237,25 @@ const INTERPRETER: &str = r#"
   (global.set $heap (i32.and (i32.add (i32.add (local.get $place) (local.get $size)) (i32.const 7)) (i32.const -8)))
   (local.get $place))
 
+;; A context begins: of the plugin that is next, or of the one that its parent is of.
+(func $created (param $context i32) (param $parent i32) (local $member i32)
+  (if (local.get $parent)
+    (then
+      (i64.store (i32.const $STREAM_CONTEXT) (i64.extend_i32_u (local.get $context)))
+      (local.set $member (i32.load8_u offset=$OWNERS (i32.and (local.get $parent) (i32.const 0x1fff)))))
+    (else
+      (local.set $member (i32.load8_u offset=$SCRIPT (i32.add (i32.const 16)
+        (select (global.get $roots) (i32.const $LAST_ROOT) (i32.lt_u (global.get $roots) (i32.const $LAST_ROOT))))))
+      (global.set $roots (i32.add (global.get $roots) (i32.const 1)))
+      (i32.store offset=$CONTEXTS (i32.shl (local.get $member) (i32.const 2)) (local.get $context))))
+  (i32.store8 offset=$OWNERS (i32.and (local.get $context) (i32.const 0x1fff)) (local.get $member))
+  (call $enter (local.get $context)))
+
+;; A callback is about a context, and so about its plugin.
+(func $enter (param $context i32)
+  (global.set $member (i32.load8_u offset=$OWNERS (i32.and (local.get $context) (i32.const 0x1fff))))
+  (i64.store (i32.const $PLUGIN_CONTEXT) (i64.load32_u offset=$CONTEXTS (i32.shl (global.get $member) (i32.const 2)))))
+
 (func $run (param $callback i32) (param $params i32) (param $result i32) (result i32)
   (local $index i32) (local $slot i32) (local $entry i32) (local $actions i32) (local $action i32)
   (global.set $heap (i32.load offset=$SCRIPT (i32.const 12)))
@@ -242,7 +268,8 @@ const INTERPRETER: &str = r#"
         (local.set $index (i32.add (local.get $index) (i32.const 1)))
         (br $param))))
   (call $end)
-  (local.set $slot (i32.add (i32.const $SCRIPT) (i32.add (i32.const 16) (i32.shl (local.get $callback) (i32.const 2)))))
+  (local.set $slot (i32.add (i32.const $SCRIPT) (i32.add (i32.const $TABLE) (i32.shl
+    (i32.add (i32.mul (global.get $member) (i32.const $CALLBACKS)) (local.get $callback)) (i32.const 2)))))
   (local.set $entry (i32.load (local.get $slot)))
   (if (local.get $entry)
     (then

@@ -60,6 +60,12 @@ pub struct Plugin {
     pub configuration: crate::data::Data,
     /// It is on no stream.
     pub background: bool,
+    /// It is not started until a step puts it into another's place.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub standby: bool,
+    /// What it would do to streams is told, and not done.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub log_only: bool,
     /// The limits that are not the host's own, by name; see [`crate::scenario::LIMITS`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, u64>,
@@ -72,6 +78,10 @@ pub struct Plugin {
     pub environment: BTreeMap<String, String>,
     /// The module, in base64.
     pub wasm: String,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// From the adapter.
@@ -141,6 +151,14 @@ pub enum Capability {
     Capabilities,
     /// Giving a plugin another configuration while the host runs.
     Reconfigure,
+    /// Putting plugins into the place of others, and taking them away, while the host runs.
+    Replace,
+    /// Trying a plugin on a share of the streams.
+    Canary,
+    /// Running plugins without letting them act.
+    LogOnly,
+    /// Running several plugins in one VM.
+    SharedVms,
     /// Time that passes.
     Time,
     /// Environment variables.
@@ -170,6 +188,10 @@ impl Capability {
             Capability::Limits => ("limits", "cannot limit what plugins may fill"),
             Capability::Capabilities => ("capabilities", "cannot restrict what plugins may call"),
             Capability::Reconfigure => ("reconfigure", "cannot give plugins another configuration while it runs"),
+            Capability::Replace => ("replace", "cannot replace or remove plugins while it runs"),
+            Capability::Canary => ("canary", "cannot try plugins on a share of the streams"),
+            Capability::LogOnly => ("log_only", "cannot run plugins without letting them act"),
+            Capability::SharedVms => ("shared_vms", "cannot run several plugins in one VM"),
             Capability::Time => ("time", "cannot let time pass"),
             Capability::Environment => ("environment", "cannot give plugins environment variables"),
             Capability::Faults => ("faults", "cannot tell of faults"),

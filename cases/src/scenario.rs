@@ -33,6 +33,10 @@ pub struct Plugin {
     pub configuration: Data,
     /// It is on no stream.
     pub background: bool,
+    /// It is not started until a step puts it into another's place.
+    pub standby: bool,
+    /// What it would do to streams is told, and not done.
+    pub log_only: bool,
     /// The limits that are not the host's own, by name; see [`LIMITS`].
     pub limits: BTreeMap<String, u64>,
     /// What the host does when it faults.
@@ -236,6 +240,39 @@ pub enum Step {
         /// The new configuration.
         configuration: Data,
     },
+    /// The operator puts a standby plugin into another's place. Streams that run finish with the old one.
+    Replace {
+        /// The plugin's name.
+        plugin: String,
+        /// The standby plugin's.
+        by: String,
+    },
+    /// The operator gives a share of a plugin's new streams to a standby plugin.
+    Canary {
+        /// The plugin's name.
+        plugin: String,
+        /// The standby plugin's.
+        by: String,
+        /// How many streams in a hundred.
+        share: u8,
+        /// In how many of its streams in a hundred it may fault before it is rolled back.
+        faults: u8,
+    },
+    /// The operator gives all new streams to a plugin's canary.
+    Promote {
+        /// The plugin's name.
+        plugin: String,
+    },
+    /// The operator gives a plugin's canary no more streams.
+    RollBack {
+        /// The plugin's name.
+        plugin: String,
+    },
+    /// The operator takes a plugin out of new streams. Streams that run finish with it.
+    Remove {
+        /// The plugin's name.
+        plugin: String,
+    },
     /// The operator reads all metrics of plugins.
     ReadMetrics,
     /// Time passes.
@@ -270,6 +307,11 @@ impl Step {
             Step::GrpcReset { .. } => "grpc_reset",
             Step::ForeignCall { .. } => "foreign_call",
             Step::Reconfigure { .. } => "reconfigure",
+            Step::Replace { .. } => "replace",
+            Step::Canary { .. } => "canary",
+            Step::Promote { .. } => "promote",
+            Step::RollBack { .. } => "roll_back",
+            Step::Remove { .. } => "remove",
             Step::ReadMetrics => "read_metrics",
             Step::Advance { .. } => "advance",
             Step::Shutdown => "shutdown",
@@ -294,6 +336,18 @@ impl Step {
         }
     }
 
+    /// The plugin that it is about, and the one that takes its place.
+    pub fn plugins(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Step::Replace { plugin, by } | Step::Canary { plugin, by, .. } => (Some(plugin), Some(by)),
+            Step::Reconfigure { plugin, .. }
+            | Step::Promote { plugin }
+            | Step::RollBack { plugin }
+            | Step::Remove { plugin } => (Some(plugin), None),
+            _ => (None, None),
+        }
+    }
+
     /// The callback that it causes in a plugin that is not paused.
     pub fn callback(&self) -> Option<&'static str> {
         match self {
@@ -315,6 +369,11 @@ impl Step {
             Step::ClientReset { .. }
             | Step::UpstreamReset { .. }
             | Step::Reconfigure { .. }
+            | Step::Replace { .. }
+            | Step::Canary { .. }
+            | Step::Promote { .. }
+            | Step::RollBack { .. }
+            | Step::Remove { .. }
             | Step::ReadMetrics
             | Step::Shutdown => None,
         }

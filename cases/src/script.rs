@@ -22,6 +22,11 @@ pub const PLUGIN_CONTEXT: u32 = 5;
 /// The register that holds the id of the stream context that was created last.
 pub const STREAM_CONTEXT: u32 = 6;
 
+/// Where in it the table of entries begins; before that are its head and the plugins of the first plugin contexts.
+pub(crate) const TABLE: usize = 16 + ROOTS;
+/// How many plugin contexts a script can tell apart.
+pub(crate) const ROOTS: usize = 16;
+
 /// A script, and the parts of the probe that it needs.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -37,8 +42,11 @@ pub struct Script {
     pub report_allocations: bool,
     /// The probe reports nothing, for who sees it from within the host.
     pub silent: bool,
-    /// For each callback, by its place in [`callbacks`], what happens in its first call, its second, and so on.
+    /// For each plugin of the VM, and for each callback by its place in [`callbacks`], what happens in its first call, its
+    /// second, and so on.
     pub entries: Vec<Vec<Entry>>,
+    /// Which of the plugins a plugin context is of, in the order of their creation; the first where it does not say.
+    pub roots: Vec<u8>,
 }
 
 /// How the probe's allocators behave.
@@ -153,7 +161,20 @@ impl Script {
             report_allocations: false,
             silent: false,
             entries: vec![Vec::new(); callbacks().count()],
+            roots: Vec::new(),
         }
+    }
+
+    /// Makes room for several plugins, by whose contexts are created one after the other.
+    pub fn members(&mut self, roots: &[u8]) {
+        let members = roots.iter().max().map_or(1, |most| usize::from(*most) + 1);
+        self.entries.resize(members * callbacks().count(), Vec::new());
+        self.roots = if members > 1 { roots.to_vec() } else { Vec::new() };
+    }
+
+    /// What a plugin of the VM does in a callback.
+    pub fn of(&mut self, member: usize, callback: usize) -> &mut Vec<Entry> {
+        &mut self.entries[member * callbacks().count() + callback]
     }
 
     /// All actions, in the order of callbacks and calls.
@@ -171,12 +192,15 @@ impl Script {
 
     /// The bytes that lie at [`SCRIPT`].
     ///
-    /// First the allocators' mode and answer, whether to report them or nothing at all, and where the heap starts; then for each
-    /// callback the address of its first entry; then entries and data.
+    /// First the allocators' mode and answer, whether to report them or nothing at all, and where the heap starts; then whose contexts the
+    /// first plugin contexts are; then for each plugin and callback the address of its first entry; then entries and data.
     pub fn bytes(&self) -> Vec<u8> {
-        let mut image = Image { bytes: vec![0; 16 + 4 * self.entries.len()] };
+        let mut image = Image { bytes: vec![0; TABLE + 4 * self.entries.len()] };
+        for (place, root) in image.bytes[16..TABLE].iter_mut().zip(&self.roots) {
+            *place = *root;
+        }
         for (callback, entries) in self.entries.iter().enumerate() {
-            let mut link = 16 + 4 * callback;
+            let mut link = TABLE + 4 * callback;
             for entry in entries {
                 let place = image.entry(entry);
                 image.set(link, SCRIPT + place as u32);

@@ -90,6 +90,20 @@ pub enum Event {
         /// The host's words.
         reason: String,
     },
+    /// What a log-only plugin would have done to a stream.
+    Discarded {
+        /// The plugin's name.
+        plugin: String,
+        /// Which stream.
+        stream: u32,
+        /// What: see the manual of case files.
+        what: String,
+    },
+    /// A canary faulted too often, and gets no more streams.
+    RolledBack {
+        /// The name of the plugin that was to be replaced.
+        plugin: String,
+    },
     /// The host process died.
     Died {
         /// How: `SIGSEGV`, `exit status 1`.
@@ -270,6 +284,8 @@ impl fmt::Display for Event {
             Event::Grpc { call, part } => write!(f, "gRPC {call} <- {part}"),
             Event::Metric { name, value } => write!(f, "metric {name:?} is {value}"),
             Event::Fault { plugin, reason } => write!(f, "{plugin}: fault: {reason}"),
+            Event::Discarded { plugin, stream, what } => write!(f, "{plugin}: would: stream {stream}: {what}"),
+            Event::RolledBack { plugin } => write!(f, "{plugin}: its canary is rolled back"),
             Event::Died { how } => write!(f, "the host died: {how}"),
             Event::Callback { plugin, name, args } => {
                 let args: Vec<String> = args.iter().map(u32::to_string).collect();

@@ -1,5 +1,6 @@
 //! What the proxy is to do: the effects that the embedder drains.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,64 @@ impl Piece {
             Piece::Trailers { .. } => true,
         }
     }
+}
+
+/// What a log-only plugin would have done to a stream. Shown as `request headers +x-added: yes -x-removed: no`,
+/// `response body`, `answer 403`, `reset`, `route`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "HTTP's own terms")]
+pub enum Discarded {
+    /// Other headers of the request or else of the response.
+    Headers { request: bool, before: Arc<Fields>, after: Arc<Fields> },
+    /// Another body.
+    Body { request: bool },
+    /// Other trailers.
+    Trailers { request: bool, before: Arc<Fields>, after: Arc<Fields> },
+    /// A response of its own.
+    Answer { headers: Arc<Fields> },
+    /// The client cut off.
+    Reset,
+    /// The route chosen anew.
+    ClearRouteCache,
+}
+
+impl fmt::Display for Discarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = |request: &bool| if *request { "request" } else { "response" };
+        match self {
+            Discarded::Headers { request, before, after } => {
+                write!(f, "{} headers", message(request))?;
+                difference(f, before, after)
+            }
+            Discarded::Body { request } => write!(f, "{} body", message(request)),
+            Discarded::Trailers { request, before, after } => {
+                write!(f, "{} trailers", message(request))?;
+                difference(f, before, after)
+            }
+            Discarded::Answer { headers } => {
+                write!(f, "answer {}", String::from_utf8_lossy(headers.get(b":status").unwrap_or(b"without a status")))
+            }
+            Discarded::Reset => f.write_str("reset"),
+            Discarded::ClearRouteCache => f.write_str("route"),
+        }
+    }
+}
+
+/// The fields that only one of the maps has, each as often as it has them more.
+fn difference(f: &mut fmt::Formatter<'_>, before: &Fields, after: &Fields) -> fmt::Result {
+    for (sign, from, to) in [('+', before, after), ('-', after, before)] {
+        let mut from: Vec<_> = from.iter().collect();
+        for field in to.iter() {
+            match from.iter().position(|known| *known == field) {
+                Some(index) => drop(from.swap_remove(index)),
+                None => {
+                    let text = String::from_utf8_lossy;
+                    write!(f, " {sign}{}: {}", text(field.0), text(field.1))?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Something that the proxy is to do.
@@ -157,6 +216,22 @@ pub enum Effect {
     Restarted {
         /// The plugin.
         plugin: PluginId,
+    },
+    /// A canary has faulted too often, and gets no more streams.
+    RolledBack {
+        /// The plugin whose place it was to take.
+        plugin: PluginId,
+        /// The canary.
+        canary: PluginId,
+    },
+    /// A log-only plugin would have done this. It may have taken longer for it than the stream lasted.
+    Discarded {
+        /// The plugin.
+        plugin: PluginId,
+        /// The stream.
+        stream: StreamId,
+        /// What.
+        what: Discarded,
     },
     /// All contexts of a stream are deleted; its id means nothing any more.
     StreamEnded {

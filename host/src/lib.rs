@@ -66,7 +66,7 @@ mod rules;
 mod state;
 mod value;
 
-pub use effect::{Effect, GrpcCallId, Piece};
+pub use effect::{Discarded, Effect, GrpcCallId, Piece};
 pub use engine::{Engine, Metering};
 pub use fields::Fields;
 pub use interface::{Export, Import, Interface, Item, Signature};
@@ -75,7 +75,7 @@ pub use module::{Module, ModuleError};
 pub use observer::Observer;
 #[cfg(feature = "planted")]
 pub use planted::{Planted, plant};
-pub use policy::{FailurePolicy, Reload};
+pub use policy::{Canary, FailurePolicy, Reload};
 pub use proxy::{
     CertificateInfo, ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId,
     StreamInfo, TlsInfo,

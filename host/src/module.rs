@@ -17,6 +17,8 @@ pub struct Module {
     pub(crate) version: Version,
     pub(crate) engine: Engine,
     pub(crate) data: Option<(u32, Arc<[u8]>)>,
+    /// Which compilation it is of.
+    compiled: Arc<()>,
 }
 
 /// Why the host does not take a module.
@@ -73,13 +75,18 @@ impl Module {
         let module = wasmtime::Module::new(&engine.wasm, wasm).map_err(invalid)?;
         let linker = linker::linker(engine, &interface, version).map_err(invalid)?;
         let pre = linker.instantiate_pre(&module).map_err(invalid)?;
-        Ok(Module { pre, version, engine: engine.clone(), data: None })
+        Ok(Module { pre, version, engine: engine.clone(), data: None, compiled: Arc::default() })
     }
 
     /// The same module with `bytes` at `address` in its memory, as if by one more data segment: many variants of a
     /// module then need one compilation. What does not fit makes the instantiation fail.
     pub fn with_data(&self, address: u32, bytes: &[u8]) -> Module {
         Module { data: Some((address, bytes.into())), ..self.clone() }
+    }
+
+    /// Whether it is the same module, compiled once, with the same bytes put into its memory.
+    pub(crate) fn is(&self, other: &Module) -> bool {
+        Arc::ptr_eq(&self.compiled, &other.compiled) && self.data == other.data
     }
 
     /// The version that the module is for.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::PluginId;
+
 /// What becomes of streams without their plugin, and whether the plugin comes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FailurePolicy {
@@ -10,6 +12,44 @@ pub struct FailurePolicy {
     pub open: bool,
     /// The plugin is started again, in a VM of its own; none leaves it away for good.
     pub reload: Option<Reload>,
+}
+
+/// How a plugin is tried on a share of another's streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Canary {
+    /// Of how many streams in a hundred; which ones hangs on the proxy's seed and on how many there were before.
+    pub share: u8,
+    /// In how many of its streams in a hundred it may fault before it is rolled back.
+    pub faults: u8,
+}
+
+/// A canary at work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rollout {
+    pub(crate) to: PluginId,
+    pub(crate) canary: Canary,
+    streams: u64,
+    faults: u64,
+}
+
+impl Rollout {
+    pub(crate) fn new(to: PluginId, canary: Canary) -> Rollout {
+        Rollout { to, canary, streams: 0, faults: 0 }
+    }
+
+    /// Whether a stream is the canary's.
+    pub(crate) fn takes(&mut self, seed: u64, stream: u64) -> bool {
+        let mut random = fastrand::Rng::with_seed(seed ^ stream.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let takes = random.u8(0..100) < self.canary.share;
+        self.streams += u64::from(takes);
+        takes
+    }
+
+    /// The canary has faulted; whether that was once too often.
+    pub(crate) fn faulted(&mut self) -> bool {
+        self.faults += 1;
+        self.faults * 100 > u64::from(self.canary.faults) * self.streams.max(1)
+    }
 }
 
 /// When a plugin is started again.
@@ -47,8 +87,9 @@ impl Revival {
         self.due = None;
     }
 
-    /// The plugin has faulted. Half of the wait is drawn, so that plugins that fall together do not rise together.
-    pub(crate) fn faulted(&mut self, reload: Reload, now: u64, random: &mut fastrand::Rng) {
+    /// The plugin has faulted. Half of the wait hangs on `draw`, from 0 to 1, so that plugins that fall together do not
+    /// rise together, unless they share a VM.
+    pub(crate) fn faulted(&mut self, reload: Reload, now: u64, draw: f64) {
         let nanoseconds = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let max = nanoseconds(reload.max);
         if now.saturating_sub(self.started) >= max {
@@ -57,7 +98,8 @@ impl Revival {
         if self.faults < reload.limit {
             let doubled = nanoseconds(reload.base).saturating_mul(1_u64.checked_shl(self.faults).unwrap_or(u64::MAX));
             let wait = doubled.min(max);
-            self.due = Some(now.saturating_add(wait / 2 + random.u64(0..=wait - wait / 2)));
+            let drawn = ((wait - wait / 2) as f64 * draw) as u64;
+            self.due = Some(now.saturating_add(wait / 2 + drawn));
         }
         self.faults = self.faults.saturating_add(1);
     }
@@ -71,18 +113,17 @@ mod tests {
     fn waits_double_up_to_the_most_and_end() {
         let second = 1_000_000_000;
         let reload = Reload { base: Duration::from_secs(1), max: Duration::from_secs(5), limit: 4 };
-        let mut random = fastrand::Rng::with_seed(7);
         let mut revival = Revival::default();
-        for most in [1, 2, 4, 5] {
+        for (most, draw) in [(1, 0.0), (2, 0.5), (4, 1.0), (5, 0.0)] {
             revival.started(0);
-            revival.faulted(reload, 0, &mut random);
-            let due = revival.due.unwrap_or(0);
-            assert!((most * second / 2..=most * second).contains(&due), "{due} of {most} s");
+            revival.faulted(reload, 0, draw);
+            let expected = (most as f64 * (0.5 + draw / 2.0) * second as f64) as u64;
+            assert_eq!(revival.due, Some(expected), "of at most {most} s");
         }
         revival.started(0);
-        revival.faulted(reload, 0, &mut random);
+        revival.faulted(reload, 0, 0.5);
         assert_eq!(revival.due, None);
-        revival.faulted(reload, 5 * second, &mut random);
-        assert!(revival.due.is_some_and(|due| due <= 6 * second), "it lived for long, so it begins anew");
+        revival.faulted(reload, 5 * second, 1.0);
+        assert_eq!(revival.due, Some(6 * second), "it lived for long, so it begins anew");
     }
 }

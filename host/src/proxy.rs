@@ -3,6 +3,8 @@
 mod calls;
 mod grpc;
 mod lifecycle;
+mod rollout;
+mod shadow;
 mod streams;
 mod tcp;
 
@@ -20,8 +22,8 @@ use crate::guest::{Guest, On};
 use crate::limits::Limits;
 use crate::module::Module;
 use crate::observer::Observer;
-use crate::policy::FailurePolicy;
-use crate::state::{Active, Deferred, ROOT, State, Subject};
+use crate::policy::{Canary, FailurePolicy};
+use crate::state::{Active, Deferred, State, Subject};
 
 /// How many callbacks about queues one event may cause beyond those that its own callbacks ask for.
 const PATIENCE: usize = 4096;
@@ -87,7 +89,9 @@ pub struct PluginConfig {
     pub name: String,
     /// The property `plugin_root_id`.
     pub root_id: String,
-    /// The property `plugin_vm_id`.
+    /// The property `plugin_vm_id`. Plugins with the same one share data and queues; and they live in one VM if what it is
+    /// made of is the same too: module, its configuration, environment, limits, capabilities, and whether it is log-only. A
+    /// plugin without one has a VM of its own.
     pub vm_id: String,
     /// What it finds in `PLUGIN_CONFIGURATION`.
     pub configuration: Vec<u8>,
@@ -99,9 +103,20 @@ pub struct PluginConfig {
     pub limits: Limits,
     /// What happens when it faults.
     pub failure: FailurePolicy,
+    /// It runs on a copy of each stream, and what it would have done there is told by [`Effect::Discarded`]. Its calls
+    /// and its shared data are real. A copy goes on after its stream until the plugin lets it.
+    pub log_only: bool,
     /// The host functions that it may call and the callbacks that it gets, by name; none restricts it to nothing. A
     /// function that it may not call answers INTERNAL_FAILURE, one of WASI's NOTSUP.
     pub capabilities: Option<BTreeSet<String>>,
+}
+
+impl PluginConfig {
+    /// What a VM is made of, besides the module.
+    fn vm(&self) -> impl PartialEq {
+        let PluginConfig { vm_id, vm_configuration, environment, limits, capabilities, log_only, .. } = self;
+        (vm_id, vm_configuration, environment, limits, capabilities, log_only)
+    }
 }
 
 /// What is known of a stream's connections, for properties.
@@ -162,6 +177,8 @@ pub struct PluginId(pub(crate) usize);
 pub struct StreamId {
     pub(crate) index: usize,
     pub(crate) serial: u64,
+    /// It is the copy of another, on which a log-only plugin runs.
+    pub(crate) shadow: bool,
 }
 
 /// An HTTP call that a plugin has made.
@@ -201,23 +218,16 @@ impl std::error::Error for StartError {}
 pub struct Proxy {
     /// Lent to a guest's store while that guest runs.
     state: Option<Box<State>>,
-    /// By [`PluginId`].
-    guests: Vec<Slot>,
-}
-
-/// A plugin's place.
-struct Slot {
-    /// None once the plugin has faulted or was removed.
-    guest: Option<Guest>,
-    /// What it is started from, again if need be.
-    module: Module,
-    config: PluginConfig,
+    /// By VM.
+    guests: Vec<Option<Guest>>,
+    /// By [`PluginId`]: what a plugin is started from, again if need be; none once it is gone for good.
+    sources: Vec<Option<(Module, PluginConfig)>>,
 }
 
 impl Proxy {
     /// A proxy without plugins.
     pub fn new(config: ProxyConfig) -> Proxy {
-        Proxy { state: Some(Box::new(State::new(config))), guests: Vec::new() }
+        Proxy { state: Some(Box::new(State::new(config))), guests: Vec::new(), sources: Vec::new() }
     }
 
     /// Shows every callback and call to an observer from now on.
@@ -235,9 +245,9 @@ impl Proxy {
         lifecycle::start(self, module, config)
     }
 
-    /// Starts a plugin in the place of another, from another module or with another configuration. New streams are to
-    /// run through the new one; those that run through the old one finish there, and then it ends. If the new one does
-    /// not start, the old one stays.
+    /// Starts a plugin in the place of another, from another module or with another configuration. New streams run
+    /// through the new one, also if they are opened for the old one; those that run through the old one finish there, and
+    /// then it ends. If the new one does not start, the old one stays.
     pub fn replace_plugin(
         &mut self,
         old: PluginId,
@@ -245,18 +255,51 @@ impl Proxy {
         config: PluginConfig,
     ) -> Result<PluginId, StartError> {
         let new = lifecycle::start(self, module, config)?;
-        self.retire_plugin(old);
+        let old = rollout::current(self, old);
+        rollout::succeed(self, old, new);
+        self.settle();
         Ok(new)
     }
 
-    /// Lets the plugin end when its last stream has. New streams are not to run through it.
+    /// Starts a plugin that gets a share of another's new streams. If it does not start, nothing changes; if the other
+    /// had a canary, that one is rolled back.
+    pub fn canary(
+        &mut self,
+        plugin: PluginId,
+        module: &Module,
+        config: PluginConfig,
+        canary: Canary,
+    ) -> Result<PluginId, StartError> {
+        let new = lifecycle::start(self, module, config)?;
+        let plugin = rollout::current(self, plugin);
+        self.roll_back(plugin);
+        rollout::begin(self, plugin, new, canary);
+        Ok(new)
+    }
+
+    /// Gives all new streams of a plugin to its canary. The plugin ends when its last stream has.
+    pub fn promote(&mut self, plugin: PluginId) {
+        rollout::promote(self, plugin);
+        self.settle();
+    }
+
+    /// Gives all new streams of a plugin to itself again. Its canary ends when its last stream has.
+    pub fn roll_back(&mut self, plugin: PluginId) {
+        let plugin = rollout::current(self, plugin);
+        rollout::roll_back(self, plugin);
+        self.settle();
+    }
+
+    /// Lets the plugin end when its last stream has, and its canary too. New streams do not run through it.
     pub fn retire_plugin(&mut self, plugin: PluginId) {
+        rollout::roll_back(self, plugin);
         lifecycle::retire(self, plugin);
         self.settle();
     }
 
     /// Cuts the plugin's streams off, and lets the plugin end.
     pub fn remove_plugin(&mut self, plugin: PluginId) {
+        rollout::roll_back(self, plugin);
         lifecycle::remove(self, plugin);
         self.settle();
     }
@@ -264,7 +307,7 @@ impl Proxy {
     /// Calls the plugin's foreign function; what it does with it is the plugin's affair.
     pub fn foreign_function(&mut self, plugin: PluginId, function_id: u32, arguments: impl Into<Bytes>) {
         let arguments = arguments.into();
-        let args = [ROOT, function_id, arguments.len() as u32, 0, 0];
+        let args = [function_id, arguments.len() as u32, 0, 0];
         self.call_about(plugin, On::ForeignFunction, args, Subject::ForeignFunction(arguments));
         self.settle();
     }
@@ -285,17 +328,24 @@ impl Proxy {
         self.state.as_mut().expect("no guest runs")
     }
 
+    /// Whether a plugin has a VM.
+    fn lives(&self, plugin: PluginId) -> bool {
+        self.state.as_ref().is_some_and(|state| state.plugins[plugin.0].vm.is_some())
+    }
+
     /// Calls a plugin in its own context about something; what it is about is gone when the callback returns.
-    fn call_about(&mut self, plugin: PluginId, on: On, args: [u32; 5], subject: Subject) {
+    fn call_about(&mut self, plugin: PluginId, on: On, [a, b, c, d]: [u32; 4], subject: Subject) {
+        let Some(root) = self.state().plugins.get(plugin.0).map(|plugin| plugin.root) else { return };
         self.state().active.subject = Some(subject);
-        self.call(plugin, on, ROOT, args);
+        self.call(plugin, on, root, [root, a, b, c, d]);
         self.state().active.subject = None;
     }
 
     /// Calls a plugin that has the callback; its result if it has one. A trap makes the plugin fault.
     fn call(&mut self, plugin: PluginId, on: On, context: u32, args: [u32; 5]) -> Option<Option<u32>> {
-        let guest = self.guests.get_mut(plugin.0)?.guest.as_mut().filter(|guest| guest.has(on))?;
         let state = self.state.as_mut()?;
+        let vm = state.plugins.get(plugin.0)?.vm?;
+        let guest = self.guests.get_mut(vm)?.as_mut().filter(|guest| guest.has(on))?;
         state.active.plugin = plugin;
         state.active.callback = Some(on);
         state.active.context = context;
@@ -315,7 +365,7 @@ impl Proxy {
                 Some(result)
             }
             Err(trap) => {
-                lifecycle::fault(self, plugin, trap.reason);
+                lifecycle::fault(self, plugin, &trap.reason);
                 None
             }
         }
@@ -342,6 +392,11 @@ impl Proxy {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxy").field("plugins", &self.guests.len()).finish_non_exhaustive()
+        let state = self.state.as_deref();
+        f.debug_struct("Proxy")
+            .field("plugins", &self.sources.iter().flatten().count())
+            .field("vms", &self.guests.iter().flatten().count())
+            .field("streams", &state.map_or(0, |state| state.streams.len()))
+            .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 //! Plain data and plain methods; knows nothing of wasmtime.
 
 mod grpc;
+mod shadow;
 mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,22 +15,20 @@ use slab::Slab;
 
 pub use self::grpc::GrpcEvent;
 pub(crate) use self::grpc::{GrpcCall, GrpcKind};
+pub(crate) use self::shadow::Shadow;
 pub(crate) use self::stream::{Direction, Filter, LocalResponse, Message, Phase, Protocol, Stage, Stream};
 use crate::effect::{Effect, GrpcCallId};
 use crate::fields::Fields;
 use crate::guest::On;
 use crate::limits::Limits;
 use crate::observer::Observer;
-use crate::policy::Revival;
+use crate::policy::{FailurePolicy, Revival, Rollout};
 use crate::rules::Rules;
 use crate::value::Value;
 use crate::{HttpCallId, PluginId, ProxyConfig, StreamId};
 
 /// What the monotonic clock shows first, in nanoseconds. Go's runtime takes 0 for a broken clock.
 const BOOT: u64 = 1;
-
-/// The id of a plugin's own context: the first.
-pub(crate) const ROOT: u32 = 1;
 
 /// All of it.
 pub(crate) struct State {
@@ -40,6 +39,7 @@ pub(crate) struct State {
     pub(crate) uptime: u64,
     pub(crate) random: fastrand::Rng,
     pub(crate) plugins: Vec<Plugin>,
+    pub(crate) vms: Slab<Vm>,
     pub(crate) streams: Slab<Stream>,
     pub(crate) next_serial: u64,
     pub(crate) http_calls: BTreeMap<HttpCallId, HttpCall>,
@@ -92,8 +92,26 @@ pub(crate) struct SharedData {
     pub(crate) size: usize,
 }
 
-/// A plugin and the VM that it lives in.
+/// A VM, as far as plugins see it. Ids count up in it, so that none means two things to its module.
+pub(crate) struct Vm {
+    /// The plugins that live in it; never none.
+    pub(crate) plugins: Vec<PluginId>,
+    pub(crate) next_context: u32,
+    pub(crate) next_call: u32,
+}
+
+impl Vm {
+    pub(crate) fn of(plugin: PluginId) -> Vm {
+        Vm { plugins: vec![plugin], next_context: 1, next_call: 1 }
+    }
+}
+
+/// A plugin.
 pub(crate) struct Plugin {
+    /// Where it lives; nowhere when it has faulted or ended.
+    pub(crate) vm: Option<usize>,
+    /// The id of its own context.
+    pub(crate) root: u32,
     pub(crate) name: String,
     pub(crate) root_id: String,
     pub(crate) vm_id: String,
@@ -102,14 +120,16 @@ pub(crate) struct Plugin {
     /// `NAME=value` and a NUL each.
     pub(crate) environment: Vec<Vec<u8>>,
     pub(crate) limits: Limits,
+    pub(crate) failure: FailurePolicy,
     pub(crate) rules: Rules,
     pub(crate) contexts: BTreeMap<u32, Context>,
-    pub(crate) next_context: u32,
-    pub(crate) next_call: u32,
     /// Where it is between its faults.
     pub(crate) revival: Revival,
     /// It ends when its last stream has.
     pub(crate) retired: bool,
+    pub(crate) log_only: bool,
+    /// Who gets some of its new streams, or all.
+    pub(crate) rollout: Option<Rollout>,
     /// Period and next due time, in nanoseconds; the latter since the start.
     pub(crate) tick: Option<(u64, u64)>,
 }
@@ -182,6 +202,7 @@ impl State {
             random: fastrand::Rng::with_seed(config.seed),
             config,
             plugins: Vec::new(),
+            vms: Slab::new(),
             streams: Slab::new(),
             next_serial: 0,
             http_calls: BTreeMap::new(),
@@ -203,6 +224,20 @@ impl State {
     /// The active plugin.
     pub(crate) fn plugin(&mut self) -> &mut Plugin {
         &mut self.plugins[self.active.plugin.0]
+    }
+
+    /// An id for a new context in a plugin's VM; 0 where there is none.
+    pub(crate) fn new_context(&mut self, plugin: PluginId) -> u32 {
+        let State { plugins, vms, .. } = self;
+        let Some(vm) = plugins[plugin.0].vm.and_then(|vm| vms.get_mut(vm)) else { return 0 };
+        let Vm { plugins: members, next_context, .. } = vm;
+        unused(next_context, |id| members.iter().any(|member| plugins[member.0].contexts.contains_key(&id)))
+    }
+
+    /// The VM of the active plugin.
+    pub(crate) fn vm(&mut self) -> Option<&mut Vm> {
+        let vm = self.plugin().vm?;
+        self.vms.get_mut(vm)
     }
 
     /// What the active plugin's VM id shares.
@@ -233,6 +268,22 @@ impl State {
     /// The stream's id, if it still is that stream.
     pub(crate) fn find(&mut self, stream: StreamId) -> Option<&mut Stream> {
         self.streams.get_mut(stream.index).filter(|found| found.id == stream)
+    }
+
+    /// Tells the embedder what to do about a stream; of a shadow, what would be done.
+    pub(crate) fn emit(&mut self, stream: StreamId, effect: Effect) {
+        if !stream.shadow {
+            return self.effects.push_back(effect);
+        }
+        let Some((found, Some(plugin))) = self.find(stream).map(|found| {
+            let plugin = found.shadow.as_ref().map(|shadow| (shadow.plugin, shadow.of));
+            (found, plugin)
+        }) else {
+            return;
+        };
+        let (plugin, of) = plugin;
+        let changes = found.would(effect);
+        self.effects.extend(changes.into_iter().map(|what| Effect::Discarded { plugin, stream: of, what }));
     }
 
     pub(crate) fn log(&mut self, level: LogLevel, message: Bytes) {

@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use pw_cases::probe::{Template, assemble};
 use pw_cases::report::decode;
 use pw_cases::scenario::{Failure, Guest, Plugin, Scenario};
-use pw_cases::script::SCRIPT;
+use pw_cases::script::{SCRIPT, Script};
 use pw_cases::transcript::{Event, Transcript};
 use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Reload};
 
@@ -68,27 +68,37 @@ impl Reference {
 
     /// Starts a scenario's plugins in a world; whether the host took all of them.
     pub fn start(&self, world: &mut World, scenario: &Scenario) -> Result<bool, String> {
+        let mut compiled: Vec<(&[u8], Result<Module, ModuleError>)> = Vec::new();
+        let mut started = true;
         for plugin in &scenario.plugins {
-            if !self.launch(world, plugin)? {
-                return Ok(false);
-            }
+            let module = match &plugin.guest {
+                Guest::Probe(script) => self.script(script)?,
+                Guest::Module(wasm) => match compiled.iter().find(|(known, _)| known == wasm) {
+                    Some((_, module)) => module.clone(),
+                    None => {
+                        compiled.push((wasm, Module::new(&self.engine, wasm)));
+                        compiled[compiled.len() - 1].1.clone()
+                    }
+                },
+            };
+            started = started && place(world, plugin, module)?;
         }
-        Ok(true)
+        Ok(started)
     }
 
-    /// Starts a plugin in a world; whether the host took it.
+    /// Starts a plugin in a world, in a VM of its own; whether the host took it.
     pub fn launch(&self, world: &mut World, plugin: &Plugin) -> Result<bool, String> {
-        Ok(world.start(self.module(plugin)?, config(plugin)?, plugin.background))
+        let module = match &plugin.guest {
+            Guest::Probe(script) => self.script(script)?,
+            Guest::Module(wasm) => Module::new(&self.engine, wasm),
+        };
+        place(world, plugin, module)
     }
 
-    fn module(&self, plugin: &Plugin) -> Result<Result<Module, ModuleError>, String> {
-        match &plugin.guest {
-            Guest::Module(wasm) => Ok(Module::new(&self.engine, wasm)),
-            Guest::Probe(script) => {
-                let probe = self.probe(Template::full(script))?;
-                Ok(probe.map(|probe| probe.with_data(SCRIPT, &script.bytes())))
-            }
-        }
+    /// The probe with a script.
+    fn script(&self, script: &Script) -> Result<Result<Module, ModuleError>, String> {
+        let probe = self.probe(Template::full(script))?;
+        Ok(probe.map(|probe| probe.with_data(SCRIPT, &script.bytes())))
     }
 
     /// A probe that the host refuses for its shape is a module like any other, and so no error of ours.
@@ -109,6 +119,16 @@ impl Reference {
     }
 }
 
+/// Starts a plugin, or keeps it for the step that does.
+fn place(world: &mut World, plugin: &Plugin, module: Result<Module, ModuleError>) -> Result<bool, String> {
+    let config = config(plugin)?;
+    if plugin.standby {
+        world.stand_by(module, config);
+        return Ok(true);
+    }
+    Ok(world.start(module, config, plugin.background))
+}
+
 fn config(plugin: &Plugin) -> Result<PluginConfig, String> {
     Ok(PluginConfig {
         name: plugin.name.clone(),
@@ -117,13 +137,16 @@ fn config(plugin: &Plugin) -> Result<PluginConfig, String> {
         configuration: plugin.configuration.0.clone(),
         vm_configuration: plugin.vm_configuration.0.clone(),
         environment: plugin.environment.clone().into_iter().collect(),
-        failure: FailurePolicy {
-            open: plugin.failure == Failure::Open,
-            reload: (plugin.failure == Failure::Reload).then(Reload::default),
-        },
+        failure: policy(plugin.failure),
         capabilities: plugin.capabilities.clone().map(|names| names.into_iter().collect()),
+        log_only: plugin.log_only,
         limits: limits(plugin)?,
     })
+}
+
+/// The policy that stands for a case's, or a resource's, word.
+pub fn policy(failure: Failure) -> FailurePolicy {
+    FailurePolicy { open: failure == Failure::Open, reload: (failure == Failure::Reload).then(Reload::default) }
 }
 
 fn limits(plugin: &Plugin) -> Result<Limits, String> {

@@ -1,6 +1,6 @@
 //! The world around the reference host: a client, an upstream, the servers of calls; what they receive becomes events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::{Scenario, Step};
 use pw_cases::transcript::{Event, GrpcPart, Part};
 use pw_host::{
-    Effect, ForeignFunction, GrpcCallId, GrpcEvent, HttpCallId, Module, Piece, PluginConfig, PluginId, Proxy,
-    ProxyConfig, StreamId, StreamInfo,
+    Canary, Effect, ForeignFunction, GrpcCallId, GrpcEvent, HttpCallId, Module, ModuleError, Piece, PluginConfig,
+    PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
 };
 
 /// The upstreams that cases may name; the last refuses connections.
@@ -22,8 +22,8 @@ pub const START: u64 = 1_577_836_800_000_000_000;
 pub struct World {
     proxy: Proxy,
     plugins: Vec<Running>,
-    /// Those that were replaced, but may still be at work.
-    replaced: Vec<(PluginId, String)>,
+    /// Those that wait for a step, by name.
+    standby: HashMap<String, (Loaded, PluginConfig)>,
     /// Those that are on every stream.
     chain: Vec<PluginId>,
     streams: BTreeMap<u32, Stream>,
@@ -32,6 +32,9 @@ pub struct World {
     /// What was seen so far.
     pub events: Vec<Event>,
 }
+
+/// A module, or why the host does not take it.
+type Loaded = Result<Module, ModuleError>;
 
 struct Running {
     id: PluginId,
@@ -67,7 +70,7 @@ impl World {
         World {
             proxy,
             plugins: Vec::new(),
-            replaced: Vec::new(),
+            standby: HashMap::new(),
             chain: Vec::new(),
             streams: BTreeMap::new(),
             calls: Vec::new(),
@@ -82,12 +85,7 @@ impl World {
     }
 
     /// Loads and starts a plugin. A refusal is an event; false then.
-    pub fn start(
-        &mut self,
-        module: Result<pw_host::Module, pw_host::ModuleError>,
-        config: PluginConfig,
-        background: bool,
-    ) -> bool {
+    pub fn start(&mut self, module: Loaded, config: PluginConfig, background: bool) -> bool {
         let name = config.name.clone();
         let started = match module {
             Ok(module) => match self.proxy.add_plugin(&module, config.clone()) {
@@ -109,11 +107,15 @@ impl World {
         true
     }
 
+    /// Keeps a plugin for the step that starts it.
+    pub fn stand_by(&mut self, module: Loaded, config: PluginConfig) {
+        self.standby.insert(config.name.clone(), (module, config));
+    }
+
     /// The name of a plugin; that of one which is just being started is `starting`.
     pub fn name(&self, plugin: PluginId, starting: &str) -> String {
-        let running = self.plugins.iter().map(|running| (running.id, running.name.as_str()));
-        let mut known = running.chain(self.replaced.iter().map(|(id, name)| (*id, name.as_str())));
-        known.find(|(id, _)| *id == plugin).map_or(starting, |(_, name)| name).to_owned()
+        let known = self.plugins.iter().find(|running| running.id == plugin);
+        known.map_or(starting, |running| &running.name).to_owned()
     }
 
     /// Does what a scenario's world does.
@@ -188,11 +190,28 @@ impl World {
                 self.grpc(*call, GrpcEvent::Closed { status: UNAVAILABLE, message: "reset".to_owned() });
             }
             (Step::ForeignCall { function, arguments }, _, _) => {
-                if let Some(plugin) = self.plugins.first() {
-                    self.proxy.foreign_function(plugin.id, *function, arguments.0.clone());
+                let first = self.plugins.first().map(|plugin| plugin.name.clone()).unwrap_or_default();
+                if let Some(plugin) = self.ids(&first).last() {
+                    self.proxy.foreign_function(plugin, *function, arguments.0.clone());
                 }
             }
             (Step::Reconfigure { plugin, configuration }, _, _) => self.reconfigure(plugin, configuration),
+            (Step::Replace { plugin, by }, _, _) => {
+                let Some((module, config)) = self.standby.remove(by) else { return };
+                self.put(plugin, module, config, |proxy, old, module, config| {
+                    proxy.replace_plugin(old, module, config)
+                });
+            }
+            (Step::Canary { plugin, by, share, faults }, _, _) => {
+                let Some((module, config)) = self.standby.remove(by) else { return };
+                let canary = Canary { share: *share, faults: *faults };
+                self.put(plugin, module, config, |proxy, old, module, config| {
+                    proxy.canary(old, module, config, canary)
+                });
+            }
+            (Step::Promote { plugin }, _, _) => self.each_of(plugin, Proxy::promote),
+            (Step::RollBack { plugin }, _, _) => self.each_of(plugin, Proxy::roll_back),
+            (Step::Remove { plugin }, _, _) => self.each_of(plugin, Proxy::retire_plugin),
             (Step::ReadMetrics, _, _) => {
                 let metrics = self.proxy.metrics().into_iter();
                 let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
@@ -206,20 +225,46 @@ impl World {
     }
 
     fn reconfigure(&mut self, plugin: &str, configuration: &Data) {
-        let Some(running) = self.plugins.iter_mut().find(|running| running.name == plugin) else { return };
+        let Some(running) = self.plugins.iter().find(|running| running.name == plugin) else { return };
         let config = PluginConfig { configuration: configuration.0.clone(), ..running.config.clone() };
-        match self.proxy.replace_plugin(running.id, &running.module, config) {
-            Ok(new) => {
-                let old = std::mem::replace(&mut running.id, new);
-                self.replaced.push((old, plugin.to_owned()));
-                self.chain.iter_mut().filter(|known| **known == old).for_each(|known| *known = new);
+        let module = Ok(running.module.clone());
+        self.put(plugin, module, config, |proxy, old, module, config| proxy.replace_plugin(old, module, config));
+    }
+
+    /// Starts a plugin in the place of another, wholly or in part.
+    fn put(
+        &mut self,
+        plugin: &str,
+        module: Loaded,
+        config: PluginConfig,
+        start: impl Fn(&mut Proxy, PluginId, &Module, PluginConfig) -> Result<PluginId, StartError>,
+    ) {
+        let Some(old) = self.ids(plugin).last() else { return };
+        let name = config.name.clone();
+        let started = module.map_err(|error| error.to_string()).and_then(|module| {
+            let id = start(&mut self.proxy, old, &module, config.clone()).map_err(|error| error.to_string())?;
+            Ok(Running { id, name: name.clone(), module, config })
+        });
+        match started {
+            Ok(running) => {
+                self.plugins.push(running);
                 self.drain("");
             }
-            Err(error) => {
-                self.drain(plugin);
-                self.events.push(Event::Refused { plugin: plugin.to_owned(), reason: error.to_string() });
+            Err(reason) => {
+                self.drain(&name);
+                self.events.push(Event::Refused { plugin: name, reason });
             }
         }
+    }
+
+    fn each_of(&mut self, plugin: &str, operate: impl Fn(&mut Proxy, PluginId)) {
+        let ids: Vec<PluginId> = self.ids(plugin).collect();
+        ids.into_iter().for_each(|id| operate(&mut self.proxy, id));
+    }
+
+    /// The plugins of a name, the latest last.
+    fn ids(&self, plugin: &str) -> impl Iterator<Item = PluginId> {
+        self.plugins.iter().filter(move |running| running.name == plugin).map(|running| running.id)
     }
 
     fn grpc(&mut self, call: u32, event: GrpcEvent) {
@@ -292,6 +337,11 @@ impl World {
                 let call = self.grpc_calls.iter().position(|known| *known == call)? as u32;
                 Some(Event::Grpc { call, part: GrpcPart::Reset })
             }
+            Effect::Discarded { plugin, stream, what } => {
+                let (plugin, what) = (self.name(plugin, starting), what.to_string());
+                self.known(stream).map(|(stream, _)| Event::Discarded { plugin, stream, what })
+            }
+            Effect::RolledBack { plugin, .. } => Some(Event::RolledBack { plugin: self.name(plugin, starting) }),
             Effect::Fault { plugin, reason } => Some(Event::Fault { plugin: self.name(plugin, starting), reason }),
             _ => None,
         }

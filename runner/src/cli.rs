@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pw_abi::Version;
 
+use crate::plan::Shard;
+
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -43,7 +45,7 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Check plugins against the ABI without running them: versions, imports, exports, and which hosts load them
     Check(CheckArgs),
-    /// Send one request through a plugin on the reference host
+    /// Send one request through a plugin, or a chain of them, on the reference host
     Try(TryArgs),
     /// Print the ABI: every function, parameter, status and version
     Abi(AbiArgs),
@@ -91,6 +93,9 @@ pub struct RunArgs {
     /// Run for this version of the ABI alone
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub abi: Option<Version>,
+    /// Run this part of so many of the cases, as 1/4; all parts together are all cases
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
     /// How many adapters work side by side [default: one per core for the reference host, else 1]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -145,13 +150,23 @@ pub struct CheckArgs {
 
 /// See [`Command::Try`].
 #[derive(Clone, Debug, Args)]
+#[command(
+    override_usage = "pw-conform try [OPTIONS] <PLUGIN.wasm> [PATH]\n       \
+                      pw-conform try [OPTIONS] --wasm-plugin <FILE> [PATH]",
+    after_help = "Resources make the chain that Istio would make for a request that is inbound to the port of its \
+                  authority, or 80: phases AUTHN, AUTHZ, STATS, the unspecified one; in a phase by priority, the \
+                  highest first, and none last; then by age and name. All are taken to be for this proxy."
+)]
 pub struct TryArgs {
-    /// The plugin
-    #[arg(value_name = "PLUGIN.wasm")]
-    pub plugin: PathBuf,
-    /// The request's path
-    #[arg(value_name = "PATH", default_value = "/")]
-    pub path: String,
+    /// The plugin; none with --wasm-plugin
+    #[arg(value_name = "PLUGIN.wasm", required_unless_present = "wasm_plugins")]
+    pub plugin: Option<PathBuf>,
+    /// The request's path [default: /]
+    #[arg(value_name = "PATH")]
+    pub path: Option<String>,
+    /// Istio's WasmPlugin resources, in YAML or JSON, whose plugins make a chain; may be given several times
+    #[arg(long = "wasm-plugin", value_name = "FILE", conflicts_with = "config")]
+    pub wasm_plugins: Vec<PathBuf>,
     /// The plugin's configuration: a file, or the text itself
     #[arg(long, value_name = "FILE|TEXT")]
     pub config: Option<String>,
@@ -242,6 +257,9 @@ mod tests {
     fn try_takes_a_request_as_curl_does() {
         let words = ["pw-conform", "try", "p.wasm", "-X", "PUT", "-H", "a: b", "-H", "c: d", "-d", "body", "/x?y=z"];
         let Command::Try(args) = Cli::parse_from(words).command else { panic!("another command") };
-        assert_eq!((args.method.as_deref(), args.path.as_str(), args.headers.len()), (Some("PUT"), "/x?y=z", 2));
+        assert_eq!(
+            (args.method.as_deref(), args.path.as_deref(), args.headers.len()),
+            (Some("PUT"), Some("/x?y=z"), 2)
+        );
     }
 }

@@ -289,6 +289,8 @@ mod tests {
             vm_configuration: Data::default(),
             configuration: Data::default(),
             background: false,
+            standby: false,
+            log_only: false,
             limits: Default::default(),
             failure: Default::default(),
             capabilities: None,

@@ -271,6 +271,8 @@ mod tests {
             vm_configuration: Data(vec![0, 0xff]),
             configuration: Data::default(),
             background: false,
+            standby: false,
+            log_only: false,
             limits: Default::default(),
             failure: Default::default(),
             capabilities: None,

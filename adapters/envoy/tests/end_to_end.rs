@@ -77,6 +77,8 @@ fn plugin(name: &str, fields: &str) -> Plugin {
         vm_configuration: Data::default(),
         configuration: Data::default(),
         background: false,
+        standby: false,
+        log_only: false,
         limits: Default::default(),
         failure: Default::default(),
         capabilities: None,

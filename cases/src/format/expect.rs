@@ -5,6 +5,7 @@ use pw_abi::{Kind, LogLevel};
 use crate::case::{AnyOf, Arguments, CallMade, Case, Expect, GrpcMade, LogLine, Message, Wire};
 use crate::format::node::{Complaint, Node, Read, Table, Value, meant};
 use crate::format::values::{named, strings, want};
+use crate::scenario::Step;
 use crate::script;
 use crate::want::Want;
 
@@ -26,6 +27,8 @@ pub(super) fn expect(node: &Node) -> Read<Expect> {
         "calls",
         "grpc",
         "metrics",
+        "would",
+        "rolled_back",
     ];
     let table = node.table(&keys)?;
     Ok(Expect {
@@ -43,6 +46,8 @@ pub(super) fn expect(node: &Node) -> Read<Expect> {
         grpc: table.map("grpc", |node| lists(node, grpc_made))?,
         arguments: table
             .map("arguments", |node| Ok((node.line, node.some()?.iter().map(arguments).collect::<Read<_>>()?)))?,
+        would: table.map("would", changes)?,
+        rolled_back: table.map("rolled_back", |node| Ok((node.line, node.flag()?)))?,
         metrics: table.map("metrics", |node| {
             let metric = |(name, node): &(String, Node)| Ok((name.clone(), want(node, Kind::U64)?));
             Ok((node.line, node.entries()?.iter().map(metric).collect::<Read<_>>()?))
@@ -62,6 +67,14 @@ pub(super) fn plugins_exist(case: &Case) -> Read<()> {
     let checks = |line, names: &[String]| {
         names.iter().try_for_each(|name| check(line, name.split_once('/').map(|(plugin, _)| plugin)))
     };
+    for step in &case.steps {
+        let (plugin, by) = step.step.as_ref().map_or((None, None), Step::plugins);
+        plugin.into_iter().chain(by).try_for_each(|name| check(step.line, Some(name)))?;
+        let waits = |by: &str| case.plugins.iter().any(|plugin| plugin.name == by && plugin.standby);
+        if let Some(by) = by.filter(|by| !waits(by)) {
+            return Err(Complaint { line: step.line, message: format!("`{by}` is no plugin with `standby = true`") });
+        }
+    }
     case.steps.iter().map(|step| &step.expect).chain([&case.expect]).try_for_each(|expect| {
         [&expect.order, &expect.never].into_iter().flatten().try_for_each(|(line, names)| checks(*line, names))?;
         expect.callbacks.iter().try_for_each(|any| any.of.iter().try_for_each(|(names, _)| checks(any.line, names)))?;
@@ -102,6 +115,14 @@ fn started(node: &Node) -> Read<bool> {
         "started" => Ok(true),
         "refused" => Ok(false),
         _ => node.expected("`started` or `refused`"),
+    }
+}
+
+/// A list of texts, or a list of such lists.
+fn changes(node: &Node) -> Read<AnyOf<Vec<String>>> {
+    match node.list()?.first() {
+        Some(Node { value: Value::List(_), .. }) => any_of(node, strings),
+        _ => Ok(AnyOf { line: node.line, of: vec![(strings(node)?, String::new())] }),
     }
 }
 

@@ -79,6 +79,27 @@ impl Judging<'_> {
         if let Some((line, arguments)) = &expect.arguments {
             self.arguments(*line, arguments, events);
         }
+        if let Some(any) = &expect.would {
+            let seen: Vec<&str> = events
+                .iter()
+                .filter_map(|event| match event {
+                    Event::Discarded { what, .. } => Some(what.as_str()),
+                    _ => None,
+                })
+                .collect();
+            let text = |changes: &[&str]| if changes.is_empty() { "nothing".to_owned() } else { changes.join(", ") };
+            self.any(any, "what would be done", |expected| {
+                let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+                (expected != seen).then(|| (text(&expected), text(&seen)))
+            });
+        }
+        if let Some((line, expected)) = expect.rolled_back {
+            let seen = events.iter().any(|event| matches!(event, Event::RolledBack { .. }));
+            if seen != expected {
+                let text = |is: bool| if is { "rolled back" } else { "left as it is" };
+                self.finding(line, "the canary", text(expected), text(seen));
+            }
+        }
         if let Some((line, metrics)) = &expect.metrics {
             self.metrics(*line, metrics, events);
         }

@@ -4,7 +4,7 @@ use pw_abi::Action;
 use pw_cases::scenario::Step;
 use pw_cases::script;
 
-use super::instance::{Context, Instance, State, exports};
+use super::instance::{Context, Instance, State, Vm, exports};
 use super::calls::Subject;
 use super::stream::piece_of;
 use super::{Frame, Model};
@@ -21,14 +21,22 @@ const AMIDST: [&str; 5] = [
 impl Model {
     /// A plugin is being started, for the first time, again, or with another configuration; its number from now on.
     pub fn starts(&mut self, plugin: usize, again: Option<usize>) -> usize {
+        if let Some(frame) = self.frame.take() {
+            self.trapped(frame);
+        }
         let own = &self.scenario.plugins[plugin];
         let configuration = match self.step.map(|step| &self.scenario.steps[step]) {
             Some(Step::Reconfigure { configuration, .. }) if again.is_none() => configuration.0.clone(),
             _ => again.map_or_else(|| own.configuration.0.clone(), |old| self.instances[old].configuration.clone()),
         };
         let background = own.background;
+        let shares = |found: &&Instance| found.plugin == plugin && !found.dead && !own.vm_id.is_empty();
+        let vm = self.instances.iter().find(shares).map_or(self.vms.len(), |found| found.vm);
+        if vm == self.vms.len() {
+            self.vms.push(Vm::default());
+        }
         let vague = again.is_some();
-        self.instances.push(Instance { vague, ..Instance::new(plugin, configuration) });
+        self.instances.push(Instance { vague, ..Instance::new(plugin, vm, configuration) });
         let new = self.instances.len() - 1;
         match again {
             Some(old) => self.chain.iter_mut().filter(|place| **place == old).for_each(|place| *place = new),
@@ -76,7 +84,7 @@ impl Model {
             self.all_go_on();
         }
         let Some(callback) = script::callback_number(name) else { return };
-        let called = &mut self.instances[instance].called[callback];
+        let called = &mut self.vms[self.instances[instance].vm].called[callback];
         let entry = Some(*called);
         *called += 1;
         let context = args.first().copied().unwrap_or(0);

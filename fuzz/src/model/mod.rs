@@ -23,7 +23,7 @@ use pw_cases::transcript::Event;
 
 pub use self::call::Wrong;
 use self::call::{Call, Judged, Pointers};
-use self::instance::{Instance, script};
+use self::instance::{Instance, Vm, script};
 use self::sections::{calls, metrics, shared_key_value_store, shared_queues};
 use self::stream::{Direction, Stream};
 use crate::coverage::Coverage;
@@ -56,6 +56,7 @@ pub struct Model {
     version: Version,
     choices: Choices,
     instances: Vec<Instance>,
+    vms: Vec<Vm>,
     /// The instances that new streams run through.
     chain: Vec<usize>,
     frame: Option<Frame>,
@@ -109,6 +110,7 @@ impl Model {
             version,
             choices,
             instances: Vec::new(),
+            vms: Vec::new(),
             chain: Vec::new(),
             frame: None,
             going_on: VecDeque::new(),
@@ -144,6 +146,7 @@ impl Model {
         };
         let Act::Call { lanes: written, .. } = &action.act else { return };
         let plugin = &scenario.plugins[self.instances[instance].plugin];
+        let vm = self.instances[instance].vm;
         let Some(frame) = &mut self.frame else { return };
         frame.next += 1;
         frame.calls += 1;
@@ -153,7 +156,7 @@ impl Model {
             lanes,
             status: status.unwrap_or(0),
             memory,
-            room: self.instances[instance].memory,
+            room: self.vms[vm].memory,
             script: written,
             version: self.version,
             choices: self.choices,
@@ -161,7 +164,7 @@ impl Model {
             cramped: gives && script(plugin).is_some_and(|script| script.allocation != Allocation::Bump),
         };
         self.coverage.call(function, call.status, frame.callback, self.version);
-        self.instances[instance].memory = memory.len();
+        self.vms[vm].memory = memory.len();
         if self.blind {
             return;
         }
@@ -259,7 +262,10 @@ impl Model {
             self.blind = true;
         }
         self.frame = None;
-        self.gone(instance);
+        let vm = self.instances[instance].vm;
+        let shares = |number: &usize| self.instances[*number].vm == vm;
+        let all: Vec<usize> = (0..self.instances.len()).filter(shares).collect();
+        all.into_iter().for_each(|number| self.gone(number));
     }
 
     /// An instance has ended: its streams can no longer be followed, and nobody tells it anything.

@@ -59,7 +59,7 @@ impl State {
 
     /// An id for a call of the active plugin's.
     pub(super) fn next_token(&mut self) -> u32 {
-        unused(&mut self.plugin().next_call, |_| false)
+        self.vm().map_or(0, |vm| unused(&mut vm.next_call, |_| false))
     }
 }
 

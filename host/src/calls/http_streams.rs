@@ -52,7 +52,7 @@ impl HttpStreams for State {
     fn proxy_clear_route_cache(&mut self) -> Result<(), Exit> {
         if let Some((stream, _)) = self.http_stream() {
             let stream = stream.id;
-            self.effects.push_back(Effect::ClearRouteCache { stream });
+            self.emit(stream, Effect::ClearRouteCache { stream });
         }
         Ok(())
     }

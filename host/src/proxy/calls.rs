@@ -8,7 +8,7 @@ use super::{HttpCallId, PluginId, Proxy, grpc, lifecycle};
 use crate::effect::{Effect, GrpcCallId};
 use crate::fields::Fields;
 use crate::guest::On;
-use crate::state::{HttpCallEnd, ROOT, Subject};
+use crate::state::{HttpCallEnd, Subject};
 
 impl Proxy {
     /// The answer to an HTTP call of a plugin's. An answer that nobody waits for any more is dropped.
@@ -43,7 +43,8 @@ pub(super) fn advance(proxy: &mut Proxy, duration: u64) {
             Due::Tick(plugin) => {
                 let tick = &mut proxy.state().plugins[plugin.0].tick;
                 *tick = tick.and_then(|(period, due)| Some((period, due.checked_add(period)?)));
-                proxy.call(plugin, On::Tick, ROOT, [ROOT, 0, 0, 0, 0]);
+                let root = proxy.state().plugins[plugin.0].root;
+                proxy.call(plugin, On::Tick, root, [root, 0, 0, 0, 0]);
                 proxy.settle();
             }
             Due::Timeout(call) => {
@@ -85,7 +86,7 @@ fn failure(reason: &'static str) -> HttpCallEnd {
 
 fn ended(proxy: &mut Proxy, call: HttpCallId, end: HttpCallEnd) {
     let Some(call) = proxy.state().http_calls.remove(&call) else { return };
-    let args = [ROOT, call.token, end.headers.len() as u32, end.body.len() as u32, end.trailers.len() as u32];
+    let args = [call.token, end.headers.len() as u32, end.body.len() as u32, end.trailers.len() as u32];
     proxy.call_about(call.plugin, On::HttpCallResponse, args, Subject::HttpCall(end));
     proxy.settle();
 }

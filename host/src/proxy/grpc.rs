@@ -3,7 +3,7 @@
 use super::Proxy;
 use crate::effect::{Effect, GrpcCallId};
 use crate::guest::On;
-use crate::state::{GrpcEvent, ROOT, Subject};
+use crate::state::{GrpcEvent, Subject};
 
 impl Proxy {
     /// The server of a plugin's gRPC call or stream says something. What nobody waits for any more is dropped.
@@ -19,7 +19,7 @@ impl Proxy {
                 (On::GrpcClose, *status)
             }
         };
-        self.call_about(plugin, on, [ROOT, token, number, 0, 0], Subject::Grpc(event));
+        self.call_about(plugin, on, [token, number, 0, 0], Subject::Grpc(event));
         self.settle();
     }
 }

@@ -1,42 +1,59 @@
 //! Plugins and contexts: how they begin, end and fail.
 
-use super::{PluginConfig, PluginId, Proxy, Slot, StartError, streams};
+use bytes::Bytes;
+
+use super::streams::Left;
+use super::{PluginConfig, PluginId, Proxy, StartError, rollout, shadow, streams};
 use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::module::Module;
 use crate::policy::Revival;
 use crate::rules::Rules;
-use crate::state::{Context, Plugin, ROOT};
+use crate::state::{Context, Plugin, Vm};
 
 pub(super) fn start(proxy: &mut Proxy, module: &Module, config: PluginConfig) -> Result<PluginId, StartError> {
-    let live = proxy.guests.iter().filter(|slot| slot.guest.is_some() || slot.config.failure.reload.is_some()).count();
+    let live = proxy.sources.iter().flatten().count();
     if live >= proxy.state().config.plugins {
         return Err(StartError::TooMany);
     }
-    let id = PluginId(proxy.guests.len());
+    let id = PluginId(proxy.sources.len());
     proxy.state().plugins.push(plugin(module, &config));
-    proxy.guests.push(Slot { guest: None, module: module.clone(), config });
-    boot(proxy, id)?;
+    proxy.sources.push(Some((module.clone(), config)));
+    let booted = boot(proxy, id);
+    if booted.is_err() {
+        dismiss(proxy, id);
+    }
     proxy.settle();
-    Ok(id)
+    booted.map(|()| id)
 }
 
-/// Starts a plugin that is in the books.
+/// Starts a plugin that is in the books, in a VM that is there or in a new one.
 fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
-    let slot = &mut proxy.guests[id.0];
-    let (vm_size, size) = (slot.config.vm_configuration.len() as u32, slot.config.configuration.len() as u32);
-    if let Some(state) = &mut proxy.state {
-        state.active.plugin = id;
+    let Some((module, config)) = proxy.sources[id.0].clone() else { return Err(StartError::TooMany) };
+    let (vm_size, size) = (config.vm_configuration.len() as u32, config.configuration.len() as u32);
+    let shared = vm_for(proxy, &module, &config);
+    let vm = shared.unwrap_or_else(|| proxy.state().vms.insert(Vm::of(id)));
+    let state = proxy.state();
+    state.active.plugin = id;
+    state.plugins[id.0].vm = Some(vm);
+    if shared.is_some() {
+        state.vms[vm].plugins.push(id);
+    } else {
+        proxy.guests.resize_with(proxy.guests.len().max(vm + 1), || None);
+        match Guest::start(&module, &config, &mut proxy.state) {
+            Ok(guest) => proxy.guests[vm] = Some(guest),
+            Err(trap) => return refuse(proxy, id, StartError::Trap(trap.reason)),
+        }
     }
-    match Guest::start(&slot.module, &slot.config, &mut proxy.state) {
-        Ok(guest) => slot.guest = Some(guest),
-        Err(trap) => return refuse(proxy, id, StartError::Trap(trap.reason)),
-    }
-    create(proxy, id, ROOT, None);
+    let root = proxy.state().new_context(id);
+    let found = &mut proxy.state().plugins[id.0];
+    found.root = root;
+    found.contexts = [(root, Context { stream: None, pending: false })].into();
+    create(proxy, id, root, None);
     let steps = [(On::VmStart, vm_size, StartError::VmStart), (On::Configure, size, StartError::Configure)];
-    for (on, size, refusal) in steps {
-        let accepted = proxy.call(id, on, ROOT, [ROOT, size, 0, 0, 0]);
-        if proxy.guests[id.0].guest.is_none() {
+    for (on, size, refusal) in steps.into_iter().skip(usize::from(shared.is_some())) {
+        let accepted = proxy.call(id, on, root, [root, size, 0, 0, 0]);
+        if !proxy.lives(id) {
             let reason = take_fault(proxy, id);
             return refuse(proxy, id, StartError::Trap(reason));
         }
@@ -49,30 +66,49 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Starts a plugin again that has faulted. Ids of contexts go on from where they were.
+/// The VM that a plugin is to share: that of a plugin with the same VM id that is made of the same.
+fn vm_for(proxy: &mut Proxy, module: &Module, config: &PluginConfig) -> Option<usize> {
+    let Proxy { state: Some(state), sources, guests } = proxy else { return None };
+    let fits = |member: &PluginId| {
+        sources[member.0].as_ref().is_some_and(|(other, other_config)| {
+            other.is(module) && other_config.vm() == config.vm() && !config.vm_id.is_empty()
+        })
+    };
+    let runs = |vm: &usize| guests.get(*vm).is_some_and(Option::is_some);
+    state.vms.iter().find(|(_, vm)| vm.plugins.iter().any(fits)).map(|(vm, _)| vm).filter(runs)
+}
+
+/// Starts a plugin again that has faulted.
 pub(super) fn restart(proxy: &mut Proxy, id: PluginId) {
-    let Slot { module, config, .. } = &proxy.guests[id.0];
+    let Some((module, config)) = &proxy.sources[id.0] else { return };
     let fresh = plugin(module, config);
     let old = &mut proxy.state().plugins[id.0];
-    let (next_context, mut revival) = (old.next_context, old.revival);
+    let (mut revival, rollout) = (old.revival, old.rollout);
     revival.due = None;
-    *old = Plugin { next_context, revival, ..fresh };
+    *old = Plugin { revival, rollout, ..fresh };
     match boot(proxy, id) {
         Ok(()) => proxy.state().effects.push_back(Effect::Restarted { plugin: id }),
         Err(error) => {
             proxy.state().effects.push_back(Effect::Fault { plugin: id, reason: error.to_string() });
-            come_back(proxy, id);
+            proxy.state().plugins[id.0].revival = revival;
+            let draw = proxy.state().random.f64();
+            come_back(proxy, id, draw);
+            rollout::faulted(proxy, id);
         }
     }
     proxy.settle();
 }
 
 /// Says when a plugin that has faulted is to be started again, if ever.
-fn come_back(proxy: &mut Proxy, id: PluginId) {
-    if let Some(reload) = proxy.guests[id.0].config.failure.reload {
-        let state = proxy.state();
-        let now = state.uptime;
-        state.plugins[id.0].revival.faulted(reload, now, &mut state.random);
+fn come_back(proxy: &mut Proxy, id: PluginId, draw: f64) {
+    let state = proxy.state();
+    let now = state.uptime;
+    let found = &mut state.plugins[id.0];
+    if let Some(reload) = found.failure.reload.filter(|_| !found.retired) {
+        found.revival.faulted(reload, now, draw);
+    }
+    if found.revival.due.is_none() {
+        dismiss(proxy, id);
     }
 }
 
@@ -87,21 +123,28 @@ fn plugin(module: &Module, config: &PluginConfig) -> Plugin {
         environment: config.environment.iter().map(variable).collect(),
         revival: Revival::default(),
         retired: false,
+        log_only: config.log_only,
+        rollout: None,
         limits: config.limits,
+        failure: config.failure,
         rules: Rules::of(module.version),
-        contexts: [(ROOT, Context { stream: None, pending: false })].into(),
-        next_context: ROOT + 1,
-        next_call: 1,
+        vm: None,
+        root: 0,
+        contexts: Default::default(),
         tick: None,
     }
 }
 
 /// What a plugin asked for before its start failed is forgotten.
 fn refuse(proxy: &mut Proxy, plugin: PluginId, why: StartError) -> Result<(), StartError> {
-    proxy.guests[plugin.0].guest = None;
-    proxy.state().plugins[plugin.0].revival.due = None;
-    end(proxy, plugin);
-    proxy.settle();
+    let root = proxy.state().plugins[plugin.0].root;
+    let vm = proxy.state().plugins[plugin.0].vm.and_then(|vm| proxy.state().vms.get(vm));
+    if vm.is_some_and(|vm| vm.plugins.len() > 1) {
+        proxy.call(plugin, On::Delete, root, [root, 0, 0, 0, 0]);
+    }
+    leave(proxy, plugin);
+    let left = streams::part(proxy, plugin);
+    end(proxy, plugin, left);
     Err(why)
 }
 
@@ -144,20 +187,55 @@ pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
             end_if_retired(proxy, plugin);
         }
         Some(None) => {
-            proxy.guests[plugin.0].guest = None;
-            end(proxy, plugin);
+            leave(proxy, plugin);
+            dismiss(proxy, plugin);
+            let left = streams::part(proxy, plugin);
+            end(proxy, plugin, left);
         }
         None => {}
     }
 }
 
-/// The plugin's VM is not called again; its calls and its tick are forgotten.
-pub(super) fn fault(proxy: &mut Proxy, plugin: PluginId, reason: String) {
-    proxy.guests[plugin.0].guest = None;
-    proxy.state().effects.push_back(Effect::Fault { plugin, reason });
-    end(proxy, plugin);
-    if !proxy.state().plugins[plugin.0].retired {
-        come_back(proxy, plugin);
+/// A plugin leaves its VM, which ends when nobody is left in it.
+fn leave(proxy: &mut Proxy, plugin: PluginId) {
+    let state = proxy.state();
+    let Some(vm) = state.plugins[plugin.0].vm.take() else { return };
+    let members = &mut state.vms[vm].plugins;
+    members.retain(|member| *member != plugin);
+    if members.is_empty() {
+        state.vms.remove(vm);
+        proxy.guests[vm] = None;
+    }
+}
+
+/// A plugin is gone for good; what it was made of is not needed any more.
+fn dismiss(proxy: &mut Proxy, plugin: PluginId) {
+    proxy.sources[plugin.0] = None;
+    let found = &mut proxy.state().plugins[plugin.0];
+    (found.configuration, found.vm_configuration) = (Bytes::new(), Bytes::new());
+    found.environment.clear();
+}
+
+/// The plugin's VM is not called again; calls and ticks of all plugins in it are forgotten.
+pub(super) fn fault(proxy: &mut Proxy, plugin: PluginId, reason: &str) {
+    let state = proxy.state();
+    let Some(vm) = state.plugins[plugin.0].vm else { return };
+    let members = state.vms.remove(vm).plugins;
+    let draw = state.random.f64();
+    for member in &members {
+        let member_reason = match *member == plugin {
+            true => reason.to_owned(),
+            false => format!("the plugin {} in the same VM failed: {reason}", state.plugins[plugin.0].name),
+        };
+        state.plugins[member.0].vm = None;
+        state.effects.push_back(Effect::Fault { plugin: *member, reason: member_reason });
+    }
+    proxy.guests[vm] = None;
+    let left: Vec<_> = members.into_iter().map(|member| (member, streams::part(proxy, member))).collect();
+    for (member, left) in left {
+        end(proxy, member, left);
+        come_back(proxy, member, draw);
+        rollout::faulted(proxy, member);
     }
 }
 
@@ -165,36 +243,58 @@ pub(super) fn fault(proxy: &mut Proxy, plugin: PluginId, reason: String) {
 pub(super) fn retire(proxy: &mut Proxy, plugin: PluginId) {
     if let Some(found) = proxy.state().plugins.get_mut(plugin.0) {
         found.retired = true;
-        found.revival.due = None;
+        stay_away(proxy, plugin);
+        shadow::let_go(proxy, plugin);
         end_if_retired(proxy, plugin);
+    }
+}
+
+/// A plugin that has faulted is not started again.
+fn stay_away(proxy: &mut Proxy, plugin: PluginId) {
+    proxy.state().plugins[plugin.0].revival.due = None;
+    if !proxy.lives(plugin) {
+        dismiss(proxy, plugin);
     }
 }
 
 fn end_if_retired(proxy: &mut Proxy, plugin: PluginId) {
     let found = &proxy.state().plugins[plugin.0];
-    let alone = found.contexts.len() == 1 && found.contexts.get(&ROOT).is_some_and(|root| !root.pending);
-    if found.retired && alone && proxy.guests[plugin.0].guest.is_some() {
-        done(proxy, plugin, ROOT);
+    let (root, retired) = (found.root, found.retired);
+    let alone = found.contexts.len() == 1 && found.contexts.get(&root).is_some_and(|root| !root.pending);
+    if retired && alone && proxy.lives(plugin) {
+        done(proxy, plugin, root);
     }
 }
 
 /// Removes a plugin: its streams first, then its own context. One that still is in use is asked once.
 pub(super) fn remove(proxy: &mut Proxy, plugin: PluginId) {
-    if let Some(found) = proxy.state().plugins.get_mut(plugin.0) {
-        found.revival.due = None;
+    if plugin.0 >= proxy.sources.len() {
+        return;
     }
-    let is_live = proxy.guests.get(plugin.0).is_some_and(|slot| slot.guest.is_some());
-    if !is_live || proxy.state().plugins[plugin.0].contexts.get(&ROOT).is_none_or(|root| root.pending) {
+    stay_away(proxy, plugin);
+    if !is_needed(proxy, plugin) {
         return;
     }
     for stream in streams::streams_of(proxy, plugin) {
         streams::cut(proxy, stream, true);
     }
     proxy.settle();
-    done(proxy, plugin, ROOT);
+    // One that was only waiting for its streams has been asked when they ended.
+    if is_needed(proxy, plugin) {
+        let root = proxy.state().plugins[plugin.0].root;
+        done(proxy, plugin, root);
+    }
 }
 
-fn end(proxy: &mut Proxy, plugin: PluginId) {
+/// Whether the plugin is there, and was not asked yet whether it may go.
+fn is_needed(proxy: &mut Proxy, plugin: PluginId) -> bool {
+    let found = &proxy.state().plugins[plugin.0];
+    let asked = found.contexts.get(&found.root).is_none_or(|root| root.pending);
+    !asked && proxy.lives(plugin)
+}
+
+/// What a plugin asked for is forgotten, and the streams that it has left go their ways.
+fn end(proxy: &mut Proxy, plugin: PluginId, left: Vec<Left>) {
     let state = proxy.state();
     state.plugins[plugin.0].tick = None;
     state.queues.iter_mut().for_each(|queue| queue.readers.retain(|reader| *reader != plugin));
@@ -208,7 +308,7 @@ fn end(proxy: &mut Proxy, plugin: PluginId) {
         state.grpc_calls.remove(&call);
         state.effects.push_back(Effect::CancelGrpcCall { call });
     }
-    streams::abandon(proxy, plugin);
+    streams::abandon(proxy, plugin, left);
     let contexts = &mut proxy.state().plugins[plugin.0].contexts;
     let gone: Vec<_> = std::mem::take(contexts).into_values().filter_map(|context| context.stream).collect();
     for (stream, _) in gone {

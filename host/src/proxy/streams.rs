@@ -10,17 +10,18 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use pw_abi::PeerType;
 
-use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, tcp};
+use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, rollout, shadow, tcp};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
 use crate::planted::planted;
 use crate::state::{
-    Context, Deferred, Direction, Filter, LocalResponse, Message, Phase, Protocol, ROOT, Stage, Stream, unused,
+    Context, Deferred, Direction, Filter, LocalResponse, Message, Phase, Protocol, Shadow, Stage, Stream,
 };
 
 impl Proxy {
-    /// A client has opened an HTTP stream, which is to run through these plugins; it fails if one of them is gone.
+    /// A client has opened an HTTP stream, which is to run through these plugins, or through those that have their places
+    /// by now; not through those that are retired. It fails if one of them is gone.
     ///
     /// # Panics
     ///
@@ -30,41 +31,21 @@ impl Proxy {
     }
 
     pub(super) fn open(&mut self, plugins: &[PluginId], info: StreamInfo, protocol: Protocol) -> StreamId {
-        let away: Vec<bool> = plugins.iter().map(|plugin| self.guests[plugin.0].guest.is_none()).collect();
         let state = self.state();
-        let id = StreamId { index: state.streams.vacant_key(), serial: state.next_serial };
-        state.next_serial += 1;
-        let mut filters = Vec::with_capacity(plugins.len());
-        for (place, plugin) in plugins.iter().enumerate() {
-            let owner = &mut state.plugins[plugin.0];
-            let gone = away[place] || owner.retired;
-            let context = unused(&mut owner.next_context, |context| owner.contexts.contains_key(&context));
-            let (request, response) = (Stage::default(), Stage::default());
-            filters.push(Filter { plugin: *plugin, context, gone, request, response });
-        }
-        let (request, response) = (Message::default(), Message::default());
-        let (started, properties) = (state.now, Default::default());
-        state.streams.insert(Stream {
-            id,
-            protocol,
-            info,
-            started,
-            filters,
-            request,
-            response,
-            local: None,
-            closed: false,
-            properties,
-            over: false,
-        });
-        for place in 0..plugins.len() {
+        let serial = state.next_serial;
+        let mut plugins: Vec<PluginId> = plugins.iter().map(|plugin| rollout::choose(state, *plugin, serial)).collect();
+        plugins.retain(|plugin| !state.plugins[plugin.0].retired);
+        let id = insert(self, &plugins, info, protocol, None);
+        for (place, plugin) in plugins.into_iter().enumerate() {
             // A plugin that faults may have ended the stream for those behind it, which then do not hear of it.
-            let Some(found) = self.state().find(id).filter(|found| !found.over) else { break };
-            let Filter { plugin, context, gone, .. } = found.filters[place];
-            if !gone {
-                let own = Context { stream: Some((id.index, place)), pending: false };
-                self.state().plugins[plugin.0].contexts.insert(context, own);
-                lifecycle::create(self, plugin, context, Some(ROOT));
+            if self.state().find(id).is_none_or(|found| found.over) {
+                break;
+            }
+            if tell(self, id, place).is_none() && self.state().plugins[plugin.0].log_only {
+                let copy = shadow::open(self, id, plugin);
+                if let Some(found) = self.state().find(id) {
+                    found.filters[place].shadow = copy;
+                }
             }
         }
         self.settle();
@@ -88,7 +69,7 @@ impl Proxy {
             let contacted = found.request.sent;
             found.closed_by(PeerType::REMOTE, PeerType::LOCAL);
             if contacted {
-                self.state().effects.push_back(Effect::ResetUpstream { stream });
+                self.state().emit(stream, Effect::ResetUpstream { stream });
             }
             end(self, stream);
             self.settle();
@@ -117,8 +98,57 @@ impl Proxy {
     }
 }
 
+/// Puts a stream into the books, with ids for its plugins' contexts; only on a shadow for those that are log-only.
+pub(super) fn insert(
+    proxy: &mut Proxy,
+    plugins: &[PluginId],
+    info: StreamInfo,
+    protocol: Protocol,
+    shadow: Option<Shadow>,
+) -> StreamId {
+    let state = proxy.state();
+    let id = StreamId { index: state.streams.vacant_key(), serial: state.next_serial, shadow: shadow.is_some() };
+    state.next_serial += u64::from(shadow.is_none());
+    let mut filters = Vec::with_capacity(plugins.len());
+    for plugin in plugins {
+        let owner = &state.plugins[plugin.0];
+        let gone = owner.vm.is_none() || owner.log_only && shadow.is_none();
+        let context = if gone { 0 } else { state.new_context(*plugin) };
+        let (request, response) = (Stage::default(), Stage::default());
+        filters.push(Filter { plugin: *plugin, context, gone, shadow: None, request, response });
+    }
+    let (request, response) = (Message::default(), Message::default());
+    let (started, properties) = (state.now, Default::default());
+    state.streams.insert(Stream {
+        id,
+        protocol,
+        info,
+        started,
+        filters,
+        request,
+        response,
+        local: None,
+        closed: false,
+        properties,
+        over: false,
+        shadow,
+    });
+    id
+}
+
+/// Begins the context of a plugin in a stream's chain; none if the plugin is not there.
+pub(super) fn tell(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<()> {
+    let filter = proxy.state().find(stream)?.filters.get(place).filter(|filter| !filter.gone)?;
+    let (plugin, context) = (filter.plugin, filter.context);
+    let owner = &mut proxy.state().plugins[plugin.0];
+    owner.contexts.insert(context, Context { stream: Some((stream.index, place)), pending: false });
+    let root = owner.root;
+    lifecycle::create(proxy, plugin, context, Some(root));
+    Some(())
+}
+
 /// Gives a piece to the `nth` plugin of a direction, or to the other end of the chain.
-fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, piece: Piece) {
+pub(super) fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, piece: Piece) {
     let Some(found) = proxy.state().find(stream).filter(|found| found.moves()) else { return };
     let message = found.message(direction);
     match &piece {
@@ -131,7 +161,11 @@ fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, p
     let filter = &mut found.filters[place];
     let (plugin, context) = (filter.plugin, filter.context);
     if filter.gone {
-        let open = proxy.guests[plugin.0].config.failure.open;
+        if let Some(copy) = filter.shadow {
+            shadow::give(proxy, copy, direction, piece.clone());
+        }
+        let owner = &proxy.state().plugins[plugin.0];
+        let open = owner.failure.open || owner.log_only && !stream.shadow;
         return if open { feed(proxy, stream, direction, nth + 1, piece) } else { fail(proxy, stream) };
     }
     let stage = filter.stage(direction);
@@ -235,12 +269,14 @@ fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece)
         return tcp::emit(proxy, stream, direction, piece);
     }
     let over = direction == Direction::Response && piece.ends();
-    proxy.state().effects.push_back(effect(stream, direction, piece));
+    proxy.state().emit(stream, effect(stream, direction, piece));
     if over {
         if waits {
-            proxy.state().effects.push_back(Effect::ResetUpstream { stream });
+            proxy.state().emit(stream, Effect::ResetUpstream { stream });
         }
         end(proxy, stream);
+    } else if stream.shadow && direction == Direction::Request {
+        shadow::sent(proxy, stream);
     }
 }
 
@@ -272,7 +308,8 @@ pub(super) fn deferred(proxy: &mut Proxy, deferred: Deferred) {
         }
         Deferred::Finalise { plugin, context } => lifecycle::finalise(proxy, plugin, context),
         Deferred::QueueReady { plugin, queue } => {
-            proxy.call(plugin, On::QueueReady, ROOT, [ROOT, queue, 0, 0, 0]);
+            let root = proxy.state().plugins[plugin.0].root;
+            proxy.call(plugin, On::QueueReady, root, [root, queue, 0, 0, 0]);
         }
     }
 }
@@ -284,14 +321,14 @@ fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body }:
     found.response.headers = Some(headers.clone());
     found.response.size = body.len() as u64;
     let contacted = found.request.sent;
-    let effects = &mut proxy.state().effects;
+    let state = proxy.state();
     if contacted {
-        effects.push_back(Effect::ResetUpstream { stream });
+        state.emit(stream, Effect::ResetUpstream { stream });
     }
     let end_of_stream = body.is_empty();
-    effects.push_back(Effect::Downstream { stream, piece: Piece::Headers { headers, end_of_stream } });
+    state.emit(stream, Effect::Downstream { stream, piece: Piece::Headers { headers, end_of_stream } });
     if !end_of_stream {
-        effects.push_back(Effect::Downstream { stream, piece: Piece::Body { body, end_of_stream: true } });
+        state.emit(stream, Effect::Downstream { stream, piece: Piece::Body { body, end_of_stream: true } });
     }
     end(proxy, stream);
 }
@@ -322,12 +359,12 @@ fn too_much(proxy: &mut Proxy, stream: StreamId, direction: Direction) {
 pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
     let contacted = found.request.sent;
-    let effects = &mut proxy.state().effects;
+    let state = proxy.state();
     if contacted {
-        effects.push_back(Effect::ResetUpstream { stream });
+        state.emit(stream, Effect::ResetUpstream { stream });
     }
     if downstream {
-        effects.push_back(Effect::ResetDownstream { stream });
+        state.emit(stream, Effect::ResetDownstream { stream });
     }
     end(proxy, stream);
 }
@@ -336,6 +373,7 @@ pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
 pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
     let Some(found) = proxy.state().find(stream) else { return };
     found.over = true;
+    shadow::end(proxy, stream);
     tcp::closed(proxy, stream);
     let Some(found) = proxy.state().find(stream) else { return };
     for place in 0..found.filters.len() {
@@ -357,22 +395,38 @@ pub(super) fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Optio
 pub(super) fn forget(proxy: &mut Proxy, index: usize) {
     let state = proxy.state();
     let Some(found) = state.streams.get(index).filter(|found| found.over) else { return };
-    let lives = |filter: &Filter| state.plugins[filter.plugin.0].contexts.contains_key(&filter.context);
+    let lives = |filter: &Filter| !filter.gone && state.plugins[filter.plugin.0].contexts.contains_key(&filter.context);
     if !found.filters.iter().any(lives) {
         let stream = found.id;
         state.streams.remove(index);
-        state.effects.push_back(Effect::StreamEnded { stream });
+        if !stream.shadow {
+            state.effects.push_back(Effect::StreamEnded { stream });
+        }
     }
 }
 
-/// The streams of a plugin that has faulted or ended fail, or go on without it.
-pub(super) fn abandon(proxy: &mut Proxy, plugin: PluginId) {
-    let open = proxy.guests[plugin.0].config.failure.open;
+/// A stream that a plugin is not there for any more, and its places in the chain.
+pub(super) type Left = (StreamId, Vec<usize>);
+
+/// A plugin that has faulted or ended is taken out of its streams.
+pub(super) fn part(proxy: &mut Proxy, plugin: PluginId) -> Vec<Left> {
+    let mut left = Vec::new();
     for stream in streams_of(proxy, plugin) {
         let Some(found) = proxy.state().find(stream) else { continue };
-        let count = found.filters.len();
-        let places: Vec<usize> = (0..count).filter(|place| found.filters[*place].plugin == plugin).collect();
+        let of_plugin = |place: &usize| found.filters[*place].plugin == plugin;
+        let places: Vec<usize> = (0..found.filters.len()).filter(of_plugin).collect();
         places.iter().for_each(|place| found.filters[*place].gone = true);
+        left.push((stream, places));
+    }
+    left
+}
+
+/// The streams that a plugin has left fail, or go on without it.
+pub(super) fn abandon(proxy: &mut Proxy, plugin: PluginId, left: Vec<Left>) {
+    let open = proxy.state().plugins[plugin.0].failure.open;
+    for (stream, places) in left {
+        let Some(found) = proxy.state().find(stream) else { continue };
+        let count = found.filters.len();
         if !open {
             fail(proxy, stream);
             continue;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use pw_abi::PeerType;
 
-use super::{PluginId, Proxy, StreamId, StreamInfo, streams};
+use super::{PluginId, Proxy, StreamId, StreamInfo, shadow, streams};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
@@ -40,12 +40,15 @@ pub(super) fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, pi
             Direction::Response => found.closed_by(PeerType::LOCAL, PeerType::REMOTE),
         }
     }
-    proxy.state().effects.push_back(match piece {
+    let effect = match piece {
         Piece::Headers { .. } => Effect::Connect { stream },
         piece => streams::effect(stream, direction, piece),
-    });
+    };
+    proxy.state().emit(stream, effect);
     if over {
         streams::end(proxy, stream);
+    } else if stream.shadow && direction == Direction::Request {
+        shadow::sent(proxy, stream);
     }
 }
 

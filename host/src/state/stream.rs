@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pw_abi::PeerType;
 
-use crate::effect::Piece;
+use super::Shadow;
+use crate::effect::{Discarded, Effect, Piece};
 use crate::fields::Fields;
 use crate::proxy::StreamInfo;
 use crate::{PluginId, StreamId};
@@ -29,6 +30,8 @@ pub(crate) struct Stream {
     pub(crate) properties: BTreeMap<Vec<u8>, Bytes>,
     /// Nothing more is processed: the response is complete, or the stream was cut off.
     pub(crate) over: bool,
+    /// It is the copy of another.
+    pub(crate) shadow: Option<Shadow>,
 }
 
 /// What a stream is made of.
@@ -73,6 +76,8 @@ pub(crate) struct Filter {
     pub(crate) context: u32,
     /// The plugin is not there for this stream: it has faulted, or was not there from the beginning.
     pub(crate) gone: bool,
+    /// The plugin is log-only, and runs on this copy in place of the stream.
+    pub(crate) shadow: Option<StreamId>,
     pub(crate) request: Stage,
     pub(crate) response: Stage,
 }
@@ -120,6 +125,20 @@ impl Stream {
         match direction {
             Direction::Request => &mut self.request,
             Direction::Response => &mut self.response,
+        }
+    }
+
+    /// What an effect of a shadow would change, if its plugin were to act.
+    pub(crate) fn would(&mut self, effect: Effect) -> Vec<Discarded> {
+        let begun = self.response.begun;
+        let Some(shadow) = &mut self.shadow else { return Vec::new() };
+        match effect {
+            Effect::Upstream { piece, .. } => shadow.changes(Direction::Request, piece),
+            Effect::Downstream { piece, .. } if begun => shadow.changes(Direction::Response, piece),
+            Effect::Downstream { piece: Piece::Headers { headers, .. }, .. } => vec![Discarded::Answer { headers }],
+            Effect::ResetDownstream { .. } => vec![Discarded::Reset],
+            Effect::ClearRouteCache { .. } => vec![Discarded::ClearRouteCache],
+            _ => Vec::new(),
         }
     }
 

@@ -195,6 +195,8 @@ fn message(id: &str, version: Version, scenario: &Scenario) -> Result<Run, Harne
             vm_configuration: plugin.vm_configuration.clone(),
             configuration: plugin.configuration.clone(),
             background: plugin.background,
+            standby: plugin.standby,
+            log_only: plugin.log_only,
             limits: plugin.limits.clone(),
             failure: plugin.failure,
             capabilities: plugin.capabilities.clone(),

@@ -102,6 +102,11 @@ impl Stage<'_> {
             | Step::GrpcReset { .. } => {}
             Step::Reconfigure { plugin, configuration } => self.reconfigure(plugin, configuration).await?,
             Step::ForeignCall { .. } => return Err(Gone::Broken("Envoy cannot call foreign functions".into())),
+            Step::Replace { .. }
+            | Step::Canary { .. }
+            | Step::Promote { .. }
+            | Step::RollBack { .. }
+            | Step::Remove { .. } => return Err(Gone::Broken("Envoy's plugins have no places for others".into())),
         }
         Ok(())
     }
