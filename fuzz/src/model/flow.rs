@@ -101,9 +101,11 @@ impl Model {
         }
     }
 
+    /// What a plugin is to be called for next; nothing while it is paused from headers or trailers.
     fn next_piece(&mut self, number: u32, place: usize, direction: Direction) -> Option<Part> {
-        let stream = self.streams.get_mut(&number)?;
-        stream.stage(direction, place).incoming.front().map(Piece::part)
+        let stage = self.streams.get_mut(&number)?.stage(direction, place);
+        let waits = stage.paused && stage.part != Some(Part::Body);
+        stage.incoming.front().filter(|_| !waits).map(Piece::part)
     }
 
     /// All messages go on that were paused and are to.
@@ -112,7 +114,7 @@ impl Model {
     }
 
     /// The first paused message that is to go on does; false if there is none.
-    fn one_goes_on(&mut self) -> bool {
+    pub(super) fn one_goes_on(&mut self) -> bool {
         let Some((number, place, direction)) = self.going_on.pop_front() else { return false };
         let skips = skips(&self.instances, &self.scenario, self.version);
         if let Some(stream) = self.streams.get_mut(&number)

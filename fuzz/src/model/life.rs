@@ -80,7 +80,9 @@ impl Model {
             self.find(name, &format!("{name} is called in {about}"), Some(plugin));
             return;
         }
-        if piece_of(name).is_none() && !AMIDST.contains(&name) {
+        if AMIDST.contains(&name) {
+            self.ends(instance, args.first().copied().unwrap_or(0));
+        } else if piece_of(name).is_none() {
             self.all_go_on();
         }
         let Some(callback) = script::callback_number(name) else { return };
@@ -112,6 +114,14 @@ impl Model {
             _ => self.about_call(instance, name, args),
         }
         self.piece(name, args);
+    }
+
+    /// A context ends, and so its stream is over, or becomes so by what is to go on.
+    fn ends(&mut self, instance: usize, context: u32) {
+        let found = self.instances[instance].contexts.get(&context);
+        let Some((number, _)) = found.and_then(|context| context.stream) else { return };
+        let goes = |model: &Model| model.streams.get(&number).is_some_and(|stream| !stream.over && !stream.wild);
+        while goes(self) && self.one_goes_on() {}
     }
 
     /// Follows the contexts.
