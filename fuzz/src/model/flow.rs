@@ -4,7 +4,7 @@ use pw_abi::Version;
 use pw_cases::scenario::{Scenario, Step};
 use pw_cases::transcript::Part as Out;
 
-use super::Model;
+use super::{Model, Wanted};
 use super::fields::Map;
 use super::instance::{Instance, exports};
 use super::stream::{Direction, Flat, Part, Piece, Stream, piece_of};
@@ -75,17 +75,18 @@ impl Model {
         }
         let wrong = match taken {
             _ if wild => None,
-            None => Some("nothing of that kind was on its way".to_owned()),
+            None => Some(("nothing of that kind was on its way".to_owned(), Wanted::Never(name))),
             Some((size, _)) if args.len() > 1 && args[1] != size => {
-                Some(format!("it is told the size {} of {size}", args[1]))
+                Some((format!("it is told the size {} of {size}", args[1]), Wanted::Argument(name, 1, size)))
             }
             Some((_, end)) if args.len() > 2 && version > Version::V0_1_0 && (args[2] != 0) != end => {
-                Some(format!("it is told {} of the end of the stream, which is {end}", args[2] != 0))
+                let what = format!("it is told {} of the end of the stream, which is {end}", args[2] != 0);
+                Some((what, Wanted::Argument(name, 2, end.into())))
             }
             _ => None,
         };
-        if let Some(wrong) = wrong {
-            self.find(name, &format!("{name}: {wrong}"), plugin);
+        if let Some((wrong, wanted)) = wrong {
+            self.found(name, &format!("{name}: {wrong}"), plugin, Some(wanted));
         }
     }
 
@@ -144,10 +145,11 @@ impl Model {
         let wrong = self.streams.iter().filter(|(_, stream)| !stream.wild).find_map(|(number, stream)| {
             let request = differs(&stream.request).then_some(("the upstream", &stream.request));
             let (name, way) = request.or(differs(&stream.response).then_some(("the client", &stream.response)))?;
-            Some((name, format!("{name} of stream {number} got {} in place of {}", text(&way.seen), text(&way.out))))
+            let message = format!("{name} of stream {number} got {} in place of {}", text(&way.seen), text(&way.out));
+            Some((name, message, (*number == 0).then(|| wanted(request.is_some(), &way.out))))
         });
-        if let Some((about, message)) = wrong {
-            self.find(about, &message, None);
+        if let Some((about, message, wanted)) = wrong {
+            self.found(about, &message, None, wanted);
         }
     }
 
@@ -194,6 +196,12 @@ fn piece_of_step(step: &Step) -> Option<(Direction, Piece)> {
         Step::UpstreamData { data, end_of_stream, .. } => (Response, Piece::Body(data.0.clone(), *end_of_stream)),
         _ => return None,
     })
+}
+
+fn wanted(upstream: bool, flat: &Flat) -> Wanted {
+    let fields = flat.headers.iter().flat_map(|map| &map.0);
+    let fields = fields.map(|(name, value)| (name.as_slice().into(), value.as_slice().into())).collect();
+    Wanted::Out(upstream, fields, flat.body.as_slice().into(), flat.end)
 }
 
 fn text(flat: &Flat) -> String {
