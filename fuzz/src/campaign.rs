@@ -2,11 +2,11 @@
 //!
 //! The same seed brings the same inputs in the same order. Knows no clock, no thread and no file.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
-use pw_cases::scenario::Scenario;
-use pw_host::Metering;
+use pw_cases::probe::{Template, assemble};
+use pw_cases::scenario::{Guest, Scenario};
 use pw_reference::Reference;
 
 use crate::coverage::Reached;
@@ -22,9 +22,13 @@ const KEPT: usize = 2000;
 /// One in so many inputs is also looked at by the slower oracles.
 const SLOW: u64 = 64;
 
+/// The input that is being run, for who waits for its end.
+pub type Current = Arc<Mutex<Option<Arc<Scenario>>>>;
+
 /// Makes inputs, runs them, and remembers what they reached.
 pub struct Campaign {
     host: Reference,
+    current: Current,
     random: Rng,
     kept: Vec<Vec<u8>>,
     reached: Reached,
@@ -34,6 +38,18 @@ pub struct Campaign {
     pub full: u64,
     /// How many calls they made.
     pub calls: u64,
+}
+
+/// The same scenario as if each plugin were a module of its own, with nothing compiled before.
+pub fn compiled(scenario: &Scenario) -> Result<Scenario, String> {
+    let mut scenario = scenario.clone();
+    for plugin in &mut scenario.plugins {
+        if let Guest::Probe(script) = &plugin.guest {
+            let text = Template::smallest(script).wat(&script.bytes());
+            plugin.guest = Guest::Module(assemble(&text).map_err(|error| error.to_string())?);
+        }
+    }
+    Ok(scenario)
 }
 
 /// An input that has shown something that could not be so.
@@ -48,10 +64,15 @@ pub struct Find {
 }
 
 impl Campaign {
-    /// A campaign that has not begun. An error is wasmtime's.
-    pub fn new(seed: u64) -> Result<Campaign, String> {
-        let (host, random) = (Reference::of(Metering::None)?, Rng::with_seed(seed));
-        Ok(Campaign { host, random, kept: Vec::new(), reached: Reached::default(), runs: 0, full: 0, calls: 0 })
+    /// A campaign on a host that has not begun.
+    pub fn new(host: Reference, seed: u64) -> Campaign {
+        let (random, reached) = (Rng::with_seed(seed), Reached::default());
+        Campaign { host, current: Current::default(), random, kept: Vec::new(), reached, runs: 0, full: 0, calls: 0 }
+    }
+
+    /// Where the input is that is being run.
+    pub fn current(&self) -> Current {
+        self.current.clone()
     }
 
     /// What was reached so far.
@@ -65,6 +86,7 @@ impl Campaign {
         let mut scenario = generate::scenario(&bytes);
         silence(&mut scenario, true);
         let scenario = Arc::new(scenario);
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(scenario.clone());
         let mut verdict = oracle::model(&self.host, &scenario)?;
         self.runs += 1;
         self.calls += verdict.coverage.calls;

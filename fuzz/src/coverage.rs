@@ -50,6 +50,15 @@ impl Reached {
         self.count > before
     }
 
+    /// Adds what another campaign has reached.
+    pub fn join(&mut self, other: &Reached) {
+        let either =
+            |own: &mut Vec<bool>, other: &[bool]| own.iter_mut().zip(other).for_each(|(own, other)| *own |= other);
+        either(&mut self.triples, &other.triples);
+        either(&mut self.latest, &other.latest);
+        self.count = self.triples.iter().filter(|reached| **reached).count();
+    }
+
     /// How many (function, status, callback) triples were reached.
     pub fn triples(&self) -> usize {
         self.count
@@ -58,9 +67,8 @@ impl Reached {
     /// The promises of v0.2.1, as clauses, each with whether it was reached. What ends the guest is reached by no return.
     pub fn promises(&self) -> Vec<(String, bool)> {
         let rows = script::functions().enumerate().filter(|(_, row)| row.versions.contains(Version::V0_2_1));
-        let promises = rows.flat_map(|(number, row)| {
-            row.promises(Version::V0_2_1).map(move |promise| (number, row.name, promise))
-        });
+        let promises = rows
+            .flat_map(|(number, row)| row.promises(Version::V0_2_1).map(move |promise| (number, row.name, promise)));
         promises
             .map(|(number, name, promise)| {
                 (format!("{name}/{}", promise.name), self.latest[number * STATUSES + promise.value as usize])

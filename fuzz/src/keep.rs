@@ -47,7 +47,7 @@ pub fn read(text: &str) -> Result<Case, String> {
 }
 
 /// Whether the case fails on the host.
-fn fails(host: &Reference, text: &str) -> Result<bool, String> {
+pub fn fails(host: &Reference, text: &str) -> Result<bool, String> {
     let case = read(text).map_err(|error| format!("the case of a find cannot be read: {error}\n{text}"))?;
     for version in &case.versions {
         let lowered = case.lower(*version).map_err(|complaint| complaint.message)?;

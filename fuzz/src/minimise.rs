@@ -159,18 +159,14 @@ impl Smaller<'_> {
         let scripts = plugins.filter_map(|(plugin, found)| Some((plugin, script_of(found)?)));
         let entries = scripts.flat_map(|(plugin, script)| {
             let callbacks = script.entries.iter().enumerate();
-            callbacks.flat_map(move |(callback, entries)| (0..entries.len()).map(move |entry| (plugin, callback, entry)))
+            callbacks
+                .flat_map(move |(callback, entries)| (0..entries.len()).map(move |entry| (plugin, callback, entry)))
         });
         entries.collect::<Vec<_>>().into_iter().rev().collect()
     }
 }
 
-fn find(
-    scenario: &mut Scenario,
-    plugin: usize,
-    callback: usize,
-    entry: usize,
-) -> Option<&mut pw_cases::script::Entry> {
+fn find(scenario: &mut Scenario, plugin: usize, callback: usize, entry: usize) -> Option<&mut pw_cases::script::Entry> {
     script_of(scenario.plugins.get_mut(plugin)?)?.entries.get_mut(callback)?.get_mut(entry)
 }
 

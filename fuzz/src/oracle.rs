@@ -33,6 +33,8 @@ pub fn beyond(host: &Reference, scenario: &Scenario) -> Result<Vec<Finding>, Str
     let all = || {
         let mut loud = scenario.clone();
         silence(&mut loud, false);
+        // What a probe cannot log it cannot report.
+        loud.plugins.iter_mut().for_each(|plugin| plugin.limits.retain(|name, _| !name.starts_with("log_")));
         let first = match host.run(&loud) {
             Ok(transcript) => transcript,
             Err(disagreement) => return Ok(vec![bug("what the probe reports", &disagreement)]),
@@ -43,8 +45,7 @@ pub fn beyond(host: &Reference, scenario: &Scenario) -> Result<Vec<Finding>, Str
         }
         isolated(host, &loud)
     };
-    catch_unwind(AssertUnwindSafe(all))
-        .unwrap_or_else(|panic| Ok(vec![bug("the host panics", &words(&*panic))]))
+    catch_unwind(AssertUnwindSafe(all)).unwrap_or_else(|panic| Ok(vec![bug("the host panics", &words(&*panic))]))
 }
 
 /// What the other plugins see is the same, whether the first is on no stream and hostile, or does nothing at all.
@@ -55,7 +56,9 @@ fn isolated(host: &Reference, scenario: &Scenario) -> Result<Vec<Finding>, Strin
     first.vm_id = "apart".to_owned();
     let name = first.name.clone();
     if let Guest::Probe(script) = &mut first.guest {
-        let apart = |act: &Act| matches!(act, Act::Call { function, .. } if !SHARED.contains(&function.section)) || matches!(act, Act::Trap);
+        let apart = |act: &Act| {
+            matches!(act, Act::Call { function, .. } if !SHARED.contains(&function.section)) || matches!(act, Act::Trap)
+        };
         let actions = script.entries.iter_mut().flatten();
         actions.for_each(|entry| entry.actions.retain(|action| apart(&action.act)));
     }
@@ -71,9 +74,8 @@ fn isolated(host: &Reference, scenario: &Scenario) -> Result<Vec<Finding>, Strin
     }
     let (with, without) = (others(with, &name), others(without, &name));
     let differs = differs(&with, &without);
-    let finding = differs.map(|(with, without)| {
-        bug("isolation", &format!("with a hostile plugin beside it {with}, without {without}"))
-    });
+    let finding = differs
+        .map(|(with, without)| bug("isolation", &format!("with a hostile plugin beside it {with}, without {without}")));
     Ok(finding.into_iter().collect())
 }
 

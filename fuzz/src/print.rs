@@ -32,7 +32,10 @@ pub fn case(scenario: &Scenario, finding: &Finding, answers: &[(u32, Option<u32>
 
 /// The case file of a scenario, which takes any status.
 pub fn any(scenario: &Scenario) -> String {
-    let head = format!("title = \"generated\"\nclause = [\"#integration\"]\nlevel = \"required\"\nabi = \"{}\"\n", version(scenario));
+    let head = format!(
+        "title = \"generated\"\nclause = [\"#integration\"]\nlevel = \"required\"\nabi = \"{}\"\n",
+        version(scenario)
+    );
     head + &body(scenario, None, &BTreeMap::new())
 }
 

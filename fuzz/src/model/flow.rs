@@ -4,10 +4,10 @@ use pw_abi::Version;
 use pw_cases::scenario::{Scenario, Step};
 use pw_cases::transcript::Part as Out;
 
-use super::{Model, Wanted};
 use super::fields::Map;
 use super::instance::{Instance, exports};
 use super::stream::{Direction, Flat, Part, Piece, Stream, piece_of};
+use super::{Model, Wanted};
 
 /// Whether an instance lets a piece pass without its callback.
 fn skips<'a>(
@@ -170,7 +170,8 @@ impl Model {
     /// Ticks that were due have come.
     pub(super) fn overdue(&mut self) {
         let until = self.time.1;
-        let is_late = |found: &&Instance| !found.dead && !found.vague && found.tick.is_some_and(|(_, due)| due <= until);
+        let is_late =
+            |found: &&Instance| !found.dead && !found.vague && found.tick.is_some_and(|(_, due)| due <= until);
         let late = self.instances.iter().find(is_late);
         if let Some(plugin) = late.map(|found| found.plugin) {
             self.find("proxy_on_tick", "a tick that was due has not come", Some(plugin));

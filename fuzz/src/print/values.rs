@@ -30,8 +30,7 @@ pub(super) fn data(data: &Data) -> String {
 }
 
 pub(super) fn fields(fields: &Fields) -> String {
-    let pairs: Vec<String> =
-        fields.iter().map(|(name, value)| format!("[{}, {}]", data(name), data(value))).collect();
+    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("[{}, {}]", data(name), data(value))).collect();
     format!("[{}]", pairs.join(", "))
 }
 
