@@ -1,0 +1,71 @@
+//! The target `protocol`: any bytes as a line from an adapter, and to one.
+//!
+//! They are a message, or an error of one line. A message is the same when written and read again; and a transcript, whatever
+//! it tells, can be shown, decoded and judged.
+
+use std::sync::LazyLock;
+
+use pw_cases::case::Case;
+use pw_cases::catalog;
+use pw_cases::judge::judge;
+use pw_cases::lower::Lowered;
+use pw_cases::protocol::{Request, Response};
+use pw_cases::report::decode;
+use pw_cases::transcript::Transcript;
+use pw_conform::adapter::process::read;
+use serde::Serialize;
+
+use crate::check::shown;
+
+/// See above.
+pub fn protocol(line: &[u8]) {
+    match read(line) {
+        Ok(response) => {
+            again(&response, |line| read(line).ok());
+            if let Response::Ran { events } = response {
+                judged(Transcript { events });
+            }
+        }
+        Err(error) => {
+            shown(&error);
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+    if let Ok(request) = serde_json::from_slice::<Request>(line) {
+        again(&request, |line| serde_json::from_slice(line).ok());
+    }
+}
+
+fn again<T: Serialize + PartialEq + std::fmt::Debug>(message: &T, read: impl Fn(&[u8]) -> Option<T>) {
+    let line = serde_json::to_vec(message).expect("messages have text keys only");
+    assert!(!line.contains(&b'\n'), "{message:?}");
+    assert_eq!(read(&line).as_ref(), Some(message));
+}
+
+/// Whatever an adapter says of a case, it is judged.
+fn judged(transcript: Transcript) {
+    static CASES: LazyLock<Vec<(Case, Lowered)>> = LazyLock::new(|| {
+        let cases = ["readme", "http_calls/call", "plugins/authorise_allowed"].map(|name| format!("{name}.toml"));
+        let cases =
+            cases.iter().filter_map(|name| catalog::load_file(&catalog::folder().join(name), &catalog::folder()).ok());
+        let lowered =
+            cases.filter_map(|case| case.versions.last().and_then(|it| case.lower(*it).ok()).map(|it| (case, it)));
+        lowered.collect()
+    });
+    for (case, lowered) in &*CASES {
+        let transcript = decode(transcript.clone(), &lowered.scenario);
+        shown(&format!("{transcript} "));
+        judge(case, lowered, &transcript);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic = "right: Some"]
+    fn what_is_lost_on_the_way_is_found() {
+        again(&Request::Stop, |_| None);
+    }
+}
