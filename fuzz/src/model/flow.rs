@@ -2,12 +2,12 @@
 
 use pw_abi::Version;
 use pw_cases::scenario::{Scenario, Step};
-use pw_cases::transcript::Part as Out;
+use pw_cases::transcript::Part as Came;
 
 use super::fields::Map;
 use super::instance::{Instance, exports};
-use super::stream::{Direction, Flat, Part, Piece, Stream, piece_of};
-use super::{Model, Wanted};
+use super::stream::{Direction, Flat, Part, Piece, Stream, Way, piece_of};
+use super::{Model, Out, Wanted};
 
 /// Whether an instance lets a piece pass without its callback.
 fn skips<'a>(
@@ -127,26 +127,26 @@ impl Model {
     }
 
     /// Something came out at an end of a chain.
-    pub(super) fn came_out(&mut self, number: u32, direction: Direction, part: &Out) {
+    pub(super) fn came_out(&mut self, number: u32, direction: Direction, part: &Came) {
         let Some(stream) = self.streams.get_mut(&number) else { return };
         let piece = match part {
-            Out::Opened => Piece::Headers(Map::default(), false),
-            Out::Headers { headers, end_of_stream } => Piece::Headers(Map::of(headers), *end_of_stream),
-            Out::Body { body, end_of_stream } => Piece::Body(body.0.clone(), *end_of_stream),
-            Out::Trailers { trailers } => Piece::Trailers(Map::of(trailers)),
-            Out::Reset => return,
+            Came::Opened => Piece::Headers(Map::default(), false),
+            Came::Headers { headers, end_of_stream } => Piece::Headers(Map::of(headers), *end_of_stream),
+            Came::Body { body, end_of_stream } => Piece::Body(body.0.clone(), *end_of_stream),
+            Came::Trailers { trailers } => Piece::Trailers(Map::of(trailers)),
+            Came::Reset => return,
         };
         stream.way(direction).seen.add(piece);
     }
 
     /// What was seen to come out is what is to have come out.
     pub(super) fn wires(&mut self) {
-        let differs = |way: &super::stream::Way| way.out != way.seen;
+        let differs = |way: &Way| way.out != way.seen;
         let wrong = self.streams.iter().filter(|(_, stream)| !stream.wild).find_map(|(number, stream)| {
             let request = differs(&stream.request).then_some(("the upstream", &stream.request));
             let (name, way) = request.or(differs(&stream.response).then_some(("the client", &stream.response)))?;
             let message = format!("{name} of stream {number} got {} in place of {}", text(&way.seen), text(&way.out));
-            Some((name, message, (*number == 0).then(|| wanted(request.is_some(), &way.out))))
+            Some((name, message, (*number == 0).then(|| wanted(request.is_some(), way))))
         });
         if let Some((about, message, wanted)) = wrong {
             self.found(about, &message, None, wanted);
@@ -199,10 +199,13 @@ fn piece_of_step(step: &Step) -> Option<(Direction, Piece)> {
     })
 }
 
-fn wanted(upstream: bool, flat: &Flat) -> Wanted {
-    let fields = flat.headers.iter().flat_map(|map| &map.0);
-    let fields = fields.map(|(name, value)| (name.as_slice().into(), value.as_slice().into())).collect();
-    Wanted::Out(upstream, fields, flat.body.as_slice().into(), flat.end)
+fn wanted(upstream: bool, way: &Way) -> Wanted {
+    let fields = |flat: &Flat| flat.headers.iter().flat_map(|map| map.0.clone()).collect::<Vec<_>>();
+    let (due, seen) = (fields(&way.out), fields(&way.seen));
+    let absent = seen.into_iter().map(|(name, _)| name).filter(|name| due.iter().all(|(known, _)| known != name));
+    let absent = absent.map(pw_cases::data::Data::from).collect();
+    let fields = due.iter().map(|(name, value)| (name.as_slice().into(), value.as_slice().into())).collect();
+    Wanted::Out(Out { upstream, fields, absent, body: way.out.body.as_slice().into(), end: way.out.end })
 }
 
 fn text(flat: &Flat) -> String {
