@@ -25,6 +25,7 @@ pub mod recorder;
 pub mod report;
 pub mod run;
 pub mod select;
+pub mod soak;
 pub mod table;
 pub mod timestamp;
 pub mod try_plugin;

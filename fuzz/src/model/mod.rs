@@ -271,7 +271,8 @@ impl Model {
             return;
         }
         if logs && message == Some(crate::generate::OLDER_ALLOCATOR.as_bytes()) {
-            let entries = script::callback_number(crate::generate::OLDER_ALLOCATOR).map(|number| &script.entries[number]);
+            let entries =
+                script::callback_number(crate::generate::OLDER_ALLOCATOR).map(|number| &script.entries[number]);
             let actions = entries.into_iter().flatten().flat_map(|entry| &entry.actions);
             self.answers.extend(actions.map(|action| (action.id, Some(OK))));
             if script.allocators.len() > 1 {
