@@ -3,7 +3,7 @@ use pw_reference::Reference;
 use std::collections::BTreeMap;
 use std::time::Instant;
 fn main() {
-    let host = Reference::of(pw_host::Metering::None).unwrap();
+    let host = Reference::pooled().unwrap();
     let n: u32 = std::env::args().nth(1).and_then(|s| s.parse().ok()).unwrap_or(20000);
     let seed: u64 = std::env::args().nth(2).and_then(|s| s.parse().ok()).unwrap_or(1);
     let mut finds: BTreeMap<String, (usize, u32, String)> = BTreeMap::new();
@@ -15,7 +15,7 @@ fn main() {
         let mut bytes = vec![0u8; rng.usize(100..700)];
         rng.fill(&mut bytes);
         let s = pw_fuzz::generate::scenario(&bytes);
-        let ran = pw_fuzz::drive::run(&host, &s).unwrap();
+        let mut s = s; pw_fuzz::drive::silence(&mut s, true); let s = std::sync::Arc::new(s); let ran = pw_fuzz::drive::run(&host, &s).unwrap();
         calls += ran.coverage.calls;
         reached.add(&ran.coverage);
         for f in ran.findings {
@@ -61,7 +61,7 @@ fn main() {
             Ok(t) => println!("{t}"),
             Err(e) => println!("{e}"),
         }
-        for f in pw_fuzz::drive::run(&host, &s).unwrap().findings {
+        for f in pw_fuzz::drive::run(&host, &s.into()).unwrap().findings {
             println!("{f:#?}");
         }
     }

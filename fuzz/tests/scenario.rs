@@ -8,7 +8,6 @@ use pw_fuzz::campaign::Campaign;
 use pw_fuzz::canonical::canonical;
 use pw_fuzz::drive::silence;
 use pw_fuzz::{generate, keep, oracle, print};
-use pw_host::Metering;
 use pw_reference::Reference;
 
 /// How many inputs each test looks at.
@@ -24,7 +23,7 @@ fn inputs() -> impl Iterator<Item = Vec<u8>> {
 }
 
 fn host() -> Reference {
-    Reference::of(Metering::None).expect("wasmtime runs here")
+    Reference::pooled().expect("wasmtime runs here")
 }
 
 fn text(scenario: &Scenario) -> String {

@@ -14,7 +14,7 @@ use pw_cases::report::decode;
 use pw_cases::scenario::{Failure, Guest, Plugin, Scenario};
 use pw_cases::script::{SCRIPT, Script};
 use pw_cases::transcript::{Event, Returned, Transcript};
-use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Reload};
+use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Pool, Reload};
 
 pub use crate::trace::Trace;
 pub use crate::world::{START, UPSTREAMS, World};
@@ -48,6 +48,15 @@ impl Reference {
     /// A host that bounds the time of plugins in that way, with compiled probes of its own. An error is wasmtime's.
     pub fn of(metering: Metering) -> Result<Reference, String> {
         let engine = Engine::new(metering).map_err(|error| format!("failed to set up wasmtime: {error:#}"))?;
+        Ok(Reference { engine, probes: Arc::default() })
+    }
+
+    /// A host that does not bound the time of plugins, with their VMs in a pool: for many scenarios a second, of plugins
+    /// that end by themselves. An error is wasmtime's.
+    pub fn pooled() -> Result<Reference, String> {
+        let pool = Pool { memory: 64 << 20, ..Pool::default() };
+        let engine = Engine::with_pool(Metering::None, pool);
+        let engine = engine.map_err(|error| format!("failed to set up wasmtime with a pool: {error:#}"))?;
         Ok(Reference { engine, probes: Arc::default() })
     }
 
