@@ -11,6 +11,8 @@ pub(super) struct Vm {
     pub(super) called: Vec<usize>,
     /// Bytes of memory, as seen last.
     pub(super) memory: usize,
+    /// The newer allocator has told that it was called.
+    pub(super) allocator_told: bool,
 }
 
 /// A plugin at work.
@@ -53,7 +55,7 @@ pub(super) enum State {
 
 impl Default for Vm {
     fn default() -> Vm {
-        Vm { called: vec![0; script::callbacks().count()], memory: PAGES as usize * 0x1_0000 }
+        Vm { called: vec![0; script::callbacks().count()], memory: PAGES as usize * 0x1_0000, allocator_told: false }
     }
 }
 
