@@ -51,8 +51,10 @@ fn run(plugins: &[(&str, &Module)], steps: Vec<Step>) -> Result<(), String> {
         world.start(Ok((*module).clone()), config, false);
         faultless(&mut world)?;
     }
-    // What ends the plugins, or puts others into their place, would leave nothing to repeat.
-    let stays = |step: &Step| !matches!(step, Step::Shutdown | Step::Reconfigure { .. });
+    // What ends the plugins, or puts others into their place, would leave nothing to repeat; and these are plugins for HTTP.
+    let ends = |step: &Step| matches!(step, Step::Shutdown | Step::Reconfigure { .. });
+    let tcp = |step: &Step| matches!(step, Step::Connect { .. } | Step::ClientData { .. } | Step::UpstreamData { .. });
+    let stays = |step: &Step| !ends(step) && !tcp(step);
     let steps: Vec<Step> = steps.into_iter().filter(stays).collect();
     let mut half = (0, Default::default());
     for round in 1..=ROUNDS {

@@ -49,10 +49,10 @@ pub enum Command {
     Check(CheckArgs),
     /// Send one request through a plugin, or a chain of them, on the reference host
     Try(TryArgs),
-    /// Let healthy plugins work beside ones that misbehave all the time, and tell what they notice of them
-    Soak(SoakArgs),
     /// Look for bugs in the reference host: random scenarios, judged by a model of the ABI
     Fuzz(FuzzArgs),
+    /// Let healthy plugins work beside ones that misbehave all the time, and tell what they notice of them
+    Soak(SoakArgs),
     /// Print the ABI: every function, parameter, status and version
     Abi(AbiArgs),
     /// Tell how much of the specification the catalog checks
@@ -190,29 +190,6 @@ pub struct TryArgs {
     pub trace: bool,
 }
 
-/// See [`Command::Soak`].
-#[derive(Clone, Debug, Args)]
-pub struct SoakArgs {
-    /// For how long, behind a warm-up of a tenth of that
-    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
-    pub time: Duration,
-    /// How many plugins, each in a VM of its own
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    pub plugins: u16,
-    /// How many of them misbehave
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub bad: u16,
-    /// Which plugins get which requests
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-    /// Exit with 1 if throughput, memory or the number of faults are not as promised, too
-    #[arg(long)]
-    pub check: bool,
-    /// Print an object
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// See [`Command::Fuzz`].
 #[derive(Clone, Debug, Args)]
 #[command(
@@ -252,6 +229,29 @@ pub struct FuzzArgs {
 #[expect(missing_docs, reason = "the names say it")]
 pub enum FuzzTarget {
     Scenario,
+}
+
+/// See [`Command::Soak`].
+#[derive(Clone, Debug, Args)]
+pub struct SoakArgs {
+    /// For how long, behind a warm-up of a tenth of that
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub time: Duration,
+    /// How many plugins, each in a VM of its own
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub plugins: u16,
+    /// How many of them misbehave
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub bad: u16,
+    /// Which plugins get which requests
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Exit with 1 if throughput, memory or the number of faults are not as promised, too
+    #[arg(long)]
+    pub check: bool,
+    /// Print an object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// See [`Command::Abi`].

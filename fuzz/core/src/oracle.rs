@@ -29,29 +29,36 @@ pub fn model(host: &Reference, scenario: &Arc<Scenario>) -> Result<Verdict, Stri
 
 /// What the model cannot see: that the probes report what the host saw, that the same input is answered by the same bytes
 /// twice, and that a plugin does not notice what another does. Some times slower than the model.
-pub fn beyond(host: &Reference, scenario: &Scenario) -> Result<Vec<Finding>, String> {
+pub fn beyond(host: &Reference, scenario: &Scenario) -> Vec<Finding> {
     let all = || {
         let mut loud = scenario.clone();
         silence(&mut loud, false);
         // What a probe cannot log it cannot report.
         loud.plugins.iter_mut().for_each(|plugin| plugin.limits.retain(|name, _| !name.starts_with("log_")));
-        let first = match host.run(&loud) {
-            Ok(transcript) => transcript,
-            Err(disagreement) => return Ok(vec![bug("what the probe reports", &disagreement)]),
-        };
-        let second = host.run(&loud)?;
+        let (first, second) = (seen(host, &loud)?, seen(host, &loud)?);
         if let Some((one, other)) = differs(&first, &second) {
-            return Ok(vec![bug("the same input twice", &format!("first {one}, then {other}"))]);
+            return Err(bug("the same input twice", &format!("first {one}, then {other}")));
         }
         isolated(host, &loud)
     };
-    catch_unwind(AssertUnwindSafe(all)).unwrap_or_else(|panic| Ok(vec![bug("the host panics", &words(&*panic))]))
+    let finding = match catch_unwind(AssertUnwindSafe(all)) {
+        Ok(Ok(())) => return Vec::new(),
+        Ok(Err(finding)) => finding,
+        Err(panic) => bug("the host panics", &words(&*panic)),
+    };
+    vec![finding]
+}
+
+/// What both the probe and the host see of a scenario.
+fn seen(host: &Reference, scenario: &Scenario) -> Result<Transcript, Finding> {
+    let transcript = host.run(scenario).map_err(|disagreement| bug("what the probe reports", &disagreement))?;
+    Ok(decode(transcript, scenario))
 }
 
 /// What the other plugins see is the same, whether the first is on no stream and hostile, or does nothing at all.
-fn isolated(host: &Reference, scenario: &Scenario) -> Result<Vec<Finding>, String> {
+fn isolated(host: &Reference, scenario: &Scenario) -> Result<(), Finding> {
     let mut hostile = scenario.clone();
-    let [first, _, ..] = &mut hostile.plugins[..] else { return Ok(Vec::new()) };
+    let [first, _, ..] = &mut hostile.plugins[..] else { return Ok(()) };
     first.background = true;
     first.vm_id = "apart".to_owned();
     let name = first.name.clone();
@@ -66,17 +73,15 @@ fn isolated(host: &Reference, scenario: &Scenario) -> Result<Vec<Finding>, Strin
     if let Guest::Probe(script) = &mut inert.plugins[0].guest {
         script.entries.iter_mut().for_each(Vec::clear);
     }
-    let run = |scenario: &Scenario| Ok::<_, String>(decode(host.run(scenario)?, scenario));
-    let (with, without) = (run(&hostile)?, run(&inert)?);
+    let (with, without) = (seen(host, &hostile)?, seen(host, &inert)?);
     // A start that fails is the operator's to see, and nothing runs behind it.
     if with.events.iter().any(|event| matches!(event, Event::Refused { .. })) {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let (with, without) = (others(with, &name), others(without, &name));
-    let differs = differs(&with, &without);
-    let finding = differs
-        .map(|(with, without)| bug("isolation", &format!("with a hostile plugin beside it {with}, without {without}")));
-    Ok(finding.into_iter().collect())
+    let told = |(with, without): (String, String)| {
+        bug("isolation", &format!("with a hostile plugin beside it {with}, without {without}"))
+    };
+    differs(&others(with, &name), &others(without, &name)).map_or(Ok(()), |events| Err(told(events)))
 }
 
 /// What of a transcript is not about a plugin.

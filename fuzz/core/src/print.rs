@@ -13,7 +13,7 @@ use pw_cases::script::{self, Act, Action, Lane};
 
 use self::values::{args, returned, saved, text};
 use crate::canonical::places;
-use crate::model::{Finding, Wanted, Wrong};
+use crate::model::{Finding, Out, Wanted, Wrong};
 
 /// The case file of a finding: it fails where the finding was made. `answers` are the statuses that the other calls got,
 /// by action; none where the guest ended.
@@ -140,7 +140,15 @@ fn does(action: &Action, wanted: Option<&Wanted>, strict: bool, answers: &BTreeM
 /// What is expected of the whole run.
 fn expected(scenario: &Scenario, finding: &Finding) -> String {
     let name = finding.plugin.and_then(|plugin| scenario.plugins.get(plugin)).map_or("", |plugin| &plugin.name);
-    let mut out = String::from("\n[expect]\nstart = [\"started\", \"refused\"]\nfault = [true, false]\n");
+    let mut out = String::new();
+    if let Some(Wanted::Argument(callback, place, value)) = &finding.wanted {
+        // It is the last step that shows it: others were left out.
+        let row = script::callbacks().find(|row| row.name == *callback);
+        let param = row.and_then(|row| row.params.get(*place)).map_or("", |param| param.name);
+        let callback = text(&format!("{name}/{callback}"));
+        let _ = writeln!(out, "\n[step.expect]\narguments = [{{ callback = {callback}, {param} = {value} }}]");
+    }
+    out += "\n[expect]\nstart = [\"started\", \"refused\"]\nfault = [true, false]\n";
     match &finding.wanted {
         Some(Wanted::Never(callback)) => {
             let _ = writeln!(out, "never = [{}]", text(&format!("{name}/{callback}")));
@@ -148,18 +156,14 @@ fn expected(scenario: &Scenario, finding: &Finding) -> String {
         Some(Wanted::Due(callback)) => {
             let _ = writeln!(out, "order = [{}]", text(&format!("{name}/{callback}")));
         }
-        Some(Wanted::Argument(callback, place, value)) => {
-            let row = script::callbacks().find(|row| row.name == *callback);
-            let param = row.and_then(|row| row.params.get(*place)).map_or("", |param| param.name);
-            let callback = text(&format!("{name}/{callback}"));
-            let _ = writeln!(out, "arguments = [{{ callback = {callback}, {param} = {value} }}]");
-        }
-        Some(Wanted::Out(upstream, fields, body, end)) => {
+        Some(Wanted::Out(Out { upstream, fields, absent, body, end })) => {
             let side = if *upstream { "upstream" } else { "client" };
             let (fields, body) = (values::fields(fields), values::data(body));
-            let _ = writeln!(out, "{side} = {{ headers = {fields}, body = {body}, end_of_stream = {end} }}");
+            let absent: Vec<String> = absent.iter().map(values::data).collect();
+            let absent = if absent.is_empty() { String::new() } else { format!("absent = [{}], ", absent.join(", ")) };
+            let _ = writeln!(out, "{side} = {{ headers = {fields}, {absent}body = {body}, end_of_stream = {end} }}");
         }
-        Some(Wanted::Answer(..)) | None => {}
+        Some(Wanted::Answer(..) | Wanted::Argument(..)) | None => {}
     }
     out
 }

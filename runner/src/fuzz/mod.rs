@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use pw_fuzz::campaign::{Campaign, Find, compiled};
 use pw_fuzz::{drive, generate};
-use pw_host::Metering;
 use pw_reference::Reference;
 
 use self::worker::Worker;
@@ -30,7 +29,7 @@ const COMPILED: u64 = 20;
 
 /// Runs a campaign; finds are written and printed.
 pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError> {
-    let host = Reference::of(Metering::None).map_err(HarnessError::new)?;
+    let host = Reference::pooled().map_err(HarnessError::new)?;
     if args.planted {
         return planted(args, &host, console);
     }

@@ -8,6 +8,7 @@ use pw_fuzz::keep;
 use pw_host::{Planted, plant};
 use pw_reference::Reference;
 
+use super::finds;
 use crate::cli::FuzzArgs;
 use crate::commands::Exit;
 use crate::console::Console;
@@ -39,7 +40,7 @@ pub(super) fn run(args: &FuzzArgs, host: &Reference, console: &mut Console) -> R
             }
         }
         let (does, who) = bug.describe();
-        let line = row(host, *bug, &mut rows)?.unwrap_or("| missed | | | | | |".to_owned());
+        let line = row(args, host, *bug, &mut rows)?.unwrap_or("| missed | | | | | |".to_owned());
         let _ = writeln!(page, "| {does} | {who} {line}");
         console.tell(&format!("{bug:?} {line}"));
     }
@@ -59,7 +60,12 @@ fn first_find(host: &Reference, seed: u64) -> Result<Option<(Find, Duration)>, H
 }
 
 /// The second half of a bug's line; none if it was found by no seed.
-fn row(host: &Reference, bug: Planted, rows: &mut [(Find, Duration)]) -> Result<Option<String>, HarnessError> {
+fn row(
+    args: &FuzzArgs,
+    host: &Reference,
+    bug: Planted,
+    rows: &mut [(Find, Duration)],
+) -> Result<Option<String>, HarnessError> {
     rows.sort_by_key(|(find, _)| find.run);
     let (Some((find, _)), Some((last, _))) = (rows.get(rows.len() / 2), rows.last()) else { return Ok(None) };
     let mut times: Vec<f64> = rows.iter().map(|(_, took)| took.as_secs_f64()).collect();
@@ -68,6 +74,7 @@ fn row(host: &Reference, bug: Planted, rows: &mut [(Find, Duration)]) -> Result<
     let kept = keep::keep(host, find).map_err(HarnessError::new);
     plant(None);
     let kept = kept?;
+    finds::write(&args.out.join("planted"), &format!("{bug:?}").to_lowercase(), &kept.text)?;
     let sound = !keep::fails(host, &kept.text).map_err(HarnessError::new)?;
     let case = match (kept.reproduces, sound) {
         (true, true) => "fails and passes",

@@ -2,22 +2,18 @@
 
 use pw_abi::Version;
 use pw_cases::scenario::{Scenario, Step};
-use pw_cases::transcript::Part as Out;
+use pw_cases::transcript::Part as Came;
 
 use super::fields::Map;
 use super::instance::{Instance, exports};
-use super::stream::{Direction, Flat, Part, Piece, Stream, piece_of};
-use super::{Model, Wanted};
+use super::stream::{Direction, Flat, Part, Piece, Stream, Way, piece_of};
+use super::{Model, Out, Wanted};
 
 /// Whether an instance lets a piece pass without its callback.
-fn skips<'a>(
-    instances: &'a [Instance],
-    scenario: &'a Scenario,
-    version: Version,
-) -> impl Fn(usize, &'static str) -> bool + 'a {
+fn skips<'a>(instances: &'a [Instance], scenario: &'a Scenario) -> impl Fn(usize, &'static str) -> bool + 'a {
     move |instance, name| {
         let found = &instances[instance];
-        found.dead || !exports(&scenario.plugins[found.plugin], version, name)
+        found.dead || !exports(&scenario.plugins[found.plugin], name)
     }
 }
 
@@ -47,7 +43,7 @@ impl Model {
             }
             _ => {}
         }
-        let skips = skips(&self.instances, &self.scenario, self.version);
+        let skips = skips(&self.instances, &self.scenario);
         let Some(stream) = self.streams.get_mut(&number) else { return };
         let Some((direction, piece)) = piece_of_step(step) else { return };
         // The upstream has nothing to answer before something came to it.
@@ -97,7 +93,7 @@ impl Model {
         if pauses && !std::mem::take(&mut stage.resume) {
             stage.paused = true;
         } else {
-            let skips = skips(&self.instances, &self.scenario, self.version);
+            let skips = skips(&self.instances, &self.scenario);
             stream.release(direction, place, &skips);
         }
     }
@@ -117,7 +113,7 @@ impl Model {
     /// The first paused message that is to go on does; false if there is none.
     pub(super) fn one_goes_on(&mut self) -> bool {
         let Some((number, place, direction)) = self.going_on.pop_front() else { return false };
-        let skips = skips(&self.instances, &self.scenario, self.version);
+        let skips = skips(&self.instances, &self.scenario);
         if let Some(stream) = self.streams.get_mut(&number)
             && stream.stage(direction, place).paused
         {
@@ -127,26 +123,26 @@ impl Model {
     }
 
     /// Something came out at an end of a chain.
-    pub(super) fn came_out(&mut self, number: u32, direction: Direction, part: &Out) {
+    pub(super) fn came_out(&mut self, number: u32, direction: Direction, part: &Came) {
         let Some(stream) = self.streams.get_mut(&number) else { return };
         let piece = match part {
-            Out::Opened => Piece::Headers(Map::default(), false),
-            Out::Headers { headers, end_of_stream } => Piece::Headers(Map::of(headers), *end_of_stream),
-            Out::Body { body, end_of_stream } => Piece::Body(body.0.clone(), *end_of_stream),
-            Out::Trailers { trailers } => Piece::Trailers(Map::of(trailers)),
-            Out::Reset => return,
+            Came::Opened => Piece::Headers(Map::default(), false),
+            Came::Headers { headers, end_of_stream } => Piece::Headers(Map::of(headers), *end_of_stream),
+            Came::Body { body, end_of_stream } => Piece::Body(body.0.clone(), *end_of_stream),
+            Came::Trailers { trailers } => Piece::Trailers(Map::of(trailers)),
+            Came::Reset => return,
         };
         stream.way(direction).seen.add(piece);
     }
 
     /// What was seen to come out is what is to have come out.
     pub(super) fn wires(&mut self) {
-        let differs = |way: &super::stream::Way| way.out != way.seen;
+        let differs = |way: &Way| way.out != way.seen;
         let wrong = self.streams.iter().filter(|(_, stream)| !stream.wild).find_map(|(number, stream)| {
             let request = differs(&stream.request).then_some(("the upstream", &stream.request));
             let (name, way) = request.or(differs(&stream.response).then_some(("the client", &stream.response)))?;
             let message = format!("{name} of stream {number} got {} in place of {}", text(&way.seen), text(&way.out));
-            Some((name, message, (*number == 0).then(|| wanted(request.is_some(), &way.out))))
+            Some((name, message, (*number == 0).then(|| wanted(request.is_some(), way))))
         });
         if let Some((about, message, wanted)) = wrong {
             self.found(about, &message, None, wanted);
@@ -199,10 +195,13 @@ fn piece_of_step(step: &Step) -> Option<(Direction, Piece)> {
     })
 }
 
-fn wanted(upstream: bool, flat: &Flat) -> Wanted {
-    let fields = flat.headers.iter().flat_map(|map| &map.0);
-    let fields = fields.map(|(name, value)| (name.as_slice().into(), value.as_slice().into())).collect();
-    Wanted::Out(upstream, fields, flat.body.as_slice().into(), flat.end)
+fn wanted(upstream: bool, way: &Way) -> Wanted {
+    let fields = |flat: &Flat| flat.headers.iter().flat_map(|map| map.0.clone()).collect::<Vec<_>>();
+    let (due, seen) = (fields(&way.out), fields(&way.seen));
+    let absent = seen.into_iter().map(|(name, _)| name).filter(|name| due.iter().all(|(known, _)| known != name));
+    let absent = absent.map(pw_cases::data::Data::from).collect();
+    let fields = due.iter().map(|(name, value)| (name.as_slice().into(), value.as_slice().into())).collect();
+    Wanted::Out(Out { upstream, fields, absent, body: way.out.body.as_slice().into(), end: way.out.end })
 }
 
 fn text(flat: &Flat) -> String {

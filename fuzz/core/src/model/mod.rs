@@ -19,7 +19,7 @@ use std::sync::Arc;
 use pw_abi::{Function, Returns, Status, Version};
 use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::{Failure, Scenario};
-use pw_cases::script::{Act, Action, Allocation};
+use pw_cases::script::{self, Act, Action, Allocation, Script};
 use pw_cases::transcript::{Event, Returned};
 
 pub use self::call::Wrong;
@@ -28,6 +28,7 @@ use self::instance::{Instance, Vm, script};
 use self::sections::{calls, metrics, shared_key_value_store, shared_queues};
 use self::stream::{Direction, Stream};
 use crate::coverage::Coverage;
+use crate::generate::{ALLOCATES, ALLOCATOR};
 
 /// Whose choices hold where the specification leaves one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,21 @@ pub struct Finding {
     pub wanted: Option<Wanted>,
 }
 
+/// What comes out at an end of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Out {
+    /// To the upstream, or else to the client.
+    pub upstream: bool,
+    /// The header fields.
+    pub fields: Fields,
+    /// The names of fields that are not among them, but came.
+    pub absent: Vec<Data>,
+    /// The body.
+    pub body: Data,
+    /// Whether it ends.
+    pub end: bool,
+}
+
 /// What a case can expect so that it fails where the finding was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
@@ -62,8 +78,8 @@ pub enum Wanted {
     Due(&'static str),
     /// That the callback is called with this in the place of an argument.
     Argument(&'static str, usize, u32),
-    /// What comes out of the first stream, to the upstream or else to the client: fields, body, whether it ends.
-    Out(bool, Fields, Data, bool),
+    /// What comes out of the first stream, to the upstream or else to the client.
+    Out(Out),
 }
 
 /// What the model knows of a run so far.
@@ -216,6 +232,22 @@ impl Model {
                 plugin: Some(self.instances[instance].plugin),
                 wanted: Some(Wanted::Answer(action.id, *wrong)),
             });
+        } else if gives && call.gave() {
+            self.gave(instance);
+        }
+    }
+
+    /// The host got room from the guest: from the newer of its allocators, which tells so when it is called first.
+    fn gave(&mut self, instance: usize) {
+        let scenario = self.scenario.clone();
+        let plugin = self.instances[instance].plugin;
+        let tells = script(&scenario.plugins[plugin]).and_then(|script| allocator_tells(script).next());
+        if let Some(id) = tells.filter(|_| !self.vms[self.instances[instance].vm].allocator_told) {
+            let actual = "the older was called".to_owned();
+            let wanted = Wanted::Answer(id, Wrong { statuses: vec![OK], returned: None, actual, open: false });
+            self.answers.push((id, None));
+            let message = "the older allocator is called although there is the newer one";
+            self.found("proxy_on_memory_allocate", message, Some(plugin), Some(wanted));
         }
     }
 
@@ -253,10 +285,9 @@ impl Model {
         if logs && !script.silent && message.is_some_and(|message| message.starts_with(b"pw ")) {
             return;
         }
-        if logs && message == Some(crate::generate::OLDER_ALLOCATOR.as_bytes()) {
-            if script.allocators.len() > 1 {
-                self.find("malloc", "the older allocator is called although there is the newer one", Some(plugin));
-            }
+        if logs && message == Some(ALLOCATES.as_bytes()) {
+            self.answers.extend(allocator_tells(script).map(|id| (id, Some(OK))));
+            self.vms[self.instances[instance].vm].allocator_told = true;
             self.log.push((plugin, lanes[0] as u32, message.unwrap_or_default().to_vec()));
             return;
         }
@@ -367,6 +398,13 @@ impl Model {
             self.find("log", &format!("the line {expected:?} was due, but {seen:?} came"), place);
         }
     }
+}
+
+/// What the newer of a guest's two allocators does when it is called first.
+fn allocator_tells(script: &Script) -> impl Iterator<Item = u32> {
+    let number = script::callback_number(ALLOCATOR).filter(|_| script.allocators.len() > 1);
+    let entries = number.into_iter().flat_map(|number| &script.entries[number]);
+    entries.flat_map(|entry| &entry.actions).map(|action| action.id)
 }
 
 fn frame_name(frame: &Option<Frame>) -> &'static str {
