@@ -2,12 +2,10 @@
 //!
 //! They never trap; and when the same comes to them over and over, they do not take more and more memory, nor does the host.
 
-use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use pw_abi::Function;
-use pw_cases::catalog;
 use pw_cases::scenario::Step;
 use pw_cases::transcript::Event;
 use pw_fuzz::generate;
@@ -16,15 +14,19 @@ use pw_reference::World;
 
 /// How often the events come; in the second half of that nothing may grow.
 const ROUNDS: usize = 32;
-/// The compiled plugins.
-const NAMES: [&str; 3] = ["authorise", "body", "headers"];
+/// The compiled plugins, which a target carries with it.
+const PLUGINS: [(&str, &[u8]); 3] = [
+    ("authorise", include_bytes!("../../cases/plugins/rust/authorise.wasm")),
+    ("body", include_bytes!("../../cases/plugins/rust/body.wasm")),
+    ("headers", include_bytes!("../../cases/plugins/rust/headers.wasm")),
+];
 
 /// See above.
 pub fn plugin_events(bytes: &[u8]) {
     let (choice, rest) = bytes.split_first().unwrap_or((&0, &[]));
     let steps = generate::scenario(rest).steps;
     let chosen = MODULES.iter().enumerate().filter(|(number, _)| choice >> number & 1 == 1 || choice & 7 == 0);
-    let chosen: Vec<(&str, &Module)> = chosen.map(|(number, module)| (NAMES[number], module)).collect();
+    let chosen: Vec<(&str, &Module)> = chosen.map(|(number, module)| (PLUGINS[number].0, module)).collect();
     if let Err(wrong) = run(&chosen, steps) {
         panic!("{wrong}");
     }
@@ -32,12 +34,10 @@ pub fn plugin_events(bytes: &[u8]) {
 
 static MODULES: LazyLock<Vec<Module>> = LazyLock::new(|| {
     let engine = Engine::new(Metering::None).expect("wasmtime runs wherever this is built");
-    let load = |name| {
-        let file = catalog::folder().join(format!("../plugins/rust/{name}.wasm"));
-        let wasm = fs::read(&file).unwrap_or_else(|error| panic!("failed to read {}: {error}", file.display()));
-        Module::new(&engine, &wasm).expect("the catalog's plugins are modules that the host takes")
+    let load = |(_, wasm): (_, &[u8])| {
+        Module::new(&engine, wasm).expect("the catalog's plugins are modules that the host takes")
     };
-    NAMES.map(load).to_vec()
+    PLUGINS.map(load).to_vec()
 });
 
 /// Lets the steps come to the plugins over and over.
