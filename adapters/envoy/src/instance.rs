@@ -166,6 +166,22 @@ impl Instance {
         Ok(number)
     }
 
+    /// From now on the main thread is asked too, by [`Instance::ping`].
+    pub async fn ask_main(&mut self) -> Result<(), Gone> {
+        if self.main.is_none() {
+            let failed = |error| Gone::Broken(format!("failed to connect to the main thread: {error}"));
+            let stream = net::connect(self.ports.admin).await.map_err(failed)?;
+            self.main = Some(self.attach(stream, Peer::Admin)?.0);
+        }
+        Ok(())
+    }
+
+    /// From now on only the worker is asked.
+    pub fn leave_main(&mut self) {
+        let main = self.main.take();
+        self.links.retain(|link, _| Some(*link) != main);
+    }
+
     /// Asks for the metrics of plugins; [`Seen::Metrics`] is the answer.
     pub async fn ask_metrics(&mut self) -> Result<(), Gone> {
         let failed = |error| Gone::Broken(format!("failed to ask Envoy for its metrics: {error}"));

@@ -3,6 +3,7 @@
 //! A step is done, then Envoy is left alone until it is idle: its worker thread answered several pings in a row, and
 //! between them nothing was seen, and nothing is under way on a TCP connection. So a window ends when nothing is left to happen, however slow the machine is.
 
+mod changes;
 mod grpc;
 mod sight;
 mod steps;
@@ -12,7 +13,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pw_cases::data::Data;
 use pw_cases::protocol::Run;
 use pw_cases::scenario::Step;
 use pw_cases::transcript::Event;
@@ -58,11 +58,13 @@ pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
         Step::Advance { milliseconds } => Duration::from_millis(*milliseconds),
         _ => Duration::ZERO,
     });
+    let chain = config::chain(run);
     let mut stage = Stage {
         deadline: Instant::now() + LIMIT + waits.sum(),
-        attribution: Attribution::new(instance.process(), &run.plugins),
+        attribution: Attribution::new(instance.process(), &run.plugins, &chain, !config::has_streams_in_flight(run)),
         instance,
         run: Cow::Borrowed(run),
+        chain,
         listener: format!("scenario-{serial}"),
         events: Vec::new(),
         window: Window::default(),
@@ -101,6 +103,8 @@ struct Stage<'a> {
     instance: &'a mut Instance,
     /// With the plugins' latest configurations.
     run: Cow<'a, Run>,
+    /// The plugins that new streams pass through, by their places in the scenario.
+    chain: Vec<usize>,
     /// The listener's name.
     listener: String,
     deadline: Instant,
@@ -142,7 +146,7 @@ impl Stage<'_> {
         if !self.start_background().await? {
             return Ok(());
         }
-        let listener = config::listener(&self.listener, self.instance.ports(), &self.run);
+        let listener = config::listener(&self.listener, self.instance.ports(), &self.run, &self.chain);
         let taken = self.update(vec![listener]).await?;
         self.settle().await?;
         if !taken {
@@ -189,7 +193,7 @@ impl Stage<'_> {
 
     /// Leaves Envoy as it was before. Returns whether that could be done.
     async fn clear(&mut self) -> Result<bool, Gone> {
-        if self.background || config::is_reconfigured(&self.run) {
+        if self.background || config::has_streams_in_flight(&self.run) {
             // They, and what was replaced, are there as long as Envoy is.
             return Ok(false);
         }
@@ -197,6 +201,7 @@ impl Stage<'_> {
         self.instance.close(|peer| peer == Peer::Listener);
         let removed = self.remove().await;
         self.instance.close(|peer| matches!(peer, Peer::Upstream(_) | Peer::TcpUpstream(_) | Peer::Callee(_)));
+        self.instance.leave_main();
         self.window.take();
         removed.map(|()| self.vms == 0)
     }
@@ -223,25 +228,6 @@ impl Stage<'_> {
             self.pass(end).await?;
         }
         self.settle().await
-    }
-
-    /// Gives a plugin another configuration. Envoy puts a new chain of filters into the listener's place and drains the
-    /// old one, or keeps that.
-    async fn reconfigure(&mut self, plugin: &str, configuration: &Data) -> Result<(), Gone> {
-        let mut run = self.run.clone();
-        let Some(at) = run.plugins.iter().position(|known| known.name == plugin) else { return Ok(()) };
-        run.to_mut().plugins[at].configuration = configuration.clone();
-        self.beginning.clear();
-        self.complaints.clear();
-        let listener = config::listener(&self.listener, self.instance.ports(), &run);
-        if self.update(vec![listener]).await? {
-            self.run = run;
-            self.attribution.reconfigured(at);
-        } else {
-            self.settle().await?;
-            self.tell_refusal();
-        }
-        Ok(())
     }
 
     /// Tells that Envoy did not take the listener, and ends the run.

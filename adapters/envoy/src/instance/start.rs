@@ -51,7 +51,7 @@ impl Instance {
         let extensions: Vec<Value> =
             extensions.map(|(plugin, module)| config::extension(plugin, lone, module.path())).collect();
         let bootstrap = config::bootstrap(&ports, &extensions);
-        let drain = if config::is_reconfigured(run) { DRAIN } else { 0 };
+        let drain = if config::has_streams_in_flight(run) { DRAIN } else { 0 };
         let process = Process::start(adapter, program, &bootstrap, drain, &sender).map_err(failed)?;
         let mut instance = Instance {
             process,
@@ -107,9 +107,7 @@ impl Instance {
         };
         self.barrier = Some(self.attach(stream, Peer::Barrier)?.0);
         if ask_main {
-            let failed = |error| Gone::Broken(format!("failed to connect to the main thread: {error}"));
-            let stream = net::connect(self.ports.admin).await.map_err(failed)?;
-            self.main = Some(self.attach(stream, Peer::Admin)?.0);
+            self.ask_main().await?;
         }
         let ping = self.ping().await?;
         loop {
