@@ -48,7 +48,7 @@ pub struct Instance {
     log_ended: bool,
     /// What Envoy told of metrics, as far as it has come.
     metrics: Vec<u8>,
-    /// The connection whose pings the main thread answers, if it is to be asked.
+    /// The connection whose pings the main thread answers.
     main: Option<u64>,
     /// The threads that have not answered the latest ping.
     awaited: u32,
@@ -96,7 +96,7 @@ pub enum Seen {
         /// Its other end.
         peer: Peer,
     },
-    /// The worker, and the main thread if it is asked, answered the ping of this number.
+    /// The worker and the main thread answered the ping of this number.
     Pong(u64),
     /// Envoy polled for listeners.
     Polled,
@@ -154,7 +154,7 @@ impl Instance {
         self.answer(answer).await
     }
 
-    /// Asks the worker, and perhaps the main thread, for a sign of life; [`Seen::Pong`] of the returned number is the answer.
+    /// Asks the worker and the main thread for a sign of life; [`Seen::Pong`] of the returned number is the answer.
     pub async fn ping(&mut self) -> Result<u64, Gone> {
         self.pings += 1;
         let number = self.pings;
@@ -164,22 +164,6 @@ impl Instance {
             self.write(link, |http2| http2.ping(number)).await?;
         }
         Ok(number)
-    }
-
-    /// From now on the main thread is asked too, by [`Instance::ping`].
-    pub async fn ask_main(&mut self) -> Result<(), Gone> {
-        if self.main.is_none() {
-            let failed = |error| Gone::Broken(format!("failed to connect to the main thread: {error}"));
-            let stream = net::connect(self.ports.admin).await.map_err(failed)?;
-            self.main = Some(self.attach(stream, Peer::Admin)?.0);
-        }
-        Ok(())
-    }
-
-    /// From now on only the worker is asked.
-    pub fn leave_main(&mut self) {
-        let main = self.main.take();
-        self.links.retain(|link, _| Some(*link) != main);
     }
 
     /// Asks for the metrics of plugins; [`Seen::Metrics`] is the answer.

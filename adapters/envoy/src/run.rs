@@ -1,7 +1,8 @@
 //! A scenario on one Envoy: start the plugins, do the steps, say what was seen.
 //!
-//! A step is done, then Envoy is left alone until it is idle: its worker thread answered several pings in a row, and
-//! between them nothing was seen, and nothing is under way on a TCP connection. So a window ends when nothing is left to happen, however slow the machine is.
+//! A step is done, then Envoy is left alone until it is idle: its worker and its main thread answered several pings in a
+//! row, between which nothing was seen, and nothing is under way on a TCP connection. So a window ends when nothing is left
+//! to happen, however slow the machine is.
 
 mod changes;
 mod grpc;
@@ -35,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const START: Duration = Duration::from_secs(10);
 /// So many pings in a row must be answered with nothing seen between them.
 const QUIET: u32 = 5;
-/// The time from an answer to the next ping.
+/// The time from every second answer to the next ping.
 const PAUSE: Duration = Duration::from_millis(1);
 /// So many pings at most, for plugins that never rest.
 const PINGS: u32 = 150;
@@ -199,11 +200,15 @@ impl Stage<'_> {
         }
         self.cut_pipes().await?;
         self.instance.close(|peer| peer == Peer::Listener);
-        let removed = self.remove().await;
+        // Nobody is told what plugins do now, so that they are gone is enough.
+        self.update(Vec::new()).await?;
+        self.bid_farewell().await?;
+        if self.run.hazard {
+            self.settle().await?;
+        }
         self.instance.close(|peer| matches!(peer, Peer::Upstream(_) | Peer::TcpUpstream(_) | Peer::Callee(_)));
-        self.instance.leave_main();
         self.window.take();
-        removed.map(|()| self.vms == 0)
+        Ok(self.vms == 0)
     }
 
     /// Hands Envoy these listeners and waits for its verdict.
@@ -222,12 +227,18 @@ impl Stage<'_> {
     async fn remove(&mut self) -> Result<(), Gone> {
         self.update(Vec::new()).await?;
         self.settle().await?;
+        self.bid_farewell().await?;
+        self.settle().await
+    }
+
+    /// Waits until the VMs are gone, or that takes too long.
+    async fn bid_farewell(&mut self) -> Result<(), Gone> {
         let patience = Instant::now() + FAREWELL;
         while self.vms > 0 && Instant::now() < patience {
             let end = patience.min(Instant::now() + PAUSE);
             self.pass(end).await?;
         }
-        self.settle().await
+        Ok(())
     }
 
     /// Tells that Envoy did not take the listener, and ends the run.
@@ -271,7 +282,9 @@ impl Stage<'_> {
             let ping = self.instance.ping().await?;
             let patience = Instant::now() + PATIENCE;
             while self.watch(patience).await? != Some(ping) {}
-            self.pass(Instant::now() + PAUSE).await?;
+            if quiet % 2 == 0 {
+                self.pass(Instant::now() + PAUSE).await?;
+            }
             quiet = if self.seen == before { quiet + 1 } else { 0 };
             // To ask the kernel takes longer than a ping, so it is asked at the ends of a quiet time only.
             if matches!(quiet, 1 | QUIET) && self.instance.is_under_way() {

@@ -73,7 +73,7 @@ impl Instance {
             early: Vec::new(),
             _reserved: reserved,
         };
-        let why = match instance.await_start(Instant::now() + START, !background.is_empty()).await {
+        let why = match instance.await_start(Instant::now() + START).await {
             Ok(true) => return Ok(instance),
             // Wasm was begun with, so it may be a plugin's doing.
             Err(Gone::Died(_)) if instance.early.iter().any(is_wasm) => return Ok(instance),
@@ -85,7 +85,7 @@ impl Instance {
         Err(Gone::Broken(format!("failed to start {}: {why}{}", program.display(), instance.last_words())))
     }
 
-    async fn await_start(&mut self, deadline: Instant, ask_main: bool) -> Result<bool, Gone> {
+    async fn await_start(&mut self, deadline: Instant) -> Result<bool, Gone> {
         self.update(Vec::new()).await?;
         while self.lds.verdict() != Some(true) {
             match self.next(deadline).await? {
@@ -106,9 +106,9 @@ impl Instance {
             }
         };
         self.barrier = Some(self.attach(stream, Peer::Barrier)?.0);
-        if ask_main {
-            self.ask_main().await?;
-        }
+        let failed = |error| Gone::Broken(format!("failed to connect to the main thread: {error}"));
+        let stream = net::connect(self.ports.admin).await.map_err(failed)?;
+        self.main = Some(self.attach(stream, Peer::Admin)?.0);
         let ping = self.ping().await?;
         loop {
             match self.next(deadline).await? {

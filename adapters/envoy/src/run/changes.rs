@@ -54,8 +54,6 @@ impl<'a> Stage<'a> {
         }
         self.beginning.clear();
         self.complaints.clear();
-        // The main thread ends what is replaced.
-        self.instance.ask_main().await?;
         self.attribution.changes(&chain, begins);
         let listener = config::listener(&self.listener, self.instance.ports(), &run, &chain);
         if self.update(vec![listener]).await? {
