@@ -82,15 +82,14 @@ impl Attribution {
     /// For the plugins of a scenario in a process whose id is `main`, with these in the chain. If `ends_at_once`, a plugin
     /// that is taken out of it is gone before the next change.
     pub fn new(main: u32, plugins: &[Plugin], chain: &[usize], ends_at_once: bool) -> Attribution {
-        let key = |plugin: &'_ Plugin| (plugin.vm_id.clone(), plugin.vm_configuration.clone(), plugin.wasm.clone());
-        let keys: Vec<_> = plugins.iter().map(key).collect();
+        let home = |plugin| plugins.iter().position(|other| config::home(other) == config::home(plugin));
         let known = plugins.iter().map(|plugin| {
             let root_id = config::root_id(plugin, plugins.len() == 1);
             let marks = [[plugin.name.as_str(), root_id, &plugin.vm_id], ["", root_id, &plugin.vm_id]];
             let wasm = BASE64.decode(&plugin.wasm).unwrap_or_default();
             Known {
                 marks: marks.map(mark),
-                home: keys.iter().position(|home| *home == key(plugin)).unwrap_or_default(),
+                home: home(plugin).unwrap_or_default(),
                 background: plugin.background,
                 wasm,
                 capabilities: plugin.capabilities.clone(),
@@ -433,6 +432,13 @@ mod tests {
         let lines =
             [BORN, (WORKER, Level::Trace, "[host->vm] f(4, 2)"), (WORKER, Level::Error, "Function: f failed: x")];
         check(&mut attribution, &lines, 1, failed);
+    }
+
+    #[test]
+    fn a_plugin_that_may_do_less_has_a_vm_of_its_own() {
+        let bound = Plugin { capabilities: Some(Vec::new()), ..plugin("bound", "v", "f") };
+        let mut attribution = started(&[plugin("free", "v", "f"), bound]);
+        check(&mut attribution, &[BORN, BORN, (WORKER, Level::Info, "wasm log: own")], 1, log("own"));
     }
 
     #[test]

@@ -139,6 +139,11 @@ pub fn root_id(plugin: &Plugin, lone: bool) -> &str {
     if lone { "" } else { &plugin.name }
 }
 
+/// What a plugin's VM is made of: those that agree in it share one in each thread.
+pub fn home(plugin: &Plugin) -> impl PartialEq + '_ {
+    (&plugin.vm_id, &plugin.vm_configuration, &plugin.wasm, &plugin.environment, &plugin.capabilities)
+}
+
 /// A plugin that is on no stream, and in one VM, of the main thread; its module is in a file, because a module may be
 /// too large for an argument of a program.
 pub fn extension(plugin: &Plugin, lone: bool, file: &Path) -> Value {

@@ -140,10 +140,9 @@ impl Server {
 
 /// Why a scenario cannot be run because of its plugins in the background, if it cannot.
 fn background_reason(run: &Run) -> Option<&'static str> {
-    let home = |plugin: &'_ Plugin| (plugin.vm_id.clone(), plugin.vm_configuration.clone(), plugin.wasm.clone());
     let (background, others): (Vec<&Plugin>, Vec<&Plugin>) = run.plugins.iter().partition(|plugin| plugin.background);
     let shares = |plugin: &Plugin, with: &[&Plugin]| {
-        with.iter().any(|other| other.name != plugin.name && home(other) == home(plugin))
+        with.iter().any(|other| other.name != plugin.name && config::home(other) == config::home(plugin))
     };
     if background.is_empty() {
         None
