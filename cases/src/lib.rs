@@ -18,3 +18,4 @@ pub mod scenario;
 pub mod script;
 pub mod transcript;
 pub mod want;
+pub mod wasm_plugin;

@@ -1,11 +1,15 @@
 //! Brings a case to a version of the ABI: names become rows of the table, arguments become lanes, what the guest does
 //! becomes scripts. No name is compared after this.
 
+mod lanes;
+
 use std::collections::BTreeMap;
 
 use pw_abi::{Function, Kind, Param, Version};
 
-use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Module, Plugin};
+use self::lanes::{acceptable, number, result_bits};
+pub use self::lanes::{out_lanes, region};
+use crate::case::{Case, CaseStep, Does, GuestDoes, Module, Plugin};
 use crate::data::Data;
 use crate::format::{self, Complaint, Node, Read, Value, meant};
 use crate::probe;
@@ -104,6 +108,8 @@ struct Lowering<'a> {
     plugins: &'a [Plugin],
     /// By plugin; that of one which shares another's VM is not used.
     scripts: Vec<Script>,
+    /// By plugin; a standby is not yet.
+    at_work: Vec<bool>,
     calls: Vec<CallCheck>,
     registers: BTreeMap<String, u32>,
 }
@@ -122,17 +128,18 @@ impl<'a> Lowering<'a> {
                 return complain(plugin.line, format!("two plugins are called `{}`", plugin.name));
             }
         }
-        Ok(Lowering { version, plugins: &case.plugins, scripts, calls: Vec::new(), registers })
+        let at_work = case.plugins.iter().map(|plugin| !plugin.standby).collect();
+        Ok(Lowering { version, plugins: &case.plugins, scripts, at_work, calls: Vec::new(), registers })
     }
 
-    /// A step's own callback has an entry in every script, so that the n-th entry is for the n-th such step; ticks come
-    /// as they like, so that only scripted ones count.
+    /// A step's own callback has an entry in every script at work, so that the n-th entry is for the n-th such step; ticks
+    /// come as they like, so that only scripted ones count.
     fn step(&mut self, step: &CaseStep) -> Read<()> {
         let caused = step.step.as_ref().and_then(scenario::Step::callback).filter(|name| *name != "proxy_on_tick");
         let caused = caused.and_then(script::callback_number);
         let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
         if let Some(callback) = caused {
-            for plugin in 0..self.plugins.len() {
+            for plugin in (0..self.plugins.len()).filter(|plugin| self.at_work[*plugin]).collect::<Vec<_>>() {
                 let entries = self.entries(plugin, callback);
                 entries.push(Entry::default());
                 let place = entries.len() - 1;
@@ -159,6 +166,11 @@ impl<'a> Lowering<'a> {
                 entries.len() - 1
             });
             self.does(does, plugin, row, (callback, place))?;
+        }
+        if let Some(scenario::Step::Replace { by, .. } | scenario::Step::Canary { by, .. }) = &step.step {
+            for (plugin, at_work) in self.plugins.iter().zip(&mut self.at_work) {
+                *at_work |= plugin.name == *by;
+            }
         }
         Ok(())
     }
@@ -284,7 +296,9 @@ impl<'a> Lowering<'a> {
         for param in row.params {
             let own: Vec<Option<&Node>> = param.lanes.iter().map(|lane| arg(lane)).collect();
             if param.out || matches!(param.kind, Kind::Address) {
-                out_lanes(param, &own, &mut lanes, &mut outs)?;
+                let own: Vec<Option<u32>> =
+                    own.iter().map(|node| node.map(format::address).transpose()).collect::<Read<_>>()?;
+                out_lanes(param, &own, &mut lanes, &mut outs);
                 continue;
             }
             match (arg(param.name), own.as_slice()) {
@@ -398,143 +412,6 @@ fn empty_script(plugin: &Plugin, version: Version) -> Read<Script> {
     script.allocation = plugin.allocation;
     script.report_allocations = plugin.report_allocations;
     Ok(script)
-}
-
-/// Room for what a parameter returns, or the address that the case gives.
-fn out_lanes(param: &'static Param, own: &[Option<&Node>], lanes: &mut Vec<Lane>, outs: &mut Vec<Out>) -> Read<()> {
-    let mut slot = lanes.iter().filter(|lane| matches!(lane, Lane::Slot(_))).count() as u32;
-    let mut places = Vec::new();
-    for (name, own) in param.lanes.iter().zip(own) {
-        match own {
-            Some(node) => lanes.push(Lane::Bits(format::address(node)?.into())),
-            None => {
-                let size = match param.kind {
-                    Kind::Address => 0x1_0000 + ROOM,
-                    Kind::U64 | Kind::I64 => 8,
-                    _ => 4,
-                };
-                lanes.push(Lane::Slot(size));
-                places.push((*name, slot));
-                slot += 1;
-            }
-        }
-    }
-    let out = |name, form| Out { name, form, save: None };
-    match (param.kind, places.as_slice()) {
-        (Kind::Address, _) => {}
-        (Kind::Bytes | Kind::Pairs, [(_, pointer), (_, size)]) => {
-            outs.push(out(param.name, Form::Bytes(*pointer, *size)))
-        }
-        (Kind::Bytes | Kind::Pairs, places) => {
-            outs.extend(places.iter().map(|(name, place)| out(name, Form::Word(*place))))
-        }
-        (Kind::U64 | Kind::I64, [(_, place)]) => outs.push(out(param.name, Form::Double(*place))),
-        (_, [(_, place)]) => outs.push(out(param.name, Form::Word(*place))),
-        _ => {}
-    }
-    Ok(())
-}
-
-/// What the host writes at the last of the addresses that it was given: as much as the size says, or all the room.
-fn region(row: &'static Function, lanes: &[Lane]) -> Option<Out> {
-    let writes = row.params.iter().find(|param| param.kind == Kind::Writes)?;
-    let sized = row.params.iter().any(|param| param.kind == Kind::Size);
-    let size = match lanes.last() {
-        Some(Lane::Bits(size)) if sized => (*size).min(0x1_0000) as u32,
-        _ => ROOM,
-    };
-    let slots = lanes.iter().filter(|lane| matches!(lane, Lane::Slot(_))).count() as u32;
-    Some(Out { name: writes.name, form: Form::Region(slots.checked_sub(1)?, size), save: None })
-}
-
-fn number(node: &Node, kind: Kind) -> Read<u64> {
-    let Kind::Enum(table) = kind else {
-        let bits = match &node.value {
-            Value::Integer(_) | Value::Boolean(_) => return in_lane(node, kind),
-            _ => node.expected("a number")?,
-        };
-        return Ok(bits);
-    };
-    match &node.value {
-        Value::Text(name) => match table.value(name) {
-            Some(value) => Ok(value.into()),
-            None => {
-                let names = table.values.iter().map(|value| value.name);
-                node.complain(format!("unknown {} `{name}`{}", table.name, meant(name, names)))
-            }
-        },
-        _ => in_lane(node, kind),
-    }
-}
-
-fn in_lane(node: &Node, kind: Kind) -> Read<u64> {
-    match (&node.value, kind.lane()) {
-        (Value::Boolean(flag), _) => Ok((*flag).into()),
-        (Value::Integer(number), pw_abi::Lane::I64) => Ok(*number as u64),
-        (Value::Integer(number), pw_abi::Lane::I32)
-            if i64::from(i32::MIN) <= *number && *number <= i64::from(u32::MAX) =>
-        {
-            Ok((*number as u32).into())
-        }
-        _ => node.complain("the number does not fit into the parameter's 32 bits"),
-    }
-}
-
-fn result_bits(node: &Node, row: &pw_abi::Callback) -> Read<u32> {
-    match (row.result, &node.value) {
-        (None, _) => node.complain(format!("{} returns nothing", row.name)),
-        (Some(kind @ Kind::Enum(_)), _) => number(node, kind).map(|bits| bits as u32),
-        (Some(_), Value::Boolean(flag)) => Ok((*flag).into()),
-        (Some(kind), _) => number(node, kind).map(|bits| bits as u32),
-    }
-}
-
-fn acceptable(accept: &Accept, row: &'static Function, outs: &[Out]) -> Read<Acceptable> {
-    let (status, name) = status(&accept.expect, row)?;
-    let succeeds = status.is_some_and(|status| row.succeeded(status));
-    let long_form = accept.answer.is_some();
-    let returned = accept
-        .returned
-        .iter()
-        .map(|(name, node)| {
-            let Some(out) = outs.iter().find(|out| out.name == name) else {
-                let names = outs.iter().map(|out| out.name);
-                return node.complain(format!("{} returns no `{name}` here{}", row.name, meant(name, names)));
-            };
-            let kind = row.params.iter().find(|param| param.name == out.name).map_or(Kind::U32, |param| param.kind);
-            Ok((name.clone(), format::want(node, kind)?))
-        })
-        .collect::<Read<Vec<_>>>()?;
-    // What a failing call returns is judged only where the case says something that can hold of it.
-    let judged = succeeds || long_form || returned.iter().all(|(_, want)| *want == Want::Untouched);
-    Ok(Acceptable {
-        status,
-        returned: if judged { returned } else { Vec::new() },
-        answer: accept.answer.clone().unwrap_or(name),
-    })
-}
-
-/// A status by name or number; `TRAP` is none.
-fn status(node: &Node, row: &Function) -> Read<(Option<u32>, String)> {
-    let table = match row.returns {
-        pw_abi::Returns::Errno => pw_abi::Errno::TABLE,
-        _ => pw_abi::Status::TABLE,
-    };
-    match &node.value {
-        Value::Text(name) if name == "TRAP" => Ok((None, name.clone())),
-        Value::Text(name) if row.returns == pw_abi::Returns::Nothing && name == "OK" => Ok((Some(0), name.clone())),
-        Value::Text(name) => match table.value(name) {
-            Some(value) => Ok((Some(value), name.clone())),
-            None => {
-                let names = table.values.iter().map(|value| value.name).chain(["TRAP"]);
-                node.complain(format!("unknown status `{name}`{}", meant(name, names)))
-            }
-        },
-        _ => {
-            let value: u32 = node.number()?;
-            Ok((Some(value), row.status_name(value).map_or_else(|| value.to_string(), str::to_owned)))
-        }
-    }
 }
 
 fn complain<T>(line: usize, message: impl Into<String>) -> Read<T> {

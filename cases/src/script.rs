@@ -40,6 +40,8 @@ pub struct Script {
     pub allocation: Allocation,
     /// The probe logs each allocation.
     pub report_allocations: bool,
+    /// The probe reports nothing, for who sees it from within the host.
+    pub silent: bool,
     /// For each plugin of the VM, and for each callback by its place in [`callbacks`], what happens in its first call, its
     /// second, and so on.
     pub entries: Vec<Vec<Entry>>,
@@ -157,6 +159,7 @@ impl Script {
             allocators: vec!["proxy_on_memory_allocate"],
             allocation: Allocation::Bump,
             report_allocations: false,
+            silent: false,
             entries: vec![Vec::new(); callbacks().count()],
             roots: Vec::new(),
         }
@@ -189,7 +192,7 @@ impl Script {
 
     /// The bytes that lie at [`SCRIPT`].
     ///
-    /// First the allocators' mode and answer, whether to report them, and where the heap starts; then whose contexts the
+    /// First the allocators' mode and answer, whether to report them or nothing at all, and where the heap starts; then whose contexts the
     /// first plugin contexts are; then for each plugin and callback the address of its first entry; then entries and data.
     pub fn bytes(&self) -> Vec<u8> {
         let mut image = Image { bytes: vec![0; TABLE + 4 * self.entries.len()] };
@@ -212,7 +215,7 @@ impl Script {
         };
         image.set(0, mode);
         image.set(4, answer);
-        image.set(8, u32::from(self.report_allocations));
+        image.set(8, u32::from(self.report_allocations) | u32::from(self.silent) << 1);
         image.align();
         let heap = SCRIPT + image.bytes.len() as u32;
         image.set(12, heap);

@@ -224,7 +224,7 @@ pub enum Effect {
         /// The canary.
         canary: PluginId,
     },
-    /// A log-only plugin would have done this.
+    /// A log-only plugin would have done this. It may have taken longer for it than the stream lasted.
     Discarded {
         /// The plugin.
         plugin: PluginId,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use wasmtime::{AsContextMut, Instance, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
+use wasmtime::{
+    AsContextMut, Instance, Memory, PoolConcurrencyLimitError, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
+};
 
 use crate::limits::Limits;
 use crate::module::{Module, one_line};
@@ -223,6 +225,9 @@ fn call_start(name: &str, function: wasmtime::Func, store: &mut Store<Data>) -> 
 
 #[cold]
 fn reason(name: &str, error: &wasmtime::Error) -> String {
+    if error.is::<PoolConcurrencyLimitError>() {
+        return "the engine's pool has no room for another VM".to_owned();
+    }
     let cause = error.chain().last().map_or_else(String::new, |cause| cause.to_string());
     let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>();
     let frames = backtrace.map_or(&[][..], |backtrace| backtrace.frames());

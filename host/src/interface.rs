@@ -6,7 +6,7 @@ use pw_abi::{Callback, Lane, Version};
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
 
 use crate::linker;
-use crate::module::ModuleError;
+use crate::module::{ModuleError, one_line};
 
 /// What tells components from modules, behind the magic and the version.
 const COMPONENT: &[u8] = &[1, 0];
@@ -233,7 +233,7 @@ impl Reader {
 }
 
 fn invalid(error: wasmparser::BinaryReaderError) -> ModuleError {
-    ModuleError::Invalid(error.to_string())
+    ModuleError::Invalid(one_line(&error.to_string()))
 }
 
 fn type_text(params: &[Lane], result: Option<Lane>) -> String {

@@ -27,6 +27,8 @@ pub struct Module {
 pub enum ModuleError {
     /// The bytes are no WebAssembly module; wasmtime's words.
     Invalid(String),
+    /// The module wants more than a VM of the engine's [`Pool`](crate::Pool) has; wasmtime's words.
+    Pool(String),
     /// The bytes are a component, and plugins are core modules.
     Component,
     /// No export says which version of the ABI the module is for.
@@ -72,7 +74,10 @@ impl Module {
         if let Some(refusal) = interface.refusals(version).into_iter().next() {
             return Err(refusal);
         }
-        let module = wasmtime::Module::new(&engine.wasm, wasm).map_err(invalid)?;
+        let module = wasmtime::Module::new(&engine.wasm, wasm).map_err(|error| match engine.validate(wasm) {
+            Ok(()) if engine.pooled => ModuleError::Pool(one_line(&format!("{error:#}"))),
+            _ => invalid(error),
+        })?;
         let linker = linker::linker(engine, &interface, version).map_err(invalid)?;
         let pre = linker.instantiate_pre(&module).map_err(invalid)?;
         Ok(Module { pre, version, engine: engine.clone(), data: None, compiled: Arc::default() })
@@ -113,6 +118,7 @@ impl fmt::Display for ModuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ModuleError::Invalid(error) => write!(f, "not a valid WebAssembly module: {error}"),
+            ModuleError::Pool(error) => write!(f, "the module has no room in the engine's pool: {error}"),
             ModuleError::Component => {
                 write!(f, "a WebAssembly component, but plugins are core modules: build for wasm32-wasip1")
             }

@@ -1,9 +1,13 @@
 //! The command line. Help, completions and the man page come from these definitions.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pw_abi::Version;
+
+use crate::duration;
+use crate::plan::Shard;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -43,8 +47,10 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Check plugins against the ABI without running them: versions, imports, exports, and which hosts load them
     Check(CheckArgs),
-    /// Send one request through a plugin on the reference host
+    /// Send one request through a plugin, or a chain of them, on the reference host
     Try(TryArgs),
+    /// Let healthy plugins work beside ones that misbehave all the time, and tell what they notice of them
+    Soak(SoakArgs),
     /// Print the ABI: every function, parameter, status and version
     Abi(AbiArgs),
     /// Tell how much of the specification the catalog checks
@@ -91,6 +97,9 @@ pub struct RunArgs {
     /// Run for this version of the ABI alone
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub abi: Option<Version>,
+    /// Run this part of so many of the cases, as 1/4; all parts together are all cases
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
     /// How many adapters work side by side [default: one per core for the reference host, else 1]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -145,13 +154,23 @@ pub struct CheckArgs {
 
 /// See [`Command::Try`].
 #[derive(Clone, Debug, Args)]
+#[command(
+    override_usage = "pw-conform try [OPTIONS] <PLUGIN.wasm> [PATH]\n       \
+                      pw-conform try [OPTIONS] --wasm-plugin <FILE> [PATH]",
+    after_help = "Resources make the chain that Istio would make for a request that is inbound to the port of its \
+                  authority, or 80: phases AUTHN, AUTHZ, STATS, the unspecified one; in a phase by priority, the \
+                  highest first, and none last; then by age and name. All are taken to be for this proxy."
+)]
 pub struct TryArgs {
-    /// The plugin
-    #[arg(value_name = "PLUGIN.wasm")]
-    pub plugin: PathBuf,
-    /// The request's path
-    #[arg(value_name = "PATH", default_value = "/")]
-    pub path: String,
+    /// The plugin; none with --wasm-plugin
+    #[arg(value_name = "PLUGIN.wasm", required_unless_present = "wasm_plugins")]
+    pub plugin: Option<PathBuf>,
+    /// The request's path [default: /]
+    #[arg(value_name = "PATH")]
+    pub path: Option<String>,
+    /// Istio's WasmPlugin resources, in YAML or JSON, whose plugins make a chain; may be given several times
+    #[arg(long = "wasm-plugin", value_name = "FILE", conflicts_with = "config")]
+    pub wasm_plugins: Vec<PathBuf>,
     /// The plugin's configuration: a file, or the text itself
     #[arg(long, value_name = "FILE|TEXT")]
     pub config: Option<String>,
@@ -167,6 +186,29 @@ pub struct TryArgs {
     /// Show every callback and call
     #[arg(long)]
     pub trace: bool,
+}
+
+/// See [`Command::Soak`].
+#[derive(Clone, Debug, Args)]
+pub struct SoakArgs {
+    /// For how long, behind a warm-up of a tenth of that
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub time: Duration,
+    /// How many plugins, each in a VM of its own
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub plugins: u16,
+    /// How many of them misbehave
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub bad: u16,
+    /// Which plugins get which requests
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Exit with 1 if throughput, memory or the number of faults are not as promised, too
+    #[arg(long)]
+    pub check: bool,
+    /// Print an object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// See [`Command::Abi`].
@@ -242,6 +284,9 @@ mod tests {
     fn try_takes_a_request_as_curl_does() {
         let words = ["pw-conform", "try", "p.wasm", "-X", "PUT", "-H", "a: b", "-H", "c: d", "-d", "body", "/x?y=z"];
         let Command::Try(args) = Cli::parse_from(words).command else { panic!("another command") };
-        assert_eq!((args.method.as_deref(), args.path.as_str(), args.headers.len()), (Some("PUT"), "/x?y=z", 2));
+        assert_eq!(
+            (args.method.as_deref(), args.path.as_deref(), args.headers.len()),
+            (Some("PUT"), Some("/x?y=z"), 2)
+        );
     }
 }

@@ -120,7 +120,8 @@ impl Console {
         }
     }
 
-    fn clear(&self) {
+    /// Takes away what shows how far a run is.
+    pub fn clear(&self) {
         if self.progress {
             let _ = write!(stderr(), "\r\x1b[K");
         }

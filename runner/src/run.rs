@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use pw_abi::Version;
 use pw_cases::known::{self, Ledger};
 use pw_cases::protocol::Host;
 
@@ -27,9 +26,10 @@ pub fn run(args: &RunArgs, console: &mut Console) -> Result<Exit, HarnessError> 
     let begun = Instant::now();
     let selection = select(&args.cases)?;
     selection.errors.iter().for_each(|error| console.error(&error.to_string()));
-    let jobs = plan(&selection.cases, args.abi);
+    let mut jobs = plan(&selection.cases, args.abi);
+    args.shard.iter().for_each(|shard| shard.keep(&mut jobs));
     if jobs.is_empty() {
-        return nothing(&selection, args.abi);
+        return nothing(&selection, args);
     }
     if args.report.is_some() && args.report == args.junit {
         return Err(HarnessError::new("--report and --junit name the same file"));
@@ -74,8 +74,11 @@ pub fn run(args: &RunArgs, console: &mut Console) -> Result<Exit, HarnessError> 
 }
 
 /// No case is left: its files could not be read, or it does not run for the version.
-fn nothing(selection: &Selection, only: Option<Version>) -> Result<Exit, HarnessError> {
-    match only {
+fn nothing(selection: &Selection, args: &RunArgs) -> Result<Exit, HarnessError> {
+    match args.abi {
+        None if args.shard.is_some() && !selection.cases.is_empty() => {
+            Err(HarnessError::new("there are fewer cases than parts, and none for this one"))
+        }
         Some(only) if !selection.cases.is_empty() => {
             let id = &selection.cases[0].case.id;
             Err(HarnessError::new(format!("none of these cases, such as `{id}`, runs for ABI v{only}")))

@@ -1,17 +1,19 @@
-//! The command `try`: one request through a plugin on the reference host.
+//! The command `try`: one request through a plugin, or a chain of them, on the reference host.
+
+mod chain;
+mod request;
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Transcript};
 use pw_host::{Engine, Metering, Module, PluginConfig};
+use pw_reference::{Trace, World};
 
-use crate::adapter::world::World;
 use crate::cli::TryArgs;
 use crate::error::HarnessError;
-use crate::trace::Trace;
 
 /// What the canned upstream answers.
 const ANSWER: &str = "hello from the upstream\n";
@@ -21,29 +23,54 @@ const PATIENCE: (u32, u64) = (100, 100);
 
 /// Sends the request, and tells what the upstream saw, what the client got, what was logged, and what was called.
 pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
-    let shown = args.plugin.display();
-    let wasm = std::fs::read(&args.plugin).map_err(|error| HarnessError::io("read", &shown, &error))?;
     let engine = Engine::new(Metering::Fuel);
     let engine = engine.map_err(|error| HarnessError::new(format!("failed to set up wasmtime: {error:#}")))?;
-    let module = Module::new(&engine, &wasm).map_err(|error| {
+    let mut attempt = Attempt::new(args.trace);
+    let headers = match (args.wasm_plugins.as_slice(), &args.plugin, &args.path) {
+        ([], Some(plugin), path) => {
+            let module = load(&engine, plugin)?;
+            let headers = request::headers(args, path.as_deref())?;
+            let name = plugin.file_stem().map_or("plugin".to_owned(), |stem| stem.to_string_lossy().into_owned());
+            let config = PluginConfig { name, configuration: configuration(args)?, ..PluginConfig::default() };
+            if !attempt.start("the plugin starts", module, config) {
+                return Err(attempt.not_started(&plugin.display().to_string()));
+            }
+            headers
+        }
+        ([], None, _) => {
+            return Err(HarnessError::new("which plugin? name its module, or a resource by --wasm-plugin"));
+        }
+        (_, Some(plugin), Some(_)) => {
+            let message = format!("{}: with --wasm-plugin the resources name the modules", plugin.display());
+            return Err(HarnessError::new(message));
+        }
+        // The one word that is there is the path.
+        (files, path, _) => {
+            let path = path.as_ref().map(|path| path.to_string_lossy());
+            let headers = request::headers(args, path.as_deref())?;
+            attempt.start_chain(&engine, files, request::port(&headers))?;
+            headers
+        }
+    };
+    attempt.exchange(args, headers);
+    Ok(attempt.text)
+}
+
+fn load(engine: &Engine, path: &Path) -> Result<Module, HarnessError> {
+    let shown = path.display();
+    let wasm = std::fs::read(path).map_err(|error| HarnessError::io("read", &shown, &error))?;
+    compile(engine, &wasm).map_err(|error| HarnessError::new(format!("failed to load {shown}: {error}")))
+}
+
+fn compile(engine: &Engine, wasm: &[u8]) -> Result<Module, String> {
+    Module::new(engine, wasm).map_err(|error| {
         let hint = if wasm.starts_with(b"\0asm") {
             ""
         } else {
             "; a plugin is a compiled module, as a compiler or wat2wasm writes it"
         };
-        HarnessError::new(format!("failed to load {shown}: {error}{hint}"))
-    })?;
-    let headers = headers(args)?;
-    let mut attempt = Attempt::new(args.trace);
-    let name = args.plugin.file_stem().map_or("plugin".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let config = PluginConfig { name, configuration: configuration(args)?, ..PluginConfig::default() };
-    let started = attempt.world.start(Ok(module), config, false);
-    attempt.show("the plugin starts");
-    if !started {
-        return Err(HarnessError::new(format!("{}\n{shown} was not started", attempt.text.trim_end())));
-    }
-    attempt.exchange(args, headers);
-    Ok(attempt.text)
+        format!("{error}{hint}")
+    })
 }
 
 struct Attempt {
@@ -61,6 +88,34 @@ impl Attempt {
             world.proxy().observe(Box::new(trace.clone()));
         }
         Attempt { world, trace, text: String::new(), answered: 0 }
+    }
+
+    /// Starts a plugin, which is the last of the chain then; false if it does not start.
+    fn start(&mut self, what: &str, module: Module, config: PluginConfig) -> bool {
+        let started = self.world.start(Ok(module), config, false);
+        self.show(what);
+        started
+    }
+
+    fn not_started(&self, what: &str) -> HarnessError {
+        HarnessError::new(format!("{}\n{what} was not started", self.text.trim_end()))
+    }
+
+    /// Starts the plugins that the resources put on the stream. Failing open, one that does not start is not on it.
+    fn start_chain(&mut self, engine: &Engine, files: &[PathBuf], port: u16) -> Result<(), HarnessError> {
+        let chain = chain::read(files, port)?;
+        self.text.push_str(&chain.listing());
+        for (module, config) in chain.load(engine)? {
+            let (name, open) = (config.name.clone(), config.failure.open);
+            if self.start(&format!("{name} starts"), module, config) {
+                continue;
+            }
+            if !open {
+                return Err(self.not_started(&format!("{name} is not FAIL_OPEN, and")));
+            }
+            let _ = writeln!(self.text, "{name} is FAIL_OPEN: the chain goes on without it");
+        }
+        Ok(())
     }
 
     fn exchange(&mut self, args: &TryArgs, headers: Fields) {
@@ -83,7 +138,7 @@ impl Attempt {
             &Step::ResponseBody { stream: 0, body: ANSWER.into(), end_of_stream: true },
         );
         self.wait(|event| matches!(event, Event::Client { .. }));
-        self.step("the plugin is removed", &Step::Shutdown);
+        self.step("all is removed", &Step::Shutdown);
     }
 
     fn step(&mut self, what: &str, step: &Step) {
@@ -108,7 +163,7 @@ impl Attempt {
                 self.step("time passes", &Step::Advance { milliseconds: PATIENCE.1 });
             }
         }
-        let _ = writeln!(self.text, "… the plugin holds the stream for good");
+        let _ = writeln!(self.text, "… the stream is held for good");
     }
 
     fn calls(&self) -> u32 {
@@ -156,41 +211,4 @@ fn is_file_name(text: &str) -> bool {
     const ENDS: [&str; 7] = ["json", "yaml", "yml", "toml", "txt", "conf", "bin"];
     let end = Path::new(text).extension().and_then(|end| end.to_str());
     !text.contains(|c: char| c.is_whitespace() || "{}[]\"".contains(c)) && end.is_some_and(|end| ENDS.contains(&end))
-}
-
-/// The characters of method and header names.
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
-}
-
-fn headers(args: &TryArgs) -> Result<Fields, HarnessError> {
-    let method = args.method.as_deref().unwrap_or(if args.data.is_some() { "POST" } else { "GET" });
-    if !is_token(method) {
-        return Err(HarnessError::new(format!("{method:?} is no method: write one such as `PUT`")));
-    }
-    if !(args.path.starts_with('/') || args.path == "*")
-        || args.path.contains(|c: char| c.is_whitespace() || c.is_control())
-    {
-        return Err(HarnessError::new(format!(
-            "{:?} is no path: write one that begins with `/`, without blanks",
-            args.path
-        )));
-    }
-    let pseudo =
-        [(":method", method), (":scheme", "http"), (":authority", "example.test"), (":path", args.path.as_str())];
-    let mut fields: Fields = pseudo.iter().map(|(name, value)| (Data::from(*name), Data::from(*value))).collect();
-    for header in &args.headers {
-        let parts = header
-            .split_once(':')
-            .filter(|(name, value)| is_token(name) && !value.contains(|c: char| c.is_control() && c != '\t'));
-        let Some((name, value)) = parts else {
-            return Err(HarnessError::new(format!("{header:?} is no header: write `name: value`")));
-        };
-        let name = name.to_ascii_lowercase();
-        match fields.iter_mut().find(|(known, _)| name == "host" && known.0 == b":authority") {
-            Some((_, authority)) => *authority = value.trim().into(),
-            None => fields.push((Data(name.into_bytes()), value.trim().into())),
-        }
-    }
-    Ok(fields)
 }

@@ -31,6 +31,26 @@ fn verdicts(record: &[Value]) -> Vec<String> {
 }
 
 #[test]
+fn shards_are_all_cases_together() {
+    let folder = of_every_kind("run_shards");
+    let mut seen = Vec::new();
+    for part in ["1/4", "2/4", "3/4", "4/4"] {
+        folder.run(&["run", "cases", "--host", &fake("ok"), "--shard", part, "--report", "record.jsonl"]);
+        seen.push(verdicts(&folder.record("record.jsonl")));
+    }
+    assert!(seen.iter().all(|part| [1, 2].contains(&part.len())), "{seen:?}");
+    let mut all = seen.concat();
+    all.sort();
+    folder.run(&["run", "cases", "--host", &fake("ok"), "--report", "record.jsonl"]);
+    let mut whole = verdicts(&folder.record("record.jsonl"));
+    whole.sort();
+    assert_eq!(all, whole);
+    let told = "there are fewer cases than parts, and none for this one";
+    folder.run(&["run", "cases", "--host", &fake("ok"), "--shard", "9/9"]).check(2, &[told]);
+    folder.run(&["run", "cases", "--shard", "5/4"]).check(2, &["expected a part and how many there are, such as 1/4"]);
+}
+
+#[test]
 fn every_verdict_is_recorded() {
     let folder = of_every_kind("run_verdicts");
     let said = folder.run(&["run", "cases", "--host", &fake("ok"), "--report", "record.jsonl", "--junit", "junit.xml"]);

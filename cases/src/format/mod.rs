@@ -2,18 +2,20 @@
 
 mod expect;
 mod node;
+mod plugins;
 mod values;
+mod wasm_plugins;
 
 pub use node::{Complaint, Error, Node, Read, Table, Value, meant, read};
 pub(crate) use values::{address, data, pairs, path, want};
 
 use pw_abi::Version;
 
-use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Level, Module, Plugin};
+use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Level};
 use crate::format::expect::{expect, plugins_exist};
+use crate::format::plugins::{plugin, plugins};
 use crate::format::values::fields;
-use crate::scenario::{Failure, LIMITS, Step};
-use crate::script::{self, Allocation};
+use crate::scenario::Step;
 
 /// How a case gets at a module's file, named as in the case.
 pub type Modules<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
@@ -30,8 +32,19 @@ pub fn parse(id: &str, file: &str, source: &str, modules: Modules<'_>) -> Result
 }
 
 fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -> Read<Case> {
-    let table =
-        root.table(&["title", "clause", "level", "abi", "why", "question", "hazard", "plugin", "step", "expect"])?;
+    let table = root.table(&[
+        "title",
+        "clause",
+        "level",
+        "abi",
+        "why",
+        "question",
+        "hazard",
+        "plugin",
+        "wasm_plugins",
+        "step",
+        "expect",
+    ])?;
     let versions = table.map("abi", versions)?.unwrap_or(Version::FINAL.to_vec());
     let clauses = table.need("clause")?;
     let level = level(table.need("level")?)?;
@@ -47,11 +60,13 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         return clauses.complain("a case checks at least one clause");
     }
     let clauses = clauses.list()?.iter().map(|node| clause(node, &versions)).collect::<Read<_>>()?;
-    let plugins = match table.find("plugin") {
-        Some(list) => plugins(list.list()?, modules)?,
-        None => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
-    };
     let steps = table.items("step")?;
+    let plugins = match (table.find("plugin"), table.find("wasm_plugins")) {
+        (Some(_), Some(resources)) => return resources.complain("`wasm_plugins` stands in place of `plugin`"),
+        (Some(list), None) => plugins(list.list()?, modules)?,
+        (None, Some(resources)) => wasm_plugins::wasm_plugins(resources, steps, modules)?,
+        (None, None) => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
+    };
     Ok(Case {
         id: id.to_owned(),
         file: file.to_owned(),
@@ -145,147 +160,6 @@ fn heading(text: &str) -> bool {
     HEADINGS.contains(&anchor)
         || pw_abi::SECTIONS.iter().any(|section| section.slug == anchor || slug(section.title) == anchor)
         || pw_abi::ENUMS.iter().any(|table| table.name == anchor)
-}
-
-fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
-    let table = node.table(&[
-        "name",
-        "vm_id",
-        "vm_configuration",
-        "configuration",
-        "vm",
-        "background",
-        "standby",
-        "log_only",
-        "limits",
-        "failure",
-        "capabilities",
-        "environment",
-        "module",
-        "without",
-        "allocators",
-        "allocation",
-        "report_allocations",
-    ])?;
-    let text = |key| table.map(key, |node| node.text().map(str::to_owned));
-    let environment = table.map("environment", |node| {
-        node.entries()?.iter().map(|(name, value)| Ok((name.clone(), value.text()?.to_owned()))).collect()
-    })?;
-    let module = table.map("module", |node| module(node, modules))?;
-    if let Some(key) =
-        ["without", "allocators", "allocation", "report_allocations"].iter().find(|key| table.find(key).is_some())
-        && module.is_some()
-    {
-        return table
-            .need(key)?
-            .complain(format!("`{key}` is about the probe, and this plugin has a module of its own"));
-    }
-    Ok(Plugin {
-        line: node.line,
-        name: text("name")?.unwrap_or("plugin".to_owned()),
-        vm_id: text("vm_id")?.unwrap_or_default(),
-        vm_configuration: table.map("vm_configuration", data)?.unwrap_or_default(),
-        configuration: table.map("configuration", data)?.unwrap_or_default(),
-        limits: table.map("limits", limits)?.unwrap_or_default(),
-        failure: table.map("failure", failure)?.unwrap_or_default(),
-        capabilities: table.map("capabilities", capabilities)?,
-        background: table.map("background", Node::flag)?.unwrap_or(false),
-        standby: table.map("standby", Node::flag)?.unwrap_or(false),
-        log_only: table.map("log_only", Node::flag)?.unwrap_or(false),
-        home: None,
-        environment: environment.unwrap_or_default(),
-        module,
-        without: table.items("without")?.to_vec(),
-        allocators: table.map("allocators", |node| node.list().map(<[Node]>::to_vec))?,
-        allocation: table.map("allocation", allocation)?.unwrap_or(Allocation::Bump),
-        report_allocations: table.map("report_allocations", Node::flag)?.unwrap_or(false),
-    })
-}
-
-/// The plugins of a case; one that shares another's VM is made of what that one is made of.
-fn plugins(nodes: &[Node], modules: Modules<'_>) -> Read<Vec<Plugin>> {
-    const OF_THE_VM: [&str; 11] = [
-        "vm_id",
-        "vm_configuration",
-        "limits",
-        "capabilities",
-        "environment",
-        "module",
-        "without",
-        "allocators",
-        "allocation",
-        "report_allocations",
-        "log_only",
-    ];
-    let mut plugins: Vec<Plugin> = Vec::new();
-    for node in nodes {
-        let own = plugin(node, modules)?;
-        let Some((_, name)) = node.entries()?.iter().find(|(key, _)| key == "vm") else {
-            plugins.push(own);
-            continue;
-        };
-        if let Some((key, node)) = node.entries()?.iter().find(|(key, _)| OF_THE_VM.contains(&key.as_str())) {
-            return node.complain(format!("`{key}` is the VM's, and this plugin shares that of another"));
-        }
-        let text = name.text()?;
-        let Some(home) = plugins.iter().position(|plugin| plugin.name == text && plugin.home.is_none()) else {
-            let names = plugins.iter().map(|plugin| plugin.name.as_str());
-            return name.complain(format!("no plugin `{text}` with a VM of its own before{}", meant(text, names)));
-        };
-        if plugins[home].vm_id.is_empty() {
-            return name.complain(format!("only plugins with a `vm_id` share their VM: give `{text}` one"));
-        }
-        let Plugin { line, name, configuration, background, standby, failure, .. } = own;
-        let shared = plugins[home].clone();
-        plugins.push(Plugin { line, name, configuration, background, standby, failure, home: Some(home), ..shared });
-    }
-    Ok(plugins)
-}
-
-fn limits(node: &Node) -> Read<Vec<(String, u64)>> {
-    let table = node.table(&LIMITS)?;
-    let limit = |name: &&str| Ok(table.map(name, Node::number)?.map(|most| ((*name).to_owned(), most)));
-    LIMITS.iter().filter_map(|name| limit(name).transpose()).collect()
-}
-
-fn failure(node: &Node) -> Read<Failure> {
-    const NAMES: [(&str, Failure); 3] =
-        [("closed", Failure::Closed), ("open", Failure::Open), ("reload", Failure::Reload)];
-    let text = node.text()?;
-    match NAMES.iter().find(|(name, _)| *name == text) {
-        Some((_, failure)) => Ok(*failure),
-        None => node.complain(format!("unknown policy `{text}`{}", meant(text, NAMES.iter().map(|(name, _)| *name)))),
-    }
-}
-
-/// Names of host functions and callbacks.
-fn capabilities(node: &Node) -> Read<Vec<String>> {
-    let names = values::strings(node)?;
-    let known = || script::functions().map(|row| row.name).chain(script::callbacks().map(|row| row.name));
-    for (name, node) in names.iter().zip(node.list()?) {
-        if !known().any(|known| known == name) {
-            let known: Vec<&str> = known().collect();
-            return node.complain(format!("unknown function or callback `{name}`{}", meant(name, known.into_iter())));
-        }
-    }
-    Ok(names)
-}
-
-fn module(node: &Node, modules: Modules<'_>) -> Read<Module> {
-    let name = node.text()?;
-    let bytes = modules(name).or_else(|error| node.complain(format!("failed to read the module {name}: {error}")))?;
-    if !name.ends_with(".wat") {
-        return Ok(Module::Binary(bytes));
-    }
-    String::from_utf8(bytes).map(Module::Text).or_else(|_| node.complain(format!("{name} is not UTF-8")))
-}
-
-fn allocation(node: &Node) -> Read<Allocation> {
-    match &node.value {
-        Value::Text(text) if text == "grow" => Ok(Allocation::Grow),
-        Value::Text(text) if text == "trap" => Ok(Allocation::Trap),
-        _ => values::address(node).map(Allocation::Constant),
-    }
 }
 
 /// The keys of steps by which they are told apart.

@@ -1,5 +1,7 @@
 //! Plugins and contexts: how they begin, end and fail.
 
+use bytes::Bytes;
+
 use super::streams::Left;
 use super::{PluginConfig, PluginId, Proxy, StartError, rollout, shadow, streams};
 use crate::effect::Effect;
@@ -19,7 +21,7 @@ pub(super) fn start(proxy: &mut Proxy, module: &Module, config: PluginConfig) ->
     proxy.sources.push(Some((module.clone(), config)));
     let booted = boot(proxy, id);
     if booted.is_err() {
-        proxy.sources[id.0] = None;
+        dismiss(proxy, id);
     }
     proxy.settle();
     booted.map(|()| id)
@@ -106,7 +108,7 @@ fn come_back(proxy: &mut Proxy, id: PluginId, draw: f64) {
         found.revival.faulted(reload, now, draw);
     }
     if found.revival.due.is_none() {
-        proxy.sources[id.0] = None;
+        dismiss(proxy, id);
     }
 }
 
@@ -186,7 +188,7 @@ pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
         }
         Some(None) => {
             leave(proxy, plugin);
-            proxy.sources[plugin.0] = None;
+            dismiss(proxy, plugin);
             let left = streams::part(proxy, plugin);
             end(proxy, plugin, left);
         }
@@ -204,6 +206,14 @@ fn leave(proxy: &mut Proxy, plugin: PluginId) {
         state.vms.remove(vm);
         proxy.guests[vm] = None;
     }
+}
+
+/// A plugin is gone for good; what it was made of is not needed any more.
+fn dismiss(proxy: &mut Proxy, plugin: PluginId) {
+    proxy.sources[plugin.0] = None;
+    let found = &mut proxy.state().plugins[plugin.0];
+    (found.configuration, found.vm_configuration) = (Bytes::new(), Bytes::new());
+    found.environment.clear();
 }
 
 /// The plugin's VM is not called again; calls and ticks of all plugins in it are forgotten.
@@ -243,7 +253,7 @@ pub(super) fn retire(proxy: &mut Proxy, plugin: PluginId) {
 fn stay_away(proxy: &mut Proxy, plugin: PluginId) {
     proxy.state().plugins[plugin.0].revival.due = None;
     if !proxy.lives(plugin) {
-        proxy.sources[plugin.0] = None;
+        dismiss(proxy, plugin);
     }
 }
 

@@ -6,6 +6,9 @@ use crate::state::{Direction, Message, Protocol, Shadow, Stream};
 
 /// Opens the copy of a stream that a log-only plugin runs on; none if the plugin is not there.
 pub(super) fn open(proxy: &mut Proxy, of: StreamId, plugin: PluginId) -> Option<StreamId> {
+    if !proxy.lives(plugin) {
+        return None;
+    }
     let found = proxy.state().find(of)?;
     let (info, protocol) = (found.info.clone(), found.protocol);
     let shadow = streams::insert(proxy, &[plugin], info, protocol, Some(Shadow::new(plugin, of)));
@@ -16,13 +19,19 @@ pub(super) fn open(proxy: &mut Proxy, of: StreamId, plugin: PluginId) -> Option<
 }
 
 /// A piece passes the place of a log-only plugin. What comes of a response before the plugin has let the request go
-/// waits: without the plugin's leave there were none.
+/// waits: without the plugin's leave there were none. A copy for which too much waits ends.
 pub(super) fn give(proxy: &mut Proxy, id: StreamId, direction: Direction, piece: Piece) {
     let Some(found) = proxy.state().find(id).filter(|found| !found.over) else { return };
     let (sent, http) = (found.request.sent, found.protocol == Protocol::Http);
     let Some(shadow) = &mut found.shadow else { return };
     if direction == Direction::Response && (!sent || !shadow.early.is_empty()) {
-        return shadow.early.push_back(piece);
+        shadow.early.push_back(piece);
+        let size = |piece: &Piece| if let Piece::Body { body, .. } = piece { body.len() } else { 0 };
+        let (waiting, plugin): (usize, _) = (shadow.early.iter().map(size).sum(), shadow.plugin);
+        if waiting > proxy.state().plugins[plugin.0].limits.held {
+            streams::end(proxy, id);
+        }
+        return;
     }
     shadow.give(direction, &piece);
     if found.message(direction).takes(&piece, http) {

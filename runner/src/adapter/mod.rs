@@ -6,7 +6,6 @@ pub mod child;
 pub mod connect;
 pub mod process;
 pub mod reference;
-pub mod world;
 
 use pw_abi::Version;
 use pw_cases::protocol::Host;

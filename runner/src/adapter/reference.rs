@@ -1,50 +1,22 @@
-//! The reference host, in process. Probes are compiled once per shape, and given their scripts as data; what they
-//! report must be what the host itself saw.
-
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+//! The reference host, in process.
 
 use pw_abi::Version;
-use pw_cases::probe::{Template, assemble};
 use pw_cases::protocol::{Capability, Host};
-use pw_cases::report::decode;
-use pw_cases::scenario::{Failure, Guest, Plugin, Scenario};
-use pw_cases::script::{SCRIPT, Script};
-use pw_cases::transcript::{Event, Transcript};
-use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Reload};
+use pw_cases::scenario::Scenario;
 
-use crate::adapter::world::World;
 use crate::adapter::{Adapter, Outcome};
 use crate::error::HarnessError;
-use crate::trace::Trace;
-
-/// Enough for any case; an endless loop burns it in about a second.
-const FUEL: u64 = 300_000_000;
 
 /// Runs scenarios on the reference host.
 pub struct Reference {
     host: Host,
-    engine: Engine,
+    reference: pw_reference::Reference,
 }
-
-/// Probes without scripts, compiled once for all adapters.
-static PROBES: LazyLock<Mutex<HashMap<Template, Probe>>> = LazyLock::new(Mutex::default);
-
-/// Compiled once, by who needs it first.
-type Probe = Arc<LazyLock<Compiled, Compile>>;
-
-type Compiled = Result<Result<Module, ModuleError>, String>;
-type Compile = Box<dyn FnOnce() -> Compiled + Send>;
-
-/// One engine, so that compiled modules serve every adapter.
-static ENGINE: LazyLock<Result<Engine, String>> =
-    LazyLock::new(|| Engine::new(Metering::Fuel).map_err(|error| format!("{error:#}")));
 
 impl Reference {
     /// A host with nothing in it.
     pub fn new() -> Result<Reference, HarnessError> {
-        let engine =
-            ENGINE.clone().map_err(|error| HarnessError::new(format!("failed to set up wasmtime: {error}")))?;
+        let reference = pw_reference::Reference::new().map_err(HarnessError::new)?;
         let host = Host {
             name: "reference".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -74,30 +46,7 @@ impl Reference {
                 Capability::Shutdown,
             ],
         };
-        Ok(Reference { host, engine })
-    }
-
-    /// The probe with a script.
-    fn script(&self, script: &Script) -> Result<Result<Module, ModuleError>, HarnessError> {
-        let probe = self.probe(Template::full(script))?;
-        Ok(probe.map(|probe| probe.with_data(SCRIPT, &script.bytes())))
-    }
-
-    /// A probe that the host refuses for its shape is a module like any other, and so no error of ours.
-    fn probe(&self, template: Template) -> Result<Result<Module, ModuleError>, HarnessError> {
-        let engine = self.engine.clone();
-        let compiled = {
-            let mut probes = PROBES.lock().unwrap_or_else(PoisonError::into_inner);
-            let compile = {
-                let template = template.clone();
-                move || {
-                    let wasm = assemble(&template.wat(&[])).map_err(|error| error.to_string())?;
-                    Ok(Module::new(&engine, &wasm))
-                }
-            };
-            probes.entry(template).or_insert_with(|| Arc::new(LazyLock::new(Box::new(compile) as Compile))).clone()
-        };
-        (**compiled).clone().map_err(|error| HarnessError::new(format!("the probe does not compile: {error}")))
+        Ok(Reference { host, reference })
     }
 }
 
@@ -107,139 +56,6 @@ impl Adapter for Reference {
     }
 
     fn run(&mut self, _id: &str, _version: Version, scenario: &Scenario) -> Result<Outcome, HarnessError> {
-        let mut world = World::new();
-        let trace = Trace::default();
-        world.proxy().observe(Box::new(trace.clone()));
-        let mut started = true;
-        let mut compiled: Vec<(&[u8], Result<Module, ModuleError>)> = Vec::new();
-        for plugin in &scenario.plugins {
-            let module = match &plugin.guest {
-                Guest::Probe(script) => self.script(script)?,
-                Guest::Module(wasm) => match compiled.iter().find(|(known, _)| known == wasm) {
-                    Some((_, module)) => module.clone(),
-                    None => {
-                        compiled.push((wasm, Module::new(&self.engine, wasm)));
-                        compiled[compiled.len() - 1].1.clone()
-                    }
-                },
-            };
-            let config = config(plugin)?;
-            if plugin.standby {
-                world.stand_by(module, config);
-            } else {
-                started = started && world.start(module, config, plugin.background);
-            }
-        }
-        if started {
-            world.run(scenario);
-        }
-        let last = scenario.plugins.last().map_or("", |plugin| &plugin.name);
-        let recorded = trace.take(|id| world.name(id, last));
-        let transcript = Transcript { events: world.events };
-        agree(&decode(transcript.clone(), scenario), &recorded)?;
-        Ok(Outcome::Ran(transcript))
-    }
-}
-
-fn config(plugin: &Plugin) -> Result<PluginConfig, HarnessError> {
-    Ok(PluginConfig {
-        name: plugin.name.clone(),
-        root_id: String::new(),
-        vm_id: plugin.vm_id.clone(),
-        configuration: plugin.configuration.0.clone(),
-        vm_configuration: plugin.vm_configuration.0.clone(),
-        environment: plugin.environment.clone().into_iter().collect(),
-        failure: FailurePolicy {
-            open: plugin.failure == Failure::Open,
-            reload: (plugin.failure == Failure::Reload).then(Reload::default),
-        },
-        capabilities: plugin.capabilities.clone().map(|names| names.into_iter().collect()),
-        log_only: plugin.log_only,
-        limits: limits(plugin)?,
-    })
-}
-
-fn limits(plugin: &Plugin) -> Result<Limits, HarnessError> {
-    let mut limits = Limits { fuel: FUEL, ..Limits::default() };
-    for (name, most) in &plugin.limits {
-        let most = usize::try_from(*most).unwrap_or(usize::MAX);
-        let limit = match name.as_str() {
-            "memory" => &mut limits.memory,
-            "table_elements" => &mut limits.table_elements,
-            "log_lines" => &mut limits.log_lines,
-            "log_bytes" => &mut limits.log_bytes,
-            "held" => &mut limits.held,
-            "fields" => &mut limits.fields,
-            "shared_data" => &mut limits.shared_data,
-            "queue" => &mut limits.queue,
-            "queues" => &mut limits.queues,
-            "metrics" => &mut limits.metrics,
-            "calls" => &mut limits.calls,
-            "pending" => &mut limits.pending,
-            "properties" => &mut limits.properties,
-            _ => return Err(HarnessError::new(format!("the reference host has no limit `{name}`"))),
-        };
-        *limit = most;
-    }
-    Ok(limits)
-}
-
-/// What the probes report must be what the host saw, call by call; the reports themselves are left out.
-fn agree(reported: &Transcript, recorded: &[Event]) -> Result<(), HarnessError> {
-    let is_report = |event: &Event| match event {
-        Event::Call { function, args, .. } => {
-            function == "proxy_log" && args.last().is_some_and(|message| message.starts_with("\"pw "))
-        }
-        _ => false,
-    };
-    let mut reported = reported.events.iter().filter(|event| in_trace(event)).peekable();
-    let reporting: Vec<&String> = reported.clone().map(plugin_of).collect();
-    let recorded = recorded.iter().filter(|event| !is_report(event) && reporting.contains(&plugin_of(event)));
-    for seen in recorded {
-        let Some(told) = reported.next() else {
-            // A guest that traps cannot report what it was doing.
-            return Ok(());
-        };
-        if !same(told, seen) {
-            return Err(HarnessError::new(format!("the probe reports `{told}`, but the host saw `{seen}`")));
-        }
-    }
-    match reported.next() {
-        None => Ok(()),
-        Some(told) => Err(HarnessError::new(format!("the probe reports `{told}`, which the host did not see"))),
-    }
-}
-
-/// Whether both views have such events; start functions and allocators only the probe reports.
-fn in_trace(event: &Event) -> bool {
-    match event {
-        Event::Callback { name, .. } | Event::Returned { name, .. } => {
-            !["_initialize", "proxy_on_memory_allocate", "malloc"].contains(&name.as_str())
-        }
-        Event::Call { .. } => true,
-        _ => false,
-    }
-}
-
-fn plugin_of(event: &Event) -> &String {
-    static NONE: String = String::new();
-    match event {
-        Event::Callback { plugin, .. } | Event::Returned { plugin, .. } | Event::Call { plugin, .. } => plugin,
-        _ => &NONE,
-    }
-}
-
-fn same(told: &Event, seen: &Event) -> bool {
-    match (told, seen) {
-        (
-            Event::Call { function, status, returned, .. },
-            Event::Call { function: seen_function, status: seen_status, returned: seen_returned, .. },
-        ) => {
-            let differs = |(name, value): &(String, _)| {
-                seen_returned.iter().any(|(seen_name, seen_value)| seen_name == name && seen_value != value)
-            };
-            function == seen_function && status == seen_status && !returned.iter().any(differs)
-        }
-        (told, seen) => told == seen,
+        self.reference.run(scenario).map(Outcome::Ran).map_err(HarnessError::new)
     }
 }

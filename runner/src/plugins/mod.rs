@@ -83,6 +83,7 @@ fn read(path: &Path) -> Result<Vec<u8>, HarnessError> {
     std::fs::read(path).map_err(|error| HarnessError::io("read", path.display(), &error))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// The SHA-256 digest, in hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -66,7 +66,13 @@ impl Folder {
 
     /// Runs the program in this folder.
     pub(crate) fn run(&self, args: &[&str]) -> Said {
+        self.run_with(args, &[])
+    }
+
+    /// Runs the program in this folder, with these variables in its environment.
+    pub(crate) fn run_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pw-conform"));
+        command.envs(environment.iter().copied());
         command.args(args).current_dir(&self.0).env("SOURCE_DATE_EPOCH", "0").env_remove("NO_COLOR");
         let output = command.output().unwrap_or_else(|error| panic!("{error}"));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

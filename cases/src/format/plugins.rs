@@ -1,0 +1,152 @@
+//! Reads the plugins of a case.
+
+use crate::case::{Module, Plugin};
+use crate::format::Modules;
+use crate::format::node::{Node, Read, Value, meant};
+use crate::format::values::{self, data};
+use crate::scenario::{Failure, LIMITS};
+use crate::script::{self, Allocation};
+
+pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
+    let table = node.table(&[
+        "name",
+        "vm_id",
+        "vm_configuration",
+        "configuration",
+        "vm",
+        "background",
+        "standby",
+        "log_only",
+        "limits",
+        "failure",
+        "capabilities",
+        "environment",
+        "module",
+        "without",
+        "allocators",
+        "allocation",
+        "report_allocations",
+    ])?;
+    let text = |key| table.map(key, |node| node.text().map(str::to_owned));
+    let environment = table.map("environment", |node| {
+        node.entries()?.iter().map(|(name, value)| Ok((name.clone(), value.text()?.to_owned()))).collect()
+    })?;
+    let module = table.map("module", |node| module(node, modules))?;
+    if let Some(key) =
+        ["without", "allocators", "allocation", "report_allocations"].iter().find(|key| table.find(key).is_some())
+        && module.is_some()
+    {
+        return table
+            .need(key)?
+            .complain(format!("`{key}` is about the probe, and this plugin has a module of its own"));
+    }
+    Ok(Plugin {
+        line: node.line,
+        name: text("name")?.unwrap_or("plugin".to_owned()),
+        vm_id: text("vm_id")?.unwrap_or_default(),
+        vm_configuration: table.map("vm_configuration", data)?.unwrap_or_default(),
+        configuration: table.map("configuration", data)?.unwrap_or_default(),
+        limits: table.map("limits", limits)?.unwrap_or_default(),
+        failure: table.map("failure", failure)?.unwrap_or_default(),
+        capabilities: table.map("capabilities", capabilities)?,
+        background: table.map("background", Node::flag)?.unwrap_or(false),
+        standby: table.map("standby", Node::flag)?.unwrap_or(false),
+        log_only: table.map("log_only", Node::flag)?.unwrap_or(false),
+        home: None,
+        environment: environment.unwrap_or_default(),
+        module,
+        without: table.items("without")?.to_vec(),
+        allocators: table.map("allocators", |node| node.list().map(<[Node]>::to_vec))?,
+        allocation: table.map("allocation", allocation)?.unwrap_or(Allocation::Bump),
+        report_allocations: table.map("report_allocations", Node::flag)?.unwrap_or(false),
+    })
+}
+
+/// The plugins of a case; one that shares another's VM is made of what that one is made of.
+pub(super) fn plugins(nodes: &[Node], modules: Modules<'_>) -> Read<Vec<Plugin>> {
+    const OF_THE_VM: [&str; 11] = [
+        "vm_id",
+        "vm_configuration",
+        "limits",
+        "capabilities",
+        "environment",
+        "module",
+        "without",
+        "allocators",
+        "allocation",
+        "report_allocations",
+        "log_only",
+    ];
+    let mut plugins: Vec<Plugin> = Vec::new();
+    for node in nodes {
+        let own = plugin(node, modules)?;
+        let Some((_, name)) = node.entries()?.iter().find(|(key, _)| key == "vm") else {
+            plugins.push(own);
+            continue;
+        };
+        if let Some((key, node)) = node.entries()?.iter().find(|(key, _)| OF_THE_VM.contains(&key.as_str())) {
+            return node.complain(format!("`{key}` is the VM's, and this plugin shares that of another"));
+        }
+        let text = name.text()?;
+        let Some(home) = plugins.iter().position(|plugin| plugin.name == text && plugin.home.is_none()) else {
+            let names = plugins.iter().map(|plugin| plugin.name.as_str());
+            return name.complain(format!("no plugin `{text}` with a VM of its own before{}", meant(text, names)));
+        };
+        if plugins[home].vm_id.is_empty() {
+            return name.complain(format!("only plugins with a `vm_id` share their VM: give `{text}` one"));
+        }
+        let Plugin { line, name, configuration, background, standby, failure, .. } = own;
+        let shared = plugins[home].clone();
+        plugins.push(Plugin { line, name, configuration, background, standby, failure, home: Some(home), ..shared });
+    }
+    Ok(plugins)
+}
+
+fn limits(node: &Node) -> Read<Vec<(String, u64)>> {
+    let table = node.table(&LIMITS)?;
+    let limit = |name: &&str| Ok(table.map(name, Node::number)?.map(|most| ((*name).to_owned(), most)));
+    LIMITS.iter().filter_map(|name| limit(name).transpose()).collect()
+}
+
+fn failure(node: &Node) -> Read<Failure> {
+    const NAMES: [(&str, Failure); 3] =
+        [("closed", Failure::Closed), ("open", Failure::Open), ("reload", Failure::Reload)];
+    let text = node.text()?;
+    match NAMES.iter().find(|(name, _)| *name == text) {
+        Some((_, failure)) => Ok(*failure),
+        None => node.complain(format!("unknown policy `{text}`{}", meant(text, NAMES.iter().map(|(name, _)| *name)))),
+    }
+}
+
+/// Names of host functions and callbacks.
+fn capabilities(node: &Node) -> Read<Vec<String>> {
+    let names = values::strings(node)?;
+    let known = || script::functions().map(|row| row.name).chain(script::callbacks().map(|row| row.name));
+    for (name, node) in names.iter().zip(node.list()?) {
+        if !known().any(|known| known == name) {
+            let known: Vec<&str> = known().collect();
+            return node.complain(format!("unknown function or callback `{name}`{}", meant(name, known.into_iter())));
+        }
+    }
+    Ok(names)
+}
+
+fn module(node: &Node, modules: Modules<'_>) -> Read<Module> {
+    module_named(node.text()?, modules).or_else(|error| node.complain(error))
+}
+
+pub(super) fn module_named(name: &str, modules: Modules<'_>) -> Result<Module, String> {
+    let bytes = modules(name).map_err(|error| format!("failed to read the module {name}: {error}"))?;
+    if !name.ends_with(".wat") {
+        return Ok(Module::Binary(bytes));
+    }
+    String::from_utf8(bytes).map(Module::Text).map_err(|_| format!("{name} is not UTF-8"))
+}
+
+fn allocation(node: &Node) -> Read<Allocation> {
+    match &node.value {
+        Value::Text(text) if text == "grow" => Ok(Allocation::Grow),
+        Value::Text(text) if text == "trap" => Ok(Allocation::Trap),
+        _ => values::address(node).map(Allocation::Constant),
+    }
+}

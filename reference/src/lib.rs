@@ -1,0 +1,221 @@
+//! The reference host in the world of cases: a scenario in, a transcript out. Probes are compiled once per shape, and
+//! given their scripts as data; what they report must be what the host itself saw.
+//!
+//! Knows nothing of what is expected, of other hosts, and of files.
+
+mod trace;
+mod world;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use pw_cases::probe::{Template, assemble};
+use pw_cases::report::decode;
+use pw_cases::scenario::{Failure, Guest, Plugin, Scenario};
+use pw_cases::script::{SCRIPT, Script};
+use pw_cases::transcript::{Event, Transcript};
+use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Reload};
+
+pub use crate::trace::Trace;
+pub use crate::world::World;
+
+/// Enough for any case; an endless loop burns it in about a second.
+const FUEL: u64 = 300_000_000;
+
+/// Runs scenarios on the reference host. Cheap to clone.
+#[derive(Clone)]
+pub struct Reference {
+    engine: Engine,
+    /// Probes without scripts, compiled once for all clones.
+    probes: Arc<Mutex<HashMap<Template, Probe>>>,
+}
+
+/// Compiled once, by who needs it first.
+type Probe = Arc<LazyLock<Compiled, Compile>>;
+
+type Compiled = Result<Result<Module, ModuleError>, String>;
+type Compile = Box<dyn FnOnce() -> Compiled + Send>;
+
+/// One of them, so that compiled modules serve everybody.
+static METERED: LazyLock<Result<Reference, String>> = LazyLock::new(|| Reference::of(Metering::Fuel));
+
+impl Reference {
+    /// A host that stops plugins which do not end by themselves. An error is wasmtime's.
+    pub fn new() -> Result<Reference, String> {
+        METERED.clone()
+    }
+
+    /// A host that bounds the time of plugins in that way, with compiled probes of its own. An error is wasmtime's.
+    pub fn of(metering: Metering) -> Result<Reference, String> {
+        let engine = Engine::new(metering).map_err(|error| format!("failed to set up wasmtime: {error:#}"))?;
+        Ok(Reference { engine, probes: Arc::default() })
+    }
+
+    /// Runs a scenario. An error is ours: what a probe reports is not what the host saw.
+    pub fn run(&self, scenario: &Scenario) -> Result<Transcript, String> {
+        let mut world = World::new();
+        let trace = Trace::default();
+        world.proxy().observe(Box::new(trace.clone()));
+        if self.start(&mut world, scenario)? {
+            world.run(scenario);
+        }
+        let last = scenario.plugins.last().map_or("", |plugin| &plugin.name);
+        let recorded = trace.take(|id| world.name(id, last));
+        let transcript = Transcript { events: world.events };
+        agree(&decode(transcript.clone(), scenario), &recorded)?;
+        Ok(transcript)
+    }
+
+    /// Starts a scenario's plugins in a world; whether the host took all of them.
+    pub fn start(&self, world: &mut World, scenario: &Scenario) -> Result<bool, String> {
+        let mut compiled: Vec<(&[u8], Result<Module, ModuleError>)> = Vec::new();
+        let mut started = true;
+        for plugin in &scenario.plugins {
+            let module = match &plugin.guest {
+                Guest::Probe(script) => self.script(script)?,
+                Guest::Module(wasm) => match compiled.iter().find(|(known, _)| known == wasm) {
+                    Some((_, module)) => module.clone(),
+                    None => {
+                        compiled.push((wasm, Module::new(&self.engine, wasm)));
+                        compiled[compiled.len() - 1].1.clone()
+                    }
+                },
+            };
+            let config = config(plugin)?;
+            if plugin.standby {
+                world.stand_by(module, config);
+            } else {
+                started = started && world.start(module, config, plugin.background);
+            }
+        }
+        Ok(started)
+    }
+
+    /// The probe with a script.
+    fn script(&self, script: &Script) -> Result<Result<Module, ModuleError>, String> {
+        let probe = self.probe(Template::full(script))?;
+        Ok(probe.map(|probe| probe.with_data(SCRIPT, &script.bytes())))
+    }
+
+    /// A probe that the host refuses for its shape is a module like any other, and so no error of ours.
+    fn probe(&self, template: Template) -> Result<Result<Module, ModuleError>, String> {
+        let engine = self.engine.clone();
+        let compiled = {
+            let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
+            let compile = {
+                let template = template.clone();
+                move || {
+                    let wasm = assemble(&template.wat(&[])).map_err(|error| error.to_string())?;
+                    Ok(Module::new(&engine, &wasm))
+                }
+            };
+            probes.entry(template).or_insert_with(|| Arc::new(LazyLock::new(Box::new(compile) as Compile))).clone()
+        };
+        (**compiled).clone().map_err(|error| format!("the probe does not compile: {error}"))
+    }
+}
+
+fn config(plugin: &Plugin) -> Result<PluginConfig, String> {
+    Ok(PluginConfig {
+        name: plugin.name.clone(),
+        root_id: String::new(),
+        vm_id: plugin.vm_id.clone(),
+        configuration: plugin.configuration.0.clone(),
+        vm_configuration: plugin.vm_configuration.0.clone(),
+        environment: plugin.environment.clone().into_iter().collect(),
+        failure: policy(plugin.failure),
+        capabilities: plugin.capabilities.clone().map(|names| names.into_iter().collect()),
+        log_only: plugin.log_only,
+        limits: limits(plugin)?,
+    })
+}
+
+/// The policy that stands for a case's, or a resource's, word.
+pub fn policy(failure: Failure) -> FailurePolicy {
+    FailurePolicy { open: failure == Failure::Open, reload: (failure == Failure::Reload).then(Reload::default) }
+}
+
+fn limits(plugin: &Plugin) -> Result<Limits, String> {
+    let mut limits = Limits { fuel: FUEL, ..Limits::default() };
+    for (name, most) in &plugin.limits {
+        let most = usize::try_from(*most).unwrap_or(usize::MAX);
+        let limit = match name.as_str() {
+            "memory" => &mut limits.memory,
+            "table_elements" => &mut limits.table_elements,
+            "log_lines" => &mut limits.log_lines,
+            "log_bytes" => &mut limits.log_bytes,
+            "held" => &mut limits.held,
+            "fields" => &mut limits.fields,
+            "shared_data" => &mut limits.shared_data,
+            "queue" => &mut limits.queue,
+            "queues" => &mut limits.queues,
+            "metrics" => &mut limits.metrics,
+            "calls" => &mut limits.calls,
+            "pending" => &mut limits.pending,
+            "properties" => &mut limits.properties,
+            _ => return Err(format!("the reference host has no limit `{name}`")),
+        };
+        *limit = most;
+    }
+    Ok(limits)
+}
+
+/// What the probes report must be what the host saw, call by call; the reports themselves are left out.
+fn agree(reported: &Transcript, recorded: &[Event]) -> Result<(), String> {
+    let is_report = |event: &Event| match event {
+        Event::Call { function, args, .. } => {
+            function == "proxy_log" && args.last().is_some_and(|message| message.starts_with("\"pw "))
+        }
+        _ => false,
+    };
+    let mut reported = reported.events.iter().filter(|event| in_trace(event)).peekable();
+    let reporting: Vec<&String> = reported.clone().map(plugin_of).collect();
+    let recorded = recorded.iter().filter(|event| !is_report(event) && reporting.contains(&plugin_of(event)));
+    for seen in recorded {
+        let Some(told) = reported.next() else {
+            // A guest that traps cannot report what it was doing.
+            return Ok(());
+        };
+        if !same(told, seen) {
+            return Err(format!("the probe reports `{told}`, but the host saw `{seen}`"));
+        }
+    }
+    match reported.next() {
+        None => Ok(()),
+        Some(told) => Err(format!("the probe reports `{told}`, which the host did not see")),
+    }
+}
+
+/// Whether both views have such events; start functions and allocators only the probe reports.
+fn in_trace(event: &Event) -> bool {
+    match event {
+        Event::Callback { name, .. } | Event::Returned { name, .. } => {
+            !["_initialize", "proxy_on_memory_allocate", "malloc"].contains(&name.as_str())
+        }
+        Event::Call { .. } => true,
+        _ => false,
+    }
+}
+
+fn plugin_of(event: &Event) -> &String {
+    static NONE: String = String::new();
+    match event {
+        Event::Callback { plugin, .. } | Event::Returned { plugin, .. } | Event::Call { plugin, .. } => plugin,
+        _ => &NONE,
+    }
+}
+
+fn same(told: &Event, seen: &Event) -> bool {
+    match (told, seen) {
+        (
+            Event::Call { function, status, returned, .. },
+            Event::Call { function: seen_function, status: seen_status, returned: seen_returned, .. },
+        ) => {
+            let differs = |(name, value): &(String, _)| {
+                seen_returned.iter().any(|(seen_name, seen_value)| seen_name == name && seen_value != value)
+            };
+            function == seen_function && status == seen_status && !returned.iter().any(differs)
+        }
+        (told, seen) => told == seen,
+    }
+}
