@@ -27,35 +27,38 @@ pub struct Template {
     allocators: Vec<&'static str>,
     /// The exports other than callbacks proper that the script has something for.
     scripted: Vec<&'static str>,
-    functions: Vec<&'static str>,
+    /// The functions that it imports; none where it imports all of them.
+    functions: Option<Vec<&'static str>>,
 }
 
 impl Template {
     /// The smallest probe that can run `script`: it imports what the script calls, and `proxy_log`.
     pub fn smallest(script: &Script) -> Template {
         let functions = script.functions().into_iter().map(|row| row.name).collect();
-        Template { functions, ..Template::new(script) }
+        Template { functions: Some(functions), ..Template::full(script) }
     }
+
 
     /// The probe that imports every function of the version, so that one serves many scripts.
     pub fn full(script: &Script) -> Template {
-        let functions = pw_abi::host_functions(script.version).map(|row| row.name).collect();
-        Template { functions, ..Template::new(script) }
-    }
-
-    fn new(script: &Script) -> Template {
-        let Script { version, without, allocators, .. } = script.clone();
+        let Script { version, without, allocators, .. } = script;
         let is_other = |row: &Callback| ["integration", "memory_management"].contains(&row.section);
         let scripted = script::callbacks().cycle().zip(&script.entries);
         let scripted = scripted.filter(|(row, entries)| is_other(row) && !entries.is_empty()).map(|(row, _)| row.name);
-        Template { version, without, allocators, scripted: scripted.collect(), functions: Vec::new() }
+        Template {
+            version: *version,
+            without: without.clone(),
+            allocators: allocators.clone(),
+            scripted: scripted.collect(),
+            functions: None,
+        }
     }
 
     /// The module's text, with the script's bytes in its memory if there are any.
     pub fn wat(&self, script: &[u8]) -> String {
         let rows: Vec<(usize, &Function)> = script::functions()
             .enumerate()
-            .filter(|(_, row)| row.versions.contains(self.version) && self.functions.contains(&row.name))
+            .filter(|(_, row)| row.versions.contains(self.version) && self.imports(row))
             .collect();
         let mut text = String::from("(module\n");
         text += "(import \"env\" \"proxy_log\" (func $log (param i32 i32 i32) (result i32)))\n";
@@ -86,6 +89,10 @@ impl Template {
             let _ = writeln!(text, "(data (i32.const {SCRIPT}) \"{bytes}\")");
         }
         text + ")\n"
+    }
+
+    fn imports(&self, row: &Function) -> bool {
+        self.functions.as_ref().is_none_or(|functions| functions.contains(&row.name))
     }
 
     fn export(&self, text: &mut String, number: usize, row: &Callback) {

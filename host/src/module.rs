@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use pw_abi::Version;
-use wasmtime::InstancePre;
+use wasmtime::{ExternType, InstancePre};
 
-use crate::guest::Data;
+use crate::guest::{Data, On};
 use crate::linker;
 use crate::{Engine, Interface};
 
@@ -17,6 +17,8 @@ pub struct Module {
     pub(crate) version: Version,
     pub(crate) engine: Engine,
     pub(crate) data: Option<(u32, Arc<[u8]>)>,
+    /// By callback: how many arguments the module's takes, and whether it has a result.
+    pub(crate) callbacks: Arc<[Option<(usize, bool)>]>,
     /// Which compilation it is of.
     compiled: Arc<()>,
 }
@@ -80,7 +82,12 @@ impl Module {
         })?;
         let linker = linker::linker(engine, &interface, version).map_err(invalid)?;
         let pre = linker.instantiate_pre(&module).map_err(invalid)?;
-        Ok(Module { pre, version, engine: engine.clone(), data: None, compiled: Arc::default() })
+        let shape = |on: &On| match module.get_export(on.name()) {
+            Some(ExternType::Func(ty)) => Some((ty.params().len(), ty.results().len() > 0)),
+            _ => None,
+        };
+        let callbacks = On::ALL.iter().map(shape).collect();
+        Ok(Module { pre, version, engine: engine.clone(), data: None, callbacks, compiled: Arc::default() })
     }
 
     /// The same module with `bytes` at `address` in its memory, as if by one more data segment: many variants of a

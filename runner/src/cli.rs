@@ -49,6 +49,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Send one request through a plugin, or a chain of them, on the reference host
     Try(TryArgs),
+    /// Look for bugs in the reference host: random scenarios, judged by a model of the ABI
+    Fuzz(FuzzArgs),
     /// Let healthy plugins work beside ones that misbehave all the time, and tell what they notice of them
     Soak(SoakArgs),
     /// Print the ABI: every function, parameter, status and version
@@ -186,6 +188,47 @@ pub struct TryArgs {
     /// Show every callback and call
     #[arg(long)]
     pub trace: bool,
+}
+
+/// See [`Command::Fuzz`].
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "The same seed brings the same inputs. Each find is made small and written as a case file, which \
+                  `pw-conform run FILE` runs again.\n\n\
+                  Exit codes: 0 nothing found; 1 finds; 2 the harness or its input failed."
+)]
+pub struct FuzzArgs {
+    /// What is made of the random bytes
+    #[arg(long, value_name = "TARGET", default_value = "scenario")]
+    pub target: FuzzTarget,
+    /// For how long
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub time: Duration,
+    /// How many inputs at the most, per job
+    #[arg(long, value_name = "N")]
+    pub inputs: Option<u64>,
+    /// Where the random bytes begin; each further job has the next one
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How many campaigns run side by side
+    #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: u16,
+    /// Where finds are written
+    #[arg(long, value_name = "DIR", default_value = "target/fuzz")]
+    pub out: PathBuf,
+    /// Plant the known bugs one by one and print reports/fuzzing.md: how long each takes to be found
+    #[arg(long)]
+    pub planted: bool,
+    /// How many seeds each planted bug gets
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "planted", value_parser = clap::value_parser!(u64).range(1..=99))]
+    pub seeds: u64,
+}
+
+/// What is made of random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum FuzzTarget {
+    Scenario,
 }
 
 /// See [`Command::Soak`].

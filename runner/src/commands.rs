@@ -9,7 +9,7 @@ use crate::console::Console;
 use crate::error::HarnessError;
 use crate::record::Counts;
 use crate::select::select;
-use crate::{check, coverage, explain, list, plugins, report, run as run_cases, soak, table, try_plugin};
+use crate::{check, coverage, explain, fuzz, list, plugins, report, run as run_cases, soak, table, try_plugin};
 
 /// How the program exits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessErro
         Command::Coverage(args) => return covered(args, console),
         Command::Plugins(args) => return plugins::run(args, console),
         Command::Check(args) => return check::run(args, console),
+        Command::Fuzz(args) => return fuzz::run(args, console),
         Command::Soak(args) => return soak::run(args, console),
         Command::Try(args) => try_plugin::run(args)?,
         Command::Abi(args) => abi(args),

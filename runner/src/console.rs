@@ -77,6 +77,12 @@ impl Console {
         let _ = writeln!(stderr(), "{} {message}", self.paint(RED, "error:"));
     }
 
+    /// Tells whoever waits something that is no result.
+    pub fn tell(&self, line: &str) {
+        self.clear();
+        let _ = writeln!(stderr(), "{line}");
+    }
+
     /// Shows how far a run is.
     pub fn progress(&mut self, done: usize, planned: usize, id: &str) {
         if self.progress && self.shown.is_none_or(|shown| shown.elapsed() > PERIOD) {

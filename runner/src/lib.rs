@@ -15,6 +15,7 @@ pub mod coverage;
 pub mod duration;
 pub mod error;
 pub mod explain;
+pub mod fuzz;
 pub mod list;
 pub mod plan;
 pub mod plugins;
