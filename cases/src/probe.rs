@@ -38,7 +38,6 @@ impl Template {
         Template { functions: Some(functions), ..Template::full(script) }
     }
 
-
     /// The probe that imports every function of the version, so that one serves many scripts.
     pub fn full(script: &Script) -> Template {
         let Script { version, without, allocators, .. } = script;

@@ -15,7 +15,10 @@ fn main() {
         let mut bytes = vec![0u8; rng.usize(100..700)];
         rng.fill(&mut bytes);
         let s = pw_fuzz::generate::scenario(&bytes);
-        let mut s = s; pw_fuzz::drive::silence(&mut s, true); let s = std::sync::Arc::new(s); let ran = pw_fuzz::drive::run(&host, &s).unwrap();
+        let mut s = s;
+        pw_fuzz::drive::silence(&mut s, true);
+        let s = std::sync::Arc::new(s);
+        let ran = pw_fuzz::drive::run(&host, &s).unwrap();
         calls += ran.coverage.calls;
         reached.add(&ran.coverage);
         for f in ran.findings {

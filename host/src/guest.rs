@@ -171,7 +171,8 @@ impl Guest {
     /// Looks a callback up when it is called first, which for most is never.
     #[cold]
     fn find(&mut self, on: On) {
-        let Some((instance, Some((params, result)))) = self.instance.zip(self.callbacks.get(on as usize).copied()) else {
+        let Some((instance, Some((params, result)))) = self.instance.zip(self.callbacks.get(on as usize).copied())
+        else {
             return;
         };
         if let Some(function) = instance.get_func(&mut self.store, on.name()) {

@@ -54,6 +54,8 @@ pub struct Instance {
     awaited: u32,
     /// What was seen while Envoy started.
     early: Vec<Seen>,
+    /// It did not get so far as to serve.
+    hung: bool,
     _reserved: Vec<Reserved>,
 }
 
@@ -250,6 +252,9 @@ impl Instance {
         loop {
             if let Some(seen) = self.ahead.pop_front() {
                 return Ok(Some(seen));
+            }
+            if self.hung {
+                return Err(Gone::Hung);
             }
             if let Some(how) = self.exited.clone().filter(|_| self.log_ended) {
                 return Err(Gone::Died(how));

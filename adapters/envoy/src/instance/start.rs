@@ -24,7 +24,7 @@ const DRAIN: u32 = 600;
 
 impl Instance {
     /// Starts Envoy for a scenario, and waits until it serves; if there are plugins in the background, it may have died
-    /// of them.
+    /// of them, or hang.
     pub async fn start(adapter: &Path, program: &Path, run: &Run) -> Result<Instance, Gone> {
         let failed = |error: std::io::Error| Gone::Broken(format!("failed to start {}: {error}", program.display()));
         let (sender, inbox) = unbounded_channel();
@@ -71,12 +71,17 @@ impl Instance {
             main: None,
             awaited: 0,
             early: Vec::new(),
+            hung: false,
             _reserved: reserved,
         };
         let why = match instance.await_start(Instant::now() + START).await {
             Ok(true) => return Ok(instance),
             // Wasm was begun with, so it may be a plugin's doing.
             Err(Gone::Died(_)) if instance.early.iter().any(is_wasm) => return Ok(instance),
+            Ok(false) if !background.is_empty() && instance.early.iter().any(is_wasm) => {
+                instance.hung = true;
+                return Ok(instance);
+            }
             Ok(false) => format!("it did not serve within {} s", START.as_secs()),
             Err(Gone::Died(how)) => format!("it died: {how}"),
             Err(Gone::Hung) => "it hung".into(),
