@@ -20,7 +20,7 @@ const SIZES: std::ops::Range<usize> = 64..700;
 /// How many inputs are kept at the most; then a new one takes the place of an old one.
 const KEPT: usize = 2000;
 /// One in so many inputs is also looked at by the slower oracles.
-const SLOW: u64 = 64;
+const SLOW: u64 = 256;
 
 /// The input that is being run, for who waits for its end.
 pub type Current = Arc<Mutex<Option<Arc<Scenario>>>>;

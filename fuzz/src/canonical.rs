@@ -19,6 +19,7 @@ pub(crate) fn caused(step: &Step) -> Option<usize> {
 
 /// Brings a scenario to that form.
 pub fn canonical(scenario: &mut Scenario) {
+    number_streams(&mut scenario.steps);
     let mut counts = vec![0; script::callbacks().count()];
     scenario.steps.iter().filter_map(caused).for_each(|callback| counts[callback] += 1);
     let windows = scenario.steps.len() + 1;
@@ -57,6 +58,18 @@ pub(crate) fn places(scenario: &Scenario) -> Vec<Vec<Place>> {
         windows.push(places);
     }
     windows
+}
+
+/// Numbers streams in the order in which steps name them.
+fn number_streams(steps: &mut [Step]) {
+    let mut known = Vec::new();
+    for stream in steps.iter_mut().filter_map(Step::stream_mut) {
+        let place = known.iter().position(|known| known == stream).unwrap_or_else(|| {
+            known.push(*stream);
+            known.len() - 1
+        });
+        *stream = place as u32;
+    }
 }
 
 /// Numbers actions and registers in that order. A register that is read before anything was kept in it is 0.

@@ -156,9 +156,6 @@ fn expected(scenario: &Scenario, finding: &Finding) -> String {
         Some(Wanted::Due(callback)) => {
             let _ = writeln!(out, "order = [{}]", text(&format!("{name}/{callback}")));
         }
-        Some(Wanted::NeverLog(message)) => {
-            let _ = writeln!(out, "never_log = [{{ plugin = {}, message = {} }}]", text(name), text(message));
-        }
         Some(Wanted::Out(Out { upstream, fields, absent, body, end })) => {
             let side = if *upstream { "upstream" } else { "client" };
             let (fields, body) = (values::fields(fields), values::data(body));

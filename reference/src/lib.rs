@@ -54,7 +54,7 @@ impl Reference {
     /// A host that does not bound the time of plugins, with their VMs in a pool: for many scenarios a second, of plugins
     /// that end by themselves. An error is wasmtime's.
     pub fn pooled() -> Result<Reference, String> {
-        let pool = Pool { memory: 64 << 20, ..Pool::default() };
+        let pool = Pool { memory: 64 << 20, resident: 256 << 10, ..Pool::default() };
         let engine = Engine::with_pool(Metering::None, pool);
         let engine = engine.map_err(|error| format!("failed to set up wasmtime with a pool: {error:#}"))?;
         Ok(Reference { engine, probes: Arc::default() })

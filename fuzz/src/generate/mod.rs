@@ -17,8 +17,10 @@ use self::calls::Caller;
 use self::draw::Draw;
 use crate::canonical::canonical;
 
-/// What a guest logs where its older allocator is called.
-pub(crate) const OLDER_ALLOCATOR: &str = "malloc";
+/// The newer of the allocators.
+pub(crate) const ALLOCATOR: &str = "proxy_on_memory_allocate";
+/// What a guest with both logs when that is called first.
+pub(crate) const ALLOCATES: &str = "the newer allocator";
 /// How many calls a scenario has at the most.
 const CALLS: usize = 40;
 /// Calls that end the stream or the plugin, and so are made less often.
@@ -91,14 +93,14 @@ impl Scripting<'_> {
         }
     }
 
-    /// A guest with both allocators tells when the older one is called.
+    /// A guest with both allocators tells when the newer one is called.
     fn allocators(&mut self, plugin: &mut Plugin) {
         let Guest::Probe(script) = &mut plugin.guest else { return };
-        let number = script::callback_number(OLDER_ALLOCATOR);
+        let number = script::callback_number(ALLOCATOR);
         let log = pw_abi::host_function(self.version, "proxy_log");
         if let (2, Some(number), Some(function)) = (script.allocators.len(), number, log) {
-            let message = Lane::Address(OLDER_ALLOCATOR.into());
-            let lanes = vec![Lane::Bits(2), message, Lane::Bits(OLDER_ALLOCATOR.len() as u64)];
+            let message = Lane::Address(ALLOCATES.into());
+            let lanes = vec![Lane::Bits(2), message, Lane::Bits(ALLOCATES.len() as u64)];
             let act = Act::Call { function, lanes, outs: Vec::new() };
             script.entries[number].push(Entry { actions: vec![Action { id: 0, act }], result: None });
         }
@@ -115,7 +117,8 @@ impl Scripting<'_> {
 
     /// An entry of a callback for each plugin; that of the step's own has most of the calls.
     fn window(&mut self, plugins: &mut [Plugin], name: &'static str, main: bool) {
-        let Some((row, number)) = pw_abi::callback(self.version, name).zip(script::callback_number(name)) else {
+        let Some(number) = script::callback_number(name) else { return };
+        let Some(row) = script::callbacks().nth(number).filter(|row| row.versions.contains(self.version)) else {
             return;
         };
         for plugin in plugins {

@@ -56,6 +56,14 @@ impl<'a> Call<'a> {
         self.status == 0
     }
 
+    /// Whether the guest was asked for room.
+    pub(super) fn gave(&self) -> bool {
+        let places = self.function.params.iter().enumerate().filter(|(_, param)| param.out && param.lanes.len() == 2);
+        let sizes = places.map(|(place, _)| self.lanes[self.at(place) + 1]);
+        let is_some = |address: u64| range(self.memory, address, 4).is_some_and(|size| size != [0; 4]);
+        self.ok() && self.pointers() == Pointers::Sound && sizes.into_iter().any(is_some)
+    }
+
     /// The lanes of a parameter, by its place in the row.
     fn at(&self, param: usize) -> usize {
         self.function.params[..param].iter().map(|param| param.lanes.len()).sum()

@@ -10,14 +10,10 @@ use super::stream::{Direction, Flat, Part, Piece, Stream, Way, piece_of};
 use super::{Model, Out, Wanted};
 
 /// Whether an instance lets a piece pass without its callback.
-fn skips<'a>(
-    instances: &'a [Instance],
-    scenario: &'a Scenario,
-    version: Version,
-) -> impl Fn(usize, &'static str) -> bool + 'a {
+fn skips<'a>(instances: &'a [Instance], scenario: &'a Scenario) -> impl Fn(usize, &'static str) -> bool + 'a {
     move |instance, name| {
         let found = &instances[instance];
-        found.dead || !exports(&scenario.plugins[found.plugin], version, name)
+        found.dead || !exports(&scenario.plugins[found.plugin], name)
     }
 }
 
@@ -47,7 +43,7 @@ impl Model {
             }
             _ => {}
         }
-        let skips = skips(&self.instances, &self.scenario, self.version);
+        let skips = skips(&self.instances, &self.scenario);
         let Some(stream) = self.streams.get_mut(&number) else { return };
         let Some((direction, piece)) = piece_of_step(step) else { return };
         // The upstream has nothing to answer before something came to it.
@@ -97,7 +93,7 @@ impl Model {
         if pauses && !std::mem::take(&mut stage.resume) {
             stage.paused = true;
         } else {
-            let skips = skips(&self.instances, &self.scenario, self.version);
+            let skips = skips(&self.instances, &self.scenario);
             stream.release(direction, place, &skips);
         }
     }
@@ -117,7 +113,7 @@ impl Model {
     /// The first paused message that is to go on does; false if there is none.
     pub(super) fn one_goes_on(&mut self) -> bool {
         let Some((number, place, direction)) = self.going_on.pop_front() else { return false };
-        let skips = skips(&self.instances, &self.scenario, self.version);
+        let skips = skips(&self.instances, &self.scenario);
         if let Some(stream) = self.streams.get_mut(&number)
             && stream.stage(direction, place).paused
         {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use pw_abi::Version;
 use pw_cases::scenario::{Guest, Plugin};
 use pw_cases::script::{self, PAGES, Script};
 
@@ -12,6 +11,8 @@ pub(super) struct Vm {
     pub(super) called: Vec<usize>,
     /// Bytes of memory, as seen last.
     pub(super) memory: usize,
+    /// The newer allocator has told that it was called.
+    pub(super) allocator_told: bool,
 }
 
 /// A plugin at work.
@@ -54,7 +55,7 @@ pub(super) enum State {
 
 impl Default for Vm {
     fn default() -> Vm {
-        Vm { called: vec![0; script::callbacks().count()], memory: PAGES as usize * 0x1_0000 }
+        Vm { called: vec![0; script::callbacks().count()], memory: PAGES as usize * 0x1_0000, allocator_told: false }
     }
 }
 
@@ -89,8 +90,7 @@ pub(super) fn script(plugin: &Plugin) -> Option<&Script> {
     }
 }
 
-/// Whether a plugin has a callback.
-pub(super) fn exports(plugin: &Plugin, version: Version, name: &str) -> bool {
-    let lacks = script(plugin).is_some_and(|script| script.without.contains(&name));
-    !lacks && pw_abi::callback(version, name).is_some()
+/// Whether a plugin has a callback that every version has.
+pub(super) fn exports(plugin: &Plugin, name: &str) -> bool {
+    script(plugin).is_none_or(|script| !script.without.contains(&name))
 }

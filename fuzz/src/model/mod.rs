@@ -19,7 +19,7 @@ use std::sync::Arc;
 use pw_abi::{Function, Returns, Status, Version};
 use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::{Failure, Scenario};
-use pw_cases::script::{self, Act, Action, Allocation};
+use pw_cases::script::{self, Act, Action, Allocation, Script};
 use pw_cases::transcript::{Event, Returned};
 
 pub use self::call::Wrong;
@@ -28,6 +28,7 @@ use self::instance::{Instance, Vm, script};
 use self::sections::{calls, metrics, shared_key_value_store, shared_queues};
 use self::stream::{Direction, Stream};
 use crate::coverage::Coverage;
+use crate::generate::{ALLOCATES, ALLOCATOR};
 
 /// Whose choices hold where the specification leaves one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +78,6 @@ pub enum Wanted {
     Due(&'static str),
     /// That the callback is called with this in the place of an argument.
     Argument(&'static str, usize, u32),
-    /// That this never is in the log.
-    NeverLog(&'static str),
     /// What comes out of the first stream, to the upstream or else to the client.
     Out(Out),
 }
@@ -233,6 +232,22 @@ impl Model {
                 plugin: Some(self.instances[instance].plugin),
                 wanted: Some(Wanted::Answer(action.id, *wrong)),
             });
+        } else if gives && call.gave() {
+            self.gave(instance);
+        }
+    }
+
+    /// The host got room from the guest: from the newer of its allocators, which tells so when it is called first.
+    fn gave(&mut self, instance: usize) {
+        let scenario = self.scenario.clone();
+        let plugin = self.instances[instance].plugin;
+        let tells = script(&scenario.plugins[plugin]).and_then(|script| allocator_tells(script).next());
+        if let Some(id) = tells.filter(|_| !self.vms[self.instances[instance].vm].allocator_told) {
+            let actual = "the older was called".to_owned();
+            let wanted = Wanted::Answer(id, Wrong { statuses: vec![OK], returned: None, actual, open: false });
+            self.answers.push((id, None));
+            let message = "the older allocator is called although there is the newer one";
+            self.found("proxy_on_memory_allocate", message, Some(plugin), Some(wanted));
         }
     }
 
@@ -270,15 +285,9 @@ impl Model {
         if logs && !script.silent && message.is_some_and(|message| message.starts_with(b"pw ")) {
             return;
         }
-        if logs && message == Some(crate::generate::OLDER_ALLOCATOR.as_bytes()) {
-            let entries =
-                script::callback_number(crate::generate::OLDER_ALLOCATOR).map(|number| &script.entries[number]);
-            let actions = entries.into_iter().flatten().flat_map(|entry| &entry.actions);
-            self.answers.extend(actions.map(|action| (action.id, Some(OK))));
-            if script.allocators.len() > 1 {
-                let message = "the older allocator is called although there is the newer one";
-                self.found("malloc", message, Some(plugin), Some(Wanted::NeverLog(crate::generate::OLDER_ALLOCATOR)));
-            }
+        if logs && message == Some(ALLOCATES.as_bytes()) {
+            self.answers.extend(allocator_tells(script).map(|id| (id, Some(OK))));
+            self.vms[self.instances[instance].vm].allocator_told = true;
             self.log.push((plugin, lanes[0] as u32, message.unwrap_or_default().to_vec()));
             return;
         }
@@ -389,6 +398,13 @@ impl Model {
             self.find("log", &format!("the line {expected:?} was due, but {seen:?} came"), place);
         }
     }
+}
+
+/// What the newer of a guest's two allocators does when it is called first.
+fn allocator_tells(script: &Script) -> impl Iterator<Item = u32> {
+    let number = script::callback_number(ALLOCATOR).filter(|_| script.allocators.len() > 1);
+    let entries = number.into_iter().flat_map(|number| &script.entries[number]);
+    entries.flat_map(|entry| &entry.actions).map(|action| action.id)
 }
 
 fn frame_name(frame: &Option<Frame>) -> &'static str {

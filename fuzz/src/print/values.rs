@@ -67,6 +67,7 @@ pub(super) fn args(function: &Function, lanes: &[Lane]) -> Vec<String> {
             [Lane::Iovecs(pieces), _] => {
                 format!("[{}]", pieces.iter().map(data).collect::<Vec<_>>().join(", "))
             }
+            [Lane::Address(bytes), _] if param.kind == Kind::Pairs => pairs(bytes),
             [Lane::Address(bytes), _] => data(bytes),
             [address, size] => format!("{{ address = {}, size = {} }}", number(address, param), number(size, param)),
             [lane] => number(lane, param),
@@ -77,10 +78,18 @@ pub(super) fn args(function: &Function, lanes: &[Lane]) -> Vec<String> {
     args
 }
 
+/// A list of fields, where the bytes are just how it is serialised.
+fn pairs(bytes: &Data) -> String {
+    let decoded = pw_abi::pairs::decode(&bytes.0).unwrap_or_default();
+    let same = pw_abi::pairs::encode(decoded.iter().copied()) == bytes.0;
+    let map: Fields = decoded.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    if same { fields(&map) } else { data(bytes) }
+}
+
 fn number(lane: &Lane, param: &Param) -> String {
     match (lane, param.kind) {
         (Lane::Register(register), _) => format!("{{ saved = \"{}\" }}", saved(*register)),
-        (Lane::Bits(bits), Kind::Enum(table)) => {
+        (Lane::Bits(bits), Kind::Enum(table)) if !param.out => {
             table.name_of(*bits as u32).map_or_else(|| bits.to_string(), |name| format!("\"{name}\""))
         }
         (Lane::Bits(bits), Kind::U64 | Kind::I64) if !param.out => (*bits as i64).to_string(),

@@ -3,9 +3,9 @@
 use pw_cases::scenario::Step;
 use pw_cases::transcript::Returned;
 
-use crate::model::Model;
 use crate::model::call::{Call, Judged};
 use crate::model::fields::Map;
+use crate::model::{Model, Wanted};
 
 /// The upstream that refuses connections.
 const DEAD: &[u8] = b"dead";
@@ -204,7 +204,14 @@ impl Model {
         let is = |due: &Due| due.instance == instance && due.callback == name && due.args == args[1..];
         let Some(place) = self.calls.due.iter().position(is) else {
             let plugin = Some(self.instances[instance].plugin);
-            return self.find(name, &format!("{name}({args:?}) is not due"), plugin);
+            let of_it =
+                |due: &&Due| due.instance == instance && due.callback == name && due.args.first() == args.get(1);
+            let wanted = self.calls.due.iter().find(of_it).and_then(|due| {
+                let place = due.args.iter().zip(&args[1..]).position(|(due, told)| due != told)?;
+                Some(Wanted::Argument(name, place + 1, due.args[place]))
+            });
+            let wanted = wanted.unwrap_or(Wanted::Never(name));
+            return self.found(name, &format!("{name}({args:?}) is not due"), plugin, Some(wanted));
         };
         let due = self.calls.due.remove(place);
         if due.after {
