@@ -5,20 +5,7 @@ use pw_cases::data::Data;
 use pw_cases::script::Lane;
 use pw_cases::transcript::Returned;
 
-use super::Choices;
-
-/// What was expected of a call, and what came instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
-    /// The statuses that would have been right; none where a trap would have been.
-    pub statuses: Vec<u32>,
-    /// The returned value that would have been right, by the parameter's name.
-    pub returned: Option<(&'static str, Returned)>,
-    /// What came instead, in words.
-    pub actual: String,
-    /// The specification leaves it open, and the host has said otherwise of itself.
-    pub open: bool,
-}
+use super::{Choices, Wrong};
 
 /// Nothing, or what is wrong.
 pub(super) type Judged = Result<(), Box<Wrong>>;
