@@ -161,7 +161,7 @@ impl<'a> Call<'a> {
     /// promised at all.
     pub(super) fn chosen(&self, statuses: &[u32]) -> Judged {
         match self.choices {
-            Choices::Reference => self.is(statuses).map_err(opened),
+            Choices::Reference => opened(self.is(statuses)),
             Choices::Any => self.promised(),
         }
     }
@@ -240,7 +240,7 @@ impl<'a> Call<'a> {
                     && range(self.memory, self.lanes[lane], size.into())
                         .is_none_or(|bytes| bytes.iter().any(|b| *b != 0xFF))
                 {
-                    return self.wrong_value(place, Returned::Untouched, "written".to_owned()).map_err(opened);
+                    return opened(self.wrong_value(place, Returned::Untouched, "written".to_owned()));
                 }
             }
             at += param.lanes.len();
@@ -249,8 +249,12 @@ impl<'a> Call<'a> {
     }
 }
 
-fn opened(wrong: Box<Wrong>) -> Box<Wrong> {
-    Box::new(Wrong { open: true, ..*wrong })
+/// The same, where it is the host's own choice.
+fn opened(judged: Judged) -> Judged {
+    judged.map_err(|mut wrong| {
+        wrong.open = true;
+        wrong
+    })
 }
 
 pub(super) fn range(memory: &[u8], address: u64, size: u64) -> Option<&[u8]> {
