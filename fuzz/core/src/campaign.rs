@@ -81,7 +81,7 @@ impl Campaign {
     }
 
     /// The next input, run and judged. An error is ours.
-    pub fn next(&mut self) -> Result<Option<Find>, String> {
+    pub fn advance(&mut self) -> Result<Option<Find>, String> {
         let bytes = self.bytes();
         let mut scenario = generate::scenario(&bytes);
         silence(&mut scenario, true);
@@ -94,7 +94,7 @@ impl Campaign {
         if self.reached.add(&verdict.coverage) {
             self.keep(bytes);
         }
-        if verdict.findings.is_empty() && self.runs % SLOW == 0 {
+        if verdict.findings.is_empty() && self.runs.is_multiple_of(SLOW) {
             verdict.findings = oracle::beyond(&self.host, &scenario);
         }
         let run = self.runs;

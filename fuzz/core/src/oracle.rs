@@ -22,7 +22,7 @@ pub fn model(host: &Reference, scenario: &Arc<Scenario>) -> Result<Verdict, Stri
         Ok(verdict) => verdict,
         Err(panic) => {
             let finding = bug("the host panics", &words(&*panic));
-            Ok(Verdict { findings: vec![finding], ..Verdict::default() })
+            Ok(Verdict { findings: vec![*finding], ..Verdict::default() })
         }
     }
 }
@@ -46,17 +46,17 @@ pub fn beyond(host: &Reference, scenario: &Scenario) -> Vec<Finding> {
         Ok(Err(finding)) => finding,
         Err(panic) => bug("the host panics", &words(&*panic)),
     };
-    vec![finding]
+    vec![*finding]
 }
 
 /// What both the probe and the host see of a scenario.
-fn seen(host: &Reference, scenario: &Scenario) -> Result<Transcript, Finding> {
+fn seen(host: &Reference, scenario: &Scenario) -> Result<Transcript, Box<Finding>> {
     let transcript = host.run(scenario).map_err(|disagreement| bug("what the probe reports", &disagreement))?;
     Ok(decode(transcript, scenario))
 }
 
 /// What the other plugins see is the same, whether the first is on no stream and hostile, or does nothing at all.
-fn isolated(host: &Reference, scenario: &Scenario) -> Result<(), Finding> {
+fn isolated(host: &Reference, scenario: &Scenario) -> Result<(), Box<Finding>> {
     let mut hostile = scenario.clone();
     let [first, _, ..] = &mut hostile.plugins[..] else { return Ok(()) };
     first.background = true;
@@ -105,8 +105,8 @@ fn differs(one: &Transcript, other: &Transcript) -> Option<(String, String)> {
     Some((text(one.events.get(place)), text(other.events.get(place))))
 }
 
-fn bug(about: &str, message: &str) -> Finding {
-    Finding { about: about.to_owned(), message: message.to_owned(), plugin: None, wanted: None }
+fn bug(about: &str, message: &str) -> Box<Finding> {
+    Box::new(Finding { about: about.to_owned(), message: message.to_owned(), plugin: None, wanted: None })
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

@@ -90,7 +90,7 @@ fn body(scenario: &Scenario, finding: Option<&Finding>, answers: &BTreeMap<u32, 
                 out += &does(action, wanted, finding.is_some(), answers);
             }
             if let Some(result) = entry.result {
-                let _ = write!(out, "{head}returns = {result}\n");
+                let _ = writeln!(out, "{head}returns = {result}");
             }
         }
     }

@@ -35,5 +35,5 @@ fn every_planted_bug_is_found_and_told() {
 
 fn first_find(host: &Reference) -> Option<Find> {
     let mut campaign = Campaign::new(host.clone(), 1);
-    (0..INPUTS).find_map(|_| campaign.next().expect("the probe compiles"))
+    (0..INPUTS).find_map(|_| campaign.advance().expect("the probe compiles"))
 }

@@ -76,7 +76,7 @@ fn the_other_oracles_agree_with_the_host() {
 fn a_campaign_takes_the_same_course_again() {
     let course = || {
         let mut campaign = Campaign::new(host(), 7);
-        (0..INPUTS).for_each(|_| assert!(campaign.next().expect("the probe compiles").is_none()));
+        (0..INPUTS).for_each(|_| assert!(campaign.advance().expect("the probe compiles").is_none()));
         (campaign.calls, campaign.full, campaign.reached().triples(), campaign.reached().promises())
     };
     let (calls, full, ..) = course();

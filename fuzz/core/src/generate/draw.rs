@@ -14,8 +14,8 @@ impl<'a> Draw<'a> {
     /// A number below `end`, which is between 1 and 65536.
     pub(super) fn below(&mut self, end: usize) -> usize {
         match (end, self.0.len()) {
-            (..=256, 1..) => self.byte() * end >> 8,
-            (_, 2..) => (self.byte() << 8 | self.byte()) * end >> 16,
+            (..=256, 1..) => (self.byte() * end) >> 8,
+            (_, 2..) => ((self.byte() << 8 | self.byte()) * end) >> 16,
             _ => 0,
         }
     }

@@ -1,5 +1,7 @@
 //! The plugins of a scenario: how many, how they are set up, and how their allocators behave.
 
+use std::collections::BTreeMap;
+
 use pw_abi::Version;
 use pw_cases::data::Data;
 use pw_cases::scenario::{Failure, Guest, LIMITS, Plugin};
@@ -35,7 +37,13 @@ fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
         3 => Allocation::Trap,
         _ => Allocation::Bump,
     };
-    let limits = (0..2).filter_map(|_| draw.chance(4).then(|| limit(draw))).collect();
+    let mut limits = BTreeMap::new();
+    for _ in 0..2 {
+        if draw.chance(4) {
+            let (name, most) = limit(draw);
+            limits.insert(name, most);
+        }
+    }
     Plugin {
         name: name.to_owned(),
         vm_id: (*draw.pick(&["", "vm", "vm", "vm2"])).to_owned(),

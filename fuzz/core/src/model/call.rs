@@ -5,20 +5,7 @@ use pw_cases::data::Data;
 use pw_cases::script::Lane;
 use pw_cases::transcript::Returned;
 
-use super::Choices;
-
-/// What was expected of a call, and what came instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
-    /// The statuses that would have been right; none where a trap would have been.
-    pub statuses: Vec<u32>,
-    /// The returned value that would have been right, by the parameter's name.
-    pub returned: Option<(&'static str, Returned)>,
-    /// What came instead, in words.
-    pub actual: String,
-    /// The specification leaves it open, and the host has said otherwise of itself.
-    pub open: bool,
-}
+use super::{Choices, Wrong};
 
 /// Nothing, or what is wrong.
 pub(super) type Judged = Result<(), Box<Wrong>>;
@@ -174,7 +161,7 @@ impl<'a> Call<'a> {
     /// promised at all.
     pub(super) fn chosen(&self, statuses: &[u32]) -> Judged {
         match self.choices {
-            Choices::Reference => self.is(statuses).map_err(opened),
+            Choices::Reference => opened(self.is(statuses)),
             Choices::Any => self.promised(),
         }
     }
@@ -253,7 +240,7 @@ impl<'a> Call<'a> {
                     && range(self.memory, self.lanes[lane], size.into())
                         .is_none_or(|bytes| bytes.iter().any(|b| *b != 0xFF))
                 {
-                    return self.wrong_value(place, Returned::Untouched, "written".to_owned()).map_err(opened);
+                    return opened(self.wrong_value(place, Returned::Untouched, "written".to_owned()));
                 }
             }
             at += param.lanes.len();
@@ -262,8 +249,12 @@ impl<'a> Call<'a> {
     }
 }
 
-fn opened(wrong: Box<Wrong>) -> Box<Wrong> {
-    Box::new(Wrong { open: true, ..*wrong })
+/// The same, where it is the host's own choice.
+fn opened(judged: Judged) -> Judged {
+    judged.map_err(|mut wrong| {
+        wrong.open = true;
+        wrong
+    })
 }
 
 pub(super) fn range(memory: &[u8], address: u64, size: u64) -> Option<&[u8]> {

@@ -183,10 +183,10 @@ impl Model {
     /// A callback that may be about a call, or about the embedder's.
     pub(in crate::model) fn about_call(&mut self, instance: usize, name: &'static str, args: &[u32]) {
         if name == "proxy_on_foreign_function" {
-            if let Some(Step::ForeignCall { arguments, .. }) = self.step.map(|step| &self.scenario.steps[step]) {
-                if let Some(frame) = &mut self.frame {
-                    frame.subject = Subject::Arguments(arguments.0.clone());
-                }
+            if let Some(Step::ForeignCall { arguments, .. }) = self.step.map(|step| &self.scenario.steps[step])
+                && let Some(frame) = &mut self.frame
+            {
+                frame.subject = Subject::Arguments(arguments.0.clone());
             }
             return;
         }

@@ -1,7 +1,7 @@
 //! The section "Unimplemented WASI functions".
 
-use crate::model::call::{Call, Judged, Wrong};
-use crate::model::{Choices, Model, OK};
+use crate::model::call::{Call, Judged};
+use crate::model::{Choices, Model, OK, Wrong};
 
 pub(super) fn judge(_: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     match call.function.name {
