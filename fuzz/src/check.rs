@@ -18,6 +18,8 @@ pub fn check(wasm: &[u8]) {
     let refused = match tell("plugin.wasm", wasm, &ENGINE) {
         Ok(told) => {
             shown(&told.text);
+            let made_up = told.text.lines().rev().skip(1).find(|line| !line.starts_with("  "));
+            assert_eq!(made_up, None, "each finding is a line");
             assert!(serde_json::from_str::<serde_json::Value>(&told.json).is_ok(), "{}", told.json);
             told.refused
         }

@@ -21,7 +21,6 @@ use pw_cases::scenario::Scenario;
 use pw_fuzz::drive::silence;
 use pw_fuzz::model::Finding;
 use pw_fuzz::{generate, oracle, print};
-use pw_host::Metering;
 use pw_reference::Reference;
 
 pub use crate::check::check;
@@ -67,7 +66,7 @@ macro_rules! target {
     };
 }
 
-static HOST: LazyLock<Result<Reference, String>> = LazyLock::new(|| Reference::of(Metering::None));
+static HOST: LazyLock<Result<Reference, String>> = LazyLock::new(Reference::pooled);
 
 fn host() -> &'static Reference {
     HOST.as_ref().expect("wasmtime runs wherever this is built")

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use pw_abi::{Function, Version};
 use pw_cases::script;
-use pw_host::{Engine, Metering, Module};
+use pw_host::{Engine, Metering, Module, Pool};
 
 /// Bytes of its memory.
 pub(crate) const MEMORY: u32 = 0x1_0000;
@@ -34,7 +34,8 @@ pub(crate) fn functions(version: Version) -> Vec<&'static Function> {
 /// The guest for a version, compiled once.
 pub(crate) fn module(version: Version) -> Module {
     static MODULES: LazyLock<Vec<(Version, Module)>> = LazyLock::new(|| {
-        let engine = Engine::new(Metering::None).expect("wasmtime runs wherever this is built");
+        let pool = Pool { instances: 10, memory: MEMORY as usize, resident: MEMORY as usize, ..Pool::default() };
+        let engine = Engine::with_pool(Metering::None, pool).expect("wasmtime runs wherever this is built");
         let compile = |version| {
             let wasm = wat::parse_str(text(version)).expect("the text is made of the table, and every build tests it");
             (version, Module::new(&engine, &wasm).expect("it imports and exports what the table has"))

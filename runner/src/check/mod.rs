@@ -128,3 +128,19 @@ fn unreadable(file: &str, wasm: &[u8], error: &ModuleError) -> HarnessError {
         error => format!("failed to read {file}, {error}; if it was cut short, copy it or build it again"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzing: a line of a report could be one that the module had made up.
+    #[test]
+    fn a_name_cannot_pass_for_a_line() {
+        let engine = Engine::new(Metering::None).expect("wasmtime runs here");
+        let text = r#"(module (func (export "proxy_on_x\0a\1b[2Jx.wasm: ABI v0.2.1, 0 errors")))"#;
+        let told =
+            tell("x.wasm", &wat::parse_str(text).expect("the text is a module"), &engine).expect("it can be read");
+        assert!(told.text.contains("proxy_on_x\u{fffd}\u{fffd}[2Jx.wasm: ABI v0.2.1, 0 errors"), "{}", told.text);
+        assert_eq!(told.text.lines().filter(|line| line.starts_with("x.wasm: ")).count(), 1, "{}", told.text);
+    }
+}
