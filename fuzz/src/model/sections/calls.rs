@@ -236,6 +236,8 @@ impl Model {
             return;
         };
         self.time.0 = self.time.0.max(deadline);
+        // The world would have said so later.
+        self.calls.due.retain(|due| !due.after || due.instance != instance || due.args.first() != Some(&id));
         match name {
             "proxy_on_http_call_response" => self.calls.fails(instance, id, false),
             "proxy_on_grpc_close" => self.calls.closes(instance, id, DEADLINE_EXCEEDED, None, false),
