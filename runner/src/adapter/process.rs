@@ -130,9 +130,14 @@ fn exchange(
     }
     child.send(json(request));
     let line = child.line(timeout).map_err(|silence| broken(silent(child, silence, timeout)))?;
-    serde_json::from_slice(&line).map_err(|error| {
+    read(&line).map_err(|what| broken(format!("wrote {what}{}", last_words(child))))
+}
+
+/// Reads a line of an adapter's, without its end; an error says in one line what it is instead.
+pub fn read(line: &[u8]) -> Result<Response, String> {
+    serde_json::from_slice(line).map_err(|error| {
         let what = if error.is_data() { "no message of the protocol" } else { "no JSON" };
-        broken(format!("wrote {what} ({error}): {}{}", excerpt(&line), last_words(child)))
+        format!("{what} ({error}): {}", excerpt(line))
     })
 }
 

@@ -69,11 +69,32 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<Exit, HarnessError> {
 fn check(file: &Path, engine: &Engine) -> Checked {
     let shown = file.display().to_string();
     let wasm = std::fs::read(file).map_err(|error| HarnessError::io("read", &shown, &error));
-    let report = wasm.and_then(|wasm| {
-        let interface = Interface::read(&wasm).map_err(|error| unreadable(&shown, &wasm, &error))?;
-        Ok(report(&interface, engine.validate(&wasm).err()))
-    });
+    let report = wasm.and_then(|wasm| examine(&shown, &wasm, engine));
     Checked { file: shown, report }
+}
+
+fn examine(shown: &str, wasm: &[u8], engine: &Engine) -> Result<Report, HarnessError> {
+    let interface = Interface::read(wasm).map_err(|error| unreadable(shown, wasm, &error))?;
+    Ok(report(&interface, engine.validate(wasm).err()))
+}
+
+/// What is told of a module, for who has it in memory.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The reference host does not load it.
+    pub refused: bool,
+    /// In words.
+    pub text: String,
+    /// In JSON.
+    pub json: String,
+}
+
+/// Checks the bytes of a module that goes by that name. An error says why they are none.
+pub fn tell(name: &str, wasm: &[u8], engine: &Engine) -> Result<Told, HarnessError> {
+    let report = examine(name, wasm, engine)?;
+    let refused = report.findings.iter().any(|finding| finding.refused_by.contains(&inspect::REFERENCE));
+    let checked = [Checked { file: name.to_owned(), report: Ok(report) }];
+    Ok(Told { refused, text: render::text(&checked), json: render::json(&checked) })
 }
 
 fn report(interface: &Interface, invalid: Option<ModuleError>) -> Report {
