@@ -113,3 +113,22 @@ fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or("no words".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(plugin: &str, line: &str) -> Event {
+        Event::Log { plugin: plugin.to_owned(), level: "INFO".to_owned(), message: line.into() }
+    }
+
+    #[test]
+    fn what_another_plugin_notices_is_told() {
+        let with = Transcript { events: vec![log("hostile", "x"), log("b", "one"), log("b", "two")] };
+        let without = Transcript { events: vec![log("b", "one")] };
+        let others = |transcript: &Transcript| others(transcript.clone(), "hostile");
+        let told = differs(&others(&with), &others(&without));
+        assert_eq!(told.map(|(with, _)| with), Some(log("b", "two").to_string()));
+        assert_eq!(differs(&others(&with), &others(&with)), None);
+    }
+}
