@@ -7,7 +7,7 @@ use pw_cases::script;
 use super::calls::Subject;
 use super::instance::{Context, Instance, State, Vm, exports};
 use super::stream::piece_of;
-use super::{Frame, Model};
+use super::{Frame, Model, Wanted};
 
 /// Callbacks that may come while a message is on its way through the chain.
 const AMIDST: [&str; 5] = [
@@ -266,6 +266,7 @@ impl Model {
             .collect();
         refused.into_iter().for_each(|number| self.gone(number));
         if !self.blind {
+            self.unended();
             self.overdue();
             self.queues_overdue();
             self.calls_overdue();
@@ -280,6 +281,17 @@ impl Model {
             self.find("log", &format!("{missing} lines are missing"), None);
         }
         self.logged = self.log.len();
+    }
+
+    /// Contexts that are done have been told of their end.
+    fn unended(&mut self) {
+        let over = |context: &Context| [State::Done, State::Logged].contains(&context.state);
+        let live = self.instances.iter().filter(|found| !found.dead);
+        let left = live.filter(|found| found.contexts.values().any(over)).map(|found| found.plugin).next();
+        if left.is_some() {
+            let name = "proxy_on_delete";
+            self.found(name, "a context is done, and its end is not told", left, Some(Wanted::Due(name)));
+        }
     }
 
     /// The stream and the place in its chain that the running callback's calls act on.

@@ -236,6 +236,8 @@ impl Model {
             return;
         };
         self.time.0 = self.time.0.max(deadline);
+        // The world would have said so later.
+        self.calls.due.retain(|due| !due.after || due.instance != instance || due.args.first() != Some(&id));
         match name {
             "proxy_on_http_call_response" => self.calls.fails(instance, id, false),
             "proxy_on_grpc_close" => self.calls.closes(instance, id, DEADLINE_EXCEEDED, None, false),
@@ -252,10 +254,11 @@ impl Model {
             .iter()
             .find(|due| !self.instances[due.instance].dead)
             .map(|due| (due.instance, due.callback));
-        let slow = self.calls.flying.iter().find(|call| call.deadline.is_some_and(|deadline| deadline <= until));
-        let slow = slow
-            .filter(|call| !self.instances[call.instance].dead)
-            .map(|call| (call.instance, "the timeout of a call"));
+        let is_slow = |call: &&Flying| {
+            let owner = &self.instances[call.instance];
+            !owner.dead && !owner.vague && call.deadline.is_some_and(|deadline| deadline <= until)
+        };
+        let slow = self.calls.flying.iter().find(is_slow).map(|call| (call.instance, "the timeout of a call"));
         if let Some((instance, what)) = late.or(slow) {
             let plugin = Some(self.instances[instance].plugin);
             self.find(what, &format!("{what} was due and has not come"), plugin);
