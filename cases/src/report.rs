@@ -79,7 +79,7 @@ impl<'a> Line<'a> {
         let plugin = plugin.name.clone();
         match self.letter {
             "c" => {
-                let row = script::callbacks().nth(words.next()? as usize)?;
+                let row = script::callback(words.next()? as usize)?;
                 Some(Event::Callback {
                     plugin,
                     name: row.name.to_owned(),
@@ -87,7 +87,7 @@ impl<'a> Line<'a> {
                 })
             }
             "r" => {
-                let row = script::callbacks().nth(words.next()? as usize)?;
+                let row = script::callback(words.next()? as usize)?;
                 let result = words.next()? as u32;
                 Some(Event::Returned { plugin, name: row.name.to_owned(), result: row.result.map(|_| result) })
             }

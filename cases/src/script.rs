@@ -148,6 +148,26 @@ pub fn functions() -> impl Iterator<Item = &'static pw_abi::Function> + Clone {
     pw_abi::SECTIONS.iter().flat_map(|section| section.host)
 }
 
+/// The place of a row of the table in [`functions`].
+pub fn function_number(row: &'static pw_abi::Function) -> Option<usize> {
+    // Asked for every call of every run.
+    static ADDRESSES: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
+        let addresses = functions().enumerate().map(|(number, row)| (std::ptr::from_ref(row).addr(), number));
+        let mut addresses: Vec<_> = addresses.collect();
+        addresses.sort_unstable();
+        addresses
+    });
+    let address = std::ptr::from_ref(row).addr();
+    let place = ADDRESSES.binary_search_by_key(&address, |(known, _)| *known).ok()?;
+    Some(ADDRESSES[place].1)
+}
+
+/// The row of the callback with that number.
+pub fn callback(number: usize) -> Option<&'static pw_abi::Callback> {
+    static ROWS: LazyLock<Vec<&pw_abi::Callback>> = LazyLock::new(|| callbacks().collect());
+    ROWS.get(number).copied()
+}
+
 /// The number of the callback called `name`.
 pub fn callback_number(name: &str) -> Option<usize> {
     // Asked for every callback of every run.
@@ -236,24 +256,24 @@ struct Image {
 impl Image {
     /// An entry: the next entry, whether there is a result, the result, the number of actions, and these.
     fn entry(&mut self, entry: &Entry) -> usize {
-        let actions: Vec<Vec<u32>> = entry.actions.iter().map(|action| self.action(action)).collect();
+        let mut words =
+            vec![0, u32::from(entry.result.is_some()), entry.result.unwrap_or(0), entry.actions.len() as u32];
+        entry.actions.iter().for_each(|action| self.action(action, &mut words));
         self.align();
         let place = self.bytes.len();
-        let head = [0, u32::from(entry.result.is_some()), entry.result.unwrap_or(0), actions.len() as u32];
-        for word in head.iter().chain(actions.iter().flatten()) {
-            self.bytes.extend_from_slice(&word.to_le_bytes());
-        }
+        self.bytes.resize(place + 4 * words.len(), 0);
+        let (places, _) = self.bytes[place..].as_chunks_mut::<4>();
+        places.iter_mut().zip(words).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
         place
     }
 
     /// An action: function (all ones to trap), id, numbers of lanes and outs; per lane whether it is a register, and
     /// its 64 bits at 8; per out its form, two words and the register to save to, counted from 1.
-    fn action(&mut self, action: &Action) -> Vec<u32> {
+    fn action(&mut self, action: &Action, words: &mut Vec<u32>) {
         let Act::Call { function, lanes, outs } = &action.act else {
-            return vec![u32::MAX, action.id, 0, 0];
+            return words.extend([u32::MAX, action.id, 0, 0]);
         };
-        let number = functions().position(|row| std::ptr::eq(row, *function)).unwrap_or(usize::MAX);
-        let mut words = Vec::with_capacity(4 * (1 + lanes.len() + outs.len()));
+        let number = function_number(function).unwrap_or(usize::MAX);
         words.extend([number as u32, action.id, lanes.len() as u32, outs.len() as u32]);
         let mut slots = Vec::new();
         for lane in lanes {
@@ -279,7 +299,6 @@ impl Image {
             };
             words.extend([form, first, second, out.save.map_or(0, |register| register + 1)]);
         }
-        words
     }
 
     fn iovecs(&mut self, pieces: &[Data]) -> u32 {

@@ -74,8 +74,7 @@ fn host() -> &'static Reference {
 
 /// What the model of the ABI says of the scenario that the bytes stand for.
 pub fn scenario(bytes: &[u8]) {
-    let scenario = generate::scenario(bytes);
-    predicted(&scenario);
+    predicted(generate::scenario(bytes));
 }
 
 /// What the model cannot see: that the probes report what the host saw, that a second run takes the same course, and that
@@ -98,11 +97,11 @@ pub fn case_text(bytes: &[u8]) {
 }
 
 /// The host does what the model says.
-fn predicted(scenario: &Scenario) {
-    let mut silent = scenario.clone();
-    silence(&mut silent, true);
-    let verdict = oracle::model(host(), &Arc::new(silent)).expect("the probe compiles");
-    none(scenario, verdict.findings);
+fn predicted(mut scenario: Scenario) {
+    silence(&mut scenario, true);
+    let scenario = Arc::new(scenario);
+    let verdict = oracle::model(host(), &scenario).expect("the probe compiles");
+    none(&scenario, verdict.findings);
 }
 
 #[track_caller]

@@ -38,7 +38,7 @@ pub fn property_path(path: &[u8]) {
     if let Err(wrong) = [&at_start[..]].into_iter().chain(stream.iter().map(|it| &it[..])).try_for_each(judge) {
         panic!("the path {}: {wrong}", Data(path.to_vec()));
     }
-    predicted(&scenario);
+    predicted(scenario);
 }
 
 fn judge(answers: &[Answer]) -> Result<(), String> {

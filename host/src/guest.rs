@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wasmtime::{
-    AsContext, Instance, Memory, PoolConcurrencyLimitError, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
+    AsContext, Extern, Instance, Memory, PoolConcurrencyLimitError, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
 };
 
+use crate::exports::{Callback, Exports};
 use crate::limits::Limits;
 use crate::module::{Module, one_line};
 use crate::planted::planted;
@@ -105,10 +106,9 @@ enum Export {
 pub(crate) struct Guest {
     store: Store<Data>,
     instance: Option<Instance>,
-    /// What the module's callbacks are like.
-    callbacks: Arc<[Option<(usize, bool)>]>,
-    /// Those that were called.
-    exports: Vec<Option<Export>>,
+    exports: Arc<Exports>,
+    /// The callbacks that were called.
+    callbacks: [Option<Export>; On::ALL.len()],
     budget: (Metering, Limits),
 }
 
@@ -133,13 +133,11 @@ impl Guest {
         let mut store = Store::new(&module.engine.wasm, data);
         store.limiter(|data| &mut data.limits);
         let budget = (module.engine.metering, config.limits);
-        let exports = On::ALL.iter().map(|_| None).collect();
-        let mut guest = Guest { store, instance: None, callbacks: module.callbacks.clone(), exports, budget };
+        let callbacks = [const { None }; On::ALL.len()];
+        let mut guest = Guest { store, instance: None, exports: module.exports.clone(), callbacks, budget };
         let instance = guest.run("the start section", state, |guest| guest.instantiate(module))?;
-        let reactor = instance.get_func(&mut guest.store, "_initialize").is_some();
-        let names: &[&str] = if reactor { &["_initialize", "main"] } else { &["_start"] };
-        for name in names {
-            if let Some(function) = instance.get_func(&mut guest.store, name) {
+        for (name, export) in &module.exports.start {
+            if let Some(Extern::Func(function)) = instance.get_module_export(&mut guest.store, export) {
                 guest.run(name, state, |guest| call_start(name, function, &mut guest.store))?;
             }
         }
@@ -148,13 +146,17 @@ impl Guest {
 
     fn instantiate(&mut self, module: &Module) -> wasmtime::Result<Instance> {
         let instance = module.pre.instantiate(&mut self.store)?;
-        let memory = instance.get_memory(&mut self.store, "memory");
+        let exports = &module.exports;
+        let memory = exports.memory.and_then(|export| instance.get_module_export(&mut self.store, &export));
+        let memory = memory.and_then(Extern::into_memory);
         if let (Some((address, bytes)), Some(memory)) = (&module.data, memory) {
             memory.write(&mut self.store, *address as usize, bytes)?;
         }
-        let mut allocators = ["proxy_on_memory_allocate", "malloc"];
-        planted!(MallocFirst => allocators.reverse());
-        let allocator = allocators.iter().find_map(|name| instance.get_typed_func(&mut self.store, name).ok());
+        let mut allocator = exports.allocators.first();
+        planted!(MallocFirst => allocator = exports.allocators.last());
+        let allocator = allocator.and_then(|export| instance.get_module_export(&mut self.store, export));
+        let allocator =
+            allocator.and_then(Extern::into_func).map(|function| function.typed(&self.store)).transpose()?;
         self.instance = Some(instance);
         let data = self.store.data_mut();
         data.memory = memory;
@@ -165,18 +167,15 @@ impl Guest {
     /// Whether the guest exports a callback, and gets it.
     #[inline]
     pub(crate) fn has(&self, on: On) -> bool {
-        matches!(self.callbacks.get(on as usize), Some(Some(_))) && self.store.data().allows(on.name())
+        self.exports.callback(on).is_some() && self.store.data().allows(on.name())
     }
 
     /// Looks a callback up when it is called first, which for most is never.
     #[cold]
     fn find(&mut self, on: On) {
-        let Some((instance, Some((params, result)))) = self.instance.zip(self.callbacks.get(on as usize).copied())
-        else {
-            return;
-        };
-        if let Some(function) = instance.get_func(&mut self.store, on.name()) {
-            self.exports[on as usize] = export(function, (params, result), &self.store);
+        let Some((instance, callback)) = self.instance.zip(self.exports.callback(on)) else { return };
+        if let Some(Extern::Func(function)) = instance.get_module_export(&mut self.store, &callback.export) {
+            self.callbacks[on as usize] = export(function, callback, &self.store);
         }
     }
 
@@ -184,12 +183,12 @@ impl Guest {
     #[inline]
     pub(crate) fn call(&mut self, on: On, args: [u32; 5], state: &mut Option<Box<State>>) -> Result<Option<u32>, Trap> {
         self.run(on.name(), state, |guest| {
-            if guest.exports[on as usize].is_none() {
+            if guest.callbacks[on as usize].is_none() {
                 guest.find(on);
             }
-            let Guest { store, exports, .. } = guest;
+            let Guest { store, callbacks, .. } = guest;
             let [a, b, c, d, e] = args;
-            match exports.get(on as usize).and_then(Option::as_ref) {
+            match &callbacks[on as usize] {
                 None => Ok(None),
                 Some(Export::P1(function)) => function.call(store, a).map(|()| None),
                 Some(Export::P1R(function)) => function.call(store, a).map(Some),
@@ -204,7 +203,7 @@ impl Guest {
 
     /// How many arguments a callback takes.
     pub(crate) fn arity(&self, on: On) -> usize {
-        self.callbacks.get(on as usize).copied().flatten().map_or(0, |(params, _)| params)
+        self.exports.callback(on).map_or(0, |callback| callback.params)
     }
 
     /// Lends the state to the store while the guest runs.
@@ -251,8 +250,8 @@ fn reason(name: &str, error: &wasmtime::Error) -> String {
     one_line(&format!("{name} failed: {cause}{at}"))
 }
 
-fn export(function: wasmtime::Func, (params, result): (usize, bool), store: impl AsContext) -> Option<Export> {
-    match (params, result) {
+fn export(function: wasmtime::Func, callback: Callback, store: impl AsContext) -> Option<Export> {
+    match (callback.params, callback.result) {
         (1, false) => function.typed(store).ok().map(Export::P1),
         (1, true) => function.typed(store).ok().map(Export::P1R),
         (2, false) => function.typed(store).ok().map(Export::P2),

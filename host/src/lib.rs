@@ -51,6 +51,7 @@
 mod calls;
 mod effect;
 mod engine;
+mod exports;
 mod fields;
 mod guest;
 mod interface;

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use pw_abi::Version;
-use wasmtime::{ExternType, InstancePre};
+use wasmtime::InstancePre;
 
-use crate::guest::{Data, On};
+use crate::exports::Exports;
+use crate::guest::Data;
 use crate::linker;
 use crate::{Engine, Interface};
 
@@ -17,10 +18,7 @@ pub struct Module {
     pub(crate) version: Version,
     pub(crate) engine: Engine,
     pub(crate) data: Option<(u32, Arc<[u8]>)>,
-    /// By callback: how many arguments the module's takes, and whether it has a result.
-    pub(crate) callbacks: Arc<[Option<(usize, bool)>]>,
-    /// Which compilation it is of.
-    compiled: Arc<()>,
+    pub(crate) exports: Arc<Exports>,
 }
 
 /// Why the host does not take a module.
@@ -82,12 +80,8 @@ impl Module {
         })?;
         let linker = linker::linker(engine, &interface, version).map_err(invalid)?;
         let pre = linker.instantiate_pre(&module).map_err(invalid)?;
-        let shape = |on: &On| match module.get_export(on.name()) {
-            Some(ExternType::Func(ty)) => Some((ty.params().len(), ty.results().len() > 0)),
-            _ => None,
-        };
-        let callbacks = On::ALL.iter().map(shape).collect();
-        Ok(Module { pre, version, engine: engine.clone(), data: None, callbacks, compiled: Arc::default() })
+        let exports = Arc::new(Exports::of(&module));
+        Ok(Module { pre, version, engine: engine.clone(), data: None, exports })
     }
 
     /// The same module with `bytes` at `address` in its memory, as if by one more data segment: many variants of a
@@ -98,7 +92,7 @@ impl Module {
 
     /// Whether it is the same module, compiled once, with the same bytes put into its memory.
     pub(crate) fn is(&self, other: &Module) -> bool {
-        Arc::ptr_eq(&self.compiled, &other.compiled) && self.data == other.data
+        Arc::ptr_eq(&self.exports, &other.exports) && self.data == other.data
     }
 
     /// The version that the module is for.

@@ -223,7 +223,7 @@ pub struct Proxy {
     /// By VM.
     guests: Vec<Option<Guest>>,
     /// By [`PluginId`]: what a plugin is started from, again if need be; none once it is gone for good.
-    sources: Vec<Option<(Module, PluginConfig)>>,
+    sources: Vec<Option<Arc<(Module, PluginConfig)>>>,
 }
 
 impl Proxy {

@@ -16,7 +16,7 @@ use crate::model::Finding;
 use crate::oracle;
 
 /// Bytes of an input.
-const SIZES: std::ops::Range<usize> = 64..700;
+const SIZES: std::ops::Range<usize> = 200..700;
 /// How many inputs are kept at the most; then a new one takes the place of an old one.
 const KEPT: usize = 2000;
 /// One in so many inputs is also looked at by the slower oracles.

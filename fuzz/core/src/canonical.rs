@@ -4,8 +4,6 @@
 //! callback has an entry for each such step; of any other callback the entries are told at the start and then one per
 //! step, as it is the n-th call that the n-th entry is for.
 
-use std::collections::BTreeMap;
-
 use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Entry, Lane, REGISTERS, STREAM_CONTEXT, Script};
 
@@ -75,7 +73,8 @@ fn number_streams(steps: &mut [Step]) {
 /// Numbers actions and registers in that order. A register that is read before anything was kept in it is 0.
 fn number(scenario: &mut Scenario, order: &[Place]) {
     let mut id = 0;
-    let mut registers: BTreeMap<u32, u32> = BTreeMap::new();
+    let mut registers = [None; REGISTERS as usize];
+    let mut next = STREAM_CONTEXT + 1;
     for (plugin, callback, place) in order {
         let Some(script) = script_of(&mut scenario.plugins[*plugin]) else { continue };
         for action in &mut script.entries[*callback][*place].actions {
@@ -86,13 +85,19 @@ fn number(scenario: &mut Scenario, order: &[Place]) {
                 if let Lane::Register(register) = lane
                     && *register > STREAM_CONTEXT
                 {
-                    *lane = registers.get(register).map_or(Lane::Bits(0), |number| Lane::Register(*number));
+                    let number = registers.get(*register as usize).copied().flatten();
+                    *lane = number.map_or(Lane::Bits(0), Lane::Register);
                 }
             }
             for out in outs {
-                let next = STREAM_CONTEXT + 1 + registers.len() as u32;
-                let number = out.save.map(|register| *registers.entry(register).or_insert(next));
-                out.save = number.filter(|number| *number < REGISTERS);
+                let register = out.save.and_then(|register| registers.get_mut(register as usize));
+                out.save = register.map(|register| {
+                    *register.get_or_insert_with(|| {
+                        next += 1;
+                        next - 1
+                    })
+                });
+                out.save = out.save.filter(|number| *number < REGISTERS);
             }
         }
     }

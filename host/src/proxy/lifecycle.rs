@@ -1,5 +1,7 @@
 //! Plugins and contexts: how they begin, end and fail.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::streams::Left;
@@ -19,7 +21,7 @@ pub(super) fn start(proxy: &mut Proxy, module: &Module, config: PluginConfig) ->
     }
     let id = PluginId(proxy.sources.len());
     proxy.state().plugins.push(plugin(module, &config));
-    proxy.sources.push(Some((module.clone(), config)));
+    proxy.sources.push(Some(Arc::new((module.clone(), config))));
     let booted = boot(proxy, id);
     if booted.is_err() {
         dismiss(proxy, id);
@@ -30,9 +32,10 @@ pub(super) fn start(proxy: &mut Proxy, module: &Module, config: PluginConfig) ->
 
 /// Starts a plugin that is in the books, in a VM that is there or in a new one.
 fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
-    let Some((module, config)) = proxy.sources[id.0].clone() else { return Err(StartError::TooMany) };
+    let Some(source) = proxy.sources[id.0].clone() else { return Err(StartError::TooMany) };
+    let (module, config) = &*source;
     let (vm_size, size) = (config.vm_configuration.len() as u32, config.configuration.len() as u32);
-    let shared = vm_for(proxy, &module, &config);
+    let shared = vm_for(proxy, module, config);
     let vm = shared.unwrap_or_else(|| proxy.state().vms.insert(Vm::of(id)));
     let state = proxy.state();
     state.active.plugin = id;
@@ -41,7 +44,7 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
         state.vms[vm].plugins.push(id);
     } else {
         proxy.guests.resize_with(proxy.guests.len().max(vm + 1), || None);
-        match Guest::start(&module, &config, &mut proxy.state) {
+        match Guest::start(module, config, &mut proxy.state) {
             Ok(guest) => proxy.guests[vm] = Some(guest),
             Err(trap) => return refuse(proxy, id, StartError::Trap(trap.reason)),
         }
@@ -71,7 +74,7 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
 fn vm_for(proxy: &mut Proxy, module: &Module, config: &PluginConfig) -> Option<usize> {
     let Proxy { state: Some(state), sources, guests } = proxy else { return None };
     let fits = |member: &PluginId| {
-        sources[member.0].as_ref().is_some_and(|(other, other_config)| {
+        sources[member.0].as_deref().is_some_and(|(other, other_config)| {
             other.is(module) && other_config.vm() == config.vm() && !config.vm_id.is_empty()
         })
     };
@@ -81,7 +84,7 @@ fn vm_for(proxy: &mut Proxy, module: &Module, config: &PluginConfig) -> Option<u
 
 /// Starts a plugin again that has faulted.
 pub(super) fn restart(proxy: &mut Proxy, id: PluginId) {
-    let Some((module, config)) = &proxy.sources[id.0] else { return };
+    let Some((module, config)) = proxy.sources[id.0].as_deref() else { return };
     let fresh = plugin(module, config);
     let old = &mut proxy.state().plugins[id.0];
     let (mut revival, rollout) = (old.revival, old.rollout);

@@ -22,6 +22,8 @@ use crate::error::HarnessError;
 
 /// How often progress is told.
 const PERIOD: Duration = Duration::from_secs(1);
+/// How often it is looked at what the campaigns do.
+const POLL: Duration = Duration::from_millis(5);
 /// An input that takes longer has no end.
 const HANG: Duration = Duration::from_secs(20);
 /// How many inputs are compiled one by one, for the comparison.
@@ -38,11 +40,13 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     let begun = Instant::now();
     let until = begun + args.time;
     let start = |job| Worker::start(Campaign::new(host.clone(), args.seed.wrapping_add(job)), until, args.inputs);
-    let workers: Vec<Worker> = (0..u64::from(args.jobs)).map(start).collect();
+    let mut workers: Vec<Worker> = (0..u64::from(args.jobs)).map(start).collect();
     let mut told = begun;
     while !workers.iter().all(Worker::is_done) {
-        thread::sleep(Duration::from_millis(5).min(args.time));
-        if let Some(worker) = workers.iter().find(|worker| worker.hangs(HANG)) {
+        let nap = POLL.min(args.time);
+        thread::sleep(nap);
+        workers.iter_mut().for_each(|worker| worker.waited(nap));
+        if let Some(worker) = workers.iter().find(|worker| worker.stalled() > HANG) {
             return hung(args, worker, console);
         }
         if told.elapsed() >= PERIOD {

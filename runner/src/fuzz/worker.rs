@@ -22,6 +22,9 @@ pub(super) struct Worker {
     thread: JoinHandle<Ended>,
     current: Current,
     progress: Arc<Mutex<Progress>>,
+    /// When it was heard of when it was last looked at.
+    heard: Instant,
+    stalled: Duration,
 }
 
 /// How far a campaign is.
@@ -60,7 +63,7 @@ impl Worker {
             }
             Ok((campaign, finds))
         };
-        Worker { thread: std::thread::spawn(work), current, progress }
+        Worker { thread: std::thread::spawn(work), current, progress, heard: beat, stalled: Duration::ZERO }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -71,9 +74,17 @@ impl Worker {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether an input has been under way for so long.
-    pub(super) fn hangs(&self, patience: Duration) -> bool {
-        !self.is_done() && self.progress().beat.elapsed() > patience
+    /// So much time has passed, by who looks after it: a machine that sleeps makes no input hang.
+    pub(super) fn waited(&mut self, nap: Duration) {
+        let beat = self.progress().beat;
+        let moves = self.is_done() || beat != self.heard;
+        self.stalled = if moves { Duration::ZERO } else { self.stalled + nap };
+        self.heard = beat;
+    }
+
+    /// For how long the same input has been under way.
+    pub(super) fn stalled(&self) -> Duration {
+        self.stalled
     }
 
     /// The input that is being run.

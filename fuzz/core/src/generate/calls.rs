@@ -30,7 +30,7 @@ pub(super) struct Caller {
 impl Caller {
     /// A call in a callback.
     pub(super) fn call(&mut self, draw: &mut Draw<'_>, function: &'static Function, callback: &str) -> Act {
-        let mut lanes = Vec::new();
+        let mut lanes = Vec::with_capacity(function.params.iter().map(|param| param.lanes.len()).sum());
         let mut outs = Vec::new();
         let hostile = draw.chance(12);
         for param in function.params {
