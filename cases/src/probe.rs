@@ -44,11 +44,17 @@ impl Template {
     }
 
     fn new(script: &Script) -> Template {
-        let Script { version, without, allocators, .. } = script.clone();
+        let Script { version, without, allocators, .. } = script;
         let is_other = |row: &Callback| ["integration", "memory_management"].contains(&row.section);
         let scripted = script::callbacks().cycle().zip(&script.entries);
         let scripted = scripted.filter(|(row, entries)| is_other(row) && !entries.is_empty()).map(|(row, _)| row.name);
-        Template { version, without, allocators, scripted: scripted.collect(), functions: Vec::new() }
+        Template {
+            version: *version,
+            without: without.clone(),
+            allocators: allocators.clone(),
+            scripted: scripted.collect(),
+            functions: Vec::new(),
+        }
     }
 
     /// The module's text, with the script's bytes in its memory if there are any.

@@ -230,23 +230,25 @@ struct Image {
 impl Image {
     /// An entry: the next entry, whether there is a result, the result, the number of actions, and these.
     fn entry(&mut self, entry: &Entry) -> usize {
-        let actions: Vec<Vec<u8>> = entry.actions.iter().map(|action| self.action(action)).collect();
+        let actions: Vec<Vec<u32>> = entry.actions.iter().map(|action| self.action(action)).collect();
         self.align();
         let place = self.bytes.len();
         let head = [0, u32::from(entry.result.is_some()), entry.result.unwrap_or(0), actions.len() as u32];
-        self.bytes.extend(head.iter().flat_map(|word| word.to_le_bytes()));
-        self.bytes.extend(actions.concat());
+        for word in head.iter().chain(actions.iter().flatten()) {
+            self.bytes.extend_from_slice(&word.to_le_bytes());
+        }
         place
     }
 
     /// An action: function (all ones to trap), id, numbers of lanes and outs; per lane whether it is a register, and
     /// its 64 bits at 8; per out its form, two words and the register to save to, counted from 1.
-    fn action(&mut self, action: &Action) -> Vec<u8> {
+    fn action(&mut self, action: &Action) -> Vec<u32> {
         let Act::Call { function, lanes, outs } = &action.act else {
-            return [u32::MAX, action.id, 0, 0].iter().flat_map(|word| word.to_le_bytes()).collect();
+            return vec![u32::MAX, action.id, 0, 0];
         };
-        let number = functions().position(|row| row.name == function.name).unwrap_or(usize::MAX);
-        let mut words = vec![number as u32, action.id, lanes.len() as u32, outs.len() as u32];
+        let number = functions().position(|row| std::ptr::eq(row, *function)).unwrap_or(usize::MAX);
+        let mut words = Vec::with_capacity(4 * (1 + lanes.len() + outs.len()));
+        words.extend([number as u32, action.id, lanes.len() as u32, outs.len() as u32]);
         let mut slots = Vec::new();
         for lane in lanes {
             let (register, bits) = match lane {
@@ -255,7 +257,7 @@ impl Image {
                 Lane::Address(data) => (0, self.place(&data.0).into()),
                 Lane::Iovecs(pieces) => (0, self.iovecs(pieces).into()),
                 Lane::Slot(size) => {
-                    slots.push(self.place(&vec![0xFF; *size as usize]));
+                    slots.push(self.slot(*size as usize));
                     (0, u64::from(slots[slots.len() - 1]))
                 }
             };
@@ -271,7 +273,7 @@ impl Image {
             };
             words.extend([form, first, second, out.save.map_or(0, |register| register + 1)]);
         }
-        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        words
     }
 
     fn iovecs(&mut self, pieces: &[Data]) -> u32 {
@@ -283,7 +285,14 @@ impl Image {
     fn place(&mut self, bytes: &[u8]) -> u32 {
         self.align();
         let address = SCRIPT + self.bytes.len() as u32;
-        self.bytes.extend(bytes);
+        self.bytes.extend_from_slice(bytes);
+        address
+    }
+
+    /// A free place, filled with ones.
+    fn slot(&mut self, size: usize) -> u32 {
+        let address = self.place(&[]);
+        self.bytes.resize(self.bytes.len() + size, 0xFF);
         address
     }
 

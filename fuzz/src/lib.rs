@@ -2,6 +2,12 @@
 //!
 //! `cargo fuzz run pairs --features libfuzzer`; each also runs over generated inputs in `cargo test`, on stable.
 
+pub mod canonical;
+pub mod coverage;
+pub mod drive;
+pub mod generate;
+pub mod model;
+
 use pw_abi::pairs;
 use pw_cases::format;
 

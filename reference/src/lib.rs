@@ -17,7 +17,7 @@ use pw_cases::transcript::{Event, Transcript};
 use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Reload};
 
 pub use crate::trace::Trace;
-pub use crate::world::World;
+pub use crate::world::{START, UPSTREAMS, World};
 
 /// Enough for any case; an endless loop burns it in about a second.
 const FUEL: u64 = 300_000_000;
@@ -89,6 +89,15 @@ impl Reference {
             }
         }
         Ok(started)
+    }
+
+    /// Starts a plugin in a world; whether the host took it.
+    pub fn launch(&self, world: &mut World, plugin: &Plugin) -> Result<bool, String> {
+        let module = match &plugin.guest {
+            Guest::Probe(script) => self.script(script)?,
+            Guest::Module(wasm) => Module::new(&self.engine, wasm),
+        };
+        Ok(world.start(module, config(plugin)?, plugin.background))
     }
 
     /// The probe with a script.

@@ -13,10 +13,10 @@ use pw_host::{
 };
 
 /// The upstreams that cases may name; the last refuses connections.
-const UPSTREAMS: [&str; 4] = ["upstream", "auth", "callout", "dead"];
+pub const UPSTREAMS: [&str; 4] = ["upstream", "auth", "callout", "dead"];
 
-/// 2020-01-01, in nanoseconds since 1970.
-const START: u64 = 1_577_836_800_000_000_000;
+/// When the world begins, in nanoseconds since 1970: 2020-01-01.
+pub const START: u64 = 1_577_836_800_000_000_000;
 
 /// A proxy and what is around it.
 pub struct World {

@@ -1,0 +1,116 @@
+//! What the world does: messages whose pieces come in an order that a peer could send them in, answers to calls that may
+//! have been made, time, and the operator.
+
+use pw_abi::Version;
+use pw_cases::data::Data;
+use pw_cases::scenario::Step;
+
+use super::draw::Draw;
+use super::values::{body, fields};
+
+const REQUEST: [(&str, &str); 4] =
+    [(":method", "GET"), (":scheme", "http"), (":authority", "example.test"), (":path", "/")];
+const STATUS: [(&str, &str); 1] = [(":status", "200")];
+/// How many streams a scenario has at the most.
+const STREAMS: u32 = 3;
+
+/// How far a direction of a stream has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Nothing,
+    Headers,
+    All,
+}
+
+struct Stream {
+    http: bool,
+    request: Sent,
+    response: Sent,
+}
+
+/// The steps of a scenario, most of them about its streams.
+pub(super) fn steps(draw: &mut Draw<'_>, version: Version) -> Vec<Step> {
+    let mut streams: Vec<Stream> = Vec::new();
+    let mut steps = Vec::new();
+    let tcp = draw.chance(20);
+    for _ in 0..3 + draw.below(7) {
+        let open = (streams.len() as u32) < STREAMS && (streams.is_empty() || draw.chance(12));
+        let step = if open && !draw.chance(8) {
+            open_stream(draw, &mut streams, tcp)
+        } else if draw.chance(70) {
+            piece(draw, &mut streams)
+        } else {
+            Some(event(draw, version))
+        };
+        steps.extend(step);
+    }
+    if draw.chance(30) {
+        steps.push(Step::Shutdown);
+    }
+    steps
+}
+
+fn open_stream(draw: &mut Draw<'_>, streams: &mut Vec<Stream>, tcp: bool) -> Option<Step> {
+    let stream = streams.len() as u32;
+    if tcp && draw.chance(80) {
+        streams.push(Stream { http: false, request: Sent::Headers, response: Sent::Headers });
+        return Some(Step::Connect { stream });
+    }
+    let end_of_stream = draw.chance(35);
+    let request = if end_of_stream { Sent::All } else { Sent::Headers };
+    streams.push(Stream { http: true, request, response: Sent::Nothing });
+    Some(Step::RequestHeaders { stream, headers: fields(draw, &REQUEST), end_of_stream })
+}
+
+/// The next piece of one of the streams; none where all has been sent.
+fn piece(draw: &mut Draw<'_>, streams: &mut [Stream]) -> Option<Step> {
+    if streams.is_empty() {
+        return None;
+    }
+    let number = draw.below(streams.len());
+    let (found, stream) = (&mut streams[number], number as u32);
+    if draw.chance(6) {
+        return Some(if draw.chance(50) { Step::ClientReset { stream } } else { Step::UpstreamReset { stream } });
+    }
+    let end_of_stream = draw.chance(35);
+    let request = found.request != Sent::All && (found.response == Sent::All || draw.chance(60));
+    let sent = if request { &mut found.request } else { &mut found.response };
+    let before = *sent;
+    *sent = if end_of_stream { Sent::All } else { Sent::Headers };
+    Some(match (found.http, request, before) {
+        (_, _, Sent::All) => return None,
+        (true, false, Sent::Nothing) => {
+            Step::ResponseHeaders { stream, headers: fields(draw, &STATUS), end_of_stream }
+        }
+        (true, true, _) if end_of_stream && draw.chance(40) => {
+            Step::RequestTrailers { stream, trailers: fields(draw, &[]) }
+        }
+        (true, false, _) if end_of_stream && draw.chance(40) => {
+            Step::ResponseTrailers { stream, trailers: fields(draw, &[]) }
+        }
+        (true, true, _) => Step::RequestBody { stream, body: body(draw), end_of_stream },
+        (true, false, _) => Step::ResponseBody { stream, body: body(draw), end_of_stream },
+        (false, true, _) => Step::ClientData { stream, data: body(draw), end_of_stream },
+        (false, false, _) => Step::UpstreamData { stream, data: body(draw), end_of_stream },
+    })
+}
+
+/// Something that is not about a stream. Calls are answered in any order, whether they were made or not.
+fn event(draw: &mut Draw<'_>, version: Version) -> Step {
+    let call = draw.below(3) as u32;
+    match draw.below(16) {
+        0..3 => Step::CallResponse { call, headers: fields(draw, &STATUS), body: body(draw), trailers: fields(draw, &[]) },
+        3 => Step::CallReset { call },
+        4 => Step::GrpcInitialMetadata { call, metadata: fields(draw, &[]) },
+        5 => Step::GrpcMessage { call, message: body(draw) },
+        6 => {
+            let (status, message) = ([0, 5, 14][draw.below(3)], ["", "said"][draw.below(2)].to_owned());
+            Step::GrpcClose { call, status, message, metadata: fields(draw, &[]) }
+        }
+        7 => Step::GrpcReset { call },
+        8 if version > Version::V0_1_0 => Step::ForeignCall { function: call, arguments: body(draw) },
+        9 => Step::Reconfigure { plugin: "a".to_owned(), configuration: Data::from("again") },
+        10 => Step::ReadMetrics,
+        _ => Step::Advance { milliseconds: [10, 1, 40, 30, 100, 10, 40, 2000][draw.below(8)] },
+    }
+}

@@ -1,0 +1,187 @@
+//! Messages and time: what comes in, how it moves through the chain, what comes out, and which ticks are due.
+
+use pw_abi::Version;
+use pw_cases::scenario::{Scenario, Step};
+use pw_cases::transcript::Part as Out;
+
+use super::Model;
+use super::fields::Map;
+use super::instance::{Instance, exports};
+use super::stream::{Direction, Flat, Piece, Stream, piece_of};
+
+/// Whether an instance lets a piece pass without its callback.
+fn skips<'a>(
+    instances: &'a [Instance],
+    scenario: &'a Scenario,
+    version: Version,
+) -> impl Fn(usize, &'static str) -> bool + 'a {
+    move |instance, name| {
+        let found = &instances[instance];
+        found.dead || !exports(&scenario.plugins[found.plugin], version, name)
+    }
+}
+
+impl Model {
+    /// What the world sends.
+    pub(super) fn enters(&mut self, step: &Step) {
+        let Some(number) = step.stream() else {
+            if matches!(step, Step::Shutdown) {
+                self.streams.values_mut().for_each(|stream| stream.wild = true);
+            }
+            return;
+        };
+        match step {
+            Step::RequestHeaders { .. } | Step::Connect { .. } => {
+                let http = matches!(step, Step::RequestHeaders { .. });
+                let mut stream = Stream::new(http, self.chain.clone());
+                let odd = |instance: &usize| {
+                    let found = &self.instances[*instance];
+                    found.dead || !self.scenario.plugins[found.plugin].limits.is_empty()
+                };
+                stream.wild = self.chain.iter().any(odd);
+                self.streams.insert(number, stream);
+            }
+            Step::ClientReset { .. } | Step::UpstreamReset { .. } => {
+                self.streams.entry(number).and_modify(|stream| stream.wild = true);
+                return;
+            }
+            _ => {}
+        }
+        let skips = skips(&self.instances, &self.scenario, self.version);
+        let Some(stream) = self.streams.get_mut(&number) else { return };
+        let Some((direction, piece)) = piece_of_step(step) else { return };
+        // The upstream has nothing to answer before something came to it.
+        let contacted = stream.request.out.headers.is_some();
+        if stream.over || direction == Direction::Response && !contacted {
+            return;
+        }
+        stream.enter(direction, piece, &skips);
+    }
+
+    /// A callback that is about a piece of a message.
+    pub(super) fn piece(&mut self, name: &'static str, args: &[u32]) {
+        let Some((direction, part)) = piece_of(name) else { return };
+        let Some((number, place)) = self.here() else { return };
+        let version = self.version;
+        let Some(stream) = self.streams.get_mut(&number) else { return };
+        let stage = stream.stage(direction, place);
+        let next = stage.incoming.front().map(Piece::part);
+        let taken = if next == Some(part) { stage.incoming.pop_front().map(|piece| stage.take(piece)) } else { None };
+        let plugin = self.frame.as_ref().map(|frame| self.instances[frame.instance].plugin);
+        let wild = stream.wild;
+        if let Some(frame) = &mut self.frame {
+            frame.piece = Some((number, place, direction));
+        }
+        let wrong = match taken {
+            _ if wild => None,
+            None => Some("nothing of that kind was on its way".to_owned()),
+            Some((size, _)) if args.len() > 1 && args[1] != size => {
+                Some(format!("it is told the size {} of {size}", args[1]))
+            }
+            Some((_, end)) if args.len() > 2 && version > Version::V0_1_0 && (args[2] != 0) != end => {
+                Some(format!("it is told {} of the end of the stream, which is {end}", args[2] != 0))
+            }
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            self.find(name, &format!("{name}: {wrong}"), plugin);
+        }
+    }
+
+    /// The callback about a piece has returned, to pause or to go on.
+    pub(super) fn decided(&mut self, number: u32, place: usize, direction: Direction, pauses: bool) {
+        let Some(stream) = self.streams.get_mut(&number) else { return };
+        let stage = stream.stage(direction, place);
+        if pauses && !std::mem::take(&mut stage.resume) {
+            stage.paused = true;
+        } else {
+            let skips = skips(&self.instances, &self.scenario, self.version);
+            stream.release(direction, place, &skips);
+        }
+    }
+
+    /// A paused message goes on.
+    pub(super) fn let_go(&mut self, number: u32, place: usize, direction: Direction) {
+        let skips = skips(&self.instances, &self.scenario, self.version);
+        let Some(stream) = self.streams.get_mut(&number) else { return };
+        if stream.stage(direction, place).paused {
+            stream.release(direction, place, &skips);
+        }
+    }
+
+    /// Something came out at an end of a chain.
+    pub(super) fn came_out(&mut self, number: u32, direction: Direction, part: &Out) {
+        let Some(stream) = self.streams.get_mut(&number) else { return };
+        let piece = match part {
+            Out::Opened => Piece::Headers(Map::default(), false),
+            Out::Headers { headers, end_of_stream } => Piece::Headers(Map::of(headers), *end_of_stream),
+            Out::Body { body, end_of_stream } => Piece::Body(body.0.clone(), *end_of_stream),
+            Out::Trailers { trailers } => Piece::Trailers(Map::of(trailers)),
+            Out::Reset => return,
+        };
+        stream.way(direction).seen.add(piece);
+    }
+
+    /// What was seen to come out is what is to have come out.
+    pub(super) fn wires(&mut self) {
+        let differs = |way: &super::stream::Way| way.out != way.seen;
+        let wrong = self.streams.iter().filter(|(_, stream)| !stream.wild).find_map(|(number, stream)| {
+            let request = differs(&stream.request).then_some(("the upstream", &stream.request));
+            let (name, way) = request.or(differs(&stream.response).then_some(("the client", &stream.response)))?;
+            Some((name, format!("{name} of stream {number} got {} in place of {}", text(&way.seen), text(&way.out))))
+        });
+        if let Some((about, message)) = wrong {
+            self.find(about, &message, None);
+        }
+    }
+
+    pub(super) fn ticks(&mut self, instance: usize) {
+        let until = self.time.1;
+        let found = &mut self.instances[instance];
+        let plugin = found.plugin;
+        match found.tick {
+            Some((period, due)) if due <= until => {
+                found.tick = Some((period, due + period));
+                self.time.0 = self.time.0.max(due);
+            }
+            _ => self.find("proxy_on_tick", "a tick comes that is not due", Some(plugin)),
+        }
+    }
+
+    /// Ticks that were due have come.
+    pub(super) fn overdue(&mut self) {
+        let until = self.time.1;
+        let late = self.instances.iter().find(|found| !found.dead && found.tick.is_some_and(|(_, due)| due <= until));
+        if let Some(plugin) = late.map(|found| found.plugin) {
+            self.find("proxy_on_tick", "a tick that was due has not come", Some(plugin));
+        }
+    }
+}
+
+fn piece_of_step(step: &Step) -> Option<(Direction, Piece)> {
+    use Direction::{Request, Response};
+    Some(match step {
+        Step::RequestHeaders { headers, end_of_stream, .. } => {
+            (Request, Piece::Headers(Map::of(headers), *end_of_stream))
+        }
+        Step::RequestBody { body, end_of_stream, .. } => (Request, Piece::Body(body.0.clone(), *end_of_stream)),
+        Step::RequestTrailers { trailers, .. } => (Request, Piece::Trailers(Map::of(trailers))),
+        Step::ResponseHeaders { headers, end_of_stream, .. } => {
+            (Response, Piece::Headers(Map::of(headers), *end_of_stream))
+        }
+        Step::ResponseBody { body, end_of_stream, .. } => (Response, Piece::Body(body.0.clone(), *end_of_stream)),
+        Step::ResponseTrailers { trailers, .. } => (Response, Piece::Trailers(Map::of(trailers))),
+        Step::Connect { .. } => (Request, Piece::Headers(Map::default(), false)),
+        Step::ClientData { data, end_of_stream, .. } => (Request, Piece::Body(data.0.clone(), *end_of_stream)),
+        Step::UpstreamData { data, end_of_stream, .. } => (Response, Piece::Body(data.0.clone(), *end_of_stream)),
+        _ => return None,
+    })
+}
+
+fn text(flat: &Flat) -> String {
+    let map = |map: &Option<Map>| {
+        map.as_ref().map_or("nothing".to_owned(), |map| pw_cases::transcript::pairs_text(&map.serialised()))
+    };
+    let body = pw_cases::data::Data::from(flat.body.as_slice());
+    format!("headers {} body {body} trailers {} end {}", map(&flat.headers), map(&flat.trailers), flat.end)
+}

@@ -1,0 +1,83 @@
+//! A plugin's VM as the model has it: how far its script is, its contexts, what it has asked for.
+
+use std::collections::BTreeMap;
+
+use pw_abi::Version;
+use pw_cases::scenario::{Guest, Plugin};
+use pw_cases::script::{self, PAGES, Script};
+
+/// A plugin's VM.
+pub(super) struct Instance {
+    /// The plugin's place in the scenario.
+    pub(super) plugin: usize,
+    /// How often each callback was called.
+    pub(super) called: Vec<usize>,
+    pub(super) contexts: BTreeMap<u32, Context>,
+    /// The plugin's own context, once it is known.
+    pub(super) root: Option<u32>,
+    /// It is not to be called any more.
+    pub(super) dead: bool,
+    /// It answered its start with false.
+    pub(super) refuses: bool,
+    pub(super) configuration: Vec<u8>,
+    /// Period and next due time, in nanoseconds.
+    pub(super) tick: Option<(u64, u64)>,
+    /// Bytes of memory, as seen last.
+    pub(super) memory: usize,
+}
+
+/// A context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Context {
+    /// The stream, and the place in its chain.
+    pub(super) stream: Option<(u32, usize)>,
+    pub(super) state: State,
+}
+
+/// How far a context is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Live,
+    /// `proxy_on_done` answered that it is still needed.
+    Pending,
+    /// It may go.
+    Done,
+    Logged,
+}
+
+impl Instance {
+    pub(super) fn new(plugin: usize, configuration: Vec<u8>) -> Instance {
+        Instance {
+            plugin,
+            called: vec![0; script::callbacks().count()],
+            contexts: BTreeMap::new(),
+            root: None,
+            dead: false,
+            refuses: false,
+            configuration,
+            tick: None,
+            memory: PAGES as usize * 0x1_0000,
+        }
+    }
+
+    /// Its VM is gone, and with it all that it has asked for.
+    pub(super) fn end(&mut self) {
+        self.dead = true;
+        self.contexts.clear();
+        self.tick = None;
+    }
+}
+
+/// The script of a plugin that is a probe.
+pub(super) fn script(plugin: &Plugin) -> Option<&Script> {
+    match &plugin.guest {
+        Guest::Probe(script) => Some(script),
+        Guest::Module(_) => None,
+    }
+}
+
+/// Whether a plugin has a callback.
+pub(super) fn exports(plugin: &Plugin, version: Version, name: &str) -> bool {
+    let lacks = script(plugin).is_some_and(|script| script.without.contains(&name));
+    !lacks && pw_abi::callback(version, name).is_some()
+}

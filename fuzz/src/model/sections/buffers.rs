@@ -1,0 +1,90 @@
+//! The section "Buffers".
+
+use pw_abi::{BufferType, Version};
+
+use super::calls::Subject;
+use crate::model::call::{Call, Judged};
+use crate::model::stream::{Direction, Part};
+use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
+
+pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+    let buffer = BufferType(call.word(0));
+    if !buffer.is_known(call.version) {
+        // The text of v0.1.0 does not name those that came later, and hosts know them all the same.
+        let later = call.version == Version::V0_1_0 && buffer <= BufferType::FOREIGN_FUNCTION_ARGUMENTS;
+        return if later { call.promised() } else { call.is(&[BAD_ARGUMENT]) };
+    }
+    if call.function.name == "proxy_set_buffer_bytes" {
+        return set(model, buffer, call);
+    }
+    let Some(bytes) = model.buffer(instance, buffer) else { return missing(model, buffer, call) };
+    call.is(&[OK])?;
+    if call.function.name == "proxy_get_buffer_status" {
+        return call.returns(1, bytes.len() as u64);
+    }
+    let start = bytes.len().min(call.word(1) as usize);
+    let end = bytes.len().min(start + call.word(2) as usize);
+    call.returns_bytes(3, &bytes[start..end])
+}
+
+/// A buffer that is not available here.
+fn missing(model: &Model, buffer: BufferType, call: &Call<'_>) -> Judged {
+    if model.here_is_wild() && buffer <= BufferType::UPSTREAM_DATA { call.promised() } else { call.is(&[NOT_FOUND]) }
+}
+
+fn set(model: &mut Model, buffer: BufferType, call: &Call<'_>) -> Judged {
+    if model.here_is_wild() && buffer <= BufferType::UPSTREAM_DATA {
+        return call.promised();
+    }
+    let Some(body) = model.body(buffer) else { return call.is(&[NOT_FOUND]) };
+    call.is(&[OK])?;
+    let start = body.len().min(call.word(1) as usize);
+    let end = body.len().min(start + call.word(2) as usize);
+    if call.ok() {
+        body.splice(start..end, call.bytes(3).iter().copied());
+    }
+    Ok(())
+}
+
+impl Model {
+    fn buffer(&mut self, instance: usize, buffer: BufferType) -> Option<Vec<u8>> {
+        let frame = self.frame.as_ref()?;
+        match (buffer, &frame.subject) {
+            (BufferType::HTTP_CALL_RESPONSE_BODY, Subject::HttpCall { body, .. }) => return Some(body.clone()),
+            (BufferType::GRPC_CALL_MESSAGE, Subject::Message(message)) => return Some(message.clone()),
+            (BufferType::FOREIGN_FUNCTION_ARGUMENTS, Subject::Arguments(arguments)) => return Some(arguments.clone()),
+            _ => {}
+        }
+        match (buffer, frame.name) {
+            (BufferType::VM_CONFIGURATION, "proxy_on_vm_start") => {
+                Some(self.scenario.plugins[self.instances[instance].plugin].vm_configuration.0.clone())
+            }
+            (BufferType::PLUGIN_CONFIGURATION, "proxy_on_configure") => {
+                Some(self.instances[instance].configuration.clone())
+            }
+            _ if self.here_is_wild() => None,
+            _ => self.body(buffer).cloned(),
+        }
+    }
+
+    /// The body or data that is held where the plugin is.
+    fn body(&mut self, buffer: BufferType) -> Option<&mut Vec<u8>> {
+        let (http, direction) = match buffer {
+            BufferType::HTTP_REQUEST_BODY => (true, Direction::Request),
+            BufferType::HTTP_RESPONSE_BODY => (true, Direction::Response),
+            BufferType::DOWNSTREAM_DATA => (false, Direction::Request),
+            BufferType::UPSTREAM_DATA => (false, Direction::Response),
+            _ => return None,
+        };
+        let (number, place) = self.here()?;
+        let stream = self.streams.get_mut(&number).filter(|stream| stream.http == http)?;
+        let stage = stream.stage(direction, place);
+        let there = matches!(stage.part, Some(Part::Body | Part::Trailers));
+        stage.body.as_mut().filter(|_| there).map(|(bytes, _)| bytes)
+    }
+
+    /// Whether the calls act on a stream that can no longer be followed.
+    pub(in crate::model) fn here_is_wild(&self) -> bool {
+        self.here().and_then(|(number, _)| self.streams.get(&number)).is_some_and(|stream| stream.wild)
+    }
+}

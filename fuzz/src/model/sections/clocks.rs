@@ -1,0 +1,22 @@
+//! The section "Clocks".
+
+use pw_abi::{ClockId, Errno};
+
+use crate::model::call::{Call, Judged};
+use crate::model::{Model, OK};
+
+pub(super) fn judge(model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
+    let (from, until) = model.time;
+    let (param, base) = match call.function.name {
+        "proxy_get_current_time_nanoseconds" => (0, pw_reference::START),
+        _ => match ClockId(call.word(0)) {
+            ClockId::REALTIME => (2, pw_reference::START),
+            // It begins anywhere.
+            ClockId::MONOTONIC => return call.is(&[Errno::SUCCESS.0]),
+            _ => return call.is(&[Errno::NOTSUP.0]),
+        },
+    };
+    call.is(&[OK])?;
+    let elapsed = call.returned(param).checked_sub(base);
+    if elapsed.is_some_and(|elapsed| (from..=until).contains(&elapsed)) { Ok(()) } else { call.returns(param, base + from) }
+}

@@ -1,0 +1,14 @@
+//! The section "Configuration": the function of v0.1.0.
+
+use crate::model::call::{Call, Judged};
+use crate::model::{Model, OK};
+
+pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+    call.is(&[OK])?;
+    let found = &model.instances[instance];
+    match model.frame.as_ref().map(|frame| frame.name) {
+        Some("proxy_on_vm_start") => call.returns_bytes(0, &model.scenario.plugins[found.plugin].vm_configuration.0),
+        Some("proxy_on_configure") => call.returns_bytes(0, &found.configuration),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,24 @@
+//! The section "Context lifecycle".
+
+use crate::model::call::{Call, Judged};
+use crate::model::instance::State;
+use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
+
+pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+    let Some(frame) = &mut model.frame else { return Ok(()) };
+    let contexts = &model.instances[instance].contexts;
+    if call.function.name == "proxy_set_effective_context" {
+        let known = contexts.contains_key(&call.word(0));
+        call.is(&[if known { OK } else { BAD_ARGUMENT }])?;
+        if call.ok() {
+            frame.effective = call.word(0);
+        }
+        return Ok(());
+    }
+    let pending = contexts.get(&frame.effective).is_some_and(|context| context.state == State::Pending);
+    call.is(&[if pending && !frame.finished.contains(&frame.effective) { OK } else { NOT_FOUND }])?;
+    if call.ok() {
+        frame.finished.push(frame.effective);
+    }
+    Ok(())
+}
