@@ -58,9 +58,8 @@ impl Reached {
     /// The promises of v0.2.1, as clauses, each with whether it was reached. What ends the guest is reached by no return.
     pub fn promises(&self) -> Vec<(String, bool)> {
         let rows = script::functions().enumerate().filter(|(_, row)| row.versions.contains(Version::V0_2_1));
-        let promises = rows.flat_map(|(number, row)| {
-            row.promises(Version::V0_2_1).map(move |promise| (number, row.name, promise))
-        });
+        let promises = rows
+            .flat_map(|(number, row)| row.promises(Version::V0_2_1).map(move |promise| (number, row.name, promise)));
         promises
             .map(|(number, name, promise)| {
                 (format!("{name}/{}", promise.name), self.latest[number * STATUSES + promise.value as usize])

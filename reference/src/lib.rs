@@ -57,7 +57,7 @@ impl Reference {
         let trace = Trace::default();
         world.proxy().observe(Box::new(trace.clone()));
         if self.start(&mut world, scenario)? {
-            world.run(scenario);
+            world.run(&scenario.steps);
         }
         let last = scenario.plugins.last().map_or("", |plugin| &plugin.name);
         let recorded = trace.take(|id| world.name(id, last));

@@ -4,7 +4,9 @@
 
 mod start;
 
-use std::collections::{BTreeMap, VecDeque};
+pub use start::is_streamed;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use pw_cases::data::{Data, Fields};
@@ -50,8 +52,10 @@ pub struct Instance {
     metrics: Vec<u8>,
     /// The connection whose pings the main thread answers, if it is to be asked.
     main: Option<u64>,
-    /// The threads that have not answered the latest ping.
-    awaited: u32,
+    /// The connections on which the latest ping was not answered.
+    awaited: BTreeSet<u64>,
+    /// Whether connections belong to the worker thread, of those that were asked about.
+    workers: BTreeMap<u64, bool>,
     /// What was seen while Envoy started.
     early: Vec<Seen>,
     _reserved: Vec<Reserved>,
@@ -137,10 +141,15 @@ impl Instance {
     }
 
     /// Whether a connection belongs to Envoy's worker thread. When in doubt, it does.
-    pub fn is_worker(&self, link: u64) -> bool {
+    pub fn is_worker(&mut self, link: u64) -> bool {
+        if let Some(known) = self.workers.get(&link) {
+            return *known;
+        }
         let ends = |link: u64| self.links.get(&link).map(|link| link.ends);
         let (Some(barrier), Some(ends)) = (self.barrier.and_then(ends), ends(link)) else { return true };
-        threads::same_thread(self.process.id, barrier, ends).unwrap_or(true)
+        let is_worker = threads::same_thread(self.process.id, barrier, ends).unwrap_or(true);
+        self.workers.insert(link, is_worker);
+        is_worker
     }
 
     /// The last lines of the log, each on a line of its own.
@@ -156,14 +165,32 @@ impl Instance {
 
     /// Asks the worker, and perhaps the main thread, for a sign of life; [`Seen::Pong`] of the returned number is the answer.
     pub async fn ping(&mut self) -> Result<u64, Gone> {
+        self.ping_on(self.barrier.into_iter().chain(self.main).collect()).await
+    }
+
+    /// Asks on every connection of streams and calls, and the worker on one of its own. The answer comes after all that
+    /// Envoy had written on any of them.
+    pub async fn ping_all(&mut self) -> Result<u64, Gone> {
+        let asked = |link: &Link| matches!(link.peer, Peer::Listener | Peer::Upstream(Some(_)) | Peer::Callee(_));
+        let links = self.links.iter().filter(|(_, link)| asked(link)).map(|(number, _)| *number);
+        self.ping_on(links.chain(self.barrier).collect()).await
+    }
+
+    async fn ping_on(&mut self, links: BTreeSet<u64>) -> Result<u64, Gone> {
         self.pings += 1;
         let number = self.pings;
-        self.awaited = 0;
-        for link in self.barrier.into_iter().chain(self.main) {
-            self.awaited += 1;
+        self.awaited.clone_from(&links);
+        for link in links {
             self.write(link, |http2| http2.ping(number)).await?;
         }
         Ok(number)
+    }
+
+    /// A ping was answered on a connection, or will not be.
+    fn answered(&mut self, link: u64) {
+        if self.awaited.remove(&link) && self.awaited.is_empty() {
+            self.ahead.push_back(Seen::Pong(self.pings));
+        }
     }
 
     /// Asks for the metrics of plugins; [`Seen::Metrics`] is the answer.
@@ -240,6 +267,17 @@ impl Instance {
         self.links.retain(|_, link| !which(link.peer));
     }
 
+    /// Whether a connection is open.
+    pub fn has(&self, link: u64) -> bool {
+        self.links.contains_key(&link)
+    }
+
+    /// Closes one connection.
+    pub fn hang_up(&mut self, link: u64) {
+        self.links.remove(&link);
+        self.workers.remove(&link);
+    }
+
     /// Whether Envoy still runs, after a time in which nobody watched it.
     pub async fn is_alive(&mut self) -> bool {
         self.skip(Duration::ZERO).await.is_ok()
@@ -257,7 +295,11 @@ impl Instance {
             let end = if self.exited.is_some() { Instant::now() + LAST_WORDS } else { deadline };
             // Only the wait is cut short, never what is done with the thing that came.
             match (timeout_at(end, self.inbox.recv()).await, &self.exited) {
-                (Ok(Some(incoming)), _) => self.take(incoming).await?,
+                (Ok(Some(incoming)), _) => {
+                    // What led to it was logged before.
+                    self.take_lines();
+                    self.take(incoming).await?;
+                }
                 (_, Some(how)) => return Err(Gone::Died(how.clone())),
                 (_, None) => return Ok(None),
             }
@@ -266,7 +308,7 @@ impl Instance {
 
     async fn take(&mut self, incoming: Incoming) -> Result<(), Gone> {
         match incoming {
-            Incoming::Line(line) => self.take_line(&line),
+            Incoming::Logged => {}
             Incoming::Exited(how) => self.exited = Some(how),
             Incoming::LogEnded => self.log_ended = true,
             Incoming::Accepted { server, stream } => {
@@ -288,13 +330,21 @@ impl Instance {
                 self.ahead.push_back(Seen::Ended { link: connection });
             }
             Incoming::Ended { connection } | Incoming::Closed { connection } => {
+                self.workers.remove(&connection);
                 if let Some(link) = self.links.remove(&connection) {
                     self.ahead.push_back(Seen::Closed { link: connection, peer: link.peer });
                 }
+                self.answered(connection);
             }
             Incoming::Bytes { connection, bytes } => self.take_bytes(connection, bytes).await?,
         }
         Ok(())
+    }
+
+    fn take_lines(&mut self) {
+        for line in self.process.lines() {
+            self.take_line(&line);
+        }
     }
 
     fn take_line(&mut self, text: &[u8]) {
@@ -344,13 +394,8 @@ impl Instance {
                     self.answer(answer).await?;
                     self.ahead.push_back(Seen::Polled);
                 }
-                (Peer::Barrier | Peer::Admin, Frame::Pong(number)) if number == self.pings => {
-                    self.awaited -= 1;
-                    if self.awaited == 0 {
-                        self.ahead.push_back(Seen::Pong(number));
-                    }
-                }
-                (Peer::Barrier | Peer::Admin, _) => {}
+                (_, Frame::Pong(number)) if number == self.pings => self.answered(link),
+                (Peer::Barrier | Peer::Admin, _) | (_, Frame::Pong(_)) => {}
                 (_, frame) => self.ahead.push_back(Seen::Frame { link, peer, frame }),
             }
         }

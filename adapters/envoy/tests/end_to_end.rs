@@ -38,7 +38,7 @@ impl Adapter {
     }
 
     fn run(&mut self, plugins: Vec<Plugin>, steps: Vec<Step>, hazard: bool) -> Vec<Event> {
-        let run = Run { id: "test".into(), abi: "0.2.1".into(), plugins, steps, hazard };
+        let run = Run { id: "test".into(), abi: "0.2.1".into(), plugins, steps, hazard, keep: false };
         match self.ask(&serde_json::to_string(&Request::Run(run)).expect("it is plain data")) {
             Response::Ran { events } => events,
             other => panic!("{other:?}"),
@@ -244,8 +244,14 @@ fn tcp(adapter: &mut Adapter) {
         request(2, true),
     ];
     let tcp = || plugin("p", &logs("proxy_on_downstream_data", "data", 0));
-    let mixed =
-        Run { id: "mixed".into(), abi: "0.2.1".into(), plugins: vec![tcp()], steps: steps.clone(), hazard: false };
+    let mixed = Run {
+        id: "mixed".into(),
+        abi: "0.2.1".into(),
+        plugins: vec![tcp()],
+        steps: steps.clone(),
+        hazard: false,
+        keep: false,
+    };
     let mixed = serde_json::to_string(&Request::Run(mixed)).expect("it is plain data");
     assert!(matches!(adapter.ask(&mixed), Response::Skipped { .. }));
     let streams = [
@@ -330,6 +336,7 @@ fn background(adapter: &mut Adapter, call: &str) {
         plugins: vec![background()],
         steps: vec![Step::Shutdown],
         hazard: false,
+        keep: false,
     };
     let endless = serde_json::to_string(&Request::Run(endless)).expect("it is plain data");
     assert!(matches!(adapter.ask(&endless), Response::Skipped { .. }));
@@ -380,7 +387,7 @@ fn rollout(adapter: &mut Adapter) {
     check(&adapter.run(vec![configured()], steps, false), &expected);
     for (background, steps) in [(true, vec![reconfigure("b")]), (false, vec![reconfigure("b"), Step::Shutdown])] {
         let plugins = vec![Plugin { background, ..configured() }];
-        let run = Run { id: "rollout".into(), abi: "0.2.1".into(), plugins, steps, hazard: false };
+        let run = Run { id: "rollout".into(), abi: "0.2.1".into(), plugins, steps, hazard: false, keep: false };
         let run = serde_json::to_string(&Request::Run(run)).expect("it is plain data");
         assert!(matches!(adapter.ask(&run), Response::Skipped { .. }));
     }

@@ -10,8 +10,7 @@ use super::values;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 /// What a probe may lack; each is another module to compile, so there are few.
-const WITHOUT: [&str; 4] =
-    ["proxy_on_done", "proxy_on_log", "proxy_on_request_headers", "proxy_on_context_create"];
+const WITHOUT: [&str; 4] = ["proxy_on_done", "proxy_on_log", "proxy_on_request_headers", "proxy_on_context_create"];
 
 /// One plugin mostly, or a chain.
 pub(super) fn plugins(draw: &mut Draw<'_>, version: Version) -> Vec<Plugin> {

@@ -79,9 +79,7 @@ fn piece(draw: &mut Draw<'_>, streams: &mut [Stream]) -> Option<Step> {
     *sent = if end_of_stream { Sent::All } else { Sent::Headers };
     Some(match (found.http, request, before) {
         (_, _, Sent::All) => return None,
-        (true, false, Sent::Nothing) => {
-            Step::ResponseHeaders { stream, headers: fields(draw, &STATUS), end_of_stream }
-        }
+        (true, false, Sent::Nothing) => Step::ResponseHeaders { stream, headers: fields(draw, &STATUS), end_of_stream },
         (true, true, _) if end_of_stream && draw.chance(40) => {
             Step::RequestTrailers { stream, trailers: fields(draw, &[]) }
         }
@@ -99,7 +97,9 @@ fn piece(draw: &mut Draw<'_>, streams: &mut [Stream]) -> Option<Step> {
 fn event(draw: &mut Draw<'_>, version: Version) -> Step {
     let call = draw.below(3) as u32;
     match draw.below(16) {
-        0..3 => Step::CallResponse { call, headers: fields(draw, &STATUS), body: body(draw), trailers: fields(draw, &[]) },
+        0..3 => {
+            Step::CallResponse { call, headers: fields(draw, &STATUS), body: body(draw), trailers: fields(draw, &[]) }
+        }
         3 => Step::CallReset { call },
         4 => Step::GrpcInitialMetadata { call, metadata: fields(draw, &[]) },
         5 => Step::GrpcMessage { call, message: body(draw) },

@@ -235,7 +235,8 @@ impl<'a> Call<'a> {
         for (place, param) in self.function.params.iter().enumerate() {
             for lane in at..at + param.lanes.len() {
                 if let Lane::Slot(size @ ..=8) = self.script[lane]
-                    && range(self.memory, self.lanes[lane], size.into()).is_none_or(|bytes| bytes.iter().any(|b| *b != 0xFF))
+                    && range(self.memory, self.lanes[lane], size.into())
+                        .is_none_or(|bytes| bytes.iter().any(|b| *b != 0xFF))
                 {
                     return self.wrong_value(place, Returned::Untouched, "written".to_owned());
                 }

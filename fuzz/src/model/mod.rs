@@ -133,7 +133,14 @@ impl Model {
     }
 
     /// A plugin calls the host, and the call is about to return. Calls that the script does not have are the probe's own.
-    pub fn call(&mut self, instance: usize, function: &'static Function, lanes: &[u64], status: Option<u32>, memory: &[u8]) {
+    pub fn call(
+        &mut self,
+        instance: usize,
+        function: &'static Function,
+        lanes: &[u64],
+        status: Option<u32>,
+        memory: &[u8],
+    ) {
         if self.frame.as_ref().is_none_or(|frame| frame.instance != instance) {
             return;
         }
@@ -246,7 +253,9 @@ impl Model {
         };
         if let Some(name) = wrong.filter(|_| !self.blind) {
             let promises = due.and_then(|action| match &action.act {
-                Act::Call { function, .. } => Some(function.promises(self.version).map(|promise| promise.value).collect()),
+                Act::Call { function, .. } => {
+                    Some(function.promises(self.version).map(|promise| promise.value).collect())
+                }
                 Act::Trap => None,
             });
             let wrong = Wrong { statuses: promises.unwrap_or_default(), returned: None, actual: "a trap".to_owned() };
@@ -267,7 +276,10 @@ impl Model {
         self.instances[instance].end();
         self.queues.leave(instance);
         self.calls.leave(instance);
-        self.streams.values_mut().filter(|stream| stream.chain.contains(&instance)).for_each(|stream| stream.wild = true);
+        self.streams
+            .values_mut()
+            .filter(|stream| stream.chain.contains(&instance))
+            .for_each(|stream| stream.wild = true);
     }
 
     /// Whether an instance that has ended may come back.
@@ -302,7 +314,8 @@ impl Model {
         let same = expected.is_some_and(|(by, at, line)| Some(*by) == place && Some(*at) == level && line == message);
         self.logged += 1;
         if !same {
-            let expected = expected.map_or("none".to_owned(), |(_, _, line)| String::from_utf8_lossy(line).into_owned());
+            let expected =
+                expected.map_or("none".to_owned(), |(_, _, line)| String::from_utf8_lossy(line).into_owned());
             let seen = String::from_utf8_lossy(message);
             self.find("log", &format!("the line {expected:?} was due, but {seen:?} came"), place);
         }

@@ -20,7 +20,11 @@ pub(super) fn is_upstream(name: &[u8]) -> bool {
 /// What a callback is about that is not about a stream.
 pub(in crate::model) enum Subject {
     None,
-    HttpCall { headers: Map, body: Vec<u8>, trailers: Map },
+    HttpCall {
+        headers: Map,
+        body: Vec<u8>,
+        trailers: Map,
+    },
     InitialMetadata(Map),
     TrailingMetadata(Map),
     Message(Vec<u8>),
@@ -90,14 +94,16 @@ impl Calls {
                 let (headers, trailers, body) = (Map::of(headers), Map::of(trailers), body.0.clone());
                 let args = [headers.0.len(), body.len(), trailers.0.len()];
                 let args = [id].into_iter().chain(args.map(|size| size as u32)).collect();
-                let (callback, subject) = ("proxy_on_http_call_response", Subject::HttpCall { headers, body, trailers });
+                let (callback, subject) =
+                    ("proxy_on_http_call_response", Subject::HttpCall { headers, body, trailers });
                 self.due.push(Due { instance, callback, args, subject });
             }
             Step::CallReset { .. } => self.fails(instance, id),
             Step::GrpcInitialMetadata { metadata, .. } => {
                 let metadata = Map::of(metadata);
                 let args = vec![id, metadata.0.len() as u32];
-                let (callback, subject) = ("proxy_on_grpc_receive_initial_metadata", Subject::InitialMetadata(metadata));
+                let (callback, subject) =
+                    ("proxy_on_grpc_receive_initial_metadata", Subject::InitialMetadata(metadata));
                 self.due.push(Due { instance, callback, args, subject });
             }
             Step::GrpcMessage { message, .. } => {
@@ -107,7 +113,8 @@ impl Calls {
             Step::GrpcClose { status, message, metadata, .. } => {
                 let metadata = Map::of(metadata);
                 let args = vec![id, metadata.0.len() as u32];
-                let (callback, subject) = ("proxy_on_grpc_receive_trailing_metadata", Subject::TrailingMetadata(metadata));
+                let (callback, subject) =
+                    ("proxy_on_grpc_receive_trailing_metadata", Subject::TrailingMetadata(metadata));
                 self.due.push(Due { instance, callback, args, subject });
                 self.closes(instance, id, *status, Some(message.clone()));
             }
@@ -175,8 +182,13 @@ impl Model {
             }
             return;
         }
-        let about = ["proxy_on_http_call_response", "proxy_on_grpc_receive_initial_metadata", "proxy_on_grpc_receive",
-            "proxy_on_grpc_receive_trailing_metadata", "proxy_on_grpc_close"];
+        let about = [
+            "proxy_on_http_call_response",
+            "proxy_on_grpc_receive_initial_metadata",
+            "proxy_on_grpc_receive",
+            "proxy_on_grpc_receive_trailing_metadata",
+            "proxy_on_grpc_close",
+        ];
         if !about.contains(&name) {
             return;
         }
@@ -200,7 +212,8 @@ impl Model {
         let until = self.time.1;
         let late = self.calls.flying.iter().find(|call| call.instance == instance && call.id == id);
         let late = late.and_then(|call| call.deadline).filter(|deadline| *deadline <= until);
-        let Some(deadline) = late.filter(|_| matches!(self.step.map(|step| &self.scenario.steps[step]), Some(Step::Advance { .. })))
+        let Some(deadline) =
+            late.filter(|_| matches!(self.step.map(|step| &self.scenario.steps[step]), Some(Step::Advance { .. })))
         else {
             return;
         };
@@ -215,9 +228,16 @@ impl Model {
     /// What was due for calls has come.
     pub(in crate::model) fn calls_overdue(&mut self) {
         let until = self.time.1;
-        let late = self.calls.due.iter().find(|due| !self.instances[due.instance].dead).map(|due| (due.instance, due.callback));
+        let late = self
+            .calls
+            .due
+            .iter()
+            .find(|due| !self.instances[due.instance].dead)
+            .map(|due| (due.instance, due.callback));
         let slow = self.calls.flying.iter().find(|call| call.deadline.is_some_and(|deadline| deadline <= until));
-        let slow = slow.filter(|call| !self.instances[call.instance].dead).map(|call| (call.instance, "the timeout of a call"));
+        let slow = slow
+            .filter(|call| !self.instances[call.instance].dead)
+            .map(|call| (call.instance, "the timeout of a call"));
         if let Some((instance, what)) = late.or(slow) {
             let plugin = Some(self.instances[instance].plugin);
             self.find(what, &format!("{what} was due and has not come"), plugin);

@@ -18,5 +18,9 @@ pub(super) fn judge(model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     };
     call.is(&[OK])?;
     let elapsed = call.returned(param).checked_sub(base);
-    if elapsed.is_some_and(|elapsed| (from..=until).contains(&elapsed)) { Ok(()) } else { call.returns(param, base + from) }
+    if elapsed.is_some_and(|elapsed| (from..=until).contains(&elapsed)) {
+        Ok(())
+    } else {
+        call.returns(param, base + from)
+    }
 }

@@ -30,7 +30,8 @@ fn go_on(model: &mut Model, call: &Call<'_>) -> Judged {
         StreamType::UPSTREAM => (false, Direction::Response),
         _ => return call.is(&[BAD_ARGUMENT]),
     };
-    let other = model.here().and_then(|(number, _)| model.streams.get(&number)).is_some_and(|stream| stream.http != http);
+    let other =
+        model.here().and_then(|(number, _)| model.streams.get(&number)).is_some_and(|stream| stream.http != http);
     if other {
         return call.chosen(&[Status::UNIMPLEMENTED.0]);
     }
