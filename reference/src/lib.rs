@@ -81,23 +81,18 @@ impl Reference {
                     }
                 },
             };
-            let config = config(plugin)?;
-            if plugin.standby {
-                world.stand_by(module, config);
-            } else {
-                started = started && world.start(module, config, plugin.background);
-            }
+            started = started && place(world, plugin, module)?;
         }
         Ok(started)
     }
 
-    /// Starts a plugin in a world; whether the host took it.
+    /// Starts a plugin in a world, in a VM of its own; whether the host took it.
     pub fn launch(&self, world: &mut World, plugin: &Plugin) -> Result<bool, String> {
         let module = match &plugin.guest {
             Guest::Probe(script) => self.script(script)?,
             Guest::Module(wasm) => Module::new(&self.engine, wasm),
         };
-        Ok(world.start(module, config(plugin)?, plugin.background))
+        place(world, plugin, module)
     }
 
     /// The probe with a script.
@@ -122,6 +117,16 @@ impl Reference {
         };
         (**compiled).clone().map_err(|error| format!("the probe does not compile: {error}"))
     }
+}
+
+/// Starts a plugin, or keeps it for the step that does.
+fn place(world: &mut World, plugin: &Plugin, module: Result<Module, ModuleError>) -> Result<bool, String> {
+    let config = config(plugin)?;
+    if plugin.standby {
+        world.stand_by(module, config);
+        return Ok(true);
+    }
+    Ok(world.start(module, config, plugin.background))
 }
 
 fn config(plugin: &Plugin) -> Result<PluginConfig, String> {

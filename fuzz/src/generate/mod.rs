@@ -23,6 +23,9 @@ pub(crate) const OLDER_ALLOCATOR: &str = "malloc";
 const CALLS: usize = 40;
 /// Calls that end the stream or the plugin, and so are made less often.
 const ENDING: [&str; 4] = ["proc_exit", "proxy_close_stream", "proxy_send_local_response", "proxy_done"];
+/// Callbacks in a plugin's own context, from which it acts on its streams.
+const ELSEWHERE: [&str; 4] =
+    ["proxy_on_tick", "proxy_on_queue_ready", "proxy_on_http_call_response", "proxy_on_foreign_function"];
 /// Callbacks that are not caused by one kind of step, and come only so often.
 const OTHERS: [&str; 9] = [
     "proxy_on_queue_ready",
@@ -121,7 +124,7 @@ impl Scripting<'_> {
             let count = if main { 1 + self.draw.below(7) } else { self.draw.below(4) };
             for _ in 0..count.min(self.left) {
                 if self.draw.more() {
-                    entry.actions.push(Action { id: 0, act: self.act(name) });
+                    self.act(name, &mut entry);
                 }
             }
             self.left -= entry.actions.len().min(self.left);
@@ -129,15 +132,23 @@ impl Scripting<'_> {
         }
     }
 
-    fn act(&mut self, callback: &str) -> Act {
+    /// A call; where it would have nothing to act on mostly one of another context comes before it.
+    fn act(&mut self, callback: &str, entry: &mut Entry) {
+        let mut add = |act| entry.actions.push(Action { id: 0, act });
         if self.draw.below(300) == 299 {
-            return Act::Trap;
+            return add(Act::Trap);
         }
         let mut function = *self.draw.pick(&self.functions);
         if ENDING.contains(&function.name) && self.draw.below(4) > 0 {
             function = *self.draw.pick(&self.functions);
         }
-        self.caller.call(&mut self.draw, function, callback)
+        let effective = pw_abi::host_function(self.version, "proxy_set_effective_context");
+        if let Some(effective) = effective.filter(|_| ELSEWHERE.contains(&callback) && self.draw.chance(15)) {
+            add(self.caller.call(&mut self.draw, effective, callback));
+            let done = pw_abi::host_function(self.version, "proxy_done").filter(|_| self.draw.chance(25));
+            function = done.unwrap_or(function);
+        }
+        add(self.caller.call(&mut self.draw, function, callback));
     }
 
     /// What a callback answers, if it is not what it usually does.

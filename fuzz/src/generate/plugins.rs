@@ -39,7 +39,8 @@ fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
     Plugin {
         name: name.to_owned(),
         vm_id: (*draw.pick(&["", "vm", "vm", "vm2"])).to_owned(),
-        vm_configuration: Data::from(*draw.pick(&["", "of the vm"])),
+        // Plugins that are made of the same would share a VM.
+        vm_configuration: Data::from(name),
         configuration: Data::from(*draw.pick(&["configured", "", "{}"])),
         background: draw.chance(5),
         standby: false,

@@ -7,7 +7,7 @@ use pw_cases::transcript::Part as Out;
 use super::Model;
 use super::fields::Map;
 use super::instance::{Instance, exports};
-use super::stream::{Direction, Flat, Piece, Stream, piece_of};
+use super::stream::{Direction, Flat, Part, Piece, Stream, piece_of};
 
 /// Whether an instance lets a piece pass without its callback.
 fn skips<'a>(
@@ -63,9 +63,10 @@ impl Model {
         let Some((direction, part)) = piece_of(name) else { return };
         let Some((number, place)) = self.here() else { return };
         let version = self.version;
+        while self.next_piece(number, place, direction) != Some(part) && self.one_goes_on() {}
+        let next = self.next_piece(number, place, direction);
         let Some(stream) = self.streams.get_mut(&number) else { return };
         let stage = stream.stage(direction, place);
-        let next = stage.incoming.front().map(Piece::part);
         let taken = if next == Some(part) { stage.incoming.pop_front().map(|piece| stage.take(piece)) } else { None };
         let plugin = self.frame.as_ref().map(|frame| self.instances[frame.instance].plugin);
         let wild = stream.wild;
@@ -100,13 +101,28 @@ impl Model {
         }
     }
 
-    /// A paused message goes on.
-    pub(super) fn let_go(&mut self, number: u32, place: usize, direction: Direction) {
+    /// What a plugin is to be called for next; nothing while it is paused from headers or trailers.
+    fn next_piece(&mut self, number: u32, place: usize, direction: Direction) -> Option<Part> {
+        let stage = self.streams.get_mut(&number)?.stage(direction, place);
+        let waits = stage.paused && stage.part != Some(Part::Body);
+        stage.incoming.front().filter(|_| !waits).map(Piece::part)
+    }
+
+    /// All messages go on that were paused and are to.
+    pub(super) fn all_go_on(&mut self) {
+        while self.one_goes_on() {}
+    }
+
+    /// The first paused message that is to go on does; false if there is none.
+    pub(super) fn one_goes_on(&mut self) -> bool {
+        let Some((number, place, direction)) = self.going_on.pop_front() else { return false };
         let skips = skips(&self.instances, &self.scenario, self.version);
-        let Some(stream) = self.streams.get_mut(&number) else { return };
-        if stream.stage(direction, place).paused {
+        if let Some(stream) = self.streams.get_mut(&number)
+            && stream.stage(direction, place).paused
+        {
             stream.release(direction, place, &skips);
         }
+        true
     }
 
     /// Something came out at an end of a chain.
@@ -140,6 +156,7 @@ impl Model {
         let found = &mut self.instances[instance];
         let plugin = found.plugin;
         match found.tick {
+            Some(_) if found.vague => {}
             Some((period, due)) if due <= until => {
                 found.tick = Some((period, due + period));
                 self.time.0 = self.time.0.max(due);
@@ -151,7 +168,8 @@ impl Model {
     /// Ticks that were due have come.
     pub(super) fn overdue(&mut self) {
         let until = self.time.1;
-        let late = self.instances.iter().find(|found| !found.dead && found.tick.is_some_and(|(_, due)| due <= until));
+        let is_late = |found: &&Instance| !found.dead && !found.vague && found.tick.is_some_and(|(_, due)| due <= until);
+        let late = self.instances.iter().find(is_late);
         if let Some(plugin) = late.map(|found| found.plugin) {
             self.find("proxy_on_tick", "a tick that was due has not come", Some(plugin));
         }

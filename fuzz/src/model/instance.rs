@@ -1,4 +1,4 @@
-//! A plugin's VM as the model has it: how far its script is, its contexts, what it has asked for.
+//! A plugin at work as the model has it: its VM, and how far the script is there; its contexts, what it has asked for.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,19 @@ use pw_abi::Version;
 use pw_cases::scenario::{Guest, Plugin};
 use pw_cases::script::{self, PAGES, Script};
 
-/// A plugin's VM.
+/// A VM. A plugin that gets another configuration stays in its VM if that has an id.
+pub(super) struct Vm {
+    /// How often each callback was called.
+    pub(super) called: Vec<usize>,
+    /// Bytes of memory, as seen last.
+    pub(super) memory: usize,
+}
+
+/// A plugin at work.
 pub(super) struct Instance {
     /// The plugin's place in the scenario.
     pub(super) plugin: usize,
-    /// How often each callback was called.
-    pub(super) called: Vec<usize>,
+    pub(super) vm: usize,
     pub(super) contexts: BTreeMap<u32, Context>,
     /// The plugin's own context, once it is known.
     pub(super) root: Option<u32>,
@@ -22,8 +29,8 @@ pub(super) struct Instance {
     pub(super) configuration: Vec<u8>,
     /// Period and next due time, in nanoseconds.
     pub(super) tick: Option<(u64, u64)>,
-    /// Bytes of memory, as seen last.
-    pub(super) memory: usize,
+    /// It was started again some time within a step, so that it is not known when its ticks are due.
+    pub(super) vague: bool,
 }
 
 /// A context.
@@ -45,18 +52,24 @@ pub(super) enum State {
     Logged,
 }
 
+impl Default for Vm {
+    fn default() -> Vm {
+        Vm { called: vec![0; script::callbacks().count()], memory: PAGES as usize * 0x1_0000 }
+    }
+}
+
 impl Instance {
-    pub(super) fn new(plugin: usize, configuration: Vec<u8>) -> Instance {
+    pub(super) fn new(plugin: usize, vm: usize, configuration: Vec<u8>) -> Instance {
         Instance {
             plugin,
-            called: vec![0; script::callbacks().count()],
+            vm,
             contexts: BTreeMap::new(),
             root: None,
             dead: false,
             refuses: false,
             configuration,
             tick: None,
-            memory: PAGES as usize * 0x1_0000,
+            vague: false,
         }
     }
 

@@ -4,20 +4,39 @@ use pw_abi::Action;
 use pw_cases::scenario::Step;
 use pw_cases::script;
 
+use super::instance::{Context, Instance, State, Vm, exports};
 use super::calls::Subject;
-use super::instance::{Context, Instance, State, exports};
+use super::stream::piece_of;
 use super::{Frame, Model};
+
+/// Callbacks that may come while a message is on its way through the chain.
+const AMIDST: [&str; 5] = [
+    "proxy_on_done",
+    "proxy_on_log",
+    "proxy_on_delete",
+    "proxy_on_upstream_connection_close",
+    "proxy_on_downstream_connection_close",
+];
 
 impl Model {
     /// A plugin is being started, for the first time, again, or with another configuration; its number from now on.
     pub fn starts(&mut self, plugin: usize, again: Option<usize>) -> usize {
+        if let Some(frame) = self.frame.take() {
+            self.trapped(frame);
+        }
         let own = &self.scenario.plugins[plugin];
         let configuration = match self.step.map(|step| &self.scenario.steps[step]) {
             Some(Step::Reconfigure { configuration, .. }) if again.is_none() => configuration.0.clone(),
             _ => again.map_or_else(|| own.configuration.0.clone(), |old| self.instances[old].configuration.clone()),
         };
         let background = own.background;
-        self.instances.push(Instance::new(plugin, configuration));
+        let shares = |found: &&Instance| found.plugin == plugin && !found.dead && !own.vm_id.is_empty();
+        let vm = self.instances.iter().find(shares).map_or(self.vms.len(), |found| found.vm);
+        if vm == self.vms.len() {
+            self.vms.push(Vm::default());
+        }
+        let vague = again.is_some();
+        self.instances.push(Instance { vague, ..Instance::new(plugin, vm, configuration) });
         let new = self.instances.len() - 1;
         match again {
             Some(old) => self.chain.iter_mut().filter(|place| **place == old).for_each(|place| *place = new),
@@ -29,9 +48,9 @@ impl Model {
 
     /// The instance of a plugin that is at work: the latest that did not refuse to start.
     pub fn current(&self, plugin: usize) -> Option<usize> {
-        (0..self.instances.len())
-            .rev()
-            .find(|number| self.instances[*number].plugin == plugin && !self.instances[*number].refuses)
+        (0..self.instances.len()).rev().find(|number| {
+            self.instances[*number].plugin == plugin && !self.instances[*number].refuses
+        })
     }
 
     /// The instance took the place of another of its plugin for streams to come.
@@ -57,16 +76,17 @@ impl Model {
         }
         if self.instances[instance].dead {
             let plugin = self.instances[instance].plugin;
-            let about = if self.comes_back(instance) {
-                "a plugin that is not started again yet"
-            } else {
-                "a plugin that ended"
-            };
+            let about = if self.comes_back(instance) { "a plugin that is not started again yet" } else { "a plugin that ended" };
             self.find(name, &format!("{name} is called in {about}"), Some(plugin));
             return;
         }
+        if AMIDST.contains(&name) {
+            self.ends(instance, args.first().copied().unwrap_or(0));
+        } else if piece_of(name).is_none() {
+            self.all_go_on();
+        }
         let Some(callback) = script::callback_number(name) else { return };
-        let called = &mut self.instances[instance].called[callback];
+        let called = &mut self.vms[self.instances[instance].vm].called[callback];
         let entry = Some(*called);
         *called += 1;
         let context = args.first().copied().unwrap_or(0);
@@ -80,7 +100,6 @@ impl Model {
             next: 0,
             piece: None,
             subject: Subject::None,
-            go_on: Vec::new(),
             finished: Vec::new(),
             calls: 0,
         };
@@ -95,6 +114,14 @@ impl Model {
             _ => self.about_call(instance, name, args),
         }
         self.piece(name, args);
+    }
+
+    /// A context ends, and so its stream is over, or becomes so by what is to go on.
+    fn ends(&mut self, instance: usize, context: u32) {
+        let found = self.instances[instance].contexts.get(&context);
+        let Some((number, _)) = found.and_then(|context| context.stream) else { return };
+        let goes = |model: &Model| model.streams.get(&number).is_some_and(|stream| !stream.over && !stream.wild);
+        while goes(self) && self.one_goes_on() {}
     }
 
     /// Follows the contexts.
@@ -163,6 +190,11 @@ impl Model {
             });
             stream = number.zip(place);
             let exports = exports(&self.scenario.plugins[plugin], self.version, "proxy_on_context_create");
+            if !exports && stream.is_none() {
+                // It is heard of later than it began, and may be any stream's.
+                self.blind = true;
+                return;
+            }
             if stream.is_none() || exports && root != Some(parent) {
                 return self.find("proxy_on_context_create", "a context is created that belongs nowhere", Some(plugin));
             }
@@ -198,9 +230,6 @@ impl Model {
         if let Some((stream, place, direction)) = frame.piece {
             self.decided(stream, place, direction, result.is_some_and(|action| action != Action::CONTINUE.0));
         }
-        for (stream, place, direction) in frame.go_on {
-            self.let_go(stream, place, direction);
-        }
         if name == "proxy_on_delete" {
             let gone = self.instances[instance].contexts.remove(&frame.context);
             if gone.is_some_and(|context| context.stream.is_none()) {
@@ -228,6 +257,7 @@ impl Model {
         if let Some(frame) = self.frame.take() {
             self.trapped(frame);
         }
+        self.all_go_on();
         let refused: Vec<usize> = (0..self.instances.len())
             .filter(|number| self.instances[*number].refuses && !self.instances[*number].dead)
             .collect();

@@ -13,7 +13,7 @@ mod life;
 mod sections;
 mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use pw_abi::{Function, Returns, Status, Version};
@@ -23,7 +23,7 @@ use pw_cases::transcript::Event;
 
 pub use self::call::Wrong;
 use self::call::{Call, Judged, Pointers};
-use self::instance::{Instance, script};
+use self::instance::{Instance, Vm, script};
 use self::sections::{calls, metrics, shared_key_value_store, shared_queues};
 use self::stream::{Direction, Stream};
 use crate::coverage::Coverage;
@@ -56,9 +56,12 @@ pub struct Model {
     version: Version,
     choices: Choices,
     instances: Vec<Instance>,
+    vms: Vec<Vm>,
     /// The instances that new streams run through.
     chain: Vec<usize>,
     frame: Option<Frame>,
+    /// Paused messages that go on when the host comes to it: when it is done with what it has under way.
+    going_on: VecDeque<(u32, usize, Direction)>,
     streams: BTreeMap<u32, Stream>,
     /// The step that the world does; none before the first.
     step: Option<usize>,
@@ -93,8 +96,6 @@ struct Frame {
     piece: Option<(u32, usize, Direction)>,
     /// What it is about that is not a stream.
     subject: calls::Subject,
-    /// Streams to let go on when it has returned.
-    go_on: Vec<(u32, usize, Direction)>,
     /// Contexts that end when it has returned.
     finished: Vec<u32>,
     calls: u32,
@@ -109,8 +110,10 @@ impl Model {
             version,
             choices,
             instances: Vec::new(),
+            vms: Vec::new(),
             chain: Vec::new(),
             frame: None,
+            going_on: VecDeque::new(),
             streams: BTreeMap::new(),
             step: None,
             time: (0, 0),
@@ -150,6 +153,7 @@ impl Model {
         };
         let Act::Call { lanes: written, .. } = &action.act else { return };
         let plugin = &scenario.plugins[self.instances[instance].plugin];
+        let vm = self.instances[instance].vm;
         let Some(frame) = &mut self.frame else { return };
         frame.next += 1;
         frame.calls += 1;
@@ -159,7 +163,7 @@ impl Model {
             lanes,
             status: status.unwrap_or(0),
             memory,
-            room: self.instances[instance].memory,
+            room: self.vms[vm].memory,
             script: written,
             version: self.version,
             choices: self.choices,
@@ -167,7 +171,7 @@ impl Model {
             cramped: gives && script(plugin).is_some_and(|script| script.allocation != Allocation::Bump),
         };
         self.coverage.call(function, call.status, frame.callback, self.version);
-        self.instances[instance].memory = memory.len();
+        self.vms[vm].memory = memory.len();
         if self.blind {
             return;
         }
@@ -225,15 +229,14 @@ impl Model {
             self.log.push((plugin, lanes[0] as u32, message.unwrap_or_default().to_vec()));
             return;
         }
-        self.blind = true;
         self.find("the probe", &format!("{} is called out of turn", function.name), Some(plugin));
     }
 
     fn find(&mut self, about: &str, message: &str, plugin: Option<usize>) {
-        if !self.blind || self.findings.is_empty() {
+        if !self.blind {
             self.findings.push(Finding { about: about.to_owned(), message: message.to_owned(), plugin, action: None });
+            self.blind = true;
         }
-        self.blind = true;
     }
 
     /// The guest of the callback that runs has ended before the callback returned.
@@ -268,7 +271,10 @@ impl Model {
             self.blind = true;
         }
         self.frame = None;
-        self.gone(instance);
+        let vm = self.instances[instance].vm;
+        let shares = |number: &usize| self.instances[*number].vm == vm;
+        let all: Vec<usize> = (0..self.instances.len()).filter(shares).collect();
+        all.into_iter().for_each(|number| self.gone(number));
     }
 
     /// An instance has ended: its streams can no longer be followed, and nobody tells it anything.

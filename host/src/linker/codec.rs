@@ -179,16 +179,15 @@ pub(super) trait Encode {
     fn write(memory: &mut [u8], scratch: &[u8], value: (Self::Value, u32), lanes: Self::Lanes) -> Option<()>;
 }
 
-/// Asks the guest for the room that a value needs.
+/// Asks the guest for the room that a value needs; what it gives must be in its memory.
 pub(super) fn room<K: Encode, C: Code>(caller: &mut Caller<'_, Data>, value: &K::Value) -> Result<u32, Stop<C>> {
-    if !K::ALLOCATES || K::size(value) == 0 {
+    let size = K::size(value);
+    if !K::ALLOCATES || size == 0 {
         return Ok(0);
     }
-    match allocate(caller, K::size(value)) {
-        Ok(Some(address)) => Ok(address),
-        Ok(None) => Err(Stop::Code(C::FAULT)),
-        Err(trap) => Err(Stop::Trap(trap)),
-    }
+    let address = allocate(caller, size).map_err(Stop::Trap)?;
+    let (bytes, _) = parts_again(caller);
+    address.filter(|address| memory::range_mut(bytes, *address, size).is_some()).ok_or(Stop::Code(C::FAULT))
 }
 
 macro_rules! encode_numbers {

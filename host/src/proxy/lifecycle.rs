@@ -272,17 +272,25 @@ pub(super) fn remove(proxy: &mut Proxy, plugin: PluginId) {
         return;
     }
     stay_away(proxy, plugin);
-    let found = &proxy.state().plugins[plugin.0];
-    let root = found.root;
-    let pending = found.contexts.get(&root).is_none_or(|root| root.pending);
-    if pending || !proxy.lives(plugin) {
+    if !is_needed(proxy, plugin) {
         return;
     }
     for stream in streams::streams_of(proxy, plugin) {
         streams::cut(proxy, stream, true);
     }
     proxy.settle();
-    done(proxy, plugin, root);
+    // One that was only waiting for its streams has been asked when they ended.
+    if is_needed(proxy, plugin) {
+        let root = proxy.state().plugins[plugin.0].root;
+        done(proxy, plugin, root);
+    }
+}
+
+/// Whether the plugin is there, and was not asked yet whether it may go.
+fn is_needed(proxy: &mut Proxy, plugin: PluginId) -> bool {
+    let found = &proxy.state().plugins[plugin.0];
+    let asked = found.contexts.get(&found.root).is_none_or(|root| root.pending);
+    !asked && proxy.lives(plugin)
 }
 
 /// What a plugin asked for is forgotten, and the streams that it has left go their ways.

@@ -1,6 +1,6 @@
 //! Log-only plugins: each runs on a copy of the stream, of which nothing gets out.
 
-use super::{PluginId, Proxy, StreamId, lifecycle, streams};
+use super::{PluginId, Proxy, StreamId, streams};
 use crate::effect::Piece;
 use crate::state::{Direction, Message, Protocol, Shadow, Stream};
 
@@ -12,9 +12,7 @@ pub(super) fn open(proxy: &mut Proxy, of: StreamId, plugin: PluginId) -> Option<
     let found = proxy.state().find(of)?;
     let (info, protocol) = (found.info.clone(), found.protocol);
     let shadow = streams::insert(proxy, &[plugin], info, protocol, Some(Shadow::new(plugin, of)));
-    let (plugin, context) = streams::filter(proxy, shadow, 0)?;
-    let root = proxy.state().plugins[plugin.0].root;
-    lifecycle::create(proxy, plugin, context, Some(root));
+    streams::tell(proxy, shadow, 0)?;
     Some(shadow)
 }
 

@@ -37,10 +37,11 @@ impl Proxy {
         plugins.retain(|plugin| !state.plugins[plugin.0].retired);
         let id = insert(self, &plugins, info, protocol, None);
         for (place, plugin) in plugins.into_iter().enumerate() {
-            if let Some((plugin, context)) = filter(self, id, place) {
-                let root = self.state().plugins[plugin.0].root;
-                lifecycle::create(self, plugin, context, Some(root));
-            } else if self.state().plugins[plugin.0].log_only {
+            // A plugin that faults may have ended the stream for those behind it, which then do not hear of it.
+            if self.state().find(id).is_none_or(|found| found.over) {
+                break;
+            }
+            if tell(self, id, place).is_none() && self.state().plugins[plugin.0].log_only {
                 let copy = shadow::open(self, id, plugin);
                 if let Some(found) = self.state().find(id) {
                     found.filters[place].shadow = copy;
@@ -97,7 +98,7 @@ impl Proxy {
     }
 }
 
-/// Puts a stream into the books, and contexts of it for its plugins; only on a shadow for those that are log-only.
+/// Puts a stream into the books, with ids for its plugins' contexts; only on a shadow for those that are log-only.
 pub(super) fn insert(
     proxy: &mut Proxy,
     plugins: &[PluginId],
@@ -109,14 +110,10 @@ pub(super) fn insert(
     let id = StreamId { index: state.streams.vacant_key(), serial: state.next_serial, shadow: shadow.is_some() };
     state.next_serial += u64::from(shadow.is_none());
     let mut filters = Vec::with_capacity(plugins.len());
-    for (place, plugin) in plugins.iter().enumerate() {
+    for plugin in plugins {
         let owner = &state.plugins[plugin.0];
         let gone = owner.vm.is_none() || owner.log_only && shadow.is_none();
         let context = if gone { 0 } else { state.new_context(*plugin) };
-        if !gone {
-            let owner = &mut state.plugins[plugin.0];
-            owner.contexts.insert(context, Context { stream: Some((id.index, place)), pending: false });
-        }
         let (request, response) = (Stage::default(), Stage::default());
         filters.push(Filter { plugin: *plugin, context, gone, shadow: None, request, response });
     }
@@ -137,6 +134,17 @@ pub(super) fn insert(
         shadow,
     });
     id
+}
+
+/// Begins the context of a plugin in a stream's chain; none if the plugin is not there.
+pub(super) fn tell(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<()> {
+    let filter = proxy.state().find(stream)?.filters.get(place).filter(|filter| !filter.gone)?;
+    let (plugin, context) = (filter.plugin, filter.context);
+    let owner = &mut proxy.state().plugins[plugin.0];
+    owner.contexts.insert(context, Context { stream: Some((stream.index, place)), pending: false });
+    let root = owner.root;
+    lifecycle::create(proxy, plugin, context, Some(root));
+    Some(())
 }
 
 /// Gives a piece to the `nth` plugin of a direction, or to the other end of the chain.
@@ -376,10 +384,11 @@ pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
     forget(proxy, stream.index);
 }
 
-/// The plugin at a place of a stream's chain, and its context there, unless it is gone.
+/// The plugin at a place of a stream's chain, and its context there, unless it is gone or was never told of it.
 pub(super) fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<(PluginId, u32)> {
     let filter = proxy.state().find(stream)?.filters.get(place).filter(|filter| !filter.gone)?;
-    Some((filter.plugin, filter.context))
+    let (plugin, context) = (filter.plugin, filter.context);
+    proxy.state().plugins[plugin.0].contexts.contains_key(&context).then_some((plugin, context))
 }
 
 /// Drops a stream that is over once none of its contexts is left.

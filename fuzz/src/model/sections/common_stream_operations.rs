@@ -58,8 +58,8 @@ impl Model {
         let Some(stage) = self.streams.get_mut(&number).map(|stream| stream.stage(direction, place)) else { return };
         if !stage.paused {
             stage.resume = true;
-        } else if let Some(frame) = &mut self.frame {
-            frame.go_on.push((number, place, direction));
+        } else {
+            self.going_on.push_back((number, place, direction));
         }
     }
 

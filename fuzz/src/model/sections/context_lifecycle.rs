@@ -1,7 +1,7 @@
 //! The section "Context lifecycle".
 
 use crate::model::call::{Call, Judged};
-use crate::model::instance::State;
+use crate::model::instance::{State, exports};
 use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 
 pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
@@ -9,6 +9,12 @@ pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judg
     let contexts = &model.instances[instance].contexts;
     if call.function.name == "proxy_set_effective_context" {
         let known = contexts.contains_key(&call.word(0));
+        let plugin = &model.scenario.plugins[model.instances[instance].plugin];
+        if !known && !exports(plugin, call.version, "proxy_on_context_create") {
+            // Nobody was told which contexts there are.
+            model.blind = true;
+            return call.promised();
+        }
         call.is(&[if known { OK } else { BAD_ARGUMENT }])?;
         if call.ok() {
             frame.effective = call.word(0);
