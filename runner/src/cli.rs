@@ -1,10 +1,12 @@
 //! The command line. Help, completions and the man page come from these definitions.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pw_abi::Version;
 
+use crate::duration;
 use crate::plan::Shard;
 
 /// The command line.
@@ -47,6 +49,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Send one request through a plugin, or a chain of them, on the reference host
     Try(TryArgs),
+    /// Run generated scenarios on a host, and tell where it differs from the reference host
+    Fuzz(FuzzArgs),
     /// Print the ABI: every function, parameter, status and version
     Abi(AbiArgs),
     /// Tell how much of the specification the catalog checks
@@ -105,6 +109,33 @@ pub struct RunArgs {
     /// Write a JUnit report of the run
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+}
+
+/// See [`Command::Fuzz`].
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 whatever differs is explained; 1 there are new differences; 2 the harness or its input \
+                        failed."
+)]
+pub struct FuzzArgs {
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub host: HostArgs,
+    /// How long: 60s, 5m
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub time: Duration,
+    /// The same seed makes the same scenarios
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Generate for this version of the ABI
+    #[arg(long, value_name = "VERSION", value_parser = version, default_value = "0.2.1")]
+    pub abi: Version,
+    /// How many adapters work side by side [default: one per core]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Where to write the cases of new differences
+    #[arg(long, value_name = "DIR", default_value = "target/fuzz")]
+    pub out: PathBuf,
 }
 
 /// See [`Command::List`].

@@ -9,7 +9,7 @@ use crate::console::Console;
 use crate::error::HarnessError;
 use crate::record::Counts;
 use crate::select::select;
-use crate::{check, coverage, explain, list, plugins, report, run as run_cases, table, try_plugin};
+use crate::{against, check, coverage, explain, list, plugins, report, run as run_cases, table, try_plugin};
 
 /// How the program exits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,7 @@ impl Exit {
 pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessError> {
     let text = match command {
         Command::Run(args) => return run_cases::run(args, console),
+        Command::Fuzz(args) => return against::run(args, console),
         Command::Explain(args) => return explain::run(args, console),
         Command::List(args) => return list_cases(args, console),
         Command::Coverage(args) => return covered(args, console),

@@ -77,6 +77,11 @@ impl Console {
         let _ = writeln!(stderr(), "{} {message}", self.paint(RED, "error:"));
     }
 
+    /// Tells how far something is, a line at a time.
+    pub fn tell(&self, message: &str) {
+        let _ = writeln!(stderr(), "{message}");
+    }
+
     /// Shows how far a run is.
     pub fn progress(&mut self, done: usize, planned: usize, id: &str) {
         if self.progress && self.shown.is_none_or(|shown| shown.elapsed() > PERIOD) {

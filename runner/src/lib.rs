@@ -6,12 +6,14 @@
 //! [`console`] is the only one that prints, [`adapter`] and [`plugins`] the only ones that start processes.
 
 pub mod adapter;
+pub mod against;
 pub mod attempt;
 pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod console;
 pub mod coverage;
+pub mod duration;
 pub mod error;
 pub mod explain;
 pub mod list;

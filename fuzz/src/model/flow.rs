@@ -168,7 +168,8 @@ impl Model {
     /// Ticks that were due have come.
     pub(super) fn overdue(&mut self) {
         let until = self.time.1;
-        let is_late = |found: &&Instance| !found.dead && !found.vague && found.tick.is_some_and(|(_, due)| due <= until);
+        let is_late =
+            |found: &&Instance| !found.dead && !found.vague && found.tick.is_some_and(|(_, due)| due <= until);
         let late = self.instances.iter().find(is_late);
         if let Some(plugin) = late.map(|found| found.plugin) {
             self.find("proxy_on_tick", "a tick that was due has not come", Some(plugin));

@@ -4,8 +4,8 @@ use pw_abi::Action;
 use pw_cases::scenario::Step;
 use pw_cases::script;
 
-use super::instance::{Context, Instance, State, Vm, exports};
 use super::calls::Subject;
+use super::instance::{Context, Instance, State, Vm, exports};
 use super::stream::piece_of;
 use super::{Frame, Model};
 
@@ -48,9 +48,9 @@ impl Model {
 
     /// The instance of a plugin that is at work: the latest that did not refuse to start.
     pub fn current(&self, plugin: usize) -> Option<usize> {
-        (0..self.instances.len()).rev().find(|number| {
-            self.instances[*number].plugin == plugin && !self.instances[*number].refuses
-        })
+        (0..self.instances.len())
+            .rev()
+            .find(|number| self.instances[*number].plugin == plugin && !self.instances[*number].refuses)
     }
 
     /// The instance took the place of another of its plugin for streams to come.
@@ -76,7 +76,11 @@ impl Model {
         }
         if self.instances[instance].dead {
             let plugin = self.instances[instance].plugin;
-            let about = if self.comes_back(instance) { "a plugin that is not started again yet" } else { "a plugin that ended" };
+            let about = if self.comes_back(instance) {
+                "a plugin that is not started again yet"
+            } else {
+                "a plugin that ended"
+            };
             self.find(name, &format!("{name} is called in {about}"), Some(plugin));
             return;
         }

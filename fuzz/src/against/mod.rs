@@ -1,0 +1,17 @@
+//! Other hosts against the reference host: scenarios that can be streamed into one running host, and where two transcripts
+//! of one differ though the specification decides.
+//!
+//! Knows no processes and no ledgers; whoever runs the hosts hands in what was seen.
+
+mod compare;
+mod fit;
+mod rows;
+mod seen;
+mod shrink;
+mod stream;
+
+pub use compare::{Difference, compare};
+pub use fit::fit;
+pub use rows::{AVOIDED, Avoided, DECIDED_ELSEWHERE, Open};
+pub use shrink::shrink;
+pub use stream::{Stream, base};

@@ -1,0 +1,160 @@
+//! What a campaign has come to: counts, and differences by clause. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use pw_abi::Version;
+use pw_cases::known::Ledger;
+use pw_fuzz::against::Difference;
+
+/// How many scenarios of one difference are looked into.
+const SUSPECTS: u32 = 4;
+
+/// Counts of a campaign, and what differs.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) scenarios: u64,
+    pub(crate) calls: u64,
+    pub(crate) deaths: u64,
+    /// Plugins that were started again, since a scenario had ended the one before.
+    pub(crate) restarts: u64,
+    /// Scenarios of which nothing came back.
+    pub(crate) lost: u64,
+    differences: BTreeMap<(String, String), Found>,
+}
+
+/// A difference, by clause and by what the host does instead.
+struct Found {
+    count: u64,
+    why: Why,
+    expected: String,
+    seen: String,
+}
+
+/// What explains a difference.
+enum Why {
+    /// The specification leaves it open.
+    Open(String),
+    /// The host's ledger.
+    Known(String),
+    /// Nothing; so many scenarios were looked into, and what came of that.
+    New(u32, Option<Kept>),
+}
+
+/// A new difference that a host of its own shows too.
+pub(crate) struct Kept {
+    /// Where its case is.
+    pub(crate) file: String,
+    /// The explained differences that come before it in the smallest scenario found.
+    pub(crate) after: Vec<String>,
+    pub(crate) expected: String,
+    pub(crate) seen: String,
+}
+
+impl Tally {
+    /// Counts a difference; whether its scenario is to be looked into.
+    pub(crate) fn add(&mut self, difference: &Difference, ledger: &Ledger, version: Version) -> bool {
+        let found = self.differences.entry(difference.key()).or_insert_with(|| Found {
+            count: 0,
+            why: why(difference, ledger, version),
+            expected: difference.expected.clone(),
+            seen: difference.seen.clone(),
+        });
+        found.count += 1;
+        match &mut found.why {
+            Why::New(tried, None) if *tried < SUSPECTS => {
+                *tried += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Keeps what came of a new difference.
+    pub(crate) fn keep(&mut self, key: &(String, String), kept: Kept) {
+        if let Some(Found { why: Why::New(_, none), .. }) = self.differences.get_mut(key) {
+            *none = Some(kept);
+        }
+    }
+
+    /// Whether a difference still waits for an example.
+    pub(crate) fn wants(&self, key: &(String, String)) -> bool {
+        matches!(self.differences.get(key), Some(Found { why: Why::New(_, None), .. }))
+    }
+
+    /// Whether nothing is new.
+    pub(crate) fn is_clean(&self) -> bool {
+        !self.differences.values().any(|found| matches!(found.why, Why::New(_, Some(_))))
+    }
+
+    pub(crate) fn progress(&self, elapsed: Duration) -> String {
+        let new = self.differences.values().filter(|found| matches!(found.why, Why::New(_, Some(_)))).count();
+        format!(
+            "{:>4} s  {:>5.0} scenarios/s  {} scenarios  {} calls  {} differences, {new} new  {} deaths  {} restarts",
+            elapsed.as_secs(),
+            self.scenarios as f64 / elapsed.as_secs_f64(),
+            self.scenarios,
+            self.calls,
+            self.differences.len(),
+            self.deaths,
+            self.restarts,
+        )
+    }
+
+    /// The list of differences by clause.
+    pub(crate) fn summary(&self, host: &str, took: Duration) -> String {
+        let Tally { scenarios, calls, deaths, restarts, lost, .. } = self;
+        let mut out = format!(
+            "{host}: {scenarios} scenarios with {calls} calls in {} s: {:.0} scenarios/s; {deaths} deaths, {restarts} restarts, {lost} lost\n",
+            took.as_secs(),
+            *scenarios as f64 / took.as_secs_f64(),
+        );
+        let parts: [(&str, fn(&Why) -> bool); 4] = [
+            ("new", |why| matches!(why, Why::New(_, Some(_)))),
+            ("in the ledger", |why| matches!(why, Why::Known(_))),
+            ("left open by the specification", |why| matches!(why, Why::Open(_))),
+            ("seen in the stream only, not in a host of its own", |why| matches!(why, Why::New(_, None))),
+        ];
+        for (title, is) in parts {
+            let own: Vec<_> = self.differences.iter().filter(|(_, found)| is(&found.why)).collect();
+            if own.is_empty() {
+                continue;
+            }
+            let _ = writeln!(out, "\n{title}:");
+            for ((clause, instead), found) in own {
+                let _ = writeln!(out, "  {:>7} x {clause}: {instead}", found.count);
+                out += &found.words();
+            }
+        }
+        out
+    }
+}
+
+impl Found {
+    fn words(&self) -> String {
+        match &self.why {
+            Why::Open(why) | Why::Known(why) => format!("            {why}\n"),
+            Why::New(_, None) => {
+                format!("            expected {}\n            seen     {}\n", self.expected, self.seen)
+            }
+            Why::New(_, Some(kept)) => {
+                let after: String = kept.after.iter().map(|what| format!("            after    {what}\n")).collect();
+                format!(
+                    "{after}            expected {}\n            seen     {}\n            {}\n",
+                    kept.expected, kept.seen, kept.file
+                )
+            }
+        }
+    }
+}
+
+fn why(difference: &Difference, ledger: &Ledger, version: Version) -> Why {
+    if let Some(open) = difference.open {
+        return Why::Open(open.to_owned());
+    }
+    match ledger.about(&difference.clause, version) {
+        Some(known) => Why::Known(known.does.clone()),
+        None => Why::New(0, None),
+    }
+}
