@@ -12,6 +12,6 @@ mod stream;
 
 pub use compare::{Difference, compare};
 pub use fit::fit;
-pub use rows::{AVOIDED, Avoided, DECIDED_ELSEWHERE, Open};
+pub use rows::avoided;
 pub use shrink::shrink;
 pub use stream::{Stream, base};

@@ -1,28 +1,59 @@
 //! A transcript as it can be compared: without what is a host's own affair, ids by the order in which they were first seen,
 //! and each window in an order that does not depend on luck.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use pw_abi::{Callback, Function, Kind, LogLevel, Returns, Version};
 use pw_cases::data::{Data, Fields};
 use pw_cases::transcript::{Event, GrpcPart, Part, Returned, Transcript};
+
+use super::rows::{SWAPPED, Swapped};
 
 /// One thing that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     /// A callback: its name, and what it was told.
     Callback(String, Vec<String>),
-    /// A call: function, action, status, what it returned.
-    Call(String, Option<u32>, u32, Vec<(String, String)>),
+    /// A call.
+    Call(Call),
     /// Anything else: what it is about, and all of it.
     Other(&'static str, String),
     /// The plugin or the host is gone, and how.
     Gone(&'static str, String),
 }
 
+/// See [`Item::Call`].
+#[derive(Clone, Debug, Eq)]
+pub(super) struct Call {
+    pub(super) function: String,
+    pub(super) action: Option<u32>,
+    pub(super) status: u32,
+    pub(super) returned: Vec<(String, String)>,
+    /// It may change a header whose name begins with a colon.
+    pub(super) pseudo: bool,
+}
+
+impl PartialEq for Call {
+    fn eq(&self, other: &Call) -> bool {
+        let key = |call: &Call| (call.action, call.status);
+        self.function == other.function && key(self) == key(other) && self.returned == other.returned
+    }
+}
+
 /// Fields that a proxy adds by itself.
-const ADDED: [&str; 6] =
-    ["x-forwarded-proto", "date", "server", "x-request-id", "grpc-accept-encoding", "x-envoy-expected-rq-timeout-ms"];
+const ADDED: [&str; 11] = [
+    "x-envoy-expected-rq-timeout-ms",
+    "x-forwarded-proto",
+    "date",
+    "server",
+    "x-request-id",
+    "x-envoy-internal",
+    "content-length",
+    "content-type",
+    "te",
+    "grpc-timeout",
+    ":scheme",
+];
 /// What is different in each run, or is for the host to say.
 const VARYING: [&str; 7] = [
     "proxy_get_current_time_nanoseconds",
@@ -44,11 +75,11 @@ const IDS: [(&str, &str); 6] = [
 ];
 
 /// The windows of a transcript, without that of the start.
-pub(super) fn windows(transcript: &Transcript, version: Version) -> Vec<Vec<Item>> {
+pub(super) fn windows(transcript: &Transcript, version: Version, host: &str) -> Vec<Vec<Item>> {
     let mut names = Names::default();
     let windows = transcript.windows().into_iter().skip(1);
     windows
-        .map(|window| ordered(window).iter().filter_map(|event| item(event, version, &mut names)).collect())
+        .map(|window| ordered(window, host).iter().filter_map(|event| item(event, version, &mut names)).collect())
         .collect()
 }
 
@@ -65,29 +96,48 @@ impl Names {
 
 /// Callbacks and what is in them, then what reached calls' servers, the upstream, the client. That an item came to a queue is
 /// told at the end, as it comes by another way than all else.
-fn ordered(window: &[Event]) -> Vec<Event> {
-    let mut blocks: VecDeque<Event> = VecDeque::new();
-    let mut queues = Vec::new();
-    let mut in_queue = false;
+fn ordered(window: &[Event], host: &str) -> Vec<Event> {
+    let mut blocks: Vec<Vec<Event>> = Vec::new();
     let mut outside = Vec::new();
+    let mut within = false;
     for event in window {
-        match event {
-            Event::Callback { name, .. } if name == "proxy_on_queue_ready" => in_queue = true,
-            _ => {}
+        if is_outside(event) {
+            push_part(&mut outside, event.clone());
+            continue;
         }
-        match event {
-            Event::HttpCall { .. } | Event::Grpc { .. } | Event::Upstream { .. } | Event::Client { .. } => {
-                push_part(&mut outside, event.clone());
-            }
-            _ if in_queue => queues.push(event.clone()),
-            _ => blocks.push_back(event.clone()),
+        match blocks.last_mut() {
+            Some(block) if within => block.push(event.clone()),
+            _ => blocks.push(vec![event.clone()]),
         }
-        if matches!(event, Event::Returned { name, .. } if name == "proxy_on_queue_ready") {
-            in_queue = false;
+        within = matches!(event, Event::Callback { .. }) || within && !matches!(event, Event::Returned { .. });
+    }
+    let starts =
+        |block: &Vec<Event>, with: &str| matches!(block.first(), Some(Event::Callback { name, .. }) if name == with);
+    for Swapped { first, then, .. } in SWAPPED.iter().filter(|row| row.host == host) {
+        let place = |name: &str| blocks.iter().position(|block| starts(block, name));
+        if let (Some(first), Some(then)) = (place(first), place(then))
+            && first < then
+        {
+            let block = blocks.remove(then);
+            blocks.insert(first, block);
         }
     }
+    let (queues, others): (Vec<_>, Vec<_>) =
+        blocks.into_iter().partition(|block| starts(block, "proxy_on_queue_ready"));
+    outside.retain(|event| !is_nothing(event));
     outside.sort_by_key(place);
-    blocks.into_iter().chain(queues).chain(outside).collect()
+    others.into_iter().chain(queues).flatten().chain(outside).collect()
+}
+
+fn is_outside(event: &Event) -> bool {
+    matches!(event, Event::HttpCall { .. } | Event::Grpc { .. } | Event::Upstream { .. } | Event::Client { .. })
+}
+
+/// A piece of a body that is none; or that the upstream is given up, which is between the host and the upstream.
+fn is_nothing(event: &Event) -> bool {
+    let (Event::Upstream { part, .. } | Event::Client { part, .. }) = event else { return false };
+    let gives_up = matches!((event, part), (Event::Upstream { .. }, Part::Reset));
+    gives_up || matches!(part, Part::Body { body, end_of_stream: false } if body.0.is_empty())
 }
 
 fn place(event: &Event) -> (u8, u32) {
@@ -123,9 +173,11 @@ fn item(event: &Event, version: Version, names: &mut Names) -> Option<Item> {
             };
             Item::Callback(name.clone(), args)
         }
-        Event::Call { function, action, status, returned, .. } => {
+        Event::Call { function, action, status, returned, args, .. } => {
             let row = pw_abi::host_function(version, function)?;
-            Item::Call(function.clone(), *action, *status, values(row, *status, returned, names))
+            let pseudo = args.iter().any(|arg| arg.starts_with("\":")) || function == "proxy_set_header_map_pairs";
+            let (function, action, status) = (function.clone(), *action, *status);
+            Item::Call(Call { function, action, status, returned: values(row, status, returned, names), pseudo })
         }
         Event::Log { level, .. } if [LogLevel::TRACE, LogLevel::DEBUG].iter().any(|low| low.to_string() == *level) => {
             return None;
@@ -139,7 +191,7 @@ fn item(event: &Event, version: Version, names: &mut Names) -> Option<Item> {
         }
         Event::Grpc { part, .. } => Item::Other("proxy_grpc_call", grpc(part)),
         Event::Fault { .. } => Item::Gone("fault", "the plugin faults".to_owned()),
-        Event::Died { how } => Item::Gone("died", format!("the host dies of {how}")),
+        Event::Died { how } => Item::Gone("died", format!("dies of {how}")),
         _ => return None,
     })
 }

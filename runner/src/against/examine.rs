@@ -56,7 +56,7 @@ impl Examiner {
         reference: &Reference,
     ) -> Result<(), HarnessError> {
         let Suspect { number, mut scenario, difference } = suspect;
-        scenario.hazard = difference.instead == "died";
+        scenario.hazard = difference.is_death();
         let key = difference.key();
         let mut differences = |scenario: &Scenario| self.differences(scenario, adapter, reference);
         if !differences(&scenario)?.iter().any(|found| found.key() == key) {
@@ -85,7 +85,9 @@ impl Examiner {
         let version = self.campaign.version;
         let expected = reference.run(scenario).map_err(HarnessError::new)?;
         match adapter.run("fuzz", version, scenario)? {
-            Outcome::Ran(seen) => Ok(compare(&decode(expected, scenario), &decode(seen, scenario), version)),
+            Outcome::Ran(seen) => {
+                Ok(compare(&decode(expected, scenario), &decode(seen, scenario), version, &self.campaign.host))
+            }
             Outcome::Skipped(_) => Ok(Vec::new()),
         }
     }

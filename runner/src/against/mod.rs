@@ -28,7 +28,7 @@ use crate::run::ledger;
 /// How often progress is told.
 const PERIOD: Duration = Duration::from_secs(1);
 /// How long new differences may be looked into after the campaign.
-const AFTERWARDS: Duration = Duration::from_secs(300);
+const AFTERWARDS: Duration = Duration::from_secs(90);
 
 /// What all threads of a campaign share.
 pub(crate) struct Campaign {
@@ -86,7 +86,7 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     }
     examiner.join().map_err(|_| HarnessError::new("the thread that looks into differences panicked"))??;
     let tally = campaign.tally();
-    console.print(&tally.summary(&format!("{} {}", host.name, host.version), took));
+    console.print(&tally.summary(&host, took));
     Ok(if tally.is_clean() { Exit::Passed } else { Exit::Failed })
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use pw_abi::Version;
 use pw_cases::known::Ledger;
-use pw_fuzz::against::Difference;
+use pw_cases::protocol::Host;
+use pw_fuzz::against::{Difference, avoided};
 
 /// How many scenarios of one difference are looked into.
 const SUSPECTS: u32 = 4;
@@ -21,6 +22,8 @@ pub(crate) struct Tally {
     pub(crate) restarts: u64,
     /// Scenarios of which nothing came back.
     pub(crate) lost: u64,
+    /// Differences that may follow from earlier ones of their scenarios.
+    following: u64,
     differences: BTreeMap<(String, String), Found>,
 }
 
@@ -53,22 +56,33 @@ pub(crate) struct Kept {
 }
 
 impl Tally {
-    /// Counts a difference; whether its scenario is to be looked into.
-    pub(crate) fn add(&mut self, difference: &Difference, ledger: &Ledger, version: Version) -> bool {
-        let found = self.differences.entry(difference.key()).or_insert_with(|| Found {
-            count: 0,
-            why: why(difference, ledger, version),
-            expected: difference.expected.clone(),
-            seen: difference.seen.clone(),
-        });
-        found.count += 1;
-        match &mut found.why {
-            Why::New(tried, None) if *tried < SUSPECTS => {
-                *tried += 1;
-                true
+    /// Counts the differences of a scenario, and gives those that are to be looked into. What may follow from another one is
+    /// left alone, but for a death.
+    pub(crate) fn add(&mut self, differences: &[Difference], ledger: &Ledger, version: Version) -> Vec<Difference> {
+        let mut tainted = false;
+        let mut suspects = Vec::new();
+        for difference in differences {
+            let why = why(difference, ledger, version);
+            if tainted && !difference.is_death() && matches!(why, Why::New(..)) {
+                self.following += 1;
+                continue;
             }
-            _ => false,
+            tainted |= difference.taints();
+            let found = self.differences.entry(difference.key()).or_insert_with(|| Found {
+                count: 0,
+                why,
+                expected: difference.expected.clone(),
+                seen: difference.seen.clone(),
+            });
+            found.count += 1;
+            if let Why::New(tried, None) = &mut found.why
+                && *tried < SUSPECTS
+            {
+                *tried += 1;
+                suspects.push(difference.clone());
+            }
         }
+        suspects
     }
 
     /// Keeps what came of a new difference.
@@ -103,10 +117,12 @@ impl Tally {
     }
 
     /// The list of differences by clause.
-    pub(crate) fn summary(&self, host: &str, took: Duration) -> String {
+    pub(crate) fn summary(&self, host: &Host, took: Duration) -> String {
         let Tally { scenarios, calls, deaths, restarts, lost, .. } = self;
         let mut out = format!(
-            "{host}: {scenarios} scenarios with {calls} calls in {} s: {:.0} scenarios/s; {deaths} deaths, {restarts} restarts, {lost} lost\n",
+            "{} {}: {scenarios} scenarios with {calls} calls in {} s: {:.0} scenarios/s; {deaths} deaths, {restarts} restarts, {lost} lost\n",
+            host.name,
+            host.version,
             took.as_secs(),
             *scenarios as f64 / took.as_secs_f64(),
         );
@@ -127,6 +143,12 @@ impl Tally {
                 out += &found.words();
             }
         }
+        let left_out: Vec<String> =
+            avoided(&host.name).map(|(function, why)| format!("  {function}: {why}\n")).collect();
+        if !left_out.is_empty() {
+            let _ = write!(out, "\nleft out of scripts:\n{}", left_out.concat());
+        }
+        let _ = writeln!(out, "\n{} differences more may follow from earlier ones of their scenarios", self.following);
         out
     }
 }
@@ -153,7 +175,8 @@ fn why(difference: &Difference, ledger: &Ledger, version: Version) -> Why {
     if let Some(open) = difference.open {
         return Why::Open(open.to_owned());
     }
-    match ledger.about(&difference.clause, version) {
+    let clauses = [Some(&difference.clause), difference.also.as_ref()];
+    match clauses.into_iter().flatten().find_map(|clause| ledger.about(clause, version)) {
         Some(known) => Why::Known(known.does.clone()),
         None => Why::New(0, None),
     }

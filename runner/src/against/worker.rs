@@ -7,7 +7,7 @@ use std::time::Instant;
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
 use pw_cases::transcript::{Event, Transcript};
-use pw_fuzz::against::{Difference, Stream, base, compare};
+use pw_fuzz::against::{Stream, base, compare};
 use pw_reference::Reference;
 
 use super::Campaign;
@@ -81,11 +81,9 @@ impl Worker {
         };
         self.lost = 0;
         tally.calls += calls(&seen);
-        let found = compare(&expected, &seen, self.campaign.version);
-        let new = found.iter().filter(|difference| tally.add(difference, &self.campaign.ledger, self.campaign.version));
-        let new: Vec<&Difference> = new.collect();
-        for difference in new {
-            let suspect = Suspect { number, scenario: scenario.clone(), difference: difference.clone() };
+        let found = compare(&expected, &seen, self.campaign.version, &self.campaign.host);
+        for difference in tally.add(&found, &self.campaign.ledger, self.campaign.version) {
+            let suspect = Suspect { number, scenario: scenario.clone(), difference };
             // Nobody is there to look into it when the campaign has failed.
             let _ = self.suspects.send(suspect);
         }
