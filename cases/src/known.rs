@@ -70,10 +70,12 @@ impl Ledger {
         self.entries.iter().find(about)
     }
 
-    /// The first entry about a clause in that version.
-    pub fn about(&self, clause: &str, version: Version) -> Option<&Known> {
-        let about = |entry: &&Known| entry.versions.contains(&version) && entry.clauses.iter().any(|own| own == clause);
-        self.entries.iter().find(about)
+    /// The entries about a clause in that version.
+    pub fn about(&self, clause: &str, version: Version) -> impl Iterator<Item = &Known> {
+        let about = move |entry: &&Known| {
+            entry.versions.contains(&version) && entry.clauses.iter().any(|own| own == clause)
+        };
+        self.entries.iter().filter(about)
     }
 
     /// What in it is about none of `cases`.

@@ -19,7 +19,7 @@ use crate::config::{CALLEES, Ports};
 use crate::http2::{Connection, Frame};
 use crate::lds::{Answer, Lds};
 use crate::link::{Link, Peer};
-use crate::log::Line;
+use crate::log::{self, Line};
 use crate::net::{self, Incoming, Reserved};
 use crate::process::Process;
 use crate::sockets::Table;
@@ -47,6 +47,10 @@ pub struct Instance {
     ahead: VecDeque<Seen>,
     tail: VecDeque<String>,
     exited: Option<String>,
+    /// The signal that Envoy said it has caught. It was killed then, as it tells of such an end at great length.
+    caught: Option<&'static str>,
+    /// How often something was written to it, or a connection opened.
+    written: u64,
     log_ended: bool,
     /// What Envoy told of metrics, as far as it has come.
     metrics: Vec<u8>,
@@ -237,6 +241,7 @@ impl Instance {
     /// Writes bytes to a TCP connection; perhaps they are the last. One that is not there is left alone.
     pub async fn send(&mut self, link: u64, bytes: &[u8], last: bool) -> Result<(), Gone> {
         let Some(found) = self.links.get_mut(&link) else { return Ok(()) };
+        self.written += 1;
         match found.send(bytes, last).await {
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 Err(Gone::Broken(format!("failed to send {} bytes: Envoy does not read so many", bytes.len())))
@@ -249,6 +254,7 @@ impl Instance {
     /// Cuts a TCP connection off. One that is not there is left alone.
     pub async fn reset(&mut self, link: u64) -> Result<(), Gone> {
         let Some(found) = self.links.remove(&link) else { return Ok(()) };
+        self.written += 1;
         found.reset().await.map_err(|error| Gone::Broken(format!("failed to cut a connection off: {error}")))
     }
 
@@ -309,7 +315,7 @@ impl Instance {
     async fn take(&mut self, incoming: Incoming) -> Result<(), Gone> {
         match incoming {
             Incoming::Logged => {}
-            Incoming::Exited(how) => self.exited = Some(how),
+            Incoming::Exited(how) => self.exited = Some(self.caught.map_or(how, str::to_owned)),
             Incoming::LogEnded => self.log_ended = true,
             Incoming::Accepted { server, stream } => {
                 let callee = self.ports.callees.iter().position(|port| *port == server).map(|at| CALLEES[at]);
@@ -353,6 +359,10 @@ impl Instance {
             let text = line.as_ref().map_or_else(|| String::from_utf8_lossy(text).into_owned(), Line::text);
             self.tail.push_back(text.chars().take(TAIL_WIDTH).collect());
             self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        }
+        if let Some(signal) = line.as_ref().and_then(log::caught) {
+            self.caught = Some(signal);
+            self.process.kill();
         }
         self.ahead.extend(line.map(Seen::Line));
     }
@@ -420,6 +430,7 @@ impl Instance {
 
     fn attach(&mut self, stream: TcpStream, peer: Peer) -> Result<(u64, u16), Gone> {
         self.opened += 1;
+        self.written += 1;
         let link = self.opened;
         let failed = |error: std::io::Error| Gone::Broken(format!("failed to use a connection: {error}"));
         let attached = Link::new(link, stream, peer, &self.sender).map_err(failed)?;
@@ -428,7 +439,13 @@ impl Instance {
         Ok((link, ours))
     }
 
+    /// A number that grows with all that is done to Envoy.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
     async fn flush(&mut self, link: u64) -> Result<(), Gone> {
+        self.written += 1;
         let Some(found) = self.links.get_mut(&link) else { return Ok(()) };
         match found.flush().await {
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Gone::Hung),

@@ -224,9 +224,13 @@ impl Stage {
     async fn play(&mut self, steps: &[Step]) -> Result<(), Gone> {
         for (index, step) in (0..).zip(steps) {
             self.events.push(Event::Step { index });
+            let before = self.instance.written();
             self.act(step).await?;
             if self.run.keep {
-                self.calm().await?;
+                // What had no effect has no consequences.
+                if self.instance.written() > before || matches!(step, Step::Advance { .. }) {
+                    self.calm().await?;
+                }
             } else {
                 self.settle().await?;
             }

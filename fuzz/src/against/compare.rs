@@ -123,7 +123,7 @@ fn difference((expected, seen): (Option<&Item>, Option<&Item>), called: &[String
             (one.clone(), "other arguments".to_owned(), None, false)
         }
         (Some(Item::Other(one, _)), Some(Item::Other(other, _))) if one == other => {
-            ((*one).to_owned(), "something else".to_owned(), None, false)
+            ((*one).to_owned(), "something else goes out".to_owned(), None, false)
         }
         (Some(expected), Some(seen)) => {
             (about(expected, version), format!("{} first", about(seen, version)), None, true)

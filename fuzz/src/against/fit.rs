@@ -5,7 +5,7 @@ use pw_cases::data::Data;
 use pw_cases::scenario::{Failure, Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Action, Allocation, Lane, Script};
 
-use super::rows::{AVOIDED, Avoided};
+use super::rows::{AVOIDED, Avoided, SWAPPED};
 use crate::canonical::canonical;
 
 /// What happens before the request is there, or for real time only.
@@ -96,7 +96,8 @@ fn script_of(mut script: Script, host: &str, number: u64) -> Script {
     script.entries.truncate(script::callbacks().count());
     script.roots.clear();
     for (row, entries) in script::callbacks().zip(&mut script.entries) {
-        if ELSEWHERE.contains(&row.name) {
+        let is_swapped = SWAPPED.iter().any(|swapped| swapped.host == host && swapped.then == row.name);
+        if is_swapped || ELSEWHERE.contains(&row.name) {
             entries.clear();
         }
         for entry in entries {

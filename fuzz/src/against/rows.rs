@@ -87,7 +87,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
 ];
 
 /// A host that calls one callback before another, where the reference host does it the other way round, so that everything
-/// behind them can be compared.
+/// behind them can be compared. Nothing is scripted for the one that it calls late.
 pub(super) struct Swapped {
     /// The host.
     pub(super) host: &'static str,
@@ -155,6 +155,7 @@ pub(super) const OPEN: &[Open] = &[
     ),
     status("proxy_get_header_map_pairs", "BAD_ARGUMENT", "", UNAVAILABLE),
     status("proxy_get_header_map_value", "BAD_ARGUMENT", "", UNAVAILABLE),
+    status("proxy_get_header_map_size", "BAD_ARGUMENT", "", UNAVAILABLE),
     status("proxy_get_header_map_value", "OK", "other values", "http_fields/get_value_of_several"),
     status("proxy_get_header_map_pairs", "OK", "other values", "http_fields/get_pairs_of_several"),
     status("proxy_set_header_map_pairs", "BAD_ARGUMENT", "OK", MALFORMED),
@@ -186,6 +187,8 @@ pub(super) const OPEN: &[Open] = &[
     after("proxy_close_stream", "*", "", "common_stream_operations/close_and_continue"),
     status("proxy_get_status", "OK", "other values", "common_stream_operations/status_without_a_call"),
     after(PSEUDO_HEADER, "*", "", PSEUDO),
+    after("proxy_grpc_close", "proxy_grpc_call", "", "grpc_calls/close_call"),
+    after("proxy_grpc_cancel", "proxy_grpc_call", "", "grpc_calls/close_call"),
     after("proxy_continue_stream", "proxy_add_header_map_value", "OK", TOO_LATE),
     after("proxy_continue_stream", "proxy_replace_header_map_value", "OK", TOO_LATE),
     after("proxy_continue_stream", "proxy_remove_header_map_value", "OK", TOO_LATE),

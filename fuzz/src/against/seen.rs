@@ -187,7 +187,10 @@ fn item(event: &Event, version: Version, names: &mut Names) -> Option<Item> {
         Event::Client { part, .. } => Item::Other("client", format!("client <- {}", shown(part))),
         Event::HttpCall { upstream, headers, body, trailers, .. } => {
             let (headers, trailers) = (fields(headers), fields(trailers));
-            Item::Other("proxy_http_call", format!("call to {upstream} <- {headers} body {body} trailers {trailers}"))
+            Item::Other(
+                "proxy_http_call/OK",
+                format!("call to {upstream} <- {headers} body {body} trailers {trailers}"),
+            )
         }
         Event::Grpc { part, .. } => Item::Other("proxy_grpc_call", grpc(part)),
         Event::Fault { .. } => Item::Gone("fault", "the plugin faults".to_owned()),

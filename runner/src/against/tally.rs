@@ -5,12 +5,15 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use pw_abi::Version;
-use pw_cases::known::Ledger;
+use pw_cases::known::{Known, Ledger};
 use pw_cases::protocol::Host;
 use pw_fuzz::against::{Difference, avoided};
 
 /// How many scenarios of one difference are looked into.
 const SUSPECTS: u32 = 4;
+
+/// How the ledger begins to say that a host dies.
+const DEADLY: [&str; 2] = ["dies", "aborts"];
 
 /// Counts of a campaign, and what differs.
 #[derive(Default)]
@@ -176,7 +179,9 @@ fn why(difference: &Difference, ledger: &Ledger, version: Version) -> Why {
         return Why::Open(open.to_owned());
     }
     let clauses = [Some(&difference.clause), difference.also.as_ref()];
-    match clauses.into_iter().flatten().find_map(|clause| ledger.about(clause, version)) {
+    let kills = |known: &Known| DEADLY.iter().any(|start| known.does.starts_with(start));
+    let fits = |known: &&Known| kills(known) == difference.is_death();
+    match clauses.into_iter().flatten().flat_map(|clause| ledger.about(clause, version)).find(fits) {
         Some(known) => Why::Known(known.does.clone()),
         None => Why::New(0, None),
     }

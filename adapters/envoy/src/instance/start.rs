@@ -67,6 +67,8 @@ impl Instance {
             ahead: VecDeque::new(),
             tail: VecDeque::new(),
             exited: None,
+            caught: None,
+            written: 0,
             log_ended: false,
             metrics: Vec::new(),
             main: None,
