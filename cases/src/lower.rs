@@ -108,6 +108,8 @@ struct Lowering<'a> {
     plugins: &'a [Plugin],
     /// By plugin; that of one which shares another's VM is not used.
     scripts: Vec<Script>,
+    /// By plugin; a standby is not yet.
+    at_work: Vec<bool>,
     calls: Vec<CallCheck>,
     registers: BTreeMap<String, u32>,
 }
@@ -126,17 +128,18 @@ impl<'a> Lowering<'a> {
                 return complain(plugin.line, format!("two plugins are called `{}`", plugin.name));
             }
         }
-        Ok(Lowering { version, plugins: &case.plugins, scripts, calls: Vec::new(), registers })
+        let at_work = case.plugins.iter().map(|plugin| !plugin.standby).collect();
+        Ok(Lowering { version, plugins: &case.plugins, scripts, at_work, calls: Vec::new(), registers })
     }
 
-    /// A step's own callback has an entry in every script, so that the n-th entry is for the n-th such step; ticks come
-    /// as they like, so that only scripted ones count.
+    /// A step's own callback has an entry in every script at work, so that the n-th entry is for the n-th such step; ticks
+    /// come as they like, so that only scripted ones count.
     fn step(&mut self, step: &CaseStep) -> Read<()> {
         let caused = step.step.as_ref().and_then(scenario::Step::callback).filter(|name| *name != "proxy_on_tick");
         let caused = caused.and_then(script::callback_number);
         let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
         if let Some(callback) = caused {
-            for plugin in 0..self.plugins.len() {
+            for plugin in (0..self.plugins.len()).filter(|plugin| self.at_work[*plugin]).collect::<Vec<_>>() {
                 let entries = self.entries(plugin, callback);
                 entries.push(Entry::default());
                 let place = entries.len() - 1;
@@ -163,6 +166,11 @@ impl<'a> Lowering<'a> {
                 entries.len() - 1
             });
             self.does(does, plugin, row, (callback, place))?;
+        }
+        if let Some(scenario::Step::Replace { by, .. } | scenario::Step::Canary { by, .. }) = &step.step {
+            for (plugin, at_work) in self.plugins.iter().zip(&mut self.at_work) {
+                *at_work |= plugin.name == *by;
+            }
         }
         Ok(())
     }

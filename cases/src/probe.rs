@@ -36,7 +36,8 @@ pub struct Template {
     allocators: Vec<&'static str>,
     /// The exports other than callbacks proper that the script has something for.
     scripted: Vec<&'static str>,
-    functions: Vec<&'static str>,
+    /// The functions that it imports; none where it imports all of them.
+    functions: Option<Vec<&'static str>>,
     /// Each request brings a script.
     streamed: bool,
 }
@@ -45,13 +46,7 @@ impl Template {
     /// The smallest probe that can run `script`: it imports what the script calls, and `proxy_log`.
     pub fn smallest(script: &Script) -> Template {
         let functions = script.functions().into_iter().map(|row| row.name).collect();
-        Template { functions, ..Template::new(script) }
-    }
-
-    /// The probe that imports every function of the version, so that one serves many scripts.
-    pub fn full(script: &Script) -> Template {
-        let functions = pw_abi::host_functions(script.version).map(|row| row.name).collect();
-        Template { functions, ..Template::new(script) }
+        Template { functions: Some(functions), ..Template::full(script) }
     }
 
     /// The probe that takes a new script from each request.
@@ -59,7 +54,8 @@ impl Template {
         Template { streamed: true, ..Template::full(&Script::new(version)) }
     }
 
-    fn new(script: &Script) -> Template {
+    /// The probe that imports every function of the version, so that one serves many scripts.
+    pub fn full(script: &Script) -> Template {
         let Script { version, without, allocators, .. } = script;
         let is_other = |row: &Callback| ["integration", "memory_management"].contains(&row.section);
         let scripted = script::callbacks().cycle().zip(&script.entries);
@@ -69,7 +65,7 @@ impl Template {
             without: without.clone(),
             allocators: allocators.clone(),
             scripted: scripted.collect(),
-            functions: Vec::new(),
+            functions: None,
             streamed: false,
         }
     }
@@ -78,7 +74,7 @@ impl Template {
     pub fn wat(&self, script: &[u8]) -> String {
         let rows: Vec<(usize, &Function)> = script::functions()
             .enumerate()
-            .filter(|(_, row)| row.versions.contains(self.version) && self.functions.contains(&row.name))
+            .filter(|(_, row)| row.versions.contains(self.version) && self.imports(row))
             .collect();
         let mut text = String::from("(module\n");
         text += "(import \"env\" \"proxy_log\" (func $log (param i32 i32 i32) (result i32)))\n";
@@ -112,6 +108,10 @@ impl Template {
             let _ = writeln!(text, "(data (i32.const {SCRIPT}) \"{bytes}\")");
         }
         text + ")\n"
+    }
+
+    fn imports(&self, row: &Function) -> bool {
+        self.functions.as_ref().is_none_or(|functions| functions.contains(&row.name))
     }
 
     fn export(&self, text: &mut String, number: usize, row: &Callback) {

@@ -3,6 +3,9 @@
 //! A script becomes bytes in the probe's memory. Its interpreter (see [`crate::probe`]) and this file agree on their
 //! layout; nobody else knows it.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use pw_abi::Version;
 
 use crate::data::Data;
@@ -151,7 +154,10 @@ pub fn functions() -> impl Iterator<Item = &'static pw_abi::Function> + Clone {
 
 /// The number of the callback called `name`.
 pub fn callback_number(name: &str) -> Option<usize> {
-    callbacks().position(|row| row.name == name)
+    // Asked for every callback of every run.
+    static NUMBERS: LazyLock<HashMap<&str, usize>> =
+        LazyLock::new(|| callbacks().enumerate().map(|(number, row)| (row.name, number)).collect());
+    NUMBERS.get(name).copied()
 }
 
 impl Script {

@@ -50,6 +50,15 @@ impl Reached {
         self.count > before
     }
 
+    /// Adds what another campaign has reached.
+    pub fn join(&mut self, other: &Reached) {
+        let either =
+            |own: &mut Vec<bool>, other: &[bool]| own.iter_mut().zip(other).for_each(|(own, other)| *own |= other);
+        either(&mut self.triples, &other.triples);
+        either(&mut self.latest, &other.latest);
+        self.count = self.triples.iter().filter(|reached| **reached).count();
+    }
+
     /// How many (function, status, callback) triples were reached.
     pub fn triples(&self) -> usize {
         self.count

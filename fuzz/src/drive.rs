@@ -7,27 +7,19 @@ use pw_cases::scenario::{Guest, Scenario, Step};
 use pw_host::{Observer, PluginId};
 use pw_reference::{Reference, World};
 
-use crate::coverage::Coverage;
-use crate::model::{Choices, Finding, Model};
+use crate::model::{Choices, Model, Verdict};
 
-/// What came of a scenario.
-#[derive(Debug)]
-pub struct Ran {
-    /// What could not be so.
-    pub findings: Vec<Finding>,
-    /// What was reached.
-    pub coverage: Coverage,
-}
-
-/// Runs a scenario, its probes silent, and judges it by the model. An error is ours.
-pub fn run(host: &Reference, scenario: &Scenario) -> Result<Ran, String> {
-    let mut scenario = scenario.clone();
+/// Lets a scenario's probes report or be silent.
+pub fn silence(scenario: &mut Scenario, silent: bool) {
     for plugin in &mut scenario.plugins {
         if let Guest::Probe(script) = &mut plugin.guest {
-            script.silent = true;
+            script.silent = silent;
         }
     }
-    let scenario = Arc::new(scenario);
+}
+
+/// Runs a scenario and judges it by the model. An error is ours.
+pub fn run(host: &Reference, scenario: &Arc<Scenario>) -> Result<Verdict, String> {
     let watch = Watch(Arc::new(Mutex::new(Watched {
         model: Some(Model::new(scenario.clone(), Choices::Reference)),
         known: Vec::new(),
@@ -44,15 +36,14 @@ pub fn run(host: &Reference, scenario: &Scenario) -> Result<Ran, String> {
     }
     if started {
         for (index, step) in scenario.steps.iter().enumerate() {
-            watch.step(index, step, &scenario);
+            watch.step(index, step, scenario);
             world.step(step);
             world.drain("");
             watch.tell(&mut world);
         }
     }
     let model = watch.lock().model.take();
-    let (findings, coverage) = model.map(Model::end).unwrap_or_default();
-    Ok(Ran { findings, coverage })
+    Ok(model.map(Model::end).unwrap_or_default())
 }
 
 /// Tells the model what happens, as the host's observer.

@@ -3,11 +3,16 @@
 //! `cargo fuzz run pairs --features libfuzzer`; each also runs over generated inputs in `cargo test`, on stable.
 
 pub mod against;
+pub mod campaign;
 pub mod canonical;
 pub mod coverage;
 pub mod drive;
 pub mod generate;
+pub mod keep;
+pub mod minimise;
 pub mod model;
+pub mod oracle;
+pub mod print;
 
 use pw_abi::pairs;
 use pw_cases::format;

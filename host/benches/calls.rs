@@ -1,6 +1,6 @@
 //! The cost of calls and callbacks, each against a bare wasmtime shim that does the same work, in the same run.
 //!
-//! `cargo bench -p pw-host`. The first four make 1000 calls per iteration; Criterion shows the time of all of them, and
+//! `cargo bench -p pw-host --bench calls`. All but the first make 1000 calls per iteration; Criterion shows the time of all of them, and
 //! calls per second. What to look at is `host` against `bare`.
 
 mod bare;
@@ -47,7 +47,7 @@ fn benches(criterion: &mut Criterion) {
     let wasm = wat::parse_str(include_str!("plugin.wat")).expect("the text is a module");
     let engine = Engine::new(Metering::None).expect("wasmtime runs here");
     let module = Module::new(&engine, &wasm).expect("the module is a plugin");
-    let bare = Bare::new(&wasm).expect("the module links");
+    let bare = Bare::new(&wasm, &wasmtime::Config::new()).expect("the module links");
     let fields = Fields::from(HEADERS);
     let named = ["whole request", "empty call", "header read", "header replaced", "all pairs of 8 headers"];
     for (what, name) in named.into_iter().enumerate() {
@@ -67,10 +67,6 @@ fn benches(criterion: &mut Criterion) {
         });
         group.finish();
     }
-    let mut group = criterion.benchmark_group("instance started");
-    group.bench_function(BenchmarkId::from_parameter("host"), |bencher| bencher.iter(|| host(&module, 0)));
-    group.bench_function(BenchmarkId::from_parameter("bare"), |bencher| bencher.iter(|| bare.start(0)));
-    group.finish();
 }
 
 criterion_group!(all, benches);

@@ -1,4 +1,4 @@
-;; Makes one kind of call a thousand times per callback; which, `proxy_on_tick`'s and the path's first letter say.
+;; Makes one kind of call a thousand times per callback, or none, or crashes; the size of its configuration says which.
 (module
   (import "env" "proxy_get_current_time_nanoseconds" (func $time (param i32) (result i32)))
   (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
@@ -21,6 +21,7 @@
   (func (export "proxy_on_delete") (param i32))
   (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (local $left i32)
     (if (i32.eqz (global.get $what)) (then (return (i32.const 0))))
+    (if (i32.eq (global.get $what) (i32.const 5)) (then (unreachable)))
     (local.set $left (i32.const 1000))
     (loop $next
       (block $done

@@ -1,7 +1,8 @@
-//! Owns wasmtime's configuration: what compiles modules, and how time is measured. Touches no state.
+//! Owns wasmtime's configuration: what compiles modules, where VMs live, and how time is measured. Touches no state.
 
 use wasmtime::{Config, Engine as WasmEngine};
 
+use crate::Pool;
 use crate::module::{ModuleError, invalid};
 
 /// Bytes of stack that a call into a plugin may use before it faults: wasmtime's own choice, which the threads of most
@@ -13,6 +14,8 @@ const STACK: usize = 512 << 10;
 pub struct Engine {
     pub(crate) wasm: WasmEngine,
     pub(crate) metering: Metering,
+    /// VMs have their places in a pool.
+    pub(crate) pooled: bool,
 }
 
 /// How the time of calls into plugins is bounded. See [`Limits`](crate::Limits) for how much of it there is.
@@ -28,15 +31,30 @@ pub enum Metering {
 }
 
 impl Engine {
-    /// An engine that bounds the time of calls into plugins in some way.
+    /// An engine that bounds the time of calls into plugins in some way, and has room for as many VMs as the machine.
     ///
     /// Fails where wasmtime does not support the machine.
     pub fn new(metering: Metering) -> Result<Engine, wasmtime::Error> {
+        Engine::of(metering, None)
+    }
+
+    /// An engine whose VMs have their places in a pool: they start and end faster, and are so many at most.
+    ///
+    /// Fails where wasmtime does not support the machine, and where the operating system does not give so much address
+    /// space.
+    pub fn with_pool(metering: Metering, pool: Pool) -> Result<Engine, wasmtime::Error> {
+        Engine::of(metering, Some(pool))
+    }
+
+    fn of(metering: Metering, pool: Option<Pool>) -> Result<Engine, wasmtime::Error> {
         let mut config = Config::new();
         config.consume_fuel(metering == Metering::Fuel);
         config.epoch_interruption(metering == Metering::Epochs);
         config.max_wasm_stack(STACK);
-        Ok(Engine { wasm: WasmEngine::new(&config)?, metering })
+        if let Some(pool) = pool {
+            pool.configure(&mut config);
+        }
+        Ok(Engine { wasm: WasmEngine::new(&config)?, metering, pooled: pool.is_some() })
     }
 
     /// Lets one tick of [`Metering::Epochs`] pass. May be called from any thread, while plugins run.

@@ -1,8 +1,11 @@
 //! One instance of a module: its start, its callbacks, its allocator. Knows nothing of what calls and callbacks mean.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use wasmtime::{AsContextMut, Instance, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
+use wasmtime::{
+    AsContext, Instance, Memory, PoolConcurrencyLimitError, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
+};
 
 use crate::limits::Limits;
 use crate::module::{Module, one_line};
@@ -101,6 +104,10 @@ enum Export {
 /// An instance.
 pub(crate) struct Guest {
     store: Store<Data>,
+    instance: Option<Instance>,
+    /// What the module's callbacks are like.
+    callbacks: Arc<[Option<(usize, bool)>]>,
+    /// Those that were called.
     exports: Vec<Option<Export>>,
     budget: (Metering, Limits),
 }
@@ -126,7 +133,8 @@ impl Guest {
         let mut store = Store::new(&module.engine.wasm, data);
         store.limiter(|data| &mut data.limits);
         let budget = (module.engine.metering, config.limits);
-        let mut guest = Guest { store, exports: Vec::new(), budget };
+        let exports = On::ALL.iter().map(|_| None).collect();
+        let mut guest = Guest { store, instance: None, callbacks: module.callbacks.clone(), exports, budget };
         let instance = guest.run("the start section", state, |guest| guest.instantiate(module))?;
         let reactor = instance.get_func(&mut guest.store, "_initialize").is_some();
         let names: &[&str] = if reactor { &["_initialize", "main"] } else { &["_start"] };
@@ -147,27 +155,38 @@ impl Guest {
         let mut allocators = ["proxy_on_memory_allocate", "malloc"];
         planted!(MallocFirst => allocators.reverse());
         let allocator = allocators.iter().find_map(|name| instance.get_typed_func(&mut self.store, name).ok());
-        for on in On::ALL {
-            let allowed = self.store.data().allows(on.name());
-            let export = if allowed { export(&instance, &mut self.store, on.name()) } else { None };
-            self.exports.push(export);
-        }
+        self.instance = Some(instance);
         let data = self.store.data_mut();
         data.memory = memory;
         data.allocator = allocator;
         Ok(instance)
     }
 
-    /// Whether the guest exports a callback.
+    /// Whether the guest exports a callback, and gets it.
     #[inline]
     pub(crate) fn has(&self, on: On) -> bool {
-        matches!(self.exports.get(on as usize), Some(Some(_)))
+        matches!(self.callbacks.get(on as usize), Some(Some(_))) && self.store.data().allows(on.name())
+    }
+
+    /// Looks a callback up when it is called first, which for most is never.
+    #[cold]
+    fn find(&mut self, on: On) {
+        let Some((instance, Some((params, result)))) = self.instance.zip(self.callbacks.get(on as usize).copied())
+        else {
+            return;
+        };
+        if let Some(function) = instance.get_func(&mut self.store, on.name()) {
+            self.exports[on as usize] = export(function, (params, result), &self.store);
+        }
     }
 
     /// Calls a callback that the guest exports; its result, if it has one.
     #[inline]
     pub(crate) fn call(&mut self, on: On, args: [u32; 5], state: &mut Option<Box<State>>) -> Result<Option<u32>, Trap> {
         self.run(on.name(), state, |guest| {
+            if guest.exports[on as usize].is_none() {
+                guest.find(on);
+            }
             let Guest { store, exports, .. } = guest;
             let [a, b, c, d, e] = args;
             match exports.get(on as usize).and_then(Option::as_ref) {
@@ -185,13 +204,7 @@ impl Guest {
 
     /// How many arguments a callback takes.
     pub(crate) fn arity(&self, on: On) -> usize {
-        match self.exports.get(on as usize).and_then(Option::as_ref) {
-            None => 0,
-            Some(Export::P1(_) | Export::P1R(_)) => 1,
-            Some(Export::P2(_) | Export::P2R(_)) => 2,
-            Some(Export::P3(_) | Export::P3R(_)) => 3,
-            Some(Export::P5(_)) => 5,
-        }
+        self.callbacks.get(on as usize).copied().flatten().map_or(0, |(params, _)| params)
     }
 
     /// Lends the state to the store while the guest runs.
@@ -223,6 +236,9 @@ fn call_start(name: &str, function: wasmtime::Func, store: &mut Store<Data>) -> 
 
 #[cold]
 fn reason(name: &str, error: &wasmtime::Error) -> String {
+    if error.is::<PoolConcurrencyLimitError>() {
+        return "the engine's pool has no room for another VM".to_owned();
+    }
     let cause = error.chain().last().map_or_else(String::new, |cause| cause.to_string());
     let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>();
     let frames = backtrace.map_or(&[][..], |backtrace| backtrace.frames());
@@ -235,16 +251,14 @@ fn reason(name: &str, error: &wasmtime::Error) -> String {
     one_line(&format!("{name} failed: {cause}{at}"))
 }
 
-fn export(instance: &Instance, mut store: impl AsContextMut, name: &str) -> Option<Export> {
-    let function = instance.get_func(&mut store, name)?;
-    let ty = function.ty(&store);
-    match (ty.params().len(), ty.results().len()) {
-        (1, 0) => function.typed(&store).ok().map(Export::P1),
-        (1, _) => function.typed(&store).ok().map(Export::P1R),
-        (2, 0) => function.typed(&store).ok().map(Export::P2),
-        (2, _) => function.typed(&store).ok().map(Export::P2R),
-        (3, 0) => function.typed(&store).ok().map(Export::P3),
-        (3, _) => function.typed(&store).ok().map(Export::P3R),
-        _ => function.typed(&store).ok().map(Export::P5),
+fn export(function: wasmtime::Func, (params, result): (usize, bool), store: impl AsContext) -> Option<Export> {
+    match (params, result) {
+        (1, false) => function.typed(store).ok().map(Export::P1),
+        (1, true) => function.typed(store).ok().map(Export::P1R),
+        (2, false) => function.typed(store).ok().map(Export::P2),
+        (2, true) => function.typed(store).ok().map(Export::P2R),
+        (3, false) => function.typed(store).ok().map(Export::P3),
+        (3, true) => function.typed(store).ok().map(Export::P3R),
+        _ => function.typed(store).ok().map(Export::P5),
     }
 }

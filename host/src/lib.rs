@@ -61,6 +61,7 @@ mod module;
 mod observer;
 mod planted;
 mod policy;
+mod pool;
 mod proxy;
 mod rules;
 mod state;
@@ -76,8 +77,9 @@ pub use observer::Observer;
 #[cfg(feature = "planted")]
 pub use planted::{Planted, plant};
 pub use policy::{Canary, FailurePolicy, Reload};
+pub use pool::Pool;
 pub use proxy::{
     CertificateInfo, ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId,
-    StreamInfo, TlsInfo,
+    StreamInfo, TlsInfo, Usage,
 };
 pub use state::GrpcEvent;

@@ -28,9 +28,9 @@ pub struct Limits {
     pub shared_data: usize,
     /// Bytes of items in a queue; INTERNAL_FAILURE beyond. 64 MiB.
     pub queue: usize,
-    /// Queues that all plugins together have when this one registers another; INTERNAL_FAILURE beyond. A thousand.
+    /// Queues that the plugin's VM id has when it registers another; INTERNAL_FAILURE beyond. A thousand.
     pub queues: usize,
-    /// Metrics that all plugins together have when this one defines another; INTERNAL_FAILURE beyond. Ten thousand.
+    /// Metrics that the plugin was the first to define; INTERNAL_FAILURE beyond. Ten thousand.
     pub metrics: usize,
     /// HTTP and gRPC calls of the plugin in flight; INTERNAL_FAILURE beyond. A thousand.
     pub calls: usize,

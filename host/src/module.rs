@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use pw_abi::Version;
-use wasmtime::InstancePre;
+use wasmtime::{ExternType, InstancePre};
 
-use crate::guest::Data;
+use crate::guest::{Data, On};
 use crate::linker;
 use crate::{Engine, Interface};
 
@@ -17,6 +17,8 @@ pub struct Module {
     pub(crate) version: Version,
     pub(crate) engine: Engine,
     pub(crate) data: Option<(u32, Arc<[u8]>)>,
+    /// By callback: how many arguments the module's takes, and whether it has a result.
+    pub(crate) callbacks: Arc<[Option<(usize, bool)>]>,
     /// Which compilation it is of.
     compiled: Arc<()>,
 }
@@ -27,6 +29,8 @@ pub struct Module {
 pub enum ModuleError {
     /// The bytes are no WebAssembly module; wasmtime's words.
     Invalid(String),
+    /// The module wants more than a VM of the engine's [`Pool`](crate::Pool) has; wasmtime's words.
+    Pool(String),
     /// The bytes are a component, and plugins are core modules.
     Component,
     /// No export says which version of the ABI the module is for.
@@ -72,10 +76,18 @@ impl Module {
         if let Some(refusal) = interface.refusals(version).into_iter().next() {
             return Err(refusal);
         }
-        let module = wasmtime::Module::new(&engine.wasm, wasm).map_err(invalid)?;
+        let module = wasmtime::Module::new(&engine.wasm, wasm).map_err(|error| match engine.validate(wasm) {
+            Ok(()) if engine.pooled => ModuleError::Pool(one_line(&format!("{error:#}"))),
+            _ => invalid(error),
+        })?;
         let linker = linker::linker(engine, &interface, version).map_err(invalid)?;
         let pre = linker.instantiate_pre(&module).map_err(invalid)?;
-        Ok(Module { pre, version, engine: engine.clone(), data: None, compiled: Arc::default() })
+        let shape = |on: &On| match module.get_export(on.name()) {
+            Some(ExternType::Func(ty)) => Some((ty.params().len(), ty.results().len() > 0)),
+            _ => None,
+        };
+        let callbacks = On::ALL.iter().map(shape).collect();
+        Ok(Module { pre, version, engine: engine.clone(), data: None, callbacks, compiled: Arc::default() })
     }
 
     /// The same module with `bytes` at `address` in its memory, as if by one more data segment: many variants of a
@@ -113,6 +125,7 @@ impl fmt::Display for ModuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ModuleError::Invalid(error) => write!(f, "not a valid WebAssembly module: {error}"),
+            ModuleError::Pool(error) => write!(f, "the module has no room in the engine's pool: {error}"),
             ModuleError::Component => {
                 write!(f, "a WebAssembly component, but plugins are core modules: build for wasm32-wasip1")
             }

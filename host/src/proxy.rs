@@ -7,6 +7,7 @@ mod rollout;
 mod shadow;
 mod streams;
 mod tcp;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pw_abi::{LogLevel, Status};
 
+pub use self::usage::Usage;
 use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::limits::Limits;
@@ -190,7 +192,7 @@ pub struct HttpCallId(pub(crate) u64);
 pub enum StartError {
     /// The proxy has as many plugins as it may have.
     TooMany,
-    /// A function of the start trapped; in one line.
+    /// A function of the start trapped, or the engine's pool has no room for another VM; in one line.
     Trap(String),
     /// `proxy_on_vm_start` returned false.
     VmStart,
@@ -261,8 +263,8 @@ impl Proxy {
         Ok(new)
     }
 
-    /// Starts a plugin that gets a share of another's new streams. If it does not start, nothing changes; if the other
-    /// had a canary, that one is rolled back.
+    /// Starts a plugin that gets a share of another's new streams, or if it is log-only copies of them. If it does not
+    /// start, nothing changes; if the other had a canary, that one is rolled back.
     pub fn canary(
         &mut self,
         plugin: PluginId,
@@ -392,11 +394,6 @@ impl Proxy {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state.as_deref();
-        f.debug_struct("Proxy")
-            .field("plugins", &self.sources.iter().flatten().count())
-            .field("vms", &self.guests.iter().flatten().count())
-            .field("streams", &state.map_or(0, |state| state.streams.len()))
-            .finish_non_exhaustive()
+        f.debug_struct("Proxy").field("plugins", &self.sources.len()).finish_non_exhaustive()
     }
 }

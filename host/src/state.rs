@@ -78,6 +78,8 @@ pub(crate) struct Queue {
 
 /// A metric of the proxy.
 pub(crate) struct Metric {
+    /// Who defined it first.
+    pub(crate) definer: PluginId,
     pub(crate) metric_type: MetricType,
     pub(crate) name: Vec<u8>,
     pub(crate) value: u64,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pw_host::{
     Effect, Engine, Fields, HttpCallId, Metering, Module, Piece, PluginConfig, PluginId, Proxy, ProxyConfig,
-    StartError, StreamId, StreamInfo,
+    StartError, StreamId, StreamInfo, Usage,
 };
 
 /// What the plugins here have in common: `say` logs a number, `ask` makes an HTTP call, `queue` is their queue.
@@ -351,4 +351,24 @@ fn a_function_with_the_sdks_type_is_restricted_in_an_allocator_too() {
     let config = PluginConfig { configuration: b"x".to_vec(), ..PluginConfig::default() };
     proxy.add_plugin(&module, config).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(said(&effects(&mut proxy)), [pw_abi::Status::INTERNAL_FAILURE.0]);
+}
+
+#[test]
+fn what_is_held_is_counted_and_is_let_go() {
+    let mut proxy = proxy();
+    let fills = "(func (export \"proxy_on_configure\") (param i32 i32) (result i32)
+            (call $ask)
+            (drop (call $enqueue (call $queue) (i32.const 16) (i32.const 8)))
+            (i32.const 1))
+        (func (export \"proxy_on_done\") (param i32) (result i32) (i32.const 0))
+        (func (export \"proxy_on_foreign_function\") (param i32 i32 i32) unreachable)";
+    let plugin = added(&mut proxy, fills);
+    let stream = open(&mut proxy, &[plugin]);
+    proxy.downstream_reset(stream);
+    let holds =
+        Usage { vms: 1, contexts: 2, streams: 1, calls: 1, queues: 1, queued: 8, effects: 1, ..Usage::default() };
+    assert_eq!(proxy.usage(), holds);
+    proxy.foreign_function(plugin, 0, "");
+    effects(&mut proxy);
+    assert_eq!(proxy.usage(), Usage { queues: 1, queued: 8, ..Usage::default() }, "only what the VM id shares is left");
 }

@@ -150,7 +150,7 @@ fn copies_that_wait_for_ever_are_so_many_at_most_and_hold_nobody() {
         world.proxy.response(stream, Piece::headers(Fields::from([(":status", "200")]), true));
         assert!(world.effects().contains(&Effect::StreamEnded { stream }));
     }
-    assert_eq!(format!("{:?}", world.proxy), "Proxy { plugins: 1, vms: 1, streams: 3, .. }");
+    assert_eq!((world.proxy.usage().vms, world.proxy.usage().streams), (1, 3));
     world.proxy.retire_plugin(plugin);
-    assert_eq!(format!("{:?}", world.proxy), "Proxy { plugins: 0, vms: 0, streams: 0, .. }");
+    assert_eq!((world.proxy.usage().vms, world.proxy.usage().streams), (0, 0));
 }

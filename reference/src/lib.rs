@@ -14,7 +14,7 @@ use pw_cases::report::decode;
 use pw_cases::scenario::{Failure, Guest, Plugin, Scenario};
 use pw_cases::script::{SCRIPT, Script};
 use pw_cases::transcript::{Event, Returned, Transcript};
-use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Reload};
+use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Pool, Reload};
 
 pub use crate::trace::Trace;
 pub use crate::world::{START, UPSTREAMS, World};
@@ -51,6 +51,15 @@ impl Reference {
         Ok(Reference { engine, probes: Arc::default() })
     }
 
+    /// A host that does not bound the time of plugins, with their VMs in a pool: for many scenarios a second, of plugins
+    /// that end by themselves. An error is wasmtime's.
+    pub fn pooled() -> Result<Reference, String> {
+        let pool = Pool { memory: 64 << 20, resident: 256 << 10, ..Pool::default() };
+        let engine = Engine::with_pool(Metering::None, pool);
+        let engine = engine.map_err(|error| format!("failed to set up wasmtime with a pool: {error:#}"))?;
+        Ok(Reference { engine, probes: Arc::default() })
+    }
+
     /// Runs a scenario. An error is ours: what a probe reports is not what the host saw.
     pub fn run(&self, scenario: &Scenario) -> Result<Transcript, String> {
         let mut world = World::new();
@@ -59,8 +68,14 @@ impl Reference {
         if self.start(&mut world, scenario)? {
             world.run(&scenario.steps);
         }
-        let last = scenario.plugins.last().map_or("", |plugin| &plugin.name);
-        let recorded = trace.take(|id| world.name(id, last));
+        // A plugin that was not taken has no name in the world.
+        let refused = world.events.iter().find_map(|event| match event {
+            Event::Refused { plugin, .. } => Some(plugin.clone()),
+            _ => None,
+        });
+        let last = scenario.plugins.last().map(|plugin| plugin.name.clone());
+        let unknown = refused.or(last).unwrap_or_default();
+        let recorded = trace.take(|id| world.name(id, &unknown));
         let transcript = Transcript { events: world.events };
         agree(&decode(transcript.clone(), scenario), &recorded)?;
         Ok(transcript)
@@ -219,23 +234,24 @@ fn plugin_of(event: &Event) -> &String {
     }
 }
 
-/// Whether a probe cannot tell that this was written: the place was filled with ones before.
-fn is_hidden(told: &Returned, seen: &Returned) -> bool {
-    let ones = matches!(seen, Returned::Number(u64::MAX) | Returned::Number(0xFFFF_FFFF));
-    *told == Returned::Untouched && ones
-}
-
 fn same(told: &Event, seen: &Event) -> bool {
     match (told, seen) {
         (
             Event::Call { function, status, returned, .. },
             Event::Call { function: seen_function, status: seen_status, returned: seen_returned, .. },
         ) => {
-            let differs = |(name, value): &(String, _)| {
-                seen_returned.iter().any(|(seen_name, seen)| seen_name == name && seen != value && !is_hidden(value, seen))
+            let differs = |(name, value): &(String, Returned)| {
+                seen_returned.iter().any(|(seen_name, seen_value)| {
+                    seen_name == name && seen_value != value && !all_ones(value, seen_value)
+                })
             };
             function == seen_function && status == seen_status && !returned.iter().any(differs)
         }
         (told, seen) => told == seen,
     }
+}
+
+/// To the probe a number of nothing but ones looks like a place that was left alone.
+fn all_ones(told: &Returned, seen: &Returned) -> bool {
+    *told == Returned::Untouched && matches!(seen, Returned::Number(u64::MAX | 0xFFFF_FFFF))
 }

@@ -49,8 +49,10 @@ pub enum Command {
     Check(CheckArgs),
     /// Send one request through a plugin, or a chain of them, on the reference host
     Try(TryArgs),
-    /// Run generated scenarios on a host, and tell where it differs from the reference host
+    /// Look for bugs: random scenarios on the reference host, judged by a model of the ABI, or on another, compared with it
     Fuzz(FuzzArgs),
+    /// Let healthy plugins work beside ones that misbehave all the time, and tell what they notice of them
+    Soak(SoakArgs),
     /// Print the ABI: every function, parameter, status and version
     Abi(AbiArgs),
     /// Tell how much of the specification the catalog checks
@@ -109,33 +111,6 @@ pub struct RunArgs {
     /// Write a JUnit report of the run
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-}
-
-/// See [`Command::Fuzz`].
-#[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 whatever differs is explained; 1 there are new differences; 2 the harness or its input \
-                        failed."
-)]
-pub struct FuzzArgs {
-    #[expect(missing_docs, reason = "its type says it")]
-    #[command(flatten)]
-    pub host: HostArgs,
-    /// How long: 60s, 5m
-    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
-    pub time: Duration,
-    /// The same seed makes the same scenarios
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// Generate for this version of the ABI
-    #[arg(long, value_name = "VERSION", value_parser = version, default_value = "0.2.1")]
-    pub abi: Version,
-    /// How many adapters work side by side [default: one per core]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub jobs: Option<u16>,
-    /// Where to write the cases of new differences
-    #[arg(long, value_name = "DIR", default_value = "target/fuzz")]
-    pub out: PathBuf,
 }
 
 /// See [`Command::List`].
@@ -213,6 +188,76 @@ pub struct TryArgs {
     /// Show every callback and call
     #[arg(long)]
     pub trace: bool,
+}
+
+/// See [`Command::Fuzz`].
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "The same seed brings the same inputs. Each find is made small and written as a case file, which \
+                  `pw-conform run FILE` runs again.\n\n\
+                  Exit codes: 0 nothing found; 1 finds; 2 the harness or its input failed."
+)]
+pub struct FuzzArgs {
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub host: HostArgs,
+    /// Which version of the ABI the scenarios for another host are made for
+    #[arg(long, value_name = "VERSION", value_parser = version, default_value = "0.2.1")]
+    pub abi: Version,
+    /// What is made of the random bytes
+    #[arg(long, value_name = "TARGET", default_value = "scenario")]
+    pub target: FuzzTarget,
+    /// For how long
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub time: Duration,
+    /// How many inputs at the most, per job
+    #[arg(long, value_name = "N")]
+    pub inputs: Option<u64>,
+    /// Where the random bytes begin; each further job has the next one
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How many campaigns run side by side
+    #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: u16,
+    /// Where finds are written
+    #[arg(long, value_name = "DIR", default_value = "target/fuzz")]
+    pub out: PathBuf,
+    /// Plant the known bugs one by one and print reports/fuzzing.md: how long each takes to be found
+    #[arg(long)]
+    pub planted: bool,
+    /// How many seeds each planted bug gets
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "planted", value_parser = clap::value_parser!(u64).range(1..=99))]
+    pub seeds: u64,
+}
+
+/// What is made of random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum FuzzTarget {
+    Scenario,
+}
+
+/// See [`Command::Soak`].
+#[derive(Clone, Debug, Args)]
+pub struct SoakArgs {
+    /// For how long, behind a warm-up of a tenth of that
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub time: Duration,
+    /// How many plugins, each in a VM of its own
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub plugins: u16,
+    /// How many of them misbehave
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub bad: u16,
+    /// Which plugins get which requests
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Exit with 1 if throughput, memory or the number of faults are not as promised, too
+    #[arg(long)]
+    pub check: bool,
+    /// Print an object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// See [`Command::Abi`].

@@ -9,14 +9,14 @@ use crate::console::Console;
 use crate::error::HarnessError;
 use crate::record::Counts;
 use crate::select::select;
-use crate::{against, check, coverage, explain, list, plugins, report, run as run_cases, table, try_plugin};
+use crate::{check, coverage, explain, fuzz, list, plugins, report, run as run_cases, soak, table, try_plugin};
 
 /// How the program exits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Nothing failed.
     Passed = 0,
-    /// A case failed, or is stale; a module has errors.
+    /// A case failed, or is stale; a module has errors; a promise of the soak does not hold.
     Failed = 1,
     /// The harness or its input failed.
     Broken = 2,
@@ -37,12 +37,13 @@ impl Exit {
 pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessError> {
     let text = match command {
         Command::Run(args) => return run_cases::run(args, console),
-        Command::Fuzz(args) => return against::run(args, console),
         Command::Explain(args) => return explain::run(args, console),
         Command::List(args) => return list_cases(args, console),
         Command::Coverage(args) => return covered(args, console),
         Command::Plugins(args) => return plugins::run(args, console),
         Command::Check(args) => return check::run(args, console),
+        Command::Fuzz(args) => return fuzz::run(args, console),
+        Command::Soak(args) => return soak::run(args, console),
         Command::Try(args) => try_plugin::run(args)?,
         Command::Abi(args) => abi(args),
         Command::Report(args) => reports(args)?,

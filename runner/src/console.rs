@@ -77,9 +77,10 @@ impl Console {
         let _ = writeln!(stderr(), "{} {message}", self.paint(RED, "error:"));
     }
 
-    /// Tells how far something is, a line at a time.
-    pub fn tell(&self, message: &str) {
-        let _ = writeln!(stderr(), "{message}");
+    /// Tells whoever waits something that is no result.
+    pub fn tell(&self, line: &str) {
+        self.clear();
+        let _ = writeln!(stderr(), "{line}");
     }
 
     /// Shows how far a run is.
@@ -125,7 +126,8 @@ impl Console {
         }
     }
 
-    fn clear(&self) {
+    /// Takes away what shows how far a run is.
+    pub fn clear(&self) {
         if self.progress {
             let _ = write!(stderr(), "\r\x1b[K");
         }

@@ -175,7 +175,8 @@ impl Instance {
     /// Asks on every connection of streams and calls, and the worker on one of its own. The answer comes after all that
     /// Envoy had written on any of them.
     pub async fn ping_all(&mut self) -> Result<u64, Gone> {
-        let asked = |link: &Link| matches!(link.peer, Peer::Listener | Peer::Upstream(Some(_)) | Peer::Callee(_));
+        let asked =
+            |link: &Link| !link.mute && matches!(link.peer, Peer::Listener | Peer::Upstream(Some(_)) | Peer::Callee(_));
         let links = self.links.iter().filter(|(_, link)| asked(link)).map(|(number, _)| *number);
         self.ping_on(links.chain(self.barrier).collect()).await
     }
@@ -188,6 +189,18 @@ impl Instance {
             self.write(link, |http2| http2.ping(number)).await?;
         }
         Ok(number)
+    }
+
+    /// Gives up waiting for answers on all connections but the worker's own, and asks the silent ones no more; whether that is
+    /// all that was missing.
+    pub fn give_up(&mut self) -> bool {
+        if self.barrier.is_some_and(|barrier| self.awaited.contains(&barrier)) {
+            return false;
+        }
+        for link in std::mem::take(&mut self.awaited) {
+            self.links.entry(link).and_modify(|link| link.mute = true);
+        }
+        true
     }
 
     /// A ping was answered on a connection, or will not be.

@@ -32,6 +32,8 @@ use tcp::Pipe;
 const LIMIT: Duration = Duration::from_secs(15);
 /// So long may a ping take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// So long may a ping take on the connection of a stream or a call.
+const SILENCE: Duration = Duration::from_millis(200);
 /// So long may the verdict on a listener take: modules are compiled before.
 const START: Duration = Duration::from_secs(10);
 /// So many pings in a row must be answered with nothing seen between them.
@@ -383,13 +385,28 @@ impl Stage {
         for round in 0..PINGS {
             let before = self.seen;
             let ping = self.instance.ping_all().await?;
-            let patience = Instant::now() + PATIENCE;
-            while self.watch(patience).await? != Some(ping) {}
+            self.hear(ping).await?;
             if self.seen == before && round > 0 {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Watches until a ping is answered. Connections may be silent for a reason of their own, the worker may not.
+    async fn hear(&mut self, ping: u64) -> Result<(), Gone> {
+        let (silence, patience) = (Instant::now() + SILENCE, Instant::now() + PATIENCE);
+        loop {
+            match self.instance.next(silence).await? {
+                Some(Seen::Pong(number)) if number == ping => return Ok(()),
+                Some(seen) => self.see(seen),
+                None if self.instance.give_up() => return Ok(()),
+                None => {
+                    while self.watch(patience).await? != Some(ping) {}
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// Watches until a moment.

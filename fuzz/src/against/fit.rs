@@ -5,7 +5,7 @@ use pw_cases::data::Data;
 use pw_cases::scenario::{Failure, Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Action, Allocation, Lane, Script};
 
-use super::rows::{AVOIDED, Avoided, SWAPPED};
+use super::rows::{AVOIDED, Avoided, ENDING, SWAPPED};
 use crate::canonical::canonical;
 
 /// What happens before the request is there, or for real time only.
@@ -20,7 +20,7 @@ const ELSEWHERE: [&str; 6] = [
 /// Names in these sections last longer than a scenario, so each has its own.
 const LASTING: [&str; 3] = ["shared_key_value_store", "shared_queues", "metrics"];
 /// Parameters whose small values may be another scenario's.
-const IDS: [&str; 6] = ["queue_id", "metric_id", "cas", "call_or_stream_id", "stream_id", "call_id"];
+const IDS: [&str; 7] = ["context_id", "queue_id", "metric_id", "cas", "call_or_stream_id", "stream_id", "call_id"];
 /// What is added to them: the lowest bits stay.
 const FAR: u64 = 0x4000_0000;
 /// Milliseconds that do not pass while a scenario runs.
@@ -101,15 +101,20 @@ fn script_of(mut script: Script, host: &str, number: u64) -> Script {
             entries.clear();
         }
         for entry in entries {
+            let mut ended = false;
             entry.actions.retain_mut(|action| match &mut action.act {
                 // The guest is needed further on.
                 Act::Trap => false,
                 Act::Call { function, lanes, .. } => {
                     adjust(function, lanes, number);
                     let is_large = |lane: &Lane| matches!(lane, Lane::Slot(size) if *size > ROOM);
-                    let is_deadly =
-                        |avoided: &Avoided| avoided.host == host && avoids(avoided, row.name, function, lanes);
-                    function.name != "proc_exit" && !lanes.iter().any(is_large) && !AVOIDED.iter().any(is_deadly)
+                    let is_deadly = |avoided: &Avoided| {
+                        avoided.host == host && (ended || !avoided.again) && avoids(avoided, row.name, function, lanes)
+                    };
+                    let stays =
+                        function.name != "proc_exit" && !lanes.iter().any(is_large) && !AVOIDED.iter().any(is_deadly);
+                    ended |= stays && ENDING.contains(&function.name);
+                    stays
                 }
             });
         }

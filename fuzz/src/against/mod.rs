@@ -9,9 +9,11 @@ mod rows;
 mod seen;
 mod shrink;
 mod stream;
+mod text;
 
 pub use compare::{Difference, compare};
 pub use fit::fit;
 pub use rows::avoided;
 pub use shrink::shrink;
 pub use stream::{Stream, base};
+pub use text::case;

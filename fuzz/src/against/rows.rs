@@ -23,6 +23,8 @@ pub(super) struct Avoided {
     pub(super) function: &'static str,
     /// The callbacks in which it is left out; none for all.
     pub(super) within: &'static [&'static str],
+    /// Only where the callback has made the stream end before.
+    pub(super) again: bool,
     /// The parameter that makes it so, and its value; no bytes at all where there is none.
     pub(super) with: Option<(&'static str, Option<u64>)>,
     /// Why.
@@ -40,12 +42,32 @@ const NO_RESPONSE: &[&str] = &[
 ];
 const RESPONSE: &[&str] = &["proxy_on_response_headers", "proxy_on_response_body", "proxy_on_response_trailers"];
 
+/// What makes a stream end.
+pub(super) const ENDING: [&str; 2] = ["proxy_send_local_response", "proxy_close_stream"];
+
 /// See [`Avoided`].
 pub(super) const AVOIDED: &[Avoided] = &[
     Avoided {
         host: "envoy",
         function: "proxy_send_local_response",
+        within: &[],
+        again: true,
+        with: None,
+        why: "dies: http_streams/local_response_twice_to_a_response",
+    },
+    Avoided {
+        host: "envoy",
+        function: "proxy_close_stream",
+        within: &[],
+        again: true,
+        with: None,
+        why: "dies: common_stream_operations/close_response_twice",
+    },
+    Avoided {
+        host: "envoy",
+        function: "proxy_send_local_response",
         within: END,
+        again: false,
         with: None,
         why: "dies: derived/hazards/proxy_on_log.proxy_send_local_response",
     },
@@ -53,6 +75,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         host: "envoy",
         function: "proxy_close_stream",
         within: END,
+        again: false,
         with: None,
         why: "dies: derived/hazards/proxy_on_log.proxy_close_stream",
     },
@@ -60,6 +83,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         host: "envoy",
         function: "proxy_grpc_call",
         within: &[],
+        again: false,
         with: Some(("upstream_name", None)),
         why: "dies: grpc_calls/empty_upstream",
     },
@@ -67,6 +91,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         host: "envoy",
         function: "proxy_grpc_stream",
         within: &[],
+        again: false,
         with: Some(("upstream_name", None)),
         why: "dies: grpc_calls/empty_upstream_of_a_stream",
     },
@@ -74,6 +99,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         host: "envoy",
         function: "proxy_continue_stream",
         within: NO_RESPONSE,
+        again: false,
         with: Some(("stream_type", Some(1))),
         why: "dies: common_stream_operations/continue_the_other_direction",
     },
@@ -81,6 +107,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         host: "envoy",
         function: "proxy_continue_stream",
         within: RESPONSE,
+        again: false,
         with: Some(("stream_type", Some(1))),
         why: "dies: common_stream_operations/continue_a_response_within_its_headers",
     },
@@ -134,6 +161,8 @@ const DEAD: &str = "grpc_calls/dead_upstream";
 pub(super) const OPEN: &[Open] = &[
     status("*", "INVALID_MEMORY_ACCESS", "!", TWO_FAULTS),
     status("*", "FAULT", "!", TWO_FAULTS),
+    status("*", "PARSE_FAILURE", "!", TWO_FAULTS),
+    status("proxy_http_call", "BAD_ARGUMENT", "!", TWO_FAULTS),
     status("*", "BAD_ARGUMENT", "INVALID_MEMORY_ACCESS", TWO_FAULTS),
     status("*", "NOT_FOUND", "INVALID_MEMORY_ACCESS", TWO_FAULTS),
     status("*", "EMPTY", "INVALID_MEMORY_ACCESS", TWO_FAULTS),

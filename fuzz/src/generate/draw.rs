@@ -11,12 +11,17 @@ impl<'a> Draw<'a> {
         Draw(Unstructured::new(bytes))
     }
 
-    /// A number below `end`, which is not 0.
+    /// A number below `end`, which is between 1 and 65536.
     pub(super) fn below(&mut self, end: usize) -> usize {
-        match u8::try_from(end - 1) {
-            Ok(last) => self.0.int_in_range(0..=last).unwrap_or(0).into(),
-            Err(_) => self.0.int_in_range(0..=end - 1).unwrap_or(0),
+        match (end, self.0.len()) {
+            (..=256, 1..) => self.byte() * end >> 8,
+            (_, 2..) => (self.byte() << 8 | self.byte()) * end >> 16,
+            _ => 0,
         }
+    }
+
+    fn byte(&mut self) -> usize {
+        self.0.bytes(1).map_or(0, |bytes| bytes[0].into())
     }
 
     /// True in so many of a hundred cases.

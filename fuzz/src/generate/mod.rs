@@ -115,7 +115,8 @@ impl Scripting<'_> {
 
     /// An entry of a callback for each plugin; that of the step's own has most of the calls.
     fn window(&mut self, plugins: &mut [Plugin], name: &'static str, main: bool) {
-        let Some((row, number)) = pw_abi::callback(self.version, name).zip(script::callback_number(name)) else {
+        let Some(number) = script::callback_number(name) else { return };
+        let Some(row) = script::callbacks().nth(number).filter(|row| row.versions.contains(self.version)) else {
             return;
         };
         for plugin in plugins {

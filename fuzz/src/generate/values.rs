@@ -50,7 +50,8 @@ const ROOMS: [u32; 6] = [0, MEMORY_END, 0xFFFF_FFF0, MEMORY_END - 1, HEAP_END + 
 
 const WORDS: [u32; 10] = [0, 1, 2, 3, 4, 5, 7, 99, 0x7FFF_FFFF, u32::MAX];
 const SIZES: [u32; 11] = [0, 1, 2, 3, 4, 10, 13, 100, 0x7FFF_FFFF, 0x8000_0000, u32::MAX];
-const LONG: [u64; 8] = [0, 1, 5, 100, 0x1_0000_0007, u32::MAX as u64, u64::MAX, 1 << 63];
+/// All ones are left out, which the probe cannot tell from a place that was left alone.
+const LONG: [u64; 8] = [0, 1, 5, 100, 0x1_0000_0007, u32::MAX as u64, u64::MAX - 1, 1 << 63];
 const DELTAS: [i64; 8] = [1, 0, -1, 5, -5, 0x1_0000_0001, i64::MIN, i64::MAX];
 
 pub(super) fn field_name(draw: &mut Draw<'_>) -> Data {

@@ -16,6 +16,8 @@ pub struct Wrong {
     pub returned: Option<(&'static str, Returned)>,
     /// What came instead, in words.
     pub actual: String,
+    /// The specification leaves it open, and the host has said otherwise of itself.
+    pub open: bool,
 }
 
 /// Nothing, or what is wrong.
@@ -157,14 +159,14 @@ impl<'a> Call<'a> {
         }
         let name = self.function.status_name(self.status);
         let actual = name.map_or_else(|| self.status.to_string(), str::to_owned);
-        Err(Box::new(Wrong { statuses: statuses.to_vec(), returned: None, actual }))
+        Err(Box::new(Wrong { statuses: statuses.to_vec(), returned: None, actual, open: false }))
     }
 
     /// The specification leaves it open, and these are what the host has chosen; of other hosts anything is taken that is
     /// promised at all.
     pub(super) fn chosen(&self, statuses: &[u32]) -> Judged {
         match self.choices {
-            Choices::Reference => self.is(statuses),
+            Choices::Reference => self.is(statuses).map_err(opened),
             Choices::Any => self.promised(),
         }
     }
@@ -228,7 +230,7 @@ impl<'a> Call<'a> {
 
     pub(super) fn wrong_value(&self, param: usize, want: Returned, actual: String) -> Judged {
         let returned = Some((self.function.params[param].name, want));
-        Err(Box::new(Wrong { statuses: vec![self.status], returned, actual }))
+        Err(Box::new(Wrong { statuses: vec![self.status], returned, actual, open: false }))
     }
 
     /// A call that fails leaves its places as they were.
@@ -243,13 +245,17 @@ impl<'a> Call<'a> {
                     && range(self.memory, self.lanes[lane], size.into())
                         .is_none_or(|bytes| bytes.iter().any(|b| *b != 0xFF))
                 {
-                    return self.wrong_value(place, Returned::Untouched, "written".to_owned());
+                    return self.wrong_value(place, Returned::Untouched, "written".to_owned()).map_err(opened);
                 }
             }
             at += param.lanes.len();
         }
         Ok(())
     }
+}
+
+fn opened(wrong: Box<Wrong>) -> Box<Wrong> {
+    Box::new(Wrong { open: true, ..*wrong })
 }
 
 pub(super) fn range(memory: &[u8], address: u64, size: u64) -> Option<&[u8]> {

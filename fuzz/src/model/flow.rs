@@ -2,22 +2,18 @@
 
 use pw_abi::Version;
 use pw_cases::scenario::{Scenario, Step};
-use pw_cases::transcript::Part as Out;
+use pw_cases::transcript::Part as Came;
 
-use super::Model;
 use super::fields::Map;
 use super::instance::{Instance, exports};
-use super::stream::{Direction, Flat, Part, Piece, Stream, piece_of};
+use super::stream::{Direction, Flat, Part, Piece, Stream, Way, piece_of};
+use super::{Model, Out, Wanted};
 
 /// Whether an instance lets a piece pass without its callback.
-fn skips<'a>(
-    instances: &'a [Instance],
-    scenario: &'a Scenario,
-    version: Version,
-) -> impl Fn(usize, &'static str) -> bool + 'a {
+fn skips<'a>(instances: &'a [Instance], scenario: &'a Scenario) -> impl Fn(usize, &'static str) -> bool + 'a {
     move |instance, name| {
         let found = &instances[instance];
-        found.dead || !exports(&scenario.plugins[found.plugin], version, name)
+        found.dead || !exports(&scenario.plugins[found.plugin], name)
     }
 }
 
@@ -47,7 +43,7 @@ impl Model {
             }
             _ => {}
         }
-        let skips = skips(&self.instances, &self.scenario, self.version);
+        let skips = skips(&self.instances, &self.scenario);
         let Some(stream) = self.streams.get_mut(&number) else { return };
         let Some((direction, piece)) = piece_of_step(step) else { return };
         // The upstream has nothing to answer before something came to it.
@@ -75,17 +71,18 @@ impl Model {
         }
         let wrong = match taken {
             _ if wild => None,
-            None => Some("nothing of that kind was on its way".to_owned()),
+            None => Some(("nothing of that kind was on its way".to_owned(), Wanted::Never(name))),
             Some((size, _)) if args.len() > 1 && args[1] != size => {
-                Some(format!("it is told the size {} of {size}", args[1]))
+                Some((format!("it is told the size {} of {size}", args[1]), Wanted::Argument(name, 1, size)))
             }
             Some((_, end)) if args.len() > 2 && version > Version::V0_1_0 && (args[2] != 0) != end => {
-                Some(format!("it is told {} of the end of the stream, which is {end}", args[2] != 0))
+                let what = format!("it is told {} of the end of the stream, which is {end}", args[2] != 0);
+                Some((what, Wanted::Argument(name, 2, end.into())))
             }
             _ => None,
         };
-        if let Some(wrong) = wrong {
-            self.find(name, &format!("{name}: {wrong}"), plugin);
+        if let Some((wrong, wanted)) = wrong {
+            self.found(name, &format!("{name}: {wrong}"), plugin, Some(wanted));
         }
     }
 
@@ -96,7 +93,7 @@ impl Model {
         if pauses && !std::mem::take(&mut stage.resume) {
             stage.paused = true;
         } else {
-            let skips = skips(&self.instances, &self.scenario, self.version);
+            let skips = skips(&self.instances, &self.scenario);
             stream.release(direction, place, &skips);
         }
     }
@@ -116,7 +113,7 @@ impl Model {
     /// The first paused message that is to go on does; false if there is none.
     pub(super) fn one_goes_on(&mut self) -> bool {
         let Some((number, place, direction)) = self.going_on.pop_front() else { return false };
-        let skips = skips(&self.instances, &self.scenario, self.version);
+        let skips = skips(&self.instances, &self.scenario);
         if let Some(stream) = self.streams.get_mut(&number)
             && stream.stage(direction, place).paused
         {
@@ -126,28 +123,29 @@ impl Model {
     }
 
     /// Something came out at an end of a chain.
-    pub(super) fn came_out(&mut self, number: u32, direction: Direction, part: &Out) {
+    pub(super) fn came_out(&mut self, number: u32, direction: Direction, part: &Came) {
         let Some(stream) = self.streams.get_mut(&number) else { return };
         let piece = match part {
-            Out::Opened => Piece::Headers(Map::default(), false),
-            Out::Headers { headers, end_of_stream } => Piece::Headers(Map::of(headers), *end_of_stream),
-            Out::Body { body, end_of_stream } => Piece::Body(body.0.clone(), *end_of_stream),
-            Out::Trailers { trailers } => Piece::Trailers(Map::of(trailers)),
-            Out::Reset => return,
+            Came::Opened => Piece::Headers(Map::default(), false),
+            Came::Headers { headers, end_of_stream } => Piece::Headers(Map::of(headers), *end_of_stream),
+            Came::Body { body, end_of_stream } => Piece::Body(body.0.clone(), *end_of_stream),
+            Came::Trailers { trailers } => Piece::Trailers(Map::of(trailers)),
+            Came::Reset => return,
         };
         stream.way(direction).seen.add(piece);
     }
 
     /// What was seen to come out is what is to have come out.
     pub(super) fn wires(&mut self) {
-        let differs = |way: &super::stream::Way| way.out != way.seen;
+        let differs = |way: &Way| way.out != way.seen;
         let wrong = self.streams.iter().filter(|(_, stream)| !stream.wild).find_map(|(number, stream)| {
             let request = differs(&stream.request).then_some(("the upstream", &stream.request));
             let (name, way) = request.or(differs(&stream.response).then_some(("the client", &stream.response)))?;
-            Some((name, format!("{name} of stream {number} got {} in place of {}", text(&way.seen), text(&way.out))))
+            let message = format!("{name} of stream {number} got {} in place of {}", text(&way.seen), text(&way.out));
+            Some((name, message, (*number == 0).then(|| wanted(request.is_some(), way))))
         });
-        if let Some((about, message)) = wrong {
-            self.find(about, &message, None);
+        if let Some((about, message, wanted)) = wrong {
+            self.found(about, &message, None, wanted);
         }
     }
 
@@ -195,6 +193,15 @@ fn piece_of_step(step: &Step) -> Option<(Direction, Piece)> {
         Step::UpstreamData { data, end_of_stream, .. } => (Response, Piece::Body(data.0.clone(), *end_of_stream)),
         _ => return None,
     })
+}
+
+fn wanted(upstream: bool, way: &Way) -> Wanted {
+    let fields = |flat: &Flat| flat.headers.iter().flat_map(|map| map.0.clone()).collect::<Vec<_>>();
+    let (due, seen) = (fields(&way.out), fields(&way.seen));
+    let absent = seen.into_iter().map(|(name, _)| name).filter(|name| due.iter().all(|(known, _)| known != name));
+    let absent = absent.map(pw_cases::data::Data::from).collect();
+    let fields = due.iter().map(|(name, value)| (name.as_slice().into(), value.as_slice().into())).collect();
+    Wanted::Out(Out { upstream, fields, absent, body: way.out.body.as_slice().into(), end: way.out.end })
 }
 
 fn text(flat: &Flat) -> String {

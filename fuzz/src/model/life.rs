@@ -131,9 +131,8 @@ impl Model {
     /// Follows the contexts.
     fn lives(&mut self, frame: &mut Frame, args: &[u32]) {
         let plugin = self.instances[frame.instance].plugin;
-        let logs = exports(&self.scenario.plugins[plugin], self.version, "proxy_on_log");
-        let asks = exports(&self.scenario.plugins[plugin], self.version, "proxy_on_done");
-        let told = exports(&self.scenario.plugins[plugin], self.version, "proxy_on_context_create");
+        let has = |name| exports(&self.scenario.plugins[plugin], name);
+        let (logs, asks, told) = (has("proxy_on_log"), has("proxy_on_done"), has("proxy_on_context_create"));
         let limited = !self.scenario.plugins[plugin].limits.is_empty();
         let (name, id) = (frame.name, frame.context);
         if name == "proxy_on_context_create" {
@@ -193,7 +192,7 @@ impl Model {
                 (0..chain.len()).filter(|place| chain[*place] == instance).find(|place| !taken(place))
             });
             stream = number.zip(place);
-            let exports = exports(&self.scenario.plugins[plugin], self.version, "proxy_on_context_create");
+            let exports = exports(&self.scenario.plugins[plugin], "proxy_on_context_create");
             if !exports && stream.is_none() {
                 // It is heard of later than it began, and may be any stream's.
                 self.blind = true;

@@ -17,9 +17,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use pw_abi::{Function, Returns, Status, Version};
+use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::{Failure, Scenario};
-use pw_cases::script::{Act, Action, Allocation};
-use pw_cases::transcript::Event;
+use pw_cases::script::{self, Act, Action, Allocation};
+use pw_cases::transcript::{Event, Returned};
 
 pub use self::call::Wrong;
 use self::call::{Call, Judged, Pointers};
@@ -46,8 +47,40 @@ pub struct Finding {
     pub message: String,
     /// The plugin's place in the scenario, where it is about one.
     pub plugin: Option<usize>,
-    /// The action of the script, where it is about one, and what its answer should have been.
-    pub action: Option<(u32, Wrong)>,
+    /// What a case can say to have it so, if it can.
+    pub wanted: Option<Wanted>,
+}
+
+/// What comes out at an end of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Out {
+    /// To the upstream, or else to the client.
+    pub upstream: bool,
+    /// The header fields.
+    pub fields: Fields,
+    /// The names of fields that are not among them, but came.
+    pub absent: Vec<Data>,
+    /// The body.
+    pub body: Data,
+    /// Whether it ends.
+    pub end: bool,
+}
+
+/// What a case can expect so that it fails where the finding was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// That an action of the script is answered otherwise.
+    Answer(u32, Wrong),
+    /// That the plugin never gets a callback.
+    Never(&'static str),
+    /// That the plugin gets it.
+    Due(&'static str),
+    /// That the callback is called with this in the place of an argument.
+    Argument(&'static str, usize, u32),
+    /// That this never is in the log.
+    NeverLog(&'static str),
+    /// What comes out of the first stream, to the upstream or else to the client.
+    Out(Out),
 }
 
 /// What the model knows of a run so far.
@@ -78,7 +111,20 @@ pub struct Model {
     /// It can no longer follow what happens.
     blind: bool,
     findings: Vec<Finding>,
+    /// What each action of the script that was done was answered; none if the guest ended in it.
+    answers: Vec<(u32, Option<u32>)>,
     coverage: Coverage,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    /// What could not be so; one at the most, as nothing can be told behind it.
+    pub findings: Vec<Finding>,
+    /// What was reached.
+    pub coverage: Coverage,
+    /// The actions of the scripts that were done, and their statuses; none where the guest ended.
+    pub answers: Vec<(u32, Option<u32>)>,
 }
 
 /// A callback that runs.
@@ -125,14 +171,15 @@ impl Model {
             logged: 0,
             blind: false,
             findings: Vec::new(),
+            answers: Vec::new(),
             coverage: Coverage::default(),
         }
     }
 
-    /// What could not be so, and what was reached.
-    pub fn end(mut self) -> (Vec<Finding>, Coverage) {
+    /// The run is over.
+    pub fn end(mut self) -> Verdict {
         self.settle();
-        (self.findings, self.coverage)
+        Verdict { findings: self.findings, coverage: self.coverage, answers: self.answers }
     }
 
     /// A plugin calls the host, and the call is about to return. Calls that the script does not have are the probe's own.
@@ -170,6 +217,7 @@ impl Model {
             limited: !plugin.limits.is_empty(),
             cramped: gives && script(plugin).is_some_and(|script| script.allocation != Allocation::Bump),
         };
+        self.answers.push((action.id, Some(call.status)));
         self.coverage.call(function, call.status, frame.callback, self.version);
         self.vms[vm].memory = memory.len();
         if self.blind {
@@ -180,10 +228,10 @@ impl Model {
             self.blind = true;
             let name = frame_name(&self.frame);
             self.findings.push(Finding {
-                about: format!("{} {}", function.name, describe(function, &wrong)),
+                about: format!("{} {}", function.name, aspect(function, &wrong)),
                 message: format!("{} in {name}: {}, but {}", function.name, describe(function, &wrong), wrong.actual),
                 plugin: Some(self.instances[instance].plugin),
-                action: Some((action.id, *wrong)),
+                wanted: Some(Wanted::Answer(action.id, *wrong)),
             });
         }
     }
@@ -223,8 +271,13 @@ impl Model {
             return;
         }
         if logs && message == Some(crate::generate::OLDER_ALLOCATOR.as_bytes()) {
+            let entries =
+                script::callback_number(crate::generate::OLDER_ALLOCATOR).map(|number| &script.entries[number]);
+            let actions = entries.into_iter().flatten().flat_map(|entry| &entry.actions);
+            self.answers.extend(actions.map(|action| (action.id, Some(OK))));
             if script.allocators.len() > 1 {
-                self.find("malloc", "the older allocator is called although there is the newer one", Some(plugin));
+                let message = "the older allocator is called although there is the newer one";
+                self.found("malloc", message, Some(plugin), Some(Wanted::NeverLog(crate::generate::OLDER_ALLOCATOR)));
             }
             self.log.push((plugin, lanes[0] as u32, message.unwrap_or_default().to_vec()));
             return;
@@ -233,8 +286,12 @@ impl Model {
     }
 
     fn find(&mut self, about: &str, message: &str, plugin: Option<usize>) {
+        self.found(about, message, plugin, None);
+    }
+
+    fn found(&mut self, about: &str, message: &str, plugin: Option<usize>, wanted: Option<Wanted>) {
         if !self.blind {
-            self.findings.push(Finding { about: about.to_owned(), message: message.to_owned(), plugin, action: None });
+            self.findings.push(Finding { about: about.to_owned(), message: message.to_owned(), plugin, wanted });
             self.blind = true;
         }
     }
@@ -246,6 +303,7 @@ impl Model {
         let plugin = self.instances[instance].plugin;
         self.frame = Some(frame);
         let due = self.due(&scenario);
+        self.answers.extend(due.map(|action| (action.id, None)));
         let cramped = script(&scenario.plugins[plugin]).is_some_and(|script| script.allocation == Allocation::Trap);
         let wrong = match due.map(|action| &action.act) {
             Some(Act::Trap) => None,
@@ -261,12 +319,17 @@ impl Model {
                 }
                 Act::Trap => None,
             });
-            let wrong = Wrong { statuses: promises.unwrap_or_default(), returned: None, actual: "a trap".to_owned() };
+            let wrong = Wrong {
+                statuses: promises.unwrap_or_default(),
+                returned: None,
+                actual: "a trap".to_owned(),
+                open: false,
+            };
             self.findings.push(Finding {
                 about: format!("{name} traps"),
                 message: format!("{name} in {}: an answer, but the plugin ended", frame_name(&self.frame)),
                 plugin: Some(plugin),
-                action: due.map(|action| (action.id, wrong)),
+                wanted: due.map(|action| Wanted::Answer(action.id, wrong)),
             });
             self.blind = true;
         }
@@ -344,6 +407,15 @@ fn describe(function: &Function, wrong: &Wrong) -> String {
     match &wrong.returned {
         Some((name, value)) => format!("{statuses} with {name} {value}"),
         None => statuses,
+    }
+}
+
+/// What of an answer is wrong, in the same words for the same bug.
+fn aspect(function: &Function, wrong: &Wrong) -> String {
+    match &wrong.returned {
+        Some((name, Returned::Untouched)) => format!("leaves {name} alone"),
+        Some((name, _)) => format!("returns {name}"),
+        None => describe(function, wrong),
     }
 }
 

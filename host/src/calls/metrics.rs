@@ -11,11 +11,13 @@ impl Metrics for State {
             return Err(Status::BAD_ARGUMENT);
         }
         let known = self.metrics.iter().position(|metric| metric.name == name && metric.metric_type == metric_type);
-        if known.is_none() && self.metrics.len() >= self.limits().metrics {
+        let definer = self.active.plugin;
+        let own = self.metrics.iter().filter(|metric| metric.definer == definer).count();
+        if known.is_none() && own >= self.limits().metrics {
             return Err(Status::INTERNAL_FAILURE);
         }
         let index = known.unwrap_or_else(|| {
-            self.metrics.push(Metric { metric_type, name: name.to_vec(), value: 0 });
+            self.metrics.push(Metric { definer, metric_type, name: name.to_vec(), value: 0 });
             self.metrics.len() - 1
         });
         Ok(index as u32 + 1)

@@ -18,17 +18,18 @@ impl Properties for State {
     /// A stream keeps what is set on it, and what the host itself knows cannot be set.
     fn proxy_set_property(&mut self, path: &[u8], value: &[u8]) -> Result<(), Status> {
         let path = trimmed(path);
-        let own = self.stream().is_some_and(|(stream, _)| stream.properties.contains_key(path));
-        if !own && self.property(path) != Err(Status::NOT_FOUND) {
+        let own =
+            self.stream().and_then(|(stream, _)| stream.properties.get(path)).map(|value| path.len() + value.len());
+        if own.is_none() && self.property(path) != Err(Status::NOT_FOUND) {
             return Err(Status::NOT_FOUND);
         }
         let most = self.limits().properties;
         let (stream, _) = self.stream().ok_or(Status::NOT_FOUND)?;
-        let others = stream.properties.iter().filter(|(name, _)| name.as_slice() != path);
-        let size: usize = others.map(|(name, value)| name.len() + value.len()).sum();
-        if size + path.len() + value.len() > most {
+        let size = stream.properties_size - own.unwrap_or(0) + path.len() + value.len();
+        if size > most {
             return Err(Status::INTERNAL_FAILURE);
         }
+        stream.properties_size = size;
         stream.properties.insert(path.to_vec(), Bytes::copy_from_slice(value));
         Ok(())
     }

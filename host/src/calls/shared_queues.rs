@@ -12,7 +12,8 @@ impl SharedQueues for State {
     fn proxy_register_shared_queue(&mut self, name: &[u8]) -> Result<u32, Status> {
         let vm_id = self.plugin().vm_id.clone();
         let known = self.queues.iter().position(|queue| queue.vm_id == vm_id && queue.name == name);
-        if known.is_none() && self.queues.len() >= self.limits().queues {
+        let own = self.queues.iter().filter(|queue| queue.vm_id == vm_id).count();
+        if known.is_none() && own >= self.limits().queues {
             return Err(Status::INTERNAL_FAILURE);
         }
         let index = known.unwrap_or_else(|| {

@@ -64,14 +64,19 @@ pub(super) fn current(proxy: &mut Proxy, mut plugin: PluginId) -> PluginId {
     plugin
 }
 
-/// Who gets a stream that is opened for a plugin.
-pub(super) fn choose(state: &mut State, plugin: PluginId, stream: u64) -> PluginId {
+/// Who gets a stream that is opened for a plugin: nobody if it is retired, and a log-only canary besides it.
+pub(super) fn choose(state: &mut State, plugin: PluginId, stream: u64, chain: &mut Vec<PluginId>) {
     let seed = state.config.seed;
     let mut chosen = plugin;
     while let Some(rollout) = &mut state.plugins[chosen.0].rollout
         && rollout.takes(seed, stream)
     {
-        chosen = rollout.to;
+        let to = rollout.to;
+        if state.plugins[to.0].log_only && !state.plugins[chosen.0].retired {
+            chain.push(to);
+            break;
+        }
+        chosen = to;
     }
-    chosen
+    chain.extend((!state.plugins[chosen.0].retired).then_some(chosen));
 }

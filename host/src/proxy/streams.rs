@@ -33,8 +33,9 @@ impl Proxy {
     pub(super) fn open(&mut self, plugins: &[PluginId], info: StreamInfo, protocol: Protocol) -> StreamId {
         let state = self.state();
         let serial = state.next_serial;
-        let mut plugins: Vec<PluginId> = plugins.iter().map(|plugin| rollout::choose(state, *plugin, serial)).collect();
-        plugins.retain(|plugin| !state.plugins[plugin.0].retired);
+        let mut chain = Vec::with_capacity(plugins.len());
+        plugins.iter().for_each(|plugin| rollout::choose(state, *plugin, serial, &mut chain));
+        let plugins = chain;
         let id = insert(self, &plugins, info, protocol, None);
         for (place, plugin) in plugins.into_iter().enumerate() {
             // A plugin that faults may have ended the stream for those behind it, which then do not hear of it.
@@ -130,6 +131,7 @@ pub(super) fn insert(
         local: None,
         closed: false,
         properties,
+        properties_size: 0,
         over: false,
         shadow,
     });

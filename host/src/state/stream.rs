@@ -28,6 +28,8 @@ pub(crate) struct Stream {
     pub(crate) closed: bool,
     /// What plugins have set by `proxy_set_property`.
     pub(crate) properties: BTreeMap<Vec<u8>, Bytes>,
+    /// Bytes of their names and values.
+    pub(crate) properties_size: usize,
     /// Nothing more is processed: the response is complete, or the stream was cut off.
     pub(crate) over: bool,
     /// It is the copy of another.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
-use pw_fuzz::against::{Difference, compare, shrink};
+use pw_fuzz::against::{Difference, case, compare, shrink};
 use pw_reference::Reference;
 
 use super::tally::Kept;
@@ -69,7 +69,10 @@ impl Examiner {
         let found = differences(&small)?;
         let Some(at) = found.iter().position(|found| found.key() == key) else { return Ok(()) };
         let after = found[..at].iter().map(|earlier| format!("{}: {}", earlier.clause, earlier.instead)).collect();
-        let file = self.write(number, &small, &found[at])?;
+        let expected = decode(reference.run(&small).map_err(HarnessError::new)?, &small);
+        let text = case(&small, &found[at], &expected, self.campaign.version);
+        let seed = self.campaign.seed;
+        let file = self.write(&found[at], &format!("# Scenario {number} of seed {seed}.\n{text}"))?;
         let kept = Kept { file, after, expected: found[at].expected.clone(), seen: found[at].seen.clone() };
         self.campaign.tally().keep(&key, kept);
         Ok(())
@@ -92,13 +95,12 @@ impl Examiner {
         }
     }
 
-    /// Writes a scenario down, and tells where.
-    fn write(&self, number: u64, scenario: &Scenario, difference: &Difference) -> Result<String, HarnessError> {
+    /// Writes a case down, and tells where.
+    fn write(&self, difference: &Difference, text: &str) -> Result<String, HarnessError> {
         let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
         let name: String = format!("{}_{}", difference.clause, difference.instead).chars().map(word).take(80).collect();
-        let file = self.out.join(name).with_extension("txt");
+        let file = self.out.join(name).with_extension("toml");
         std::fs::create_dir_all(&self.out).map_err(|error| HarnessError::io("make", self.out.display(), &error))?;
-        let text = format!("{number}\n{difference:#?}\n{scenario:#?}\n");
         std::fs::write(&file, text).map_err(|error| HarnessError::io("write", file.display(), &error))?;
         Ok(file.display().to_string())
     }

@@ -45,13 +45,10 @@ pub(crate) struct Campaign {
 pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError> {
     let connection = Connection::new(&args.host)?;
     let host = connection.open()?.host().clone();
-    if connection == Connection::Reference {
-        return Err(HarnessError::new("the reference host is what others are compared with: use --host"));
-    }
     if !host.capabilities.contains(&Capability::Keep) {
         return Err(HarnessError::new(format!("{}: {}", host.name, Capability::Keep.describe().1)));
     }
-    let jobs = args.jobs.map_or_else(|| connection.jobs(), usize::from);
+    let jobs = usize::from(args.jobs);
     let begun = Instant::now();
     let campaign = Arc::new(Campaign {
         ledger: ledger(&args.host, &host)?,

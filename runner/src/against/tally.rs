@@ -36,6 +36,8 @@ struct Found {
     why: Why,
     expected: String,
     seen: String,
+    /// The scenario that showed it first.
+    first: u64,
 }
 
 /// What explains a difference.
@@ -61,7 +63,13 @@ pub(crate) struct Kept {
 impl Tally {
     /// Counts the differences of a scenario, and gives those that are to be looked into. What may follow from another one is
     /// left alone, but for a death.
-    pub(crate) fn add(&mut self, differences: &[Difference], ledger: &Ledger, version: Version) -> Vec<Difference> {
+    pub(crate) fn add(
+        &mut self,
+        number: u64,
+        differences: &[Difference],
+        ledger: &Ledger,
+        version: Version,
+    ) -> Vec<Difference> {
         let mut tainted = false;
         let mut suspects = Vec::new();
         for difference in differences {
@@ -76,6 +84,7 @@ impl Tally {
                 why,
                 expected: difference.expected.clone(),
                 seen: difference.seen.clone(),
+                first: number,
             });
             found.count += 1;
             if let Why::New(tried, None) = &mut found.why
@@ -161,7 +170,8 @@ impl Found {
         match &self.why {
             Why::Open(why) | Why::Known(why) => format!("            {why}\n"),
             Why::New(_, None) => {
-                format!("            expected {}\n            seen     {}\n", self.expected, self.seen)
+                let Found { expected, seen, first, .. } = self;
+                format!("            expected {expected}\n            seen     {seen}\n            scenario {first}\n")
             }
             Why::New(_, Some(kept)) => {
                 let after: String = kept.after.iter().map(|what| format!("            after    {what}\n")).collect();

@@ -82,7 +82,7 @@ impl Worker {
         self.lost = 0;
         tally.calls += calls(&seen);
         let found = compare(&expected, &seen, self.campaign.version, &self.campaign.host);
-        for difference in tally.add(&found, &self.campaign.ledger, self.campaign.version) {
+        for difference in tally.add(number, &found, &self.campaign.ledger, self.campaign.version) {
             let suspect = Suspect { number, scenario: scenario.clone(), difference };
             // Nobody is there to look into it when the campaign has failed.
             let _ = self.suspects.send(suspect);

@@ -66,6 +66,8 @@ struct Due {
     /// The arguments behind the context's id.
     args: Vec<u32>,
     subject: Subject,
+    /// The world says so when the host is done with the step.
+    after: bool,
 }
 
 impl Calls {
@@ -96,42 +98,48 @@ impl Calls {
                 let args = [id].into_iter().chain(args.map(|size| size as u32)).collect();
                 let (callback, subject) =
                     ("proxy_on_http_call_response", Subject::HttpCall { headers, body, trailers });
-                self.due.push(Due { instance, callback, args, subject });
+                self.due.push(Due { instance, callback, args, subject, after: false });
             }
-            Step::CallReset { .. } => self.fails(instance, id),
+            Step::CallReset { .. } => self.fails(instance, id, false),
             Step::GrpcInitialMetadata { metadata, .. } => {
                 let metadata = Map::of(metadata);
                 let args = vec![id, metadata.0.len() as u32];
                 let (callback, subject) =
                     ("proxy_on_grpc_receive_initial_metadata", Subject::InitialMetadata(metadata));
-                self.due.push(Due { instance, callback, args, subject });
+                self.due.push(Due { instance, callback, args, subject, after: false });
             }
             Step::GrpcMessage { message, .. } => {
                 let (args, subject) = (vec![id, message.0.len() as u32], Subject::Message(message.0.clone()));
-                self.due.push(Due { instance, callback: "proxy_on_grpc_receive", args, subject });
+                self.due.push(Due { instance, callback: "proxy_on_grpc_receive", args, subject, after: false });
             }
             Step::GrpcClose { status, message, metadata, .. } => {
                 let metadata = Map::of(metadata);
                 let args = vec![id, metadata.0.len() as u32];
                 let (callback, subject) =
                     ("proxy_on_grpc_receive_trailing_metadata", Subject::TrailingMetadata(metadata));
-                self.due.push(Due { instance, callback, args, subject });
-                self.closes(instance, id, *status, Some(message.clone()));
+                self.due.push(Due { instance, callback, args, subject, after: false });
+                self.closes(instance, id, *status, Some(message.clone()), false);
             }
-            Step::GrpcReset { .. } => self.closes(instance, id, UNAVAILABLE, None),
+            Step::GrpcReset { .. } => self.closes(instance, id, UNAVAILABLE, None, false),
             _ => {}
         }
     }
 
-    fn fails(&mut self, instance: usize, id: u32) {
+    fn fails(&mut self, instance: usize, id: u32, after: bool) {
         let (headers, trailers) = (Map::default(), Map::default());
         let subject = Subject::HttpCall { headers, body: Vec::new(), trailers };
-        self.due.push(Due { instance, callback: "proxy_on_http_call_response", args: vec![id, 0, 0, 0], subject });
+        self.due.push(Due {
+            instance,
+            callback: "proxy_on_http_call_response",
+            args: vec![id, 0, 0, 0],
+            subject,
+            after,
+        });
     }
 
-    fn closes(&mut self, instance: usize, id: u32, status: u32, message: Option<String>) {
+    fn closes(&mut self, instance: usize, id: u32, status: u32, message: Option<String>, after: bool) {
         let subject = Subject::Closed(status, message);
-        self.due.push(Due { instance, callback: "proxy_on_grpc_close", args: vec![id, status], subject });
+        self.due.push(Due { instance, callback: "proxy_on_grpc_close", args: vec![id, status], subject, after });
     }
 }
 
@@ -148,9 +156,9 @@ impl Model {
         if call.bytes(0) != DEAD {
             outside.push((instance, id));
         } else if kind == Kind::Http {
-            self.calls.fails(instance, id);
+            self.calls.fails(instance, id, true);
         } else {
-            self.calls.closes(instance, id, UNAVAILABLE, None);
+            self.calls.closes(instance, id, UNAVAILABLE, None, true);
         }
         Ok(())
     }
@@ -199,6 +207,9 @@ impl Model {
             return self.find(name, &format!("{name}({args:?}) is not due"), plugin);
         };
         let due = self.calls.due.remove(place);
+        if due.after {
+            self.time.0 = self.time.1;
+        }
         if name == "proxy_on_http_call_response" || name == "proxy_on_grpc_close" {
             self.lands(instance, args[1]);
         }
@@ -219,8 +230,8 @@ impl Model {
         };
         self.time.0 = self.time.0.max(deadline);
         match name {
-            "proxy_on_http_call_response" => self.calls.fails(instance, id),
-            "proxy_on_grpc_close" => self.calls.closes(instance, id, DEADLINE_EXCEEDED, None),
+            "proxy_on_http_call_response" => self.calls.fails(instance, id, false),
+            "proxy_on_grpc_close" => self.calls.closes(instance, id, DEADLINE_EXCEEDED, None, false),
             _ => {}
         }
     }

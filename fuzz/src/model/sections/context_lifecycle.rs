@@ -10,7 +10,7 @@ pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judg
     if call.function.name == "proxy_set_effective_context" {
         let known = contexts.contains_key(&call.word(0));
         let plugin = &model.scenario.plugins[model.instances[instance].plugin];
-        if !known && !exports(plugin, call.version, "proxy_on_context_create") {
+        if !known && !exports(plugin, "proxy_on_context_create") {
             // Nobody was told which contexts there are.
             model.blind = true;
             return call.promised();

@@ -6,7 +6,9 @@ use pw_abi::Status;
 use pw_cases::transcript::Returned;
 
 use crate::model::call::{Call, Judged};
-use crate::model::{Model, NOT_FOUND, OK};
+use crate::model::{Model, NOT_FOUND, OK, Wanted};
+
+const READY: &str = "proxy_on_queue_ready";
 
 /// All queues, and who is to be told of items.
 #[derive(Default)]
@@ -102,7 +104,8 @@ impl Model {
             Some(due) => drop(self.queues.ready.remove(due)),
             None => {
                 let plugin = Some(self.instances[instance].plugin);
-                self.find("proxy_on_queue_ready", "a plugin is told of an item that is not for it", plugin);
+                let message = "a plugin is told of an item that is not for it";
+                self.found(READY, message, plugin, Some(Wanted::Never(READY)));
             }
         }
     }
@@ -112,7 +115,8 @@ impl Model {
         let late = std::mem::take(&mut self.queues.ready);
         if let Some((instance, _)) = late.iter().find(|(instance, _)| !self.instances[*instance].dead) {
             let plugin = Some(self.instances[*instance].plugin);
-            self.find("proxy_on_queue_ready", "a plugin is not told of an item in a queue that it registered", plugin);
+            let message = "a plugin is not told of an item in a queue that it registered";
+            self.found(READY, message, plugin, Some(Wanted::Due(READY)));
         }
     }
 }

@@ -1,0 +1,71 @@
+//! A find as a case file that shows it again on any host.
+
+use std::sync::Arc;
+
+use pw_cases::case::Case;
+use pw_cases::format;
+use pw_cases::judge::judge;
+use pw_cases::report::decode;
+use pw_cases::scenario::Scenario;
+use pw_cases::script::Action;
+use pw_reference::Reference;
+
+use crate::campaign::Find;
+use crate::canonical::{canonical, script_of};
+use crate::minimise::minimise;
+use crate::{oracle, print};
+
+/// A find that is ready to be kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The find, made as small as it gets.
+    pub find: Find,
+    /// The text of its case file.
+    pub text: String,
+    /// The case fails on this host, as it should; some finds no case can tell.
+    pub reproduces: bool,
+}
+
+/// Makes a find small, and a case file of it. An error is ours.
+pub fn keep(host: &Reference, find: &Find) -> Result<Kept, String> {
+    let mut find = minimise(host, find)?;
+    drop_unreached(host, &mut find.scenario)?;
+    let scenario = Arc::new(find.scenario.clone());
+    let verdict = oracle::model(host, &scenario)?;
+    if let Some(finding) = verdict.findings.into_iter().find(|finding| finding.about == find.finding.about) {
+        find.finding = finding;
+    }
+    let text = print::case(&scenario, &find.finding, &verdict.answers);
+    let reproduces = fails(host, &text)?;
+    Ok(Kept { find, text, reproduces })
+}
+
+/// Reads a case file that uses no module of its own.
+pub fn read(text: &str) -> Result<Case, String> {
+    let none = |_: &str| Err("there is no such file".to_owned());
+    format::parse("fuzz/find", "find.toml", text, &none).map_err(|error| error.to_string())
+}
+
+/// Whether the case fails on the host.
+pub fn fails(host: &Reference, text: &str) -> Result<bool, String> {
+    let case = read(text).map_err(|error| format!("the case of a find cannot be read: {error}\n{text}"))?;
+    for version in &case.versions {
+        let lowered = case.lower(*version).map_err(|complaint| complaint.message)?;
+        let Ok(transcript) = host.run(&lowered.scenario) else { return Ok(true) };
+        if !judge(&case, &lowered, &decode(transcript, &lowered.scenario)).findings.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Leaves out what the guest did not come to do.
+fn drop_unreached(host: &Reference, scenario: &mut Scenario) -> Result<(), String> {
+    let answers = oracle::model(host, &Arc::new(scenario.clone()))?.answers;
+    for script in scenario.plugins.iter_mut().filter_map(script_of) {
+        let reached = |action: &Action| answers.iter().any(|(id, _)| *id == action.id);
+        script.entries.iter_mut().flatten().for_each(|entry| entry.actions.retain(reached));
+    }
+    canonical(scenario);
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! How much of everything a proxy holds: what an operator watches.
+
+use super::Proxy;
+
+/// How much a proxy holds at the moment, for all of its plugins together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// VMs that run.
+    pub vms: usize,
+    /// Contexts, the plugins' own and those of streams.
+    pub contexts: usize,
+    /// Streams, those whose end a plugin holds up among them.
+    pub streams: usize,
+    /// HTTP and gRPC calls in flight.
+    pub calls: usize,
+    /// Bytes of shared data.
+    pub shared_data: usize,
+    /// Queues.
+    pub queues: usize,
+    /// Bytes in queues.
+    pub queued: usize,
+    /// Metrics.
+    pub metrics: usize,
+    /// Effects that nobody has drained.
+    pub effects: usize,
+}
+
+impl Proxy {
+    /// How much the proxy holds.
+    pub fn usage(&mut self) -> Usage {
+        let vms = self.guests.iter().flatten().count();
+        let state = self.state();
+        Usage {
+            vms,
+            contexts: state.plugins.iter().map(|plugin| plugin.contexts.len()).sum(),
+            streams: state.streams.len(),
+            calls: state.http_calls.len() + state.grpc_calls.len(),
+            shared_data: state.shared_data.values().map(|shared| shared.size).sum(),
+            queues: state.queues.len(),
+            queued: state.queues.iter().map(|queue| queue.size).sum(),
+            metrics: state.metrics.len(),
+            effects: state.effects.len(),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The command `fuzz`: campaigns side by side, each on a thread; progress; what came out. All of the clock's and the
+//! disk's part in fuzzing is here.
+
+mod finds;
+#[cfg(feature = "planted")]
+mod planted;
+mod report;
+mod worker;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pw_fuzz::campaign::{Campaign, Find, compiled};
+use pw_fuzz::{drive, generate};
+use pw_reference::Reference;
+
+use self::worker::Worker;
+use crate::against;
+use crate::cli::FuzzArgs;
+use crate::commands::Exit;
+use crate::console::Console;
+use crate::error::HarnessError;
+
+/// How often progress is told.
+const PERIOD: Duration = Duration::from_secs(1);
+/// An input that takes longer has no end.
+const HANG: Duration = Duration::from_secs(20);
+/// How many inputs are compiled one by one, for the comparison.
+const COMPILED: u64 = 20;
+
+/// Runs a campaign; finds are written and printed. On another host it is one that compares.
+pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError> {
+    if args.host.host != "reference" {
+        return against::run(args, console);
+    }
+    let host = Reference::pooled().map_err(HarnessError::new)?;
+    if args.planted {
+        return planted(args, &host, console);
+    }
+    quiet();
+    let per_compiled = compile_each(&host, args.seed)?;
+    let begun = Instant::now();
+    let until = begun + args.time;
+    let start = |job| Worker::start(Campaign::new(host.clone(), args.seed.wrapping_add(job)), until, args.inputs);
+    let workers: Vec<Worker> = (0..u64::from(args.jobs)).map(start).collect();
+    let mut told = begun;
+    while !workers.iter().all(Worker::is_done) {
+        thread::sleep(Duration::from_millis(5).min(args.time));
+        if let Some(worker) = workers.iter().find(|worker| worker.hangs(HANG)) {
+            return hung(args, worker, console);
+        }
+        if told.elapsed() >= PERIOD {
+            told = Instant::now();
+            console.tell(&report::progress(&workers, begun.elapsed()));
+        }
+    }
+    let took = begun.elapsed();
+    let mut campaigns = Vec::new();
+    let mut found: Vec<Find> = Vec::new();
+    for worker in workers {
+        let (campaign, finds) = worker.join()?;
+        campaigns.push(campaign);
+        let new = finds.into_iter().filter(|find| found.iter().all(|known| known.finding.about != find.finding.about));
+        let new: Vec<Find> = new.collect();
+        found.extend(new);
+    }
+    let kept = finds::keep(&host, &found, &args.out)?;
+    console.print(&report::summary(&campaigns, took, per_compiled, &kept));
+    Ok(if kept.is_empty() { Exit::Passed } else { Exit::Failed })
+}
+
+/// A panic of the host's is a find like any other, and told as such.
+fn quiet() {
+    std::panic::set_hook(Box::new(|_| {}));
+}
+
+/// How long an input takes where each plugin is compiled, on the same machine at the same time.
+fn compile_each(host: &Reference, seed: u64) -> Result<Duration, HarnessError> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let begun = Instant::now();
+    for _ in 0..COMPILED {
+        let mut bytes = vec![0; 400];
+        random.fill(&mut bytes);
+        let scenario = compiled(&generate::scenario(&bytes)).map_err(HarnessError::new)?;
+        drive::run(host, &scenario.into()).map_err(HarnessError::new)?;
+    }
+    Ok(begun.elapsed() / COMPILED as u32)
+}
+
+/// The input is told as it is: what does not end cannot be made smaller.
+fn hung(args: &FuzzArgs, worker: &Worker, console: &Console) -> Result<Exit, HarnessError> {
+    let text = worker.current().map(|scenario| pw_fuzz::print::any(&scenario)).unwrap_or_default();
+    let file = finds::write(&args.out, "hang", &text)?;
+    console.print(&format!("find: an input has not come to its end after {} s\n  {file}\n", HANG.as_secs()));
+    Ok(Exit::Failed)
+}
+
+#[cfg(feature = "planted")]
+fn planted(args: &FuzzArgs, host: &Reference, console: &mut Console) -> Result<Exit, HarnessError> {
+    quiet();
+    planted::run(args, host, console)
+}
+
+#[cfg(not(feature = "planted"))]
+fn planted(_: &FuzzArgs, _: &Reference, _: &mut Console) -> Result<Exit, HarnessError> {
+    let how = "cargo run --release -p pw-conform --features planted -- fuzz --planted";
+    Err(HarnessError::new(format!("no bugs can be planted in this build: {how}")))
+}

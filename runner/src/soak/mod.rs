@@ -1,0 +1,99 @@
+//! The command `soak`: many plugins of which some misbehave all the time, under requests through the others.
+//!
+//! Two proxies take turns, slice by slice and each first every other time: one without the bad plugins, one with them. A
+//! slice is the same number of requests on either side, and what is compared is the CPU time that they took.
+
+mod clock;
+mod exchange;
+mod fleet;
+mod histogram;
+mod kinds;
+mod memory;
+mod promises;
+mod render;
+mod report;
+mod tally;
+mod ticker;
+mod traffic;
+
+use std::time::{Duration, Instant};
+
+use pw_host::{Engine, Metering, Pool};
+
+use crate::cli::SoakArgs;
+use crate::commands::Exit;
+use crate::console::Console;
+use crate::error::HarnessError;
+use crate::soak::fleet::{Fleet, Modules};
+use crate::soak::report::{Held, Report};
+use crate::soak::ticker::Ticker;
+use crate::soak::traffic::Traffic;
+
+/// Requests per slice before it is known how long they take.
+const FIRST: u64 = 500;
+
+/// Runs it, and tells whether the promises hold.
+pub fn run(args: &SoakArgs, console: &mut Console) -> Result<Exit, HarnessError> {
+    let (plugins, bad) = (usize::from(args.plugins), usize::from(args.bad));
+    let healthy = plugins.checked_sub(bad).filter(|healthy| *healthy > 0).ok_or_else(|| {
+        let at_most = plugins.saturating_sub(1);
+        HarnessError::new(format!(
+            "--bad {bad} leaves none of --plugins {plugins} healthy: at most {at_most} can be bad"
+        ))
+    })?;
+    let pool = Pool { instances: 2 * u32::from(args.plugins), ..Pool::default() };
+    let engine = Engine::with_pool(Metering::Epochs, pool)
+        .map_err(|error| HarnessError::new(format!("failed to set up wasmtime for {plugins} plugins: {error:#}")))?;
+    let modules = Modules::compile(&engine)?;
+    let mut soak = Soak {
+        calm: Traffic::new(Fleet::start(&modules, healthy, 0, args.seed)?, args.seed),
+        rough: Traffic::new(Fleet::start(&modules, healthy, bad, args.seed)?, args.seed),
+        turn: false,
+    };
+    let ticker = Ticker::start(&engine);
+    let warm_up = (args.time / 10).clamp(Duration::from_millis(200), Duration::from_secs(10));
+    soak.run(warm_up, FIRST, console, "warm-up");
+    let per_second = soak.calm.tally.requests as f64 / soak.calm.tally.time.as_secs_f64().max(f64::EPSILON);
+    let span = (args.time / 40).clamp(Duration::from_millis(5), Duration::from_millis(100));
+    let requests = (per_second * span.as_secs_f64()).max(1.0) as u64;
+    soak.calm.clear();
+    soak.rough.clear();
+    let before = soak.held();
+    soak.run(args.time, requests, console, "soak");
+    let after = soak.held();
+    drop(ticker);
+    let miscounts = soak.calm.miscounts() + soak.rough.miscounts();
+    let report = Report::new(args, [before, after], [&soak.calm.tally, &soak.rough.tally], miscounts);
+    console.clear();
+    console.print(&if args.json { report.json() } else { report.text() });
+    Ok(if report.is_bad(args.check) { Exit::Failed } else { Exit::Passed })
+}
+
+/// Both sides.
+struct Soak {
+    calm: Traffic,
+    rough: Traffic,
+    /// Whether the calm side is second.
+    turn: bool,
+}
+
+impl Soak {
+    /// Pairs of slices until the time is over, and one at least.
+    fn run(&mut self, time: Duration, requests: u64, console: &mut Console, what: &str) {
+        let begun = Instant::now();
+        loop {
+            let Soak { calm, rough, turn } = self;
+            let pair = if *turn { [rough, calm] } else { [calm, rough] };
+            pair.into_iter().for_each(|traffic| traffic.slice(requests));
+            *turn = !*turn;
+            console.progress(begun.elapsed().as_secs() as usize, time.as_secs() as usize, what);
+            if begun.elapsed() >= time {
+                return;
+            }
+        }
+    }
+
+    fn held(&mut self) -> Held {
+        Held { resident: memory::resident(), usage: self.rough.fleet.proxy.usage() }
+    }
+}

@@ -1,0 +1,126 @@
+//! What a soak has to show. Pure.
+
+use serde::Serialize;
+
+use crate::soak::report::Report;
+
+/// Throughput with the bad plugins to throughput without them, at the least.
+const RATIO: f64 = 0.8;
+/// By how many percent memory may be more at the end.
+const GROWTH: f64 = 5.0;
+/// Faults in a minute with twenty bad plugins, at the least.
+const FAULTS: f64 = 10_000.0;
+
+/// Something that has to hold, and what was seen of it.
+#[derive(Serialize)]
+pub(super) struct Promise {
+    pub(super) promise: &'static str,
+    /// None if it cannot be told here.
+    pub(super) holds: Option<bool>,
+    pub(super) says: String,
+    /// It depends on what else the machine does.
+    pub(super) timed: bool,
+}
+
+impl Report {
+    pub(super) fn promises(&self, miscounts: u64, faults: u64) -> Vec<Promise> {
+        let (lost, altered) = (self.without.lost + self.with.lost, self.without.altered + self.with.altered);
+        let requests = self.without.requests + self.with.requests;
+        let wanted = FAULTS * self.seconds / 60.0 * f64::from(self.bad) / 20.0;
+        let growth = match (self.memory[0].resident_bytes, self.memory[1].resident_bytes) {
+            (Some(before), Some(after)) if before > 0 => Some((after as f64 - before as f64) * 100.0 / before as f64),
+            _ => None,
+        };
+        let promise = |promise, holds, says, timed| Promise { promise, holds, says, timed };
+        vec![
+            promise(
+                "no request through healthy plugins is lost or altered",
+                Some(lost + altered == 0),
+                format!("{lost} lost and {altered} altered of {requests}"),
+                false,
+            ),
+            promise(
+                "healthy plugins count each of their requests, and have no fault",
+                Some(miscounts + faults == 0),
+                format!("{miscounts} count otherwise, {faults} faults"),
+                false,
+            ),
+            promise(
+                "their throughput is at least 0.8 of that without bad ones, the time of hung calls set aside",
+                Some(self.ratio >= RATIO),
+                format!("{:.3}", self.ratio),
+                true,
+            ),
+            promise(
+                "memory at the end is within 5 % of that after the warm-up",
+                growth.map(|growth| growth <= GROWTH),
+                growth.map_or("not known here".to_owned(), |growth| format!("{growth:+.1} %")),
+                true,
+            ),
+            promise(
+                "10,000 faults a minute are contained, for 20 bad plugins",
+                Some(self.faults as f64 >= wanted),
+                format!("{} of {wanted:.0}", self.faults),
+                true,
+            ),
+        ]
+    }
+
+    /// Whether a promise does not hold that has to.
+    pub(super) fn is_bad(&self, timed_too: bool) -> bool {
+        self.promises.iter().any(|promise| promise.holds == Some(false) && (timed_too || !promise.timed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+    use pw_host::Usage;
+
+    use crate::cli::{Cli, Command};
+    use crate::soak::report::{Held, Report};
+    use crate::soak::tally::Tally;
+
+    /// A minute in which everything is as promised, just so: a third of the time is that of hung calls.
+    fn good() -> [Tally; 2] {
+        let calm = Tally { requests: 1000, time: Duration::from_secs(8), ..Tally::default() };
+        let (time, hung_time) = (Duration::from_secs(15), Duration::from_secs(5));
+        let mut rough = Tally { requests: 1000, time, hung_time, ..Tally::default() };
+        rough.kinds[0].faults = 10_000;
+        [calm, rough]
+    }
+
+    /// The places of the promises that do not hold, and whether they make the soak fail without `--check`.
+    fn broken([calm, rough]: &[Tally; 2], after: u64, miscounts: u64) -> (Vec<usize>, bool) {
+        let Command::Soak(args) = Cli::parse_from(["pw-conform", "soak"]).command else { panic!("another command") };
+        let held = [1000, after].map(|bytes| Held { resident: Some(bytes), usage: Usage::default() });
+        let report = Report::new(&args, held, [calm, rough], miscounts);
+        let places = report.promises.iter().enumerate().filter(|(_, promise)| promise.holds != Some(true));
+        let places: Vec<usize> = places.map(|(place, _)| place).collect();
+        assert_eq!(report.is_bad(true), !places.is_empty());
+        (places, report.is_bad(false))
+    }
+
+    #[test]
+    fn each_promise_can_be_broken() {
+        assert_eq!(broken(&good(), 1050, 0), (vec![], false));
+        assert_eq!(broken(&good(), 1051, 0), (vec![3], false));
+        assert_eq!(broken(&good(), 1000, 1), (vec![1], true));
+        type Change = fn(&mut [Tally; 2]);
+        let breaks: [(Change, usize, bool); 6] = [
+            (|[calm, _]| calm.lost = 1, 0, true),
+            (|[_, rough]| rough.lost = 1, 0, true),
+            (|[_, rough]| rough.altered = 1, 0, true),
+            (|[_, rough]| rough.healthy_faults = 1, 1, true),
+            (|[_, rough]| rough.time += Duration::from_millis(10), 2, false),
+            (|[_, rough]| rough.kinds[0].faults = 9_999, 4, false),
+        ];
+        for (place, (change, promise, always)) in breaks.into_iter().enumerate() {
+            let mut tallies = good();
+            change(&mut tallies);
+            assert_eq!(broken(&tallies, 1000, 0), (vec![promise], always), "change {place}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `pw-conform fuzz`, as it is typed.
+
+mod support;
+
+use support::Folder;
+
+#[test]
+fn a_short_campaign_finds_nothing_and_says_what_it_reached() {
+    let folder = Folder::new("fuzz");
+    let texts = [
+        "600 inputs in ",
+        "of which make 8 calls or more",
+        "compiled one by one: ",
+        "promises of v0.2.1: ",
+        "function, status and callback together: ",
+        "nothing found\n",
+    ];
+    folder.run(&["fuzz", "--inputs", "300", "--jobs", "2", "--seed", "3"]).check(0, &texts);
+}
+
+#[test]
+fn the_clock_ends_a_campaign() {
+    let folder = Folder::new("fuzz_clock");
+    folder.run(&["fuzz", "--for", "100ms", "--target", "scenario"]).check(0, &["nothing found\n"]);
+}
+
+#[test]
+fn bad_flags_are_told() {
+    let folder = Folder::new("fuzz_bad");
+    folder.run(&["fuzz", "--for", "0s"]).check(2, &["no time at all"]);
+    folder.run(&["fuzz", "--for", "soon"]).check(2, &["such as `60s`"]);
+    folder.run(&["fuzz", "--target", "nothing"]).check(2, &["scenario"]);
+    folder.run(&["fuzz", "--jobs", "0"]).check(2, &["--jobs"]);
+    folder.run(&["fuzz", "--seeds", "3"]).check(2, &["--planted"]);
+    folder.run(&["fuzz", "--seed", "-1"]).check(2, &[]);
+}
+
+#[cfg(not(feature = "planted"))]
+#[test]
+fn bugs_are_planted_in_their_own_build() {
+    let folder = Folder::new("fuzz_planted");
+    folder.run(&["fuzz", "--planted"]).check(2, &["--features planted"]);
+}
