@@ -176,6 +176,7 @@ fn loader() -> String {
         .replace("$SCRIPT", &SCRIPT.to_string())
         .replace("$HEAD", &(TABLE + 4 * script::callbacks().count()).to_string())
         .replace("$KEPT", &(REGISTERS + 8 * (STREAM_CONTEXT + 1)).to_string())
+        .replace("$LOW", &REGISTERS.to_string())
         .replace("$REST", &(8 * (script::REGISTERS - STREAM_CONTEXT - 1)).to_string())
 }
 
@@ -406,6 +407,7 @@ const LOADER: &str = r#"
   (i32.or (i32.shl (call $digit (local.get $at)) (i32.const 4))
           (call $digit (i32.add (local.get $at) (i32.const 1)))))
 (func $load (local $at i32) (local $end i32) (local $to i32)
+  (memory.fill (i32.const 0) (i32.const 0) (i32.const $LOW))
   (memory.fill (i32.const $SCRIPT) (i32.const 0) (i32.const $HEAD))
   (memory.fill (i32.const $KEPT) (i32.const 0) (i32.const $REST))
   (i32.store offset=$SCRIPT (i32.const 12) (i32.const $SCRIPT_END))

@@ -211,6 +211,7 @@ fn scenarios_on_a_real_envoy() {
     let answer = Step::CallReset { call: 0 };
     check(&adapter.run(vec![plugin("p", call)], vec![answer], false), &["call 0 auth", "step 0"]);
 
+    kept(&mut adapter);
     tcp(&mut adapter);
     grpc(&mut adapter);
     metrics(&mut adapter);
@@ -229,6 +230,47 @@ fn scenarios_on_a_real_envoy() {
     check(&adapter.run(vec![plugin("p", kills)], vec![request(0, true)], true), &["died SIGSEGV"]);
     check(&adapter.run(vec![plugin("p", kills)], vec![request(0, true)], false), &["died SIGSEGV"]);
     check(&adapter.run(Vec::new(), vec![Step::Advance { milliseconds: 1 }], false), &["step 0"]);
+}
+
+/// More steps for what runs, until there is another run.
+fn kept(adapter: &mut Adapter) {
+    let more = |steps: Vec<Step>| serde_json::to_string(&Request::More { steps }).expect("it is plain data");
+    assert!(matches!(adapter.ask(&more(Vec::new())), Response::Errored { .. }));
+    let hello = || vec![plugin("p", &logs("proxy_on_request_headers", "hello", 0))];
+    let run = Run {
+        id: "kept".into(),
+        abi: "0.2.1".into(),
+        plugins: hello(),
+        steps: vec![request(0, true)],
+        hazard: false,
+        keep: true,
+    };
+    let ran = |response| match response {
+        Response::Ran { events } => events,
+        other => panic!("{other:?}"),
+    };
+    let first = ran(adapter.ask(&serde_json::to_string(&Request::Run(run)).expect("it is plain data")));
+    check(&first, &["step 0", "p WARN hello", "upstream 0 headers - true"]);
+    // The first stream still runs, so that the second has another connection.
+    let further = ran(adapter.ask(&more(vec![request(1, true), response(1, "201"), response(0, "200")])));
+    let expected = [
+        "step 0",
+        "p WARN hello",
+        "upstream 1 headers - true",
+        "step 1",
+        "client 1 headers 201 true",
+        "step 2",
+        "client 0 headers 200 true",
+    ];
+    check(&further, &expected);
+    for stream in 2..5 {
+        let events = ran(adapter.ask(&more(vec![request(stream, true), Step::ClientReset { stream }])));
+        let upstream = format!("upstream {stream} headers - true");
+        let reset = format!("upstream {stream} reset");
+        check(&events, &["step 0", "p WARN hello", &upstream, "step 1", &reset]);
+    }
+    check(&adapter.run(hello(), vec![request(0, true)], false), &["step 0", "p WARN hello", "upstream 0 headers - true"]);
+    assert!(matches!(adapter.ask(&more(Vec::new())), Response::Errored { .. }));
 }
 
 fn tcp(adapter: &mut Adapter) {

@@ -5,7 +5,7 @@ use pw_cases::data::Data;
 use pw_cases::scenario::{Failure, Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Action, Allocation, Lane, Script};
 
-use super::rows::{AVOIDED, Avoided, ENDING, SWAPPED};
+use super::rows::{AVOIDED, Avoided, ENDING, SWAPPED, With};
 use crate::canonical::canonical;
 
 /// What happens before the request is there, or for real time only.
@@ -151,13 +151,26 @@ fn is_name(function: &Function, param: &Param) -> bool {
 
 fn avoids(row: &Avoided, callback: &str, function: &Function, lanes: &[Lane]) -> bool {
     let here = row.function == function.name && (row.within.is_empty() || row.within.contains(&callback));
-    here && row.with.is_none_or(|(name, value)| {
+    let lane = |name: &str, further: usize| {
         let before = function.params.iter().take_while(|param| param.name != name);
-        let at = before.map(|param| param.lanes.len()).sum::<usize>();
-        match (value, lanes.get(at), lanes.get(at + 1)) {
-            (Some(value), Some(Lane::Bits(bits)), _) => *bits == value,
-            (None, _, Some(Lane::Bits(size))) => *size == 0,
-            _ => false,
-        }
-    })
+        lanes.get(before.map(|param| param.lanes.len()).sum::<usize>() + further)
+    };
+    here && match row.with {
+        With::Any => true,
+        With::Number(name, number) => matches!(lane(name, 0), Some(Lane::Bits(bits)) if *bits == number),
+        With::Nothing(name) => matches!(lane(name, 1), Some(Lane::Bits(0))),
+        With::Unsendable => lanes.iter().any(is_unsendable),
+    }
+}
+
+/// Whether bytes, or the names and values of a map, are none that HTTP/2 can carry.
+fn is_unsendable(lane: &Lane) -> bool {
+    let Lane::Address(Data(bytes)) = lane else { return false };
+    let is_control = |bytes: &[u8]| bytes.iter().any(|byte| *byte < b' ');
+    match pw_abi::pairs::decode(bytes) {
+        Ok(pairs) => pairs
+            .iter()
+            .any(|(name, value)| name.is_empty() || name.starts_with(b":") || is_control(name) || is_control(value)),
+        Err(_) => is_control(bytes),
+    }
 }

@@ -25,8 +25,8 @@ pub(super) struct Avoided {
     pub(super) within: &'static [&'static str],
     /// Only where the callback has made the stream end before.
     pub(super) again: bool,
-    /// The parameter that makes it so, and its value; no bytes at all where there is none.
-    pub(super) with: Option<(&'static str, Option<u64>)>,
+    /// Only with this.
+    pub(super) with: With,
     /// Why.
     pub(super) why: &'static str,
 }
@@ -42,6 +42,18 @@ const NO_RESPONSE: &[&str] = &[
 ];
 const RESPONSE: &[&str] = &["proxy_on_response_headers", "proxy_on_response_body", "proxy_on_response_trailers"];
 
+/// See [`Avoided::with`].
+pub(super) enum With {
+    /// Anything.
+    Any,
+    /// A parameter that is this number.
+    Number(&'static str, u64),
+    /// A parameter that is no bytes at all.
+    Nothing(&'static str),
+    /// Names or values that HTTP/2 cannot carry.
+    Unsendable,
+}
+
 /// What makes a stream end.
 pub(super) const ENDING: [&str; 2] = ["proxy_send_local_response", "proxy_close_stream"];
 
@@ -52,7 +64,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         function: "proxy_send_local_response",
         within: &[],
         again: true,
-        with: None,
+        with: With::Any,
         why: "dies: http_streams/local_response_twice_to_a_response",
     },
     Avoided {
@@ -60,7 +72,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         function: "proxy_close_stream",
         within: &[],
         again: true,
-        with: None,
+        with: With::Any,
         why: "dies: common_stream_operations/close_response_twice",
     },
     Avoided {
@@ -68,7 +80,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         function: "proxy_send_local_response",
         within: END,
         again: false,
-        with: None,
+        with: With::Any,
         why: "dies: derived/hazards/proxy_on_log.proxy_send_local_response",
     },
     Avoided {
@@ -76,7 +88,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         function: "proxy_close_stream",
         within: END,
         again: false,
-        with: None,
+        with: With::Any,
         why: "dies: derived/hazards/proxy_on_log.proxy_close_stream",
     },
     Avoided {
@@ -84,7 +96,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         function: "proxy_grpc_call",
         within: &[],
         again: false,
-        with: Some(("upstream_name", None)),
+        with: With::Nothing("upstream_name"),
         why: "dies: grpc_calls/empty_upstream",
     },
     Avoided {
@@ -92,15 +104,31 @@ pub(super) const AVOIDED: &[Avoided] = &[
         function: "proxy_grpc_stream",
         within: &[],
         again: false,
-        with: Some(("upstream_name", None)),
+        with: With::Nothing("upstream_name"),
         why: "dies: grpc_calls/empty_upstream_of_a_stream",
+    },
+    Avoided {
+        host: "envoy",
+        function: "proxy_grpc_stream",
+        within: &[],
+        again: false,
+        with: With::Unsendable,
+        why: "hangs: grpc_calls/unsendable_streams",
+    },
+    Avoided {
+        host: "envoy",
+        function: "proxy_grpc_call",
+        within: &[],
+        again: false,
+        with: With::Unsendable,
+        why: "hangs: grpc_calls/unsendable_streams",
     },
     Avoided {
         host: "envoy",
         function: "proxy_continue_stream",
         within: NO_RESPONSE,
         again: false,
-        with: Some(("stream_type", Some(1))),
+        with: With::Number("stream_type", 1),
         why: "dies: common_stream_operations/continue_the_other_direction",
     },
     Avoided {
@@ -108,7 +136,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         function: "proxy_continue_stream",
         within: RESPONSE,
         again: false,
-        with: Some(("stream_type", Some(1))),
+        with: With::Number("stream_type", 1),
         why: "dies: common_stream_operations/continue_a_response_within_its_headers",
     },
 ];
@@ -226,4 +254,26 @@ pub(super) const OPEN: &[Open] = &[
     after("proxy_continue_stream", "proxy_get_header_map_pairs", "", TOO_LATE),
     status("proxy_get_header_map_value", "NOT_FOUND", "BAD_ARGUMENT", "http_fields/added_trailers_can_be_read"),
     status("proxy_on_request_body", "", "", "http_streams/request_behind_the_response"),
+    status("proxy_on_request_trailers", "", "", "http_streams/request_behind_the_response"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use pw_cases::catalog;
+
+    use super::*;
+
+    /// A row's reason is a case, so that it cannot be forgotten when the case goes.
+    #[test]
+    fn reasons_are_cases_of_the_catalog() {
+        let (cases, _) = catalog::whole(&catalog::folder());
+        let is_case = |id: &str| cases.iter().any(|case| case.id == id);
+        for why in OPEN.iter().map(|row| row.why) {
+            assert!(is_case(why), "no case {why}");
+        }
+        for why in AVOIDED.iter().map(|row| row.why) {
+            let id = why.split_once(": ").map_or(why, |(_, id)| id);
+            assert!(is_case(id), "no case {id}");
+        }
+    }
+}

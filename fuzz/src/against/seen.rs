@@ -260,6 +260,9 @@ fn shown(part: &Part) -> String {
         Part::Headers { headers, end_of_stream } => {
             format!("headers {{{}}}{}", fields(headers), if *end_of_stream { " end" } else { "" })
         }
+        // Nothing and then the end, in one form or another.
+        Part::Trailers { trailers } if fields(trailers).is_empty() => "end".to_owned(),
+        Part::Body { body, end_of_stream: true } if body.0.is_empty() => "end".to_owned(),
         Part::Trailers { trailers } => format!("trailers {{{}}}", fields(trailers)),
         part => part.to_string(),
     }

@@ -97,12 +97,6 @@ impl Campaign {
         let mut random = fastrand::Rng::with_seed(self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number);
         let mut bytes = vec![0; random.usize(150..700)];
         random.fill(&mut bytes);
-        // The generator's first choice is the version.
-        bytes[0] = match self.version {
-            Version::V0_1_0 => 0,
-            Version::V0_2_0 => 1,
-            _ => 9,
-        };
-        against::fit(generate::scenario(&bytes), &self.host, number)
+        against::fit(generate::of_version(self.version, &bytes), &self.host, number)
     }
 }
