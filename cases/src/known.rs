@@ -72,9 +72,8 @@ impl Ledger {
 
     /// The entries about a clause in that version.
     pub fn about(&self, clause: &str, version: Version) -> impl Iterator<Item = &Known> {
-        let about = move |entry: &&Known| {
-            entry.versions.contains(&version) && entry.clauses.iter().any(|own| own == clause)
-        };
+        let about =
+            move |entry: &&Known| entry.versions.contains(&version) && entry.clauses.iter().any(|own| own == clause);
         self.entries.iter().filter(about)
     }
 

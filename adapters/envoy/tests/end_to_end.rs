@@ -269,7 +269,10 @@ fn kept(adapter: &mut Adapter) {
         let reset = format!("upstream {stream} reset");
         check(&events, &["step 0", "p WARN hello", &upstream, "step 1", &reset]);
     }
-    check(&adapter.run(hello(), vec![request(0, true)], false), &["step 0", "p WARN hello", "upstream 0 headers - true"]);
+    check(
+        &adapter.run(hello(), vec![request(0, true)], false),
+        &["step 0", "p WARN hello", "upstream 0 headers - true"],
+    );
     assert!(matches!(adapter.ask(&more(Vec::new())), Response::Errored { .. }));
 }
 
