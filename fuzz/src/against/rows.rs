@@ -284,6 +284,8 @@ pub(super) const OPEN: &[Open] = &[
     after("proxy_grpc_close", "proxy_grpc_send", "", "grpc_calls/send_after_the_last"),
     status("proxy_on_grpc_receive", "", "nothing", "grpc_calls/call_closed_after_its_answer"),
     status("upstream", "", "proxy_grpc_call first", "grpc_calls/bad_return_pointer_sends_nothing"),
+    status("client", "", "proxy_grpc_call first", "grpc_calls/bad_return_pointer_sends_nothing"),
+    status("proxy_get_header_map_value", "NOT_FOUND", "OK", "http_fields/changes_in_on_log"),
     after("random_get", "log", "", "randomness/bytes"),
     status("proxy_on_request_trailers", "", "", "http_streams/request_behind_the_response"),
 ];

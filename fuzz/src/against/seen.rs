@@ -202,7 +202,7 @@ fn item(event: &Event, version: Version, names: &mut Names) -> Option<Item> {
 /// What a callback was told: how many fields there are is not said, as a proxy may have added some.
 fn arguments(row: &Callback, version: Version, args: &[u32], names: &mut Names) -> Vec<String> {
     let params = row.params(version).zip(args);
-    let shown = params.filter_map(|(param, value)| {
+    let shown = params.map(|(param, value)| {
         let number = u64::from(*value);
         let text = match param.name {
             name if name.ends_with("context_id") => names.name("context", number),
@@ -211,7 +211,7 @@ fn arguments(row: &Callback, version: Version, args: &[u32], names: &mut Names) 
             "call_id" => names.name("call", number),
             _ => value.to_string(),
         };
-        Some(format!("{}={text}", param.name))
+        format!("{}={text}", param.name)
     });
     shown.collect()
 }

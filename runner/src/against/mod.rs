@@ -77,8 +77,7 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     for worker in workers {
         worker.join().map_err(|_| HarnessError::new("a thread of the campaign panicked"))??;
     }
-    while !examiner.is_finished() {
-        thread::sleep(PERIOD);
+    if !examiner.is_finished() {
         console.tell("looking into what is new");
     }
     examiner.join().map_err(|_| HarnessError::new("the thread that looks into differences panicked"))??;
