@@ -29,6 +29,9 @@ pub struct Difference {
     pub last: bool,
 }
 
+/// The clause, what is done instead, and why it is open, if it is.
+pub type Key = (String, String, &'static str);
+
 impl Difference {
     /// Whether the host died.
     pub fn is_death(&self) -> bool {
@@ -42,8 +45,8 @@ impl Difference {
     }
 
     /// What differences have in common that are one.
-    pub fn key(&self) -> (String, String) {
-        (self.clause.clone(), self.instead.clone())
+    pub fn key(&self) -> Key {
+        (self.clause.clone(), self.instead.clone(), self.open.unwrap_or_default())
     }
 }
 

@@ -11,7 +11,7 @@ mod shrink;
 mod stream;
 mod text;
 
-pub use compare::{Difference, compare};
+pub use compare::{Difference, Key, compare};
 pub use fit::fit;
 pub use rows::avoided;
 pub use shrink::shrink;

@@ -39,6 +39,7 @@ const NO_RESPONSE: &[&str] = &[
     "proxy_on_done",
     "proxy_on_log",
     "proxy_on_delete",
+    "proxy_on_queue_ready",
 ];
 const RESPONSE: &[&str] = &["proxy_on_response_headers", "proxy_on_response_body", "proxy_on_response_trailers"];
 
@@ -110,7 +111,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
     Avoided {
         host: "envoy",
         function: "proxy_get_buffer_bytes",
-        within: END,
+        within: &[],
         again: false,
         with: With::Number("buffer_id", 8),
         why: "dies: buffers/foreign_arguments_behind_a_held_body",
@@ -118,7 +119,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
     Avoided {
         host: "envoy",
         function: "proxy_get_buffer_status",
-        within: END,
+        within: &[],
         again: false,
         with: With::Number("buffer_id", 8),
         why: "dies: buffers/foreign_arguments_behind_a_held_body",
@@ -126,7 +127,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
     Avoided {
         host: "envoy",
         function: "proxy_set_buffer_bytes",
-        within: END,
+        within: &[],
         again: false,
         with: With::Number("buffer_id", 8),
         why: "dies: buffers/foreign_arguments_behind_a_held_body",

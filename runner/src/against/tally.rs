@@ -7,7 +7,7 @@ use std::time::Duration;
 use pw_abi::Version;
 use pw_cases::known::{Known, Ledger};
 use pw_cases::protocol::Host;
-use pw_fuzz::against::{Difference, avoided};
+use pw_fuzz::against::{Difference, Key, avoided};
 
 /// How many scenarios of one difference are looked into.
 const SUSPECTS: u32 = 4;
@@ -27,7 +27,7 @@ pub(crate) struct Tally {
     pub(crate) lost: u64,
     /// Differences that may follow from earlier ones of their scenarios.
     following: u64,
-    differences: BTreeMap<(String, String), Found>,
+    differences: BTreeMap<Key, Found>,
 }
 
 /// A difference, by clause and by what the host does instead.
@@ -98,14 +98,14 @@ impl Tally {
     }
 
     /// Keeps what came of a new difference.
-    pub(crate) fn keep(&mut self, key: &(String, String), kept: Kept) {
+    pub(crate) fn keep(&mut self, key: &Key, kept: Kept) {
         if let Some(Found { why: Why::New(_, none), .. }) = self.differences.get_mut(key) {
             *none = Some(kept);
         }
     }
 
     /// Whether a difference still waits for an example.
-    pub(crate) fn wants(&self, key: &(String, String)) -> bool {
+    pub(crate) fn wants(&self, key: &Key) -> bool {
         matches!(self.differences.get(key), Some(Found { why: Why::New(_, None), .. }))
     }
 
@@ -150,7 +150,7 @@ impl Tally {
                 continue;
             }
             let _ = writeln!(out, "\n{title}:");
-            for ((clause, instead), found) in own {
+            for ((clause, instead, _), found) in own {
                 let _ = writeln!(out, "  {:>7} x {clause}: {instead}", found.count);
                 out += &found.words();
             }
