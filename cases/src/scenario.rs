@@ -336,6 +336,24 @@ impl Step {
         }
     }
 
+    /// The number of the stream that it is about, to be changed.
+    pub fn stream_mut(&mut self) -> Option<&mut u32> {
+        match self {
+            Step::RequestHeaders { stream, .. }
+            | Step::RequestBody { stream, .. }
+            | Step::RequestTrailers { stream, .. }
+            | Step::ResponseHeaders { stream, .. }
+            | Step::ResponseBody { stream, .. }
+            | Step::ResponseTrailers { stream, .. }
+            | Step::Connect { stream }
+            | Step::ClientData { stream, .. }
+            | Step::UpstreamData { stream, .. }
+            | Step::ClientReset { stream }
+            | Step::UpstreamReset { stream } => Some(stream),
+            _ => None,
+        }
+    }
+
     /// The plugin that it is about, and the one that takes its place.
     pub fn plugins(&self) -> (Option<&str>, Option<&str>) {
         match self {

@@ -1,4 +1,4 @@
-//! See [`pw_fuzz::case_text`].
-#![no_main]
+//! See [`pw_fuzz_targets::case_text`].
+#![cfg_attr(fuzzing, no_main)]
 
-libfuzzer_sys::fuzz_target!(|text: &str| pw_fuzz::case_text(text));
+pw_fuzz_targets::target!(pw_fuzz_targets::case_text);

@@ -1,4 +1,4 @@
-//! See [`pw_fuzz::pairs`].
-#![no_main]
+//! See [`pw_fuzz_targets::pairs`].
+#![cfg_attr(fuzzing, no_main)]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| pw_fuzz::pairs(bytes));
+pw_fuzz_targets::target!(pw_fuzz_targets::pairs);

@@ -54,6 +54,9 @@ bugs! {
     AnyLogLevel "a log level that there is not is OK" "the Go SDK's proxytest";
     ReadyForTheSender "the plugin that enqueues is told of the item, not the one that registered" "the Go SDK's proxytest";
     CaseSensitive "field names are compared with regard to case" "the official test framework";
+    VmIdIgnored "shared data is one for all VM ids" "whoever has one dictionary for all";
+    AnswerToTheLast "the answer of an HTTP call is told to the last plugin" "whoever looks a call up by its id alone";
+    DeleteUnsaid "the end of a context is not told" "whoever frees contexts by himself";
     CasIgnored "shared data is set whatever the compare-and-swap value" "whoever has a plain dictionary";
 }
 

@@ -22,6 +22,7 @@ use crate::fields::Fields;
 use crate::guest::On;
 use crate::limits::Limits;
 use crate::observer::Observer;
+use crate::planted::planted;
 use crate::policy::{FailurePolicy, Revival, Rollout};
 use crate::rules::Rules;
 use crate::value::Value;
@@ -244,7 +245,8 @@ impl State {
 
     /// What the active plugin's VM id shares.
     pub(crate) fn shared_data(&mut self) -> &mut SharedData {
-        let vm_id = self.plugin().vm_id.clone();
+        let mut vm_id = self.plugin().vm_id.clone();
+        planted!(VmIdIgnored => vm_id.clear());
         self.shared_data.entry(vm_id).or_default()
     }
 

@@ -56,8 +56,13 @@ impl Console {
         Console { color, progress, width, shown: None, held: None, lost: Cell::new(false) }
     }
 
-    /// Prints a text as it is.
+    /// Prints a text. What plugins, modules and adapters have put into it cannot colour the terminal or move its cursor.
     pub fn print(&self, text: &str) {
+        self.write(&plain(text));
+    }
+
+    /// Prints a text as it is, with our own colours.
+    fn write(&self, text: &str) {
         match stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe && !self.lost.replace(true) => {
                 self.error(&format!("failed to write the standard output: {error}"));
@@ -74,13 +79,13 @@ impl Console {
     /// Complains.
     pub fn error(&self, message: &str) {
         self.clear();
-        let _ = writeln!(stderr(), "{} {message}", self.paint(RED, "error:"));
+        let _ = writeln!(stderr(), "{} {}", self.paint(RED, "error:"), plain(message));
     }
 
     /// Tells whoever waits something that is no result.
     pub fn tell(&self, line: &str) {
         self.clear();
-        let _ = writeln!(stderr(), "{line}");
+        let _ = writeln!(stderr(), "{}", plain(line));
     }
 
     /// Shows how far a run is.
@@ -115,14 +120,14 @@ impl Console {
         let host = format!("{} {}:", header.host.name, header.host.version);
         let host = self.paint(if bad { RED } else { GREEN }, &host);
         let seconds = took.as_secs_f64();
-        self.print(&format!("{host} {} in {seconds:.1} s\n", counted(counts)));
+        self.write(&format!("{host} {} in {seconds:.1} s\n", counted(counts)));
     }
 
     /// Shows what is held.
     fn release(&mut self) {
         if let Some(held) = self.held.take() {
             self.clear();
-            self.print(&self.block(&held));
+            self.write(&self.block(&held));
         }
     }
 
@@ -142,12 +147,12 @@ impl Console {
         let mut text = format!("{verdict} {id} (ABI v{}{versions}; {})\n      {}\n", case.abi, case.level, case.title);
         for finding in &case.findings {
             let line = if finding.line == 0 { String::new() } else { format!(":{}", finding.line) };
-            let _ = writeln!(text, "      {}{line}: {}", case.file, finding.subject);
+            let _ = writeln!(text, "      {}{line}: {}", case.file, plain(&finding.subject));
             let _ = writeln!(text, "        expected {}", self.paint(GREEN, &finding.expected));
             let _ = writeln!(text, "        actual   {}", self.paint(RED, &finding.actual));
         }
         if let Some(reason) = &case.reason {
-            let _ = writeln!(text, "      {}", reason.replace('\n', "\n      "));
+            let _ = writeln!(text, "      {}", plain(reason).replace('\n', "\n      "));
         }
         if case.verdict != Verdict::Error {
             let _ = writeln!(text, "      clause {}", case.clause.join(", "));
@@ -162,8 +167,14 @@ impl Console {
     }
 
     fn paint(&self, color: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }
+        let text = plain(text);
+        if self.color { format!("\x1b[{color}m{text}\x1b[0m") } else { text }
     }
+}
+
+/// A text without what a terminal takes for an order.
+fn plain(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}")
 }
 
 impl Held {
@@ -209,5 +220,12 @@ mod tests {
     fn colour_is_as_told() {
         let text = |when| Console::new(when).paint(RED, "x");
         assert_eq!((text(ColorWhen::Always).as_str(), text(ColorWhen::Never).as_str()), ("\x1b[31mx\x1b[0m", "x"));
+    }
+
+    #[test]
+    fn what_others_wrote_gives_the_terminal_no_orders() {
+        assert_eq!(plain("a\x1b[2J\u{9b}2J\r\n\tb"), "a\u{fffd}[2J\u{fffd}2J\u{fffd}\n\tb");
+        let console = Console::new(ColorWhen::Always);
+        assert_eq!(console.paint(RED, "\x1b[32mpass"), "\x1b[31m\u{fffd}[32mpass\x1b[0m");
     }
 }

@@ -37,6 +37,9 @@ const CAUGHT_BY: &[(Planted, &str)] = &[
     (Planted::AnyLogLevel, "logging/unknown_level"),
     (Planted::ReadyForTheSender, "shared_queues/queue_ready_in_another_vm"),
     (Planted::CaseSensitive, "http_fields/key_in_another_case"),
+    (Planted::VmIdIgnored, "isolation/shared_data_of_another_vm"),
+    (Planted::AnswerToTheLast, "isolation/call_of_another_plugin"),
+    (Planted::DeleteUnsaid, "context_lifecycle/done_log_delete"),
     (Planted::CasIgnored, "shared_key_value_store/cas_mismatch"),
 ];
 

@@ -5,8 +5,11 @@
 //! is in the main thread only, and its transcript is that of its last VM, which stays. Guest lines are marked:
 //! those of a stream by the plugin's name, `root_id` and `vm_id`, those of a root context by the latter two, those of
 //! a VM's own context by nothing. Where the mark says nothing, the call that is running does: Envoy traces each.
+//! Plugins with one home, which is what their VM is made of, share a VM in each thread.
 
-use std::collections::{BTreeSet, HashMap};
+mod thread;
+
+use std::collections::BTreeSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_cases::data::Data;
@@ -16,6 +19,7 @@ use pw_cases::scenario::Failure;
 use crate::config;
 use crate::contexts::Contexts;
 use crate::log::{Level, Line};
+use thread::Thread;
 
 /// What a line says of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,25 +47,20 @@ pub enum Finding {
     Gone(u32),
 }
 
-/// What the names of functions begin with that are about streams only.
-const STREAMS: [&[u8]; 5] = [
-    b"proxy_on_request",
-    b"proxy_on_response",
-    b"proxy_on_new_connection",
-    b"proxy_on_downstream",
-    b"proxy_on_upstream",
-];
-
 /// Reads the lines of one scenario.
 pub struct Attribution {
     main: u32,
     plugins: Vec<Known>,
-    /// How many of the distinct VMs are of plugins in the background, which come first.
-    background: usize,
+    /// The plugins that new streams pass through.
+    chain: Vec<usize>,
+    /// Whoever is taken out of the chain ends at once.
+    ends_at_once: bool,
+    /// The plugins that have not ended.
+    there: BTreeSet<usize>,
     threads: [Thread; 2],
     contexts: Contexts,
-    /// The home whose VM had failed when a plugin there got another configuration.
-    revived: Option<usize>,
+    /// The chain and the contexts before the latest change.
+    before: Option<(Vec<usize>, Contexts)>,
 }
 
 struct Known {
@@ -79,47 +78,18 @@ struct Known {
     reloads: bool,
 }
 
-/// What is known of a thread.
-#[derive(Default)]
-struct Thread {
-    /// VMs made.
-    born: usize,
-    /// Of these, base VMs.
-    bases: usize,
-    /// The homes whose VMs have failed.
-    failed: BTreeSet<usize>,
-    /// The plugin that seems to run.
-    current: usize,
-    /// Calls into guests that have not returned.
-    depth: usize,
-    /// How often each call was made.
-    calls: HashMap<Vec<u8>, usize>,
-    /// Which plugins have a function, for those that were called.
-    able: HashMap<Vec<u8>, Vec<usize>>,
-}
-
 impl Attribution {
-    /// For the plugins of a chain in a process whose id is `main`.
-    pub fn new(main: u32, plugins: &[Plugin]) -> Attribution {
-        let key = |plugin: &'_ Plugin| (plugin.vm_id.clone(), plugin.vm_configuration.clone(), plugin.wasm.clone());
-        let mut homes = Vec::new();
-        let mut background = 0;
-        for asked in [true, false] {
-            for key in plugins.iter().filter(|plugin| plugin.background == asked).map(key) {
-                if !homes.contains(&key) {
-                    homes.push(key);
-                }
-            }
-            background = if asked { homes.len() } else { background };
-        }
+    /// For the plugins of a scenario in a process whose id is `main`, with these in the chain. If `ends_at_once`, a plugin
+    /// that is taken out of it is gone before the next change.
+    pub fn new(main: u32, plugins: &[Plugin], chain: &[usize], ends_at_once: bool) -> Attribution {
+        let home = |plugin| plugins.iter().position(|other| config::home(other) == config::home(plugin));
         let known = plugins.iter().map(|plugin| {
-            let home = homes.iter().position(|home| *home == key(plugin)).unwrap_or_default();
             let root_id = config::root_id(plugin, plugins.len() == 1);
             let marks = [[plugin.name.as_str(), root_id, &plugin.vm_id], ["", root_id, &plugin.vm_id]];
             let wasm = BASE64.decode(&plugin.wasm).unwrap_or_default();
             Known {
                 marks: marks.map(mark),
-                home,
+                home: home(plugin).unwrap_or_default(),
                 background: plugin.background,
                 wasm,
                 capabilities: plugin.capabilities.clone(),
@@ -127,26 +97,58 @@ impl Attribution {
             }
         });
         let plugins: Vec<Known> = known.collect();
-        let homes = plugins.iter().map(|plugin| (!plugin.background).then_some(plugin.home));
-        let contexts = Contexts::new(homes.collect());
-        Attribution { main, plugins, background, threads: Default::default(), contexts, revived: None }
+        let contexts = Contexts::new(plugins.iter().map(|plugin| plugin.home).collect());
+        let mut attribution = Attribution {
+            main,
+            there: (0..plugins.len()).filter(|at| plugins[*at].background).collect(),
+            plugins,
+            chain: Vec::new(),
+            ends_at_once,
+            threads: Default::default(),
+            contexts,
+            before: None,
+        };
+        attribution.changes(chain, None);
+        attribution
     }
 
     /// A client has opened a stream.
     pub fn stream(&mut self) {
-        self.contexts.add_stream();
+        self.chain.iter().for_each(|plugin| self.contexts.add_stream(*plugin));
     }
 
-    /// A plugin, by its place in the chain, has got another configuration: it begins again, beside the old one if its VM
-    /// lives.
-    pub fn reconfigured(&mut self, plugin: usize) {
-        let home = self.plugins[plugin].home;
-        let [worker, _] = &self.threads;
-        if worker.failed.contains(&home) {
-            self.revived = Some(home);
-        } else {
-            self.contexts.add_own(plugin);
+    /// Envoy is told of another chain. Perhaps a plugin begins in it: it is new there, or it has got another configuration.
+    pub fn changes(&mut self, chain: &[usize], begins: Option<usize>) {
+        let Attribution { plugins, threads, contexts, there, .. } = self;
+        let before = std::mem::replace(&mut self.chain, chain.to_vec());
+        if self.ends_at_once {
+            there.retain(|plugin| plugins[*plugin].background);
         }
+        there.extend(&before);
+        let home = |plugin: &usize| plugins[*plugin].home;
+        let homes: BTreeSet<usize> = there.iter().map(home).collect();
+        threads.iter_mut().for_each(|thread| thread.keep(&homes));
+        self.before = Some((before, contexts.clone()));
+        let [worker, main] = threads;
+        let background = there.iter().filter(|plugin| plugins[**plugin].background).map(home);
+        main.awaits(background.chain(chain.iter().map(home)));
+        // In a VM that is made anew all its plugins begin, even those that stay as they were.
+        worker.awaits(chain.iter().map(home));
+        worker.awaited.iter().for_each(|home| contexts.clear(*home));
+        let begin = chain.iter().filter(|at| worker.awaited.contains(&home(at)) || begins == Some(**at));
+        begin.for_each(|plugin| contexts.add_own(*plugin));
+        if let Some(plugin) = begins {
+            main.latest = plugins[plugin].home;
+            main.current = plugin;
+        }
+    }
+
+    /// Envoy did not take that chain, and keeps the one before.
+    pub fn keeps(&mut self) {
+        if let Some((chain, contexts)) = self.before.take() {
+            (self.chain, self.contexts) = (chain, contexts);
+        }
+        self.threads.iter_mut().for_each(|thread| thread.awaited.clear());
     }
 
     /// Reads a line, if it is about plugins.
@@ -161,7 +163,8 @@ impl Attribution {
     }
 
     fn finding(&mut self, main: bool, line: &Line) -> Option<Finding> {
-        let Attribution { plugins, background, threads, contexts, revived, .. } = self;
+        let Attribution { plugins, chain, threads, contexts, .. } = self;
+        let background = plugins.iter().any(|plugin| plugin.background);
         let thread = &mut threads[usize::from(main)];
         let message = line.message.as_slice();
         if let Some(logged) = message.strip_prefix(b"wasm log") {
@@ -171,7 +174,7 @@ impl Attribution {
         }
         if let Some(call) = message.strip_prefix(b"[host->vm] ") {
             // In the background a plugin's log and the VM that was made last tell.
-            if thread.depth == 0 && !(main && *background > 0) {
+            if thread.depth == 0 && !(main && background) {
                 thread.guess(call, plugins, contexts);
             }
             thread.depth += 1;
@@ -186,32 +189,15 @@ impl Attribution {
             if consequence || refused {
                 return None;
             }
-            thread.failed.extend(plugins.get(thread.current).map(|plugin| plugin.home));
+            // A base VM stays, whatever becomes of its copies.
+            thread.failed.extend(plugins.get(thread.current).map(|plugin| plugin.home).filter(|_| !main));
             return Some(Finding::Fault(line.text()));
         } else if let Some(rest) = message.strip_prefix(b"~Wasm ") {
             let left =
                 rest.split(|byte| *byte == b' ').next().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
             return left.map(Finding::Gone);
         } else if message.starts_with(b"Base Wasm created") || message.starts_with(b"Thread-Local Wasm created") {
-            thread.born += 1;
-            thread.depth = 0;
-            // The main thread makes a base VM and copies of it for each home in turn, the worker one copy for each; what
-            // it makes besides is in the place of one that has failed, the first in the chain first.
-            let reloads = |home: &usize| plugins.iter().any(|plugin| plugin.home == *home && plugin.reloads);
-            let reloaded = thread.failed.iter().copied().find(reloads);
-            let home = match revived.take().or(reloaded).filter(|_| !main) {
-                Some(home) => {
-                    thread.failed.remove(&home);
-                    thread.calls.clear();
-                    contexts.renew(home, reloaded == Some(home));
-                    home
-                }
-                None => {
-                    thread.bases += usize::from(!main || message.starts_with(b"Base"));
-                    thread.bases.saturating_sub(1) + if main { 0 } else { *background }
-                }
-            };
-            thread.current = plugins.iter().position(|plugin| plugin.home == home).unwrap_or(thread.current);
+            thread.make(!main || message.starts_with(b"Base"), plugins, chain, contexts);
             return Some(Finding::Born);
         }
         None
@@ -222,37 +208,6 @@ impl Known {
     fn has(&self, function: &[u8]) -> bool {
         let allowed = |names: &Vec<String>| names.iter().any(|name| name.as_bytes() == function);
         self.capabilities.as_ref().is_none_or(allowed) && contains(&self.wasm, function)
-    }
-}
-
-impl Thread {
-    /// Whom a call goes to. Of those that have such a function and a context of that number, the first call of a kind
-    /// goes to the first plugin of the chain, the next to the next; on the way back it is the other way round.
-    fn guess(&mut self, call: &[u8], plugins: &[Known], contexts: &Contexts) {
-        if plugins.len() < 2 {
-            return;
-        }
-        let mut words = call.split(|byte| matches!(byte, b'(' | b',' | b')'));
-        let function = words.next().unwrap_or_default();
-        let able = self.able.entry(function.to_vec()).or_insert_with(|| {
-            let is_able = |at: &usize| !plugins[*at].background && plugins[*at].has(function);
-            let mut able: Vec<usize> = (0..plugins.len()).filter(is_able).collect();
-            if function.starts_with(b"proxy_on_response") || function.starts_with(b"proxy_on_upstream") {
-                able.reverse();
-            }
-            able
-        });
-        let streams = STREAMS.iter().any(|start| function.starts_with(start));
-        let number = words.next().unwrap_or_default();
-        let context = std::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
-        let owns = |plugin: &&usize| context.is_some_and(|context| contexts.has(**plugin, context, streams));
-        let owners: Vec<usize> = able.iter().filter(owns).copied().collect();
-        let among = if owners.is_empty() { &*able } else { &owners };
-        let count = self.calls.entry([function, b" ", number].concat()).or_default();
-        if !among.is_empty() {
-            self.current = among[*count % among.len()];
-        }
-        *count += 1;
     }
 }
 
@@ -299,6 +254,12 @@ mod tests {
         }
     }
 
+    /// All that are not in the background are in the chain.
+    fn started(plugins: &[Plugin]) -> Attribution {
+        let chain: Vec<usize> = (0..plugins.len()).filter(|at| !plugins[*at].background).collect();
+        Attribution::new(MAIN, plugins, &chain, false)
+    }
+
     fn line(thread: u32, level: Level, message: &str) -> Line {
         Line { thread, level, component: "wasm".into(), message: message.into() }
     }
@@ -318,7 +279,7 @@ mod tests {
     #[test]
     fn marks() {
         let plugins = [plugin("a", "v w", "x"), plugin("a b", "", "y")];
-        let mut attribution = Attribution::new(MAIN, &plugins);
+        let mut attribution = started(&plugins);
         let rows = [
             ("wasm log a a v w: one: two", 0, "one: two"),
             ("wasm log a v w: root", 0, "root"),
@@ -334,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_lone_plugin_has_no_root_id() {
-        let mut attribution = Attribution::new(MAIN, &[plugin("a", "", "x")]);
+        let mut attribution = started(&[plugin("a", "", "x")]);
         check(&mut attribution, &[(WORKER, Level::Info, "wasm log: root")], 0, log("root"));
         check(&mut attribution, &[(WORKER, Level::Info, "wasm log a: stream")], 0, log("stream"));
     }
@@ -342,7 +303,7 @@ mod tests {
     #[test]
     fn unmarked_lines_go_to_the_vm_that_was_made_last() {
         let plugins = [plugin("a", "1", "x"), plugin("b", "1", "x"), plugin("c", "2", "x")];
-        let mut attribution = Attribution::new(MAIN, &plugins);
+        let mut attribution = started(&plugins);
         let main = [
             (MAIN, Level::Debug, "Base Wasm created 1 now active"),
             (MAIN, Level::Debug, "Thread-Local Wasm created 2 now active"),
@@ -361,7 +322,7 @@ mod tests {
     #[test]
     fn the_vms_of_the_background_come_first_and_are_not_the_workers() {
         let plugins = [plugin("web", "1", "f"), Plugin { background: true, ..plugin("back", "1", "g") }];
-        let mut attribution = Attribution::new(MAIN, &plugins);
+        let mut attribution = started(&plugins);
         let main = [
             (MAIN, Level::Debug, "Base Wasm created 1 now active"),
             (MAIN, Level::Debug, "Thread-Local Wasm created 2 now active"),
@@ -388,7 +349,7 @@ mod tests {
         let failed =
             "Function: f failed: Uncaught RuntimeError: unreachable\nProxy-Wasm plugin in-VM backtrace:\n 0: x";
         let reason = "Function: f failed: Uncaught RuntimeError: unreachable";
-        let mut attribution = Attribution::new(MAIN, &plugins);
+        let mut attribution = started(&plugins);
         let lines = [
             (WORKER, Level::Trace, "[host->vm] f(2, 1)"),
             (WORKER, Level::Trace, "[host<-vm] f return: 0"),
@@ -406,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_call_that_is_refused_is_no_fault() {
-        let mut attribution = Attribution::new(MAIN, &[plugin("a", "", "x")]);
+        let mut attribution = started(&[plugin("a", "", "x")]);
         let text = "Attempted call to restricted proxy-wasm capability: proxy_done";
         assert_eq!(attribution.read(&line(WORKER, Level::Error, text)), None);
     }
@@ -414,7 +375,7 @@ mod tests {
     #[test]
     fn a_callback_that_a_plugin_does_not_get_is_another_ones() {
         let restricted = Plugin { capabilities: Some(vec!["g".into()]), ..plugin("a", "", "fg") };
-        let mut attribution = Attribution::new(MAIN, &[restricted, plugin("b", "", "fg")]);
+        let mut attribution = started(&[restricted, plugin("b", "", "fg")]);
         let lines = [(WORKER, Level::Trace, "[host->vm] f(2, 1)"), (WORKER, Level::Error, "Function: f failed: x")];
         check(&mut attribution, &lines, 1, Finding::Fault("Function: f failed: x".into()));
     }
@@ -422,7 +383,7 @@ mod tests {
     #[test]
     fn a_vm_that_is_made_anew_is_that_of_the_plugin_that_failed() {
         let again = |name| Plugin { failure: Failure::Reload, ..plugin(name, name, "f") };
-        let mut attribution = Attribution::new(MAIN, &[again("a"), again("b"), plugin("c", "c", "f")]);
+        let mut attribution = started(&[again("a"), again("b"), plugin("c", "c", "f")]);
         let born = (WORKER, Level::Debug, "Thread-Local Wasm created 9 now active");
         let lines = [
             born,
@@ -440,8 +401,10 @@ mod tests {
     #[test]
     fn a_call_goes_to_a_plugin_that_has_such_a_context() {
         let plugins = [plugin("a", "a", "proxy_on_request_body"), plugin("b", "b", "proxy_on_request_body")];
-        let mut attribution = Attribution::new(MAIN, &plugins);
-        attribution.reconfigured(0);
+        let mut attribution = started(&plugins);
+        let born = line(WORKER, Level::Debug, "Thread-Local Wasm created 1 now active");
+        (0..2).for_each(|_| drop(attribution.read(&born)));
+        attribution.changes(&[0, 1], Some(0));
         attribution.stream();
         for (call, at) in [("[host->vm] proxy_on_request_body(2, 1)", 1), ("[host->vm] proxy_on_request_body(3, 1)", 0)]
         {
@@ -451,9 +414,80 @@ mod tests {
         }
     }
 
+    const BORN: (u32, Level, &str) = (WORKER, Level::Debug, "Thread-Local Wasm created 1 now active");
+
+    #[test]
+    fn plugins_share_a_vm_that_is_made_once_and_made_anew_with_a_change() {
+        let plugins = [plugin("one", "v", "f"), plugin("two", "v", "f"), plugin("c", "w", "f")];
+        let mut attribution = started(&plugins);
+        check(&mut attribution, &[BORN, BORN, (WORKER, Level::Info, "wasm log: own")], 2, log("own"));
+        attribution.stream();
+        let failed = Finding::Fault("Function: f failed: x".into());
+        for (call, at) in [("[host->vm] f(3, 1)", 0), ("[host->vm] f(4, 2)", 1)] {
+            let lines = [(WORKER, Level::Trace, call), (WORKER, Level::Error, "Function: f failed: x")];
+            check(&mut attribution, &lines, at, failed.clone());
+        }
+        attribution.changes(&[0, 1, 2], Some(2));
+        attribution.stream();
+        let lines =
+            [BORN, (WORKER, Level::Trace, "[host->vm] f(4, 2)"), (WORKER, Level::Error, "Function: f failed: x")];
+        check(&mut attribution, &lines, 1, failed);
+    }
+
+    #[test]
+    fn a_plugin_that_may_do_less_has_a_vm_of_its_own() {
+        let bound = Plugin { capabilities: Some(Vec::new()), ..plugin("bound", "v", "f") };
+        let mut attribution = started(&[plugin("free", "v", "f"), bound]);
+        check(&mut attribution, &[BORN, BORN, (WORKER, Level::Info, "wasm log: own")], 1, log("own"));
+    }
+
+    #[test]
+    fn plugins_of_a_vm_come_back_one_after_the_other() {
+        let again = |name| Plugin { failure: Failure::Reload, ..plugin(name, "v", "f") };
+        let mut attribution = started(&[again("one"), again("two")]);
+        check(&mut attribution, &[BORN, (WORKER, Level::Info, "wasm log: own")], 0, log("own"));
+        attribution.stream();
+        let failed = (WORKER, Level::Error, "Function: f failed: x");
+        let finding = Finding::Fault("Function: f failed: x".into());
+        check(&mut attribution, &[(WORKER, Level::Trace, "[host->vm] f(4, 2)"), failed], 1, finding.clone());
+        attribution.stream();
+        let lines = [BORN, (WORKER, Level::Trace, "[host->vm] f(2, 1)"), failed];
+        check(&mut attribution, &lines, 0, finding.clone());
+        check(&mut attribution, &[(WORKER, Level::Trace, "[host->vm] f(4, 3)"), failed], 1, finding);
+    }
+
+    #[test]
+    fn whoever_takes_a_place_has_a_vm_of_its_own_or_one_that_is_there() {
+        let plugins = [plugin("a", "a", "f"), plugin("b", "b", "f"), plugin("new", "c", "f"), plugin("near", "b", "f")];
+        let mut attribution = Attribution::new(MAIN, &plugins, &[0, 1], false);
+        check(&mut attribution, &[BORN, BORN, (WORKER, Level::Info, "wasm log: own")], 1, log("own"));
+        attribution.changes(&[3, 1], Some(3));
+        attribution.keeps();
+        attribution.changes(&[2, 1], Some(2));
+        check(&mut attribution, &[BORN, (WORKER, Level::Info, "wasm log: own")], 2, log("own"));
+        attribution.changes(&[3, 1], Some(3));
+        attribution.stream();
+        let fault = (WORKER, Level::Error, "Function: f failed: x");
+        for (call, at) in [("[host->vm] f(2, 0)", 3), ("[host->vm] f(3, 2)", 3), ("[host->vm] f(4, 1)", 1)] {
+            let lines = [(WORKER, Level::Trace, call), fault];
+            check(&mut attribution, &lines, at, Finding::Fault("Function: f failed: x".into()));
+        }
+    }
+
+    #[test]
+    fn a_vm_that_has_ended_is_made_again() {
+        let plugins = [plugin("a", "v", "f"), plugin("b", "w", "f"), plugin("again", "v", "f")];
+        let mut attribution = Attribution::new(MAIN, &plugins, &[0], true);
+        check(&mut attribution, &[BORN, (WORKER, Level::Info, "wasm log: own")], 0, log("own"));
+        attribution.changes(&[1], Some(1));
+        check(&mut attribution, &[BORN, (WORKER, Level::Info, "wasm log: own")], 1, log("own"));
+        attribution.changes(&[1, 2], Some(2));
+        check(&mut attribution, &[BORN, (WORKER, Level::Info, "wasm log: own")], 2, log("own"));
+    }
+
     #[test]
     fn the_end_of_vms() {
-        let mut attribution = Attribution::new(MAIN, &[plugin("a", "", "x")]);
+        let mut attribution = started(&[plugin("a", "", "x")]);
         check(&mut attribution, &[(MAIN, Level::Debug, "~Wasm 3 remaining active")], 0, Finding::Gone(3));
     }
 }

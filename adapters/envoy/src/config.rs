@@ -88,17 +88,44 @@ pub fn is_tcp(run: &Run) -> bool {
     run.steps.iter().any(|step| matches!(step, Step::Connect { .. }))
 }
 
-/// Whether plugins get another configuration in a scenario.
-pub fn is_reconfigured(run: &Run) -> bool {
-    run.steps.iter().any(|step| matches!(step, Step::Reconfigure { .. }))
+/// The plugins, by their places in the scenario, that streams pass through at first.
+pub fn chain(run: &Run) -> Vec<usize> {
+    let plugins = run.plugins.iter().enumerate();
+    plugins.filter(|(_, plugin)| !plugin.background && !plugin.standby).map(|(at, _)| at).collect()
 }
 
-/// The listener of a scenario.
-pub fn listener(name: &str, ports: &Ports, run: &Run) -> Value {
+/// Whether a step changes the listener: a plugin gets another configuration or place.
+pub fn is_change(step: &Step) -> bool {
+    matches!(step, Step::Reconfigure { .. } | Step::Replace { .. } | Step::Remove { .. })
+}
+
+/// Whether a stream runs while the listener is changed, as far as the steps tell.
+pub fn has_streams_in_flight(run: &Run) -> bool {
+    let changes = run.steps.iter().enumerate().filter(|(_, step)| is_change(step));
+    changes.into_iter().any(|(at, _)| {
+        let (earlier, later) = run.steps.split_at(at);
+        earlier.iter().filter_map(Step::stream).any(|stream| {
+            let of_it = |step: &&Step| step.stream() == Some(stream);
+            !earlier.iter().filter(of_it).any(is_end) || later.iter().any(|step| of_it(&step))
+        })
+    })
+}
+
+/// Whether nothing is left of a stream after a step.
+fn is_end(step: &Step) -> bool {
+    match step {
+        Step::ResponseHeaders { end_of_stream, .. } | Step::ResponseBody { end_of_stream, .. } => *end_of_stream,
+        Step::ResponseTrailers { .. } | Step::ClientReset { .. } | Step::UpstreamReset { .. } => true,
+        _ => false,
+    }
+}
+
+/// The listener of a scenario, with the plugins of this chain.
+pub fn listener(name: &str, ports: &Ports, run: &Run, chain: &[usize]) -> Value {
     let lone = run.plugins.len() == 1;
     let kind = if is_tcp(run) { "network" } else { "http" };
-    let chain = run.plugins.iter().filter(|plugin| !plugin.background);
-    let mut filters: Vec<Value> = chain.map(|plugin| filter(kind, plugin, root_id(plugin, lone))).collect();
+    let plugins = chain.iter().map(|at| &run.plugins[*at]);
+    let mut filters: Vec<Value> = plugins.map(|plugin| filter(kind, plugin, root_id(plugin, lone))).collect();
     if is_tcp(run) {
         let proxy = json!({ "stat_prefix": "pw", "cluster": UPSTREAM, "idle_timeout": "0s" });
         let kind = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
@@ -114,6 +141,11 @@ pub fn listener(name: &str, ports: &Ports, run: &Run) -> Value {
 /// need one. A lone plugin needs none and keeps the default, which some SDKs look their contexts up by.
 pub fn root_id(plugin: &Plugin, lone: bool) -> &str {
     if lone { "" } else { &plugin.name }
+}
+
+/// What a plugin's VM is made of: those that agree in it share one in each thread.
+pub fn home(plugin: &Plugin) -> impl PartialEq + '_ {
+    (&plugin.vm_id, &plugin.vm_configuration, &plugin.wasm, &plugin.environment, &plugin.capabilities)
 }
 
 /// A plugin that is on no stream, and in one VM, of the main thread; its module is in a file, because a module may be
@@ -289,7 +321,7 @@ mod tests {
         Ports { lds: 1, barrier: 2, listener: 3, tcp: 8, upstream: 4, callees: [5, 6], dead: 7, admin: 9 };
 
     fn filters(run: &Run) -> Vec<Value> {
-        let listener = listener("l", &PORTS, run);
+        let listener = listener("l", &PORTS, run, &chain(run));
         let manager = &listener["filter_chains"][0]["filters"][0]["typed_config"];
         manager["http_filters"].as_array().expect("is a list").clone()
     }
@@ -330,8 +362,9 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_in_the_background_is_on_no_listener() {
-        let filters = filters(&run(vec![plugin("a"), Plugin { background: true, ..plugin("b") }]));
+    fn a_plugin_in_the_background_or_on_standby_is_on_no_listener() {
+        let background = Plugin { background: true, ..plugin("b") };
+        let filters = filters(&run(vec![plugin("a"), background, Plugin { standby: true, ..plugin("c") }]));
         let names: Vec<_> = filters.iter().map(|filter| filter["name"].as_str().unwrap_or_default()).collect();
         assert_eq!(names, ["a", "router"]);
     }
@@ -340,10 +373,30 @@ mod tests {
     fn a_scenario_with_connections_has_a_listener_of_its_own_kind() {
         let mut run = run(vec![plugin("a")]);
         run.steps = vec![Step::Connect { stream: 0 }];
-        let listener = listener("l", &PORTS, &run);
+        let listener = listener("l", &PORTS, &run, &[0]);
         assert_eq!(listener["address"], address(PORTS.tcp));
         let filters = &listener["filter_chains"][0]["filters"];
         assert_eq!((&filters[0]["name"], &filters[1]["name"]), (&json!("a"), &json!("tcp_proxy")));
+    }
+
+    #[test]
+    fn streams_in_flight() {
+        let request = |stream| Step::RequestHeaders { stream, headers: Vec::new(), end_of_stream: true };
+        let response = |stream, end_of_stream| Step::ResponseHeaders { stream, headers: Vec::new(), end_of_stream };
+        let change = || Step::Remove { plugin: "a".into() };
+        let rows = [
+            (vec![change(), request(0)], false),
+            (vec![request(0), response(0, true), change(), request(1)], false),
+            (vec![request(0), Step::ClientReset { stream: 0 }, change()], false),
+            (vec![request(0), change()], true),
+            (vec![request(0), response(0, false), change()], true),
+            (vec![request(0), response(0, true), request(1), change(), response(1, true)], true),
+            (vec![request(0), Step::ReadMetrics], false),
+        ];
+        for (steps, expected) in rows {
+            let run = Run { steps, ..run(vec![plugin("a")]) };
+            assert_eq!(has_streams_in_flight(&run), expected, "{:?}", run.steps);
+        }
     }
 
     #[test]

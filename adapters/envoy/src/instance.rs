@@ -54,7 +54,7 @@ pub struct Instance {
     log_ended: bool,
     /// What Envoy told of metrics, as far as it has come.
     metrics: Vec<u8>,
-    /// The connection whose pings the main thread answers, if it is to be asked.
+    /// The connection whose pings the main thread answers.
     main: Option<u64>,
     /// The connections on which the latest ping was not answered.
     awaited: BTreeSet<u64>,
@@ -62,6 +62,8 @@ pub struct Instance {
     workers: BTreeMap<u64, bool>,
     /// What was seen while Envoy started.
     early: Vec<Seen>,
+    /// It did not get so far as to serve.
+    hung: bool,
     _reserved: Vec<Reserved>,
 }
 
@@ -104,7 +106,7 @@ pub enum Seen {
         /// Its other end.
         peer: Peer,
     },
-    /// The worker, and the main thread if it is asked, answered the ping of this number.
+    /// The worker and the main thread answered the ping of this number.
     Pong(u64),
     /// Envoy polled for listeners.
     Polled,
@@ -167,7 +169,7 @@ impl Instance {
         self.answer(answer).await
     }
 
-    /// Asks the worker, and perhaps the main thread, for a sign of life; [`Seen::Pong`] of the returned number is the answer.
+    /// Asks the worker and the main thread for a sign of life; [`Seen::Pong`] of the returned number is the answer.
     pub async fn ping(&mut self) -> Result<u64, Gone> {
         self.ping_on(self.barrier.into_iter().chain(self.main).collect()).await
     }
@@ -307,6 +309,9 @@ impl Instance {
         loop {
             if let Some(seen) = self.ahead.pop_front() {
                 return Ok(Some(seen));
+            }
+            if self.hung {
+                return Err(Gone::Hung);
             }
             if let Some(how) = self.exited.clone().filter(|_| self.log_ended) {
                 return Err(Gone::Died(how));

@@ -1,10 +1,11 @@
 //! A scenario on one Envoy: start the plugins, do the steps, say what was seen.
 //!
-//! A step is done, then Envoy is left alone until it is idle: its worker thread answered several pings in a row, and
-//! between them nothing was seen, and nothing is under way on a TCP connection. So a window ends when nothing is left to happen, however slow the machine is.
-//! A scenario that is kept for more steps is in a hurry: there each of its connections is pinged, until nothing was seen
-//! between two answers.
+//! A step is done, then Envoy is left alone until it is idle: its worker and its main thread answered several pings in a
+//! row, between which nothing was seen, and nothing is under way on a TCP connection. So a window ends when nothing is left
+//! to happen, however slow the machine is. A scenario that is kept for more steps is in a hurry: there each of its
+//! connections is pinged, until nothing was seen between two answers.
 
+mod changes;
 mod grpc;
 mod sight;
 mod steps;
@@ -13,7 +14,6 @@ mod tcp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pw_cases::data::Data;
 use pw_cases::protocol::Run;
 use pw_cases::scenario::Step;
 use pw_cases::transcript::Event;
@@ -38,7 +38,7 @@ const SILENCE: Duration = Duration::from_millis(200);
 const START: Duration = Duration::from_secs(10);
 /// So many pings in a row must be answered with nothing seen between them.
 const QUIET: u32 = 5;
-/// The time from an answer to the next ping.
+/// The time from every second answer to the next ping.
 const PAUSE: Duration = Duration::from_millis(1);
 /// So many pings at most, for plugins that never rest.
 const PINGS: u32 = 150;
@@ -71,10 +71,12 @@ pub struct Kept(Stage);
 /// Runs a scenario. `serial` is a number that no other scenario of this Envoy has.
 pub async fn run(instance: Instance, run: Run, serial: u64) -> Outcome {
     let steps = run.steps.clone();
+    let chain = config::chain(&run);
     let mut stage = Stage {
         deadline: deadline(&steps),
-        attribution: Attribution::new(instance.process(), &run.plugins),
+        attribution: Attribution::new(instance.process(), &run.plugins, &chain, !config::has_streams_in_flight(&run)),
         instance,
+        chain,
         listener: format!("scenario-{serial}"),
         events: Vec::new(),
         window: Window::default(),
@@ -137,6 +139,8 @@ struct Stage {
     instance: Instance,
     /// With the plugins' latest configurations.
     run: Run,
+    /// The plugins that new streams pass through, by their places in the scenario.
+    chain: Vec<usize>,
     /// The listener's name.
     listener: String,
     deadline: Instant,
@@ -181,7 +185,7 @@ impl Stage {
         if !self.start_background().await? {
             return Ok(false);
         }
-        let listener = config::listener(&self.listener, self.instance.ports(), &self.run);
+        let listener = config::listener(&self.listener, self.instance.ports(), &self.run, &self.chain);
         let taken = self.update(vec![listener]).await?;
         self.settle().await?;
         if taken {
@@ -271,16 +275,21 @@ impl Stage {
 
     /// Leaves Envoy as it was before. Returns whether that could be done.
     async fn clear(&mut self) -> Result<bool, Gone> {
-        if self.background || config::is_reconfigured(&self.run) {
+        if self.background || config::has_streams_in_flight(&self.run) {
             // They, and what was replaced, are there as long as Envoy is.
             return Ok(false);
         }
         self.cut_pipes().await?;
         self.instance.close(|peer| peer == Peer::Listener);
-        let removed = self.remove().await;
+        // Nobody is told what plugins do now, so that they are gone is enough.
+        self.update(Vec::new()).await?;
+        self.bid_farewell().await?;
+        if self.run.hazard {
+            self.settle().await?;
+        }
         self.instance.close(|peer| matches!(peer, Peer::Upstream(_) | Peer::TcpUpstream(_) | Peer::Callee(_)));
         self.window.take();
-        removed.map(|()| self.vms == 0)
+        Ok(self.vms == 0)
     }
 
     /// Hands Envoy these listeners and waits for its verdict.
@@ -299,29 +308,16 @@ impl Stage {
     async fn remove(&mut self) -> Result<(), Gone> {
         self.update(Vec::new()).await?;
         self.settle().await?;
+        self.bid_farewell().await?;
+        self.settle().await
+    }
+
+    /// Waits until the VMs are gone, or that takes too long.
+    async fn bid_farewell(&mut self) -> Result<(), Gone> {
         let patience = Instant::now() + FAREWELL;
         while self.vms > 0 && Instant::now() < patience {
             let end = patience.min(Instant::now() + PAUSE);
             self.pass(end).await?;
-        }
-        self.settle().await
-    }
-
-    /// Gives a plugin another configuration. Envoy puts a new chain of filters into the listener's place and drains the
-    /// old one, or keeps that.
-    async fn reconfigure(&mut self, plugin: &str, configuration: &Data) -> Result<(), Gone> {
-        let mut run = self.run.clone();
-        let Some(at) = run.plugins.iter().position(|known| known.name == plugin) else { return Ok(()) };
-        run.plugins[at].configuration = configuration.clone();
-        self.beginning.clear();
-        self.complaints.clear();
-        let listener = config::listener(&self.listener, self.instance.ports(), &run);
-        if self.update(vec![listener]).await? {
-            self.run = run;
-            self.attribution.reconfigured(at);
-        } else {
-            self.settle().await?;
-            self.tell_refusal();
         }
         Ok(())
     }
@@ -367,7 +363,9 @@ impl Stage {
             let ping = self.instance.ping().await?;
             let patience = Instant::now() + PATIENCE;
             while self.watch(patience).await? != Some(ping) {}
-            self.pass(Instant::now() + PAUSE).await?;
+            if quiet % 2 == 0 {
+                self.pass(Instant::now() + PAUSE).await?;
+            }
             quiet = if self.seen == before { quiet + 1 } else { 0 };
             // To ask the kernel takes longer than a ping, so it is asked at the ends of a quiet time only.
             if matches!(quiet, 1 | QUIET) && self.instance.is_under_way() {

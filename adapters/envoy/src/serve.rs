@@ -18,7 +18,7 @@ const ABI: [&str; 3] = ["0.1.0", "0.2.0", "0.2.1"];
 /// The longest time that a scenario may let pass, in milliseconds.
 const LONGEST: u64 = 30_000;
 
-const CAPABILITIES: [Capability; 16] = [
+const CAPABILITIES: [Capability; 18] = [
     Capability::Http,
     Capability::Tcp,
     Capability::ConcurrentStreams,
@@ -30,6 +30,8 @@ const CAPABILITIES: [Capability; 16] = [
     Capability::Failure,
     Capability::Capabilities,
     Capability::Reconfigure,
+    Capability::Replace,
+    Capability::SharedVms,
     Capability::Time,
     Capability::Environment,
     Capability::Faults,
@@ -175,28 +177,32 @@ fn refusal(run: &Run) -> Option<Response> {
 
 /// Why a scenario cannot be run because of its plugins in the background, if it cannot.
 fn background_reason(run: &Run) -> Option<&'static str> {
-    let home = |plugin: &'_ Plugin| (plugin.vm_id.clone(), plugin.vm_configuration.clone(), plugin.wasm.clone());
-    let shared = |plugin: &Plugin| run.plugins.iter().filter(|other| home(other) == home(plugin)).count() > 1;
-    if !run.plugins.iter().any(|plugin| plugin.background) {
+    let (background, others): (Vec<&Plugin>, Vec<&Plugin>) = run.plugins.iter().partition(|plugin| plugin.background);
+    let shares = |plugin: &Plugin, with: &[&Plugin]| {
+        with.iter().any(|other| other.name != plugin.name && config::home(other) == config::home(plugin))
+    };
+    if background.is_empty() {
         None
     } else if run.steps.contains(&Step::Shutdown) {
         Some("a plugin in the background is there as long as Envoy is")
-    } else if run.plugins.iter().any(|plugin| plugin.background && shared(plugin)) {
-        Some("a plugin in the background shares its VM with another, so whose lines are whose cannot be told")
+    } else if background.iter().any(|plugin| shares(plugin, &others)) {
+        Some("a plugin in the background is in another thread than those on streams, and VMs are each of one thread")
+    } else if background.iter().any(|plugin| shares(plugin, &background)) {
+        Some("plugins in the background share a VM, and cannot be told from the trials that Envoy makes of them")
     } else {
         None
     }
 }
 
-/// Why a scenario cannot be run because of the configurations that the operator gives, if it cannot.
+/// Why a scenario cannot be run because of what the operator changes, if it cannot.
 fn rollout_reason(run: &Run) -> Option<&'static str> {
     let background = |step: &Step| {
-        let of = |name: &String| run.plugins.iter().any(|plugin| plugin.background && plugin.name == *name);
-        matches!(step, Step::Reconfigure { plugin, .. } if of(plugin))
+        let of = |name: &str| run.plugins.iter().any(|plugin| plugin.background && plugin.name == *name);
+        config::is_change(step) && step.plugins().0.is_some_and(of)
     };
     if run.steps.iter().any(background) {
-        Some("a plugin in the background keeps the configuration that Envoy was started with")
-    } else if config::is_reconfigured(run) && run.steps.contains(&Step::Shutdown) {
+        Some("a plugin in the background is and stays what Envoy was started with")
+    } else if config::has_streams_in_flight(run) && run.steps.contains(&Step::Shutdown) {
         Some("what was replaced is there until Envoy has drained it, which takes longer than a scenario")
     } else {
         None
@@ -205,7 +211,7 @@ fn rollout_reason(run: &Run) -> Option<&'static str> {
 
 /// Whether a scenario needs an Envoy that serves no other.
 fn wants_its_own(run: &Run) -> bool {
-    run.hazard || config::is_reconfigured(run) || run.plugins.iter().any(|plugin| plugin.background)
+    run.hazard || config::has_streams_in_flight(run) || run.plugins.iter().any(|plugin| plugin.background)
 }
 
 /// The time that a scenario lets pass, in milliseconds.

@@ -217,6 +217,7 @@ fn scenarios_on_a_real_envoy() {
     metrics(&mut adapter);
     background(&mut adapter, call);
     rollout(&mut adapter);
+    shared_vm(&mut adapter);
 
     let trap = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable)"#;
     check(
@@ -430,10 +431,59 @@ fn rollout(adapter: &mut Adapter) {
         "client 0 headers 200 true",
     ];
     check(&adapter.run(vec![configured()], steps, false), &expected);
-    for (background, steps) in [(true, vec![reconfigure("b")]), (false, vec![reconfigure("b"), Step::Shutdown])] {
+    let in_flight = vec![request(0, false), reconfigure("b"), Step::Shutdown];
+    for (background, steps) in [(true, vec![reconfigure("b")]), (false, in_flight)] {
         let plugins = vec![Plugin { background, ..configured() }];
         let run = Run { id: "rollout".into(), abi: "0.2.1".into(), plugins, steps, hazard: false, keep: false };
         let run = serde_json::to_string(&Request::Run(run)).expect("it is plain data");
         assert!(matches!(adapter.ask(&run), Response::Skipped { .. }));
     }
+}
+
+/// Plugins of one module are in one VM, where they count together and take each other's place.
+fn shared_vm(adapter: &mut Adapter) {
+    let counts = r#"
+        (global $count (mut i32) (i32.const 48))
+        (func $tell (param $level i32) (result i32)
+            (global.set $count (i32.add (global.get $count) (i32.const 1)))
+            (i32.store8 (i32.const 64) (global.get $count))
+            (call $log (local.get $level) (i32.const 64) (i32.const 1)))
+        (func (export "proxy_on_configure") (param i32 i32) (result i32)
+            (drop (call $tell (i32.const 2))) (i32.const 1))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (call $tell (i32.const 3)))
+        (func (export "proxy_on_done") (param i32) (result i32) (drop (call $tell (i32.const 4))) (i32.const 1))"#;
+    let named = |name| plugin(name, counts);
+    let plugins = vec![named("one"), named("two"), Plugin { standby: true, ..named("three") }];
+    let steps = vec![
+        Step::Replace { plugin: "one".into(), by: "three".into() },
+        // Nobody is there whose place could be taken, or who could take it.
+        Step::Replace { plugin: "one".into(), by: "three".into() },
+        Step::Replace { plugin: "two".into(), by: "three".into() },
+        request(0, true),
+        response(0, "200"),
+        Step::Remove { plugin: "two".into() },
+        Step::Shutdown,
+    ];
+    let expected = [
+        "one INFO 1",
+        "two INFO 2",
+        "step 0",
+        "three INFO 3",
+        "one ERROR 4",
+        "step 1",
+        "step 2",
+        "step 3",
+        "three WARN 5",
+        "two WARN 6",
+        "upstream 0 headers - true",
+        "step 4",
+        "three ERROR 7",
+        "two ERROR 8",
+        "client 0 headers 200 true",
+        "step 5",
+        "two ERROR 9",
+        "step 6",
+        "three ERROR :",
+    ];
+    check(&adapter.run(plugins, steps, false), &expected);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::judge::Finding;
 use crate::lower::Lowered;
-use crate::scenario::{Guest, Step};
+use crate::scenario::{Guest, Plugin, Step};
 use crate::transcript::{Event, Transcript};
 
 /// What of that does not hold.
@@ -23,18 +23,31 @@ pub(super) fn broken(lowered: &Lowered, transcript: &Transcript) -> Vec<Finding>
             if script.without.contains(&"proxy_on_context_create") {
                 Vec::new()
             } else {
-                contexts(&plugin.name, transcript)
+                contexts(&plugin.name, &cohabitants(plugin, &lowered.scenario.plugins), transcript)
             }
         })
         .collect()
 }
 
+/// The plugins of a VM, by name: a fault of one ends the contexts of all. One script is made for each VM.
+fn cohabitants<'a>(plugin: &Plugin, plugins: &'a [Plugin]) -> Vec<&'a str> {
+    let script = |plugin: &Plugin| match &plugin.guest {
+        Guest::Probe(script) => Some(script.bytes()),
+        Guest::Module(_) => None,
+    };
+    let shares = |other: &&Plugin| {
+        other.name == plugin.name
+            || !plugin.vm_id.is_empty() && other.vm_id == plugin.vm_id && script(other) == script(plugin)
+    };
+    plugins.iter().filter(shares).map(|other| other.name.as_str()).collect()
+}
+
 /// A context's callbacks come after its creation and not after its deletion, and an id is not given twice.
-fn contexts(plugin: &str, transcript: &Transcript) -> Vec<Finding> {
+fn contexts(plugin: &str, cohabitants: &[&str], transcript: &Transcript) -> Vec<Finding> {
     let mut live: BTreeMap<u32, bool> = BTreeMap::new();
     let mut findings = Vec::new();
     for event in &transcript.events {
-        if matches!(event, Event::Fault { plugin: faulted, .. } if faulted == plugin) {
+        if matches!(event, Event::Fault { plugin: faulted, .. } if cohabitants.contains(&faulted.as_str())) {
             live.clear();
         }
         let Event::Callback { plugin: seen, name, args } = event else { continue };

@@ -8,6 +8,7 @@ use super::{HttpCallId, PluginId, Proxy, grpc, lifecycle};
 use crate::effect::{Effect, GrpcCallId};
 use crate::fields::Fields;
 use crate::guest::On;
+use crate::planted::planted;
 use crate::state::{HttpCallEnd, Subject};
 
 impl Proxy {
@@ -85,7 +86,8 @@ fn failure(reason: &'static str) -> HttpCallEnd {
 }
 
 fn ended(proxy: &mut Proxy, call: HttpCallId, end: HttpCallEnd) {
-    let Some(call) = proxy.state().http_calls.remove(&call) else { return };
+    let Some(mut call) = proxy.state().http_calls.remove(&call) else { return };
+    planted!(AnswerToTheLast => call.plugin = PluginId(proxy.sources.len() - 1));
     let args = [call.token, end.headers.len() as u32, end.body.len() as u32, end.trailers.len() as u32];
     proxy.call_about(call.plugin, On::HttpCallResponse, args, Subject::HttpCall(end));
     proxy.settle();

@@ -7,6 +7,7 @@ use super::{PluginConfig, PluginId, Proxy, StartError, rollout, shadow, streams}
 use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::module::Module;
+use crate::planted::planted;
 use crate::policy::Revival;
 use crate::rules::Rules;
 use crate::state::{Context, Plugin, Vm};
@@ -179,7 +180,11 @@ pub(super) fn done(proxy: &mut Proxy, plugin: PluginId, context: u32) {
 /// The context's last two callbacks.
 pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     proxy.call(plugin, On::Log, context, [context, 0, 0, 0, 0]);
-    proxy.call(plugin, On::Delete, context, [context, 0, 0, 0, 0]);
+    let mut is_told = true;
+    planted!(DeleteUnsaid => is_told = false);
+    if is_told {
+        proxy.call(plugin, On::Delete, context, [context, 0, 0, 0, 0]);
+    }
     let gone = proxy.state().plugins[plugin.0].contexts.remove(&context);
     match gone.map(|context| context.stream) {
         Some(Some((stream, _))) => {

@@ -23,9 +23,11 @@ pub(super) fn give(proxy: &mut Proxy, id: StreamId, direction: Direction, piece:
     let (sent, http) = (found.request.sent, found.protocol == Protocol::Http);
     let Some(shadow) = &mut found.shadow else { return };
     if direction == Direction::Response && (!sent || !shadow.early.is_empty()) {
+        if let Piece::Body { body, .. } = &piece {
+            shadow.early_size += body.len();
+        }
         shadow.early.push_back(piece);
-        let size = |piece: &Piece| if let Piece::Body { body, .. } = piece { body.len() } else { 0 };
-        let (waiting, plugin): (usize, _) = (shadow.early.iter().map(size).sum(), shadow.plugin);
+        let (waiting, plugin) = (shadow.early_size, shadow.plugin);
         if waiting > proxy.state().plugins[plugin.0].limits.held {
             streams::end(proxy, id);
         }

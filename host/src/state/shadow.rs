@@ -16,6 +16,8 @@ pub(crate) struct Shadow {
     pub(crate) of: StreamId,
     /// What came of the response before the plugin had let the request go, which can only be answered then.
     pub(crate) early: VecDeque<Piece>,
+    /// Bytes of bodies that came early.
+    pub(crate) early_size: usize,
     /// The stream that it is a copy of is over.
     pub(crate) alone: bool,
     request: Given,
@@ -35,7 +37,7 @@ struct Given {
 impl Shadow {
     pub(crate) fn new(plugin: PluginId, of: StreamId) -> Shadow {
         let (request, response) = (Given::default(), Given::default());
-        Shadow { plugin, of, early: VecDeque::new(), alone: false, request, response }
+        Shadow { plugin, of, early: VecDeque::new(), early_size: 0, alone: false, request, response }
     }
 
     /// Remembers what the plugin is about to see.

@@ -56,10 +56,11 @@ impl Connection {
 
     /// How many adapters to use if nobody says it.
     pub fn jobs(&self) -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         match self {
-            Connection::Reference | Connection::Envoy(..) => {
-                std::thread::available_parallelism().map_or(1, usize::from)
-            }
+            Connection::Reference => processors,
+            // Most of the time they wait for an Envoy to be idle.
+            Connection::Envoy(..) => 2 * processors,
             Connection::Process(..) => 1,
         }
     }

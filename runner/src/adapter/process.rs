@@ -151,9 +151,15 @@ fn exchange(
     }
     child.send(json(request));
     let line = child.line(timeout).map_err(|silence| broken(silent(child, silence, timeout)))?;
-    serde_json::from_slice(&line).map_err(|error| {
+    read(&line).map_err(|what| broken(format!("wrote {what}{}", last_words(child))))
+}
+
+/// Reads a line of an adapter's, without its end; an error says in one line what it is instead.
+pub fn read(line: &[u8]) -> Result<Response, String> {
+    serde_json::from_slice(line).map_err(|error| {
         let what = if error.is_data() { "no message of the protocol" } else { "no JSON" };
-        broken(format!("wrote {what} ({error}): {}{}", excerpt(&line), last_words(child)))
+        let error = error.to_string().replace(char::is_control, "\u{fffd}");
+        format!("{what} ({error}): {}", excerpt(line))
     })
 }
 
@@ -248,5 +254,17 @@ fn excerpt(line: &[u8]) -> String {
     match text.char_indices().nth(120) {
         Some((end, _)) => format!("`{}…`", &text[..end]),
         None => format!("`{text}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzing: the words of an error repeat what they are about.
+    #[test]
+    fn what_is_no_message_is_told_in_one_line() {
+        let told = read(b"{\"type\":\"ra\\n\\u001b[2Jn\"}");
+        assert!(told.as_ref().is_err_and(|told| told.contains("`ra\u{fffd}\u{fffd}[2Jn`")), "{told:?}");
     }
 }

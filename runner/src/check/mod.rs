@@ -69,11 +69,32 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<Exit, HarnessError> {
 fn check(file: &Path, engine: &Engine) -> Checked {
     let shown = file.display().to_string();
     let wasm = std::fs::read(file).map_err(|error| HarnessError::io("read", &shown, &error));
-    let report = wasm.and_then(|wasm| {
-        let interface = Interface::read(&wasm).map_err(|error| unreadable(&shown, &wasm, &error))?;
-        Ok(report(&interface, engine.validate(&wasm).err()))
-    });
+    let report = wasm.and_then(|wasm| examine(&shown, &wasm, engine));
     Checked { file: shown, report }
+}
+
+fn examine(shown: &str, wasm: &[u8], engine: &Engine) -> Result<Report, HarnessError> {
+    let interface = Interface::read(wasm).map_err(|error| unreadable(shown, wasm, &error))?;
+    Ok(report(&interface, engine.validate(wasm).err()))
+}
+
+/// What is told of a module, for who has it in memory.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The reference host does not load it.
+    pub refused: bool,
+    /// In words.
+    pub text: String,
+    /// In JSON.
+    pub json: String,
+}
+
+/// Checks the bytes of a module that goes by that name. An error says why they are none.
+pub fn tell(name: &str, wasm: &[u8], engine: &Engine) -> Result<Told, HarnessError> {
+    let report = examine(name, wasm, engine)?;
+    let refused = report.findings.iter().any(|finding| finding.refused_by.contains(&inspect::REFERENCE));
+    let checked = [Checked { file: name.to_owned(), report: Ok(report) }];
+    Ok(Told { refused, text: render::text(&checked), json: render::json(&checked) })
 }
 
 fn report(interface: &Interface, invalid: Option<ModuleError>) -> Report {
@@ -106,4 +127,20 @@ fn unreadable(file: &str, wasm: &[u8], error: &ModuleError) -> HarnessError {
         ModuleError::Component => format!("{file} is {error}"),
         error => format!("failed to read {file}, {error}; if it was cut short, copy it or build it again"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzing: a line of a report could be one that the module had made up.
+    #[test]
+    fn a_name_cannot_pass_for_a_line() {
+        let engine = Engine::new(Metering::None).expect("wasmtime runs here");
+        let text = r#"(module (func (export "proxy_on_x\0a\1b[2Jx.wasm: ABI v0.2.1, 0 errors")))"#;
+        let told =
+            tell("x.wasm", &wat::parse_str(text).expect("the text is a module"), &engine).expect("it can be read");
+        assert!(told.text.contains("proxy_on_x\u{fffd}\u{fffd}[2Jx.wasm: ABI v0.2.1, 0 errors"), "{}", told.text);
+        assert_eq!(told.text.lines().filter(|line| line.starts_with("x.wasm: ")).count(), 1, "{}", told.text);
+    }
 }

@@ -17,17 +17,22 @@ pub(super) fn text(checked: &[Checked]) -> String {
         let Ok(report) = report else { continue };
         for finding in &report.findings {
             let severity = if finding.is_error() { "error" } else { "warning" };
-            let _ = writeln!(text, "  {severity:9} {}{}", prefix(finding, report), finding.message);
+            let _ = writeln!(text, "  {severity:9} {}{}", prefix(finding, report), line(&finding.message));
         }
         // The reference host's notes are the errors.
         for outlook in report.hosts.iter().skip(1) {
             for note in &outlook.notes {
-                let _ = writeln!(text, "  {:9} {}", outlook.host, said(note));
+                let _ = writeln!(text, "  {:9} {}", outlook.host, line(&said(note)));
             }
         }
         let _ = writeln!(text, "{file}: {}", verdict(report));
     }
     text
+}
+
+/// Words in which names from the module are, which may have ends of lines and worse.
+fn line(words: &str) -> String {
+    words.replace(char::is_control, "\u{fffd}")
 }
 
 /// For which versions a finding holds, if not for all that were checked.

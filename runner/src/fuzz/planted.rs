@@ -52,7 +52,7 @@ fn first_find(host: &Reference, seed: u64) -> Result<Option<(Find, Duration)>, H
     let begun = Instant::now();
     let mut campaign = Campaign::new(host.clone(), seed);
     while begun.elapsed() < PATIENCE {
-        if let Some(find) = campaign.next().map_err(HarnessError::new)? {
+        if let Some(find) = campaign.advance().map_err(HarnessError::new)? {
             return Ok(Some((find, begun.elapsed())));
         }
     }

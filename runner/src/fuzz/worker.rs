@@ -45,14 +45,14 @@ impl Worker {
         let work = move || {
             let mut finds: Vec<Find> = Vec::new();
             while Instant::now() < until && most.is_none_or(|most| campaign.runs < most) && finds.len() < FINDS {
-                if let Some(find) = campaign.next()?
+                if let Some(find) = campaign.advance()?
                     && finds.iter().all(|known| known.finding.about != find.finding.about)
                 {
                     finds.push(find);
                 }
                 let progress = &mut *shared.lock().unwrap_or_else(PoisonError::into_inner);
                 progress.beat = Instant::now();
-                if campaign.runs % EVERY == 0 {
+                if campaign.runs.is_multiple_of(EVERY) {
                     (progress.runs, progress.finds) = (campaign.runs, finds.len());
                     progress.triples = campaign.reached().triples();
                     progress.promises = campaign.reached().promises().into_iter().map(|(_, reached)| reached).collect();

@@ -24,7 +24,7 @@ const DRAIN: u32 = 600;
 
 impl Instance {
     /// Starts Envoy for a scenario, and waits until it serves; if there are plugins in the background, it may have died
-    /// of them.
+    /// of them, or hang.
     pub async fn start(adapter: &Path, program: &Path, run: &Run) -> Result<Instance, Gone> {
         let failed = |error: std::io::Error| Gone::Broken(format!("failed to start {}: {error}", program.display()));
         let (sender, inbox) = unbounded_channel();
@@ -51,7 +51,7 @@ impl Instance {
         let extensions: Vec<Value> =
             extensions.map(|(plugin, module)| config::extension(plugin, lone, module.path())).collect();
         let bootstrap = config::bootstrap(&ports, &extensions);
-        let drain = if config::is_reconfigured(run) { DRAIN } else { 0 };
+        let drain = if config::has_streams_in_flight(run) { DRAIN } else { 0 };
         let detail = if is_streamed(run) { Detail::Plugins } else { Detail::Calls };
         let process = Process::start(adapter, program, &bootstrap, (drain, detail), &sender).map_err(failed)?;
         let mut instance = Instance {
@@ -75,12 +75,17 @@ impl Instance {
             awaited: BTreeSet::new(),
             workers: BTreeMap::new(),
             early: Vec::new(),
+            hung: false,
             _reserved: reserved,
         };
-        let why = match instance.await_start(Instant::now() + START, !background.is_empty()).await {
+        let why = match instance.await_start(Instant::now() + START).await {
             Ok(true) => return Ok(instance),
             // Wasm was begun with, so it may be a plugin's doing.
             Err(Gone::Died(_)) if instance.early.iter().any(is_wasm) => return Ok(instance),
+            Ok(false) if !background.is_empty() && instance.early.iter().any(is_wasm) => {
+                instance.hung = true;
+                return Ok(instance);
+            }
             Ok(false) => format!("it did not serve within {} s", START.as_secs()),
             Err(Gone::Died(how)) => format!("it died: {how}"),
             Err(Gone::Hung) => "it hung".into(),
@@ -89,7 +94,7 @@ impl Instance {
         Err(Gone::Broken(format!("failed to start {}: {why}{}", program.display(), instance.last_words())))
     }
 
-    async fn await_start(&mut self, deadline: Instant, ask_main: bool) -> Result<bool, Gone> {
+    async fn await_start(&mut self, deadline: Instant) -> Result<bool, Gone> {
         self.update(Vec::new()).await?;
         while self.lds.verdict() != Some(true) {
             match self.next(deadline).await? {
@@ -110,11 +115,9 @@ impl Instance {
             }
         };
         self.barrier = Some(self.attach(stream, Peer::Barrier)?.0);
-        if ask_main {
-            let failed = |error| Gone::Broken(format!("failed to connect to the main thread: {error}"));
-            let stream = net::connect(self.ports.admin).await.map_err(failed)?;
-            self.main = Some(self.attach(stream, Peer::Admin)?.0);
-        }
+        let failed = |error| Gone::Broken(format!("failed to connect to the main thread: {error}"));
+        let stream = net::connect(self.ports.admin).await.map_err(failed)?;
+        self.main = Some(self.attach(stream, Peer::Admin)?.0);
         let ping = self.ping().await?;
         loop {
             match self.next(deadline).await? {

@@ -1,4 +1,4 @@
-//! What each step does to sockets and listeners.
+//! What each step does to sockets.
 
 use std::time::Duration;
 
@@ -112,12 +112,12 @@ impl Stage {
             | Step::GrpcClose { .. }
             | Step::GrpcReset { .. } => {}
             Step::Reconfigure { plugin, configuration } => self.reconfigure(plugin, configuration).await?,
+            Step::Replace { plugin, by } => self.replace(plugin, by).await?,
+            Step::Remove { plugin } => self.take_out(plugin).await?,
             Step::ForeignCall { .. } => return Err(Gone::Broken("Envoy cannot call foreign functions".into())),
-            Step::Replace { .. }
-            | Step::Canary { .. }
-            | Step::Promote { .. }
-            | Step::RollBack { .. }
-            | Step::Remove { .. } => return Err(Gone::Broken("Envoy's plugins have no places for others".into())),
+            Step::Canary { .. } | Step::Promote { .. } | Step::RollBack { .. } => {
+                return Err(Gone::Broken("Envoy has no canaries".into()));
+            }
         }
         Ok(())
     }

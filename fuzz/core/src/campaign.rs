@@ -1,0 +1,139 @@
+//! A campaign: inputs one after the other, those kept that reach something new, and changed versions of these tried too.
+//!
+//! The same seed brings the same inputs in the same order. Knows no clock, no thread and no file.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fastrand::Rng;
+use pw_cases::probe::{Template, assemble};
+use pw_cases::scenario::{Guest, Scenario};
+use pw_reference::Reference;
+
+use crate::coverage::Reached;
+use crate::drive::silence;
+use crate::generate;
+use crate::model::Finding;
+use crate::oracle;
+
+/// Bytes of an input.
+const SIZES: std::ops::Range<usize> = 64..700;
+/// How many inputs are kept at the most; then a new one takes the place of an old one.
+const KEPT: usize = 2000;
+/// One in so many inputs is also looked at by the slower oracles.
+const SLOW: u64 = 256;
+
+/// The input that is being run, for who waits for its end.
+pub type Current = Arc<Mutex<Option<Arc<Scenario>>>>;
+
+/// Makes inputs, runs them, and remembers what they reached.
+pub struct Campaign {
+    host: Reference,
+    current: Current,
+    random: Rng,
+    kept: Vec<Vec<u8>>,
+    reached: Reached,
+    /// How many inputs were run.
+    pub runs: u64,
+    /// How many of them made at least eight calls.
+    pub full: u64,
+    /// How many calls they made.
+    pub calls: u64,
+}
+
+/// The same scenario as if each plugin were a module of its own, with nothing compiled before.
+pub fn compiled(scenario: &Scenario) -> Result<Scenario, String> {
+    let mut scenario = scenario.clone();
+    for plugin in &mut scenario.plugins {
+        if let Guest::Probe(script) = &plugin.guest {
+            let text = Template::smallest(script).wat(&script.bytes());
+            plugin.guest = Guest::Module(assemble(&text).map_err(|error| error.to_string())?);
+        }
+    }
+    Ok(scenario)
+}
+
+/// An input that has shown something that could not be so.
+#[derive(Clone, Debug)]
+pub struct Find {
+    /// Which input of the campaign it was.
+    pub run: u64,
+    /// The input.
+    pub scenario: Scenario,
+    /// What it has shown.
+    pub finding: Finding,
+}
+
+impl Campaign {
+    /// A campaign on a host that has not begun.
+    pub fn new(host: Reference, seed: u64) -> Campaign {
+        let (random, reached) = (Rng::with_seed(seed), Reached::default());
+        Campaign { host, current: Current::default(), random, kept: Vec::new(), reached, runs: 0, full: 0, calls: 0 }
+    }
+
+    /// Where the input is that is being run.
+    pub fn current(&self) -> Current {
+        self.current.clone()
+    }
+
+    /// What was reached so far.
+    pub fn reached(&self) -> &Reached {
+        &self.reached
+    }
+
+    /// The next input, run and judged. An error is ours.
+    pub fn advance(&mut self) -> Result<Option<Find>, String> {
+        let bytes = self.bytes();
+        let mut scenario = generate::scenario(&bytes);
+        silence(&mut scenario, true);
+        let scenario = Arc::new(scenario);
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(scenario.clone());
+        let mut verdict = oracle::model(&self.host, &scenario)?;
+        self.runs += 1;
+        self.calls += verdict.coverage.calls;
+        self.full += u64::from(verdict.coverage.calls >= 8);
+        if self.reached.add(&verdict.coverage) {
+            self.keep(bytes);
+        }
+        if verdict.findings.is_empty() && self.runs.is_multiple_of(SLOW) {
+            verdict.findings = oracle::beyond(&self.host, &scenario);
+        }
+        let run = self.runs;
+        Ok(verdict.findings.into_iter().next().map(|finding| Find { run, scenario: (*scenario).clone(), finding }))
+    }
+
+    fn keep(&mut self, bytes: Vec<u8>) {
+        if self.kept.len() < KEPT {
+            self.kept.push(bytes);
+        } else {
+            let place = self.random.usize(..KEPT);
+            self.kept[place] = bytes;
+        }
+    }
+
+    /// New bytes, or kept ones with something changed.
+    fn bytes(&mut self) -> Vec<u8> {
+        let random = &mut self.random;
+        if self.kept.is_empty() || random.bool() {
+            let mut bytes = vec![0; random.usize(SIZES)];
+            random.fill(&mut bytes);
+            return bytes;
+        }
+        let mut bytes = self.kept[random.usize(..self.kept.len())].clone();
+        for _ in 0..random.usize(1..6) {
+            let place = random.usize(..bytes.len());
+            match random.u8(..5) {
+                0 => bytes[place] = random.u8(..),
+                1 => bytes[place] = bytes[place].wrapping_add(1),
+                2 => bytes.insert(place, random.u8(..)),
+                3 if bytes.len() > SIZES.start => drop(bytes.remove(place)),
+                _ => {
+                    let other = &self.kept[random.usize(..self.kept.len())];
+                    let from = random.usize(..other.len());
+                    let size = (other.len() - from).min(bytes.len() - place).min(64);
+                    bytes[place..place + size].copy_from_slice(&other[from..from + size]);
+                }
+            }
+        }
+        bytes
+    }
+}

@@ -1,0 +1,106 @@
+//! The one form that a scenario has both as generated and as read back from its case file.
+//!
+//! A case file says what the guest does step by step, and numbers calls and kept values in that order. A step's own
+//! callback has an entry for each such step; of any other callback the entries are told at the start and then one per
+//! step, as it is the n-th call that the n-th entry is for.
+
+use std::collections::BTreeMap;
+
+use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
+use pw_cases::script::{self, Act, Entry, Lane, REGISTERS, STREAM_CONTEXT, Script};
+
+/// Where an entry is: plugin, callback, place in the queue.
+pub(crate) type Place = (usize, usize, usize);
+
+/// The callback by its number whose entries the step itself brings, in every script.
+pub(crate) fn caused(step: &Step) -> Option<usize> {
+    step.callback().filter(|_| !matches!(step, Step::Advance { .. })).and_then(script::callback_number)
+}
+
+/// Brings a scenario to that form.
+pub fn canonical(scenario: &mut Scenario) {
+    number_streams(&mut scenario.steps);
+    let mut counts = vec![0; script::callbacks().count()];
+    scenario.steps.iter().filter_map(caused).for_each(|callback| counts[callback] += 1);
+    let windows = scenario.steps.len() + 1;
+    for script in scenario.plugins.iter_mut().filter_map(script_of) {
+        for (entries, count) in script.entries.iter_mut().zip(&counts) {
+            if *count > 0 {
+                entries.resize(*count, Entry::default());
+            } else {
+                entries.retain(|entry| !entry.actions.is_empty() || entry.result.is_some());
+                entries.truncate(windows);
+            }
+        }
+    }
+    let order: Vec<Place> = places(scenario).into_iter().flatten().collect();
+    number(scenario, &order);
+}
+
+/// The entries of the start and of each step, in the order in which a case file tells them.
+pub(crate) fn places(scenario: &Scenario) -> Vec<Vec<Place>> {
+    let brought: Vec<Option<usize>> = scenario.steps.iter().map(caused).collect();
+    let mut seen = vec![0; script::callbacks().count()];
+    let mut own_only = vec![false; seen.len()];
+    brought.iter().flatten().for_each(|callback| own_only[*callback] = true);
+    let mut windows = Vec::new();
+    for window in 0..=scenario.steps.len() {
+        let own = window.checked_sub(1).and_then(|step| brought[step]);
+        let mut places = Vec::new();
+        for (plugin, found) in scenario.plugins.iter().enumerate() {
+            let Guest::Probe(script) = &found.guest else { continue };
+            places.extend(own.map(|callback| (plugin, callback, seen[callback])));
+            let others = script.entries.iter().enumerate();
+            let others = others.filter(|(callback, entries)| window < entries.len() && !own_only[*callback]);
+            places.extend(others.map(|(callback, _)| (plugin, callback, window)));
+        }
+        own.iter().for_each(|callback| seen[*callback] += 1);
+        windows.push(places);
+    }
+    windows
+}
+
+/// Numbers streams in the order in which steps name them.
+fn number_streams(steps: &mut [Step]) {
+    let mut known = Vec::new();
+    for stream in steps.iter_mut().filter_map(Step::stream_mut) {
+        let place = known.iter().position(|known| known == stream).unwrap_or_else(|| {
+            known.push(*stream);
+            known.len() - 1
+        });
+        *stream = place as u32;
+    }
+}
+
+/// Numbers actions and registers in that order. A register that is read before anything was kept in it is 0.
+fn number(scenario: &mut Scenario, order: &[Place]) {
+    let mut id = 0;
+    let mut registers: BTreeMap<u32, u32> = BTreeMap::new();
+    for (plugin, callback, place) in order {
+        let Some(script) = script_of(&mut scenario.plugins[*plugin]) else { continue };
+        for action in &mut script.entries[*callback][*place].actions {
+            action.id = id;
+            id += 1;
+            let Act::Call { lanes, outs, .. } = &mut action.act else { continue };
+            for lane in lanes {
+                if let Lane::Register(register) = lane
+                    && *register > STREAM_CONTEXT
+                {
+                    *lane = registers.get(register).map_or(Lane::Bits(0), |number| Lane::Register(*number));
+                }
+            }
+            for out in outs {
+                let next = STREAM_CONTEXT + 1 + registers.len() as u32;
+                let number = out.save.map(|register| *registers.entry(register).or_insert(next));
+                out.save = number.filter(|number| *number < REGISTERS);
+            }
+        }
+    }
+}
+
+pub(crate) fn script_of(plugin: &mut Plugin) -> Option<&mut Script> {
+    match &mut plugin.guest {
+        Guest::Probe(script) => Some(script),
+        Guest::Module(_) => None,
+    }
+}

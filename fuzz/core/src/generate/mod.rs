@@ -1,0 +1,175 @@
+//! Scenarios from bytes: small, valid as the table says it, and hostile where that is worth something.
+//!
+//! Every input switches most sections of the table off, so that the calls that are left meet each other; the names,
+//! keys and ids are few for the same reason. The same bytes always make the same scenario.
+
+mod calls;
+mod draw;
+mod plugins;
+mod values;
+mod world;
+
+use pw_abi::{Function, Kind, Version};
+use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
+use pw_cases::script::{self, Act, Action, Entry, Lane};
+
+use self::calls::Caller;
+use self::draw::Draw;
+use crate::canonical::canonical;
+
+/// The newer of the allocators.
+pub(crate) const ALLOCATOR: &str = "proxy_on_memory_allocate";
+/// What a guest with both logs when that is called first.
+pub(crate) const ALLOCATES: &str = "the newer allocator";
+/// How many calls a scenario has at the most.
+const CALLS: usize = 40;
+/// Calls that end the stream or the plugin, and so are made less often.
+const ENDING: [&str; 4] = ["proc_exit", "proxy_close_stream", "proxy_send_local_response", "proxy_done"];
+/// Callbacks in a plugin's own context, from which it acts on its streams.
+const ELSEWHERE: [&str; 4] =
+    ["proxy_on_tick", "proxy_on_queue_ready", "proxy_on_http_call_response", "proxy_on_foreign_function"];
+/// Callbacks that are not caused by one kind of step, and come only so often.
+const OTHERS: [&str; 9] = [
+    "proxy_on_queue_ready",
+    "proxy_on_tick",
+    "proxy_on_done",
+    "proxy_on_log",
+    "proxy_on_delete",
+    "proxy_on_context_create",
+    "proxy_on_grpc_receive_trailing_metadata",
+    "proxy_on_downstream_connection_close",
+    "proxy_on_upstream_connection_close",
+];
+
+/// The scenario that some bytes stand for; more of them make a longer one.
+pub fn scenario(bytes: &[u8]) -> Scenario {
+    let mut draw = Draw::new(bytes);
+    let version = match draw.below(10) {
+        0 => Version::V0_1_0,
+        1 => Version::V0_2_0,
+        _ => Version::V0_2_1,
+    };
+    draw_scenario(draw, version)
+}
+
+/// The scenario for a version that some bytes stand for.
+pub fn of_version(version: Version, bytes: &[u8]) -> Scenario {
+    draw_scenario(Draw::new(bytes), version)
+}
+
+fn draw_scenario(mut draw: Draw<'_>, version: Version) -> Scenario {
+    let functions = swarm(&mut draw, version);
+    let steps = world::steps(&mut draw, version);
+    let plugins = plugins::plugins(&mut draw, version);
+    let mut scenario = Scenario { plugins, steps, hazard: false };
+    Scripting { draw, version, functions, caller: Caller::default(), left: CALLS }.run(&mut scenario);
+    canonical(&mut scenario);
+    scenario
+}
+
+/// The functions of the sections that are switched on.
+fn swarm(draw: &mut Draw<'_>, version: Version) -> Vec<&'static Function> {
+    let (some, others) = (draw.bits(), draw.bits());
+    let mask = [some & others, some, some | others][draw.below(3)];
+    let sections = pw_abi::SECTIONS.iter().enumerate().filter(|(number, _)| mask >> number & 1 == 1);
+    let rows = sections.flat_map(|(_, section)| section.host);
+    let some: Vec<_> = rows.filter(|row| row.versions.contains(version)).collect();
+    if some.is_empty() { pw_abi::host_functions(version).collect() } else { some }
+}
+
+struct Scripting<'a> {
+    draw: Draw<'a>,
+    version: Version,
+    functions: Vec<&'static Function>,
+    caller: Caller,
+    /// How many calls may still be added.
+    left: usize,
+}
+
+impl Scripting<'_> {
+    /// Says for the start and then for each step what the plugins do in its callbacks.
+    fn run(&mut self, scenario: &mut Scenario) {
+        let start = ["proxy_on_context_create", "proxy_on_vm_start", "proxy_on_configure"];
+        scenario.plugins.iter_mut().for_each(|plugin| self.allocators(plugin));
+        start.into_iter().for_each(|name| self.window(&mut scenario.plugins, name, false));
+        self.others(&mut scenario.plugins);
+        for step in &scenario.steps {
+            let caused = step.callback().filter(|_| !matches!(step, Step::Advance { .. }));
+            if let Some(name) = caused {
+                self.window(&mut scenario.plugins, name, true);
+            }
+            self.others(&mut scenario.plugins);
+        }
+    }
+
+    /// A guest with both allocators tells when the newer one is called.
+    fn allocators(&mut self, plugin: &mut Plugin) {
+        let Guest::Probe(script) = &mut plugin.guest else { return };
+        let number = script::callback_number(ALLOCATOR);
+        let log = pw_abi::host_function(self.version, "proxy_log");
+        if let (2, Some(number), Some(function)) = (script.allocators.len(), number, log) {
+            let message = Lane::Address(ALLOCATES.into());
+            let lanes = vec![Lane::Bits(2), message, Lane::Bits(ALLOCATES.len() as u64)];
+            let act = Act::Call { function, lanes, outs: Vec::new() };
+            script.entries[number].push(Entry { actions: vec![Action { id: 0, act }], result: None });
+        }
+    }
+
+    fn others(&mut self, plugins: &mut [Plugin]) {
+        for name in OTHERS {
+            let often = if name == "proxy_on_queue_ready" || name == "proxy_on_tick" { 30 } else { 12 };
+            if self.draw.chance(often) {
+                self.window(plugins, name, false);
+            }
+        }
+    }
+
+    /// An entry of a callback for each plugin; that of the step's own has most of the calls.
+    fn window(&mut self, plugins: &mut [Plugin], name: &'static str, main: bool) {
+        let Some(number) = script::callback_number(name) else { return };
+        let Some(row) = script::callbacks().nth(number).filter(|row| row.versions.contains(self.version)) else {
+            return;
+        };
+        for plugin in plugins {
+            let Guest::Probe(script) = &mut plugin.guest else { continue };
+            let mut entry = Entry { actions: Vec::new(), result: self.result(row) };
+            let count = if main { 1 + self.draw.below(7) } else { self.draw.below(4) };
+            for _ in 0..count.min(self.left) {
+                if self.draw.more() {
+                    self.act(name, &mut entry);
+                }
+            }
+            self.left -= entry.actions.len().min(self.left);
+            script.entries[number].push(entry);
+        }
+    }
+
+    /// A call; where it would have nothing to act on mostly one of another context comes before it.
+    fn act(&mut self, callback: &str, entry: &mut Entry) {
+        let mut add = |act| entry.actions.push(Action { id: 0, act });
+        if self.draw.below(300) == 299 {
+            return add(Act::Trap);
+        }
+        let mut function = *self.draw.pick(&self.functions);
+        if ENDING.contains(&function.name) && self.draw.below(4) > 0 {
+            function = *self.draw.pick(&self.functions);
+        }
+        let effective = pw_abi::host_function(self.version, "proxy_set_effective_context");
+        if let Some(effective) = effective.filter(|_| ELSEWHERE.contains(&callback) && self.draw.chance(15)) {
+            add(self.caller.call(&mut self.draw, effective, callback));
+            let done = pw_abi::host_function(self.version, "proxy_done").filter(|_| self.draw.chance(25));
+            function = done.unwrap_or(function);
+        }
+        add(self.caller.call(&mut self.draw, function, callback));
+    }
+
+    /// What a callback answers, if it is not what it usually does.
+    fn result(&mut self, row: &pw_abi::Callback) -> Option<u32> {
+        match row.result {
+            Some(Kind::Enum(_)) => self.draw.chance(20).then_some(1),
+            Some(Kind::Bool) if row.section == "configuration" => self.draw.chance(1).then_some(0),
+            Some(Kind::Bool) => self.draw.chance(25).then_some(0),
+            _ => None,
+        }
+    }
+}

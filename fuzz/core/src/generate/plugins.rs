@@ -1,0 +1,68 @@
+//! The plugins of a scenario: how many, how they are set up, and how their allocators behave.
+
+use std::collections::BTreeMap;
+
+use pw_abi::Version;
+use pw_cases::data::Data;
+use pw_cases::scenario::{Failure, Guest, LIMITS, Plugin};
+use pw_cases::script::{Allocation, Script};
+
+use super::draw::Draw;
+use super::values;
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+/// What a probe may lack; each is another module to compile, so there are few.
+const WITHOUT: [&str; 4] = ["proxy_on_done", "proxy_on_log", "proxy_on_request_headers", "proxy_on_context_create"];
+
+/// One plugin mostly, or a chain.
+pub(super) fn plugins(draw: &mut Draw<'_>, version: Version) -> Vec<Plugin> {
+    let count = [1, 1, 1, 1, 2, 2, 3][draw.below(7)];
+    NAMES[..count].iter().map(|name| plugin(draw, name, version)).collect()
+}
+
+fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
+    let mut script = Script::new(version);
+    // Variants of the probe are compiled one by one, so that the other versions have the usual one only.
+    if version == Version::V0_2_1 {
+        match draw.below(20) {
+            0 => script.allocators = vec!["malloc"],
+            1 | 2 => script.allocators = vec!["proxy_on_memory_allocate", "malloc"],
+            3 => script.without = vec![*draw.pick(&WITHOUT)],
+            _ => {}
+        }
+    }
+    script.allocation = match draw.below(40) {
+        0 | 1 => Allocation::Constant(values::room(draw)),
+        2 => Allocation::Grow,
+        3 => Allocation::Trap,
+        _ => Allocation::Bump,
+    };
+    let mut limits = BTreeMap::new();
+    for _ in 0..2 {
+        if draw.chance(4) {
+            let (name, most) = limit(draw);
+            limits.insert(name, most);
+        }
+    }
+    Plugin {
+        name: name.to_owned(),
+        vm_id: (*draw.pick(&["", "vm", "vm", "vm2"])).to_owned(),
+        // Plugins that are made of the same would share a VM.
+        vm_configuration: Data::from(name),
+        configuration: Data::from(*draw.pick(&["configured", "", "{}"])),
+        background: draw.chance(5),
+        standby: false,
+        log_only: false,
+        limits,
+        failure: [Failure::Closed, Failure::Closed, Failure::Closed, Failure::Open, Failure::Reload][draw.below(5)],
+        capabilities: None,
+        environment: (0..draw.below(3)).map(|n| (format!("NAME{n}"), "value".repeat(n))).collect(),
+        guest: Guest::Probe(script),
+    }
+}
+
+/// A limit that a plugin may meet; that of its memory is none, as a probe needs what it needs.
+fn limit(draw: &mut Draw<'_>) -> (String, u64) {
+    let name = *draw.pick(&LIMITS[2..]);
+    (name.to_owned(), [20, 1, 5, 60][draw.below(4)])
+}

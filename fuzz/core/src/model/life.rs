@@ -1,0 +1,302 @@
+//! Callbacks and contexts: which callback may come when, and what it ends.
+
+use pw_abi::Action;
+use pw_cases::scenario::Step;
+use pw_cases::script;
+
+use super::calls::Subject;
+use super::instance::{Context, Instance, State, Vm, exports};
+use super::stream::piece_of;
+use super::{Frame, Model, Wanted};
+
+/// Callbacks that may come while a message is on its way through the chain.
+const AMIDST: [&str; 5] = [
+    "proxy_on_done",
+    "proxy_on_log",
+    "proxy_on_delete",
+    "proxy_on_upstream_connection_close",
+    "proxy_on_downstream_connection_close",
+];
+
+impl Model {
+    /// A plugin is being started, for the first time, again, or with another configuration; its number from now on.
+    pub fn starts(&mut self, plugin: usize, again: Option<usize>) -> usize {
+        if let Some(frame) = self.frame.take() {
+            self.trapped(frame);
+        }
+        let own = &self.scenario.plugins[plugin];
+        let configuration = match self.step.map(|step| &self.scenario.steps[step]) {
+            Some(Step::Reconfigure { configuration, .. }) if again.is_none() => configuration.0.clone(),
+            _ => again.map_or_else(|| own.configuration.0.clone(), |old| self.instances[old].configuration.clone()),
+        };
+        let background = own.background;
+        let shares = |found: &&Instance| found.plugin == plugin && !found.dead && !own.vm_id.is_empty();
+        let vm = self.instances.iter().find(shares).map_or(self.vms.len(), |found| found.vm);
+        if vm == self.vms.len() {
+            self.vms.push(Vm::default());
+        }
+        let vague = again.is_some();
+        self.instances.push(Instance { vague, ..Instance::new(plugin, vm, configuration) });
+        let new = self.instances.len() - 1;
+        match again {
+            Some(old) => self.chain.iter_mut().filter(|place| **place == old).for_each(|place| *place = new),
+            None if !background && self.step.is_none() => self.chain.push(new),
+            None => {}
+        }
+        new
+    }
+
+    /// The instance of a plugin that is at work: the latest that did not refuse to start.
+    pub fn current(&self, plugin: usize) -> Option<usize> {
+        (0..self.instances.len())
+            .rev()
+            .find(|number| self.instances[*number].plugin == plugin && !self.instances[*number].refuses)
+    }
+
+    /// The instance took the place of another of its plugin for streams to come.
+    pub fn replaces(&mut self, new: usize, old: usize) {
+        self.chain.iter_mut().filter(|place| **place == old).for_each(|place| *place = new);
+    }
+
+    /// Whether the instance has ended; if a plugin is called that has, it was started again.
+    pub fn is_dead(&self, instance: usize) -> bool {
+        let runs = self.frame.as_ref().is_some_and(|frame| frame.instance == instance);
+        self.instances[instance].dead || runs
+    }
+
+    /// The place of an instance's plugin in the scenario.
+    pub fn plugin(&self, instance: usize) -> usize {
+        self.instances[instance].plugin
+    }
+
+    /// The host calls a plugin. A callback that has not returned by then has ended its guest.
+    pub fn callback(&mut self, instance: usize, name: &'static str, args: &[u32]) {
+        if let Some(frame) = self.frame.take() {
+            self.trapped(frame);
+        }
+        if self.instances[instance].dead {
+            let plugin = self.instances[instance].plugin;
+            let about = if self.comes_back(instance) {
+                "a plugin that is not started again yet"
+            } else {
+                "a plugin that ended"
+            };
+            self.find(name, &format!("{name} is called in {about}"), Some(plugin));
+            return;
+        }
+        if AMIDST.contains(&name) {
+            self.ends(instance, args.first().copied().unwrap_or(0));
+        } else if piece_of(name).is_none() {
+            self.all_go_on();
+        }
+        let Some(callback) = script::callback_number(name) else { return };
+        let called = &mut self.vms[self.instances[instance].vm].called[callback];
+        let entry = Some(*called);
+        *called += 1;
+        let context = args.first().copied().unwrap_or(0);
+        let mut frame = Frame {
+            instance,
+            callback,
+            name,
+            context,
+            effective: context,
+            entry,
+            next: 0,
+            piece: None,
+            subject: Subject::None,
+            finished: Vec::new(),
+            calls: 0,
+        };
+        self.lives(&mut frame, args);
+        self.frame = Some(frame);
+        if self.blind {
+            return;
+        }
+        match name {
+            "proxy_on_tick" => self.ticks(instance),
+            "proxy_on_queue_ready" => self.queue_ready(instance, args[1]),
+            _ => self.about_call(instance, name, args),
+        }
+        self.piece(name, args);
+    }
+
+    /// A context ends, and so its stream is over, or becomes so by what is to go on.
+    fn ends(&mut self, instance: usize, context: u32) {
+        let found = self.instances[instance].contexts.get(&context);
+        let Some((number, _)) = found.and_then(|context| context.stream) else { return };
+        let goes = |model: &Model| model.streams.get(&number).is_some_and(|stream| !stream.over && !stream.wild);
+        while goes(self) && self.one_goes_on() {}
+    }
+
+    /// Follows the contexts.
+    fn lives(&mut self, frame: &mut Frame, args: &[u32]) {
+        let plugin = self.instances[frame.instance].plugin;
+        let has = |name| exports(&self.scenario.plugins[plugin], name);
+        let (logs, asks, told) = (has("proxy_on_log"), has("proxy_on_done"), has("proxy_on_context_create"));
+        let limited = !self.scenario.plugins[plugin].limits.is_empty();
+        let (name, id) = (frame.name, frame.context);
+        if name == "proxy_on_context_create" {
+            return self.created(frame.instance, id, args[1]);
+        }
+        if name == "proxy_on_vm_start" {
+            // Its first argument is none.
+            let root = self.instances[frame.instance].root;
+            (frame.context, frame.effective) = (root.unwrap_or(1), root.unwrap_or(1));
+            return;
+        }
+        if !told && !self.instances[frame.instance].contexts.contains_key(&id) {
+            let parent = u32::from(self.instances[frame.instance].root.is_some());
+            self.created(frame.instance, id, parent);
+        }
+        let Some(context) = self.instances[frame.instance].contexts.get_mut(&id) else {
+            return self.find(name, &format!("{name} for a context that is not there"), Some(plugin));
+        };
+        let state = context.state;
+        let (right, next) = match (name, state) {
+            ("proxy_on_done", State::Live) => (true, State::Done),
+            ("proxy_on_done", _) => (false, state),
+            ("proxy_on_log", State::Done) => (true, State::Logged),
+            ("proxy_on_log", State::Live) => (!asks, State::Logged),
+            ("proxy_on_log", State::Pending) => (limited, State::Logged),
+            ("proxy_on_log", State::Logged) => (false, state),
+            ("proxy_on_delete", State::Logged) => (true, state),
+            ("proxy_on_delete", State::Done) => (!logs, state),
+            ("proxy_on_delete", State::Live) => (!logs && !asks, state),
+            ("proxy_on_delete", State::Pending) => (!logs && limited, state),
+            _ if context.stream.is_none() => (state != State::Logged, state),
+            _ => (state == State::Live, state),
+        };
+        context.state = next;
+        if !right {
+            self.find(name, &format!("{name} for a context that is {state:?}"), Some(plugin));
+        }
+    }
+
+    fn created(&mut self, instance: usize, id: u32, parent: u32) {
+        let found = &self.instances[instance];
+        let plugin = found.plugin;
+        if found.contexts.contains_key(&id) {
+            return self.find("proxy_on_context_create", "a context is created twice", Some(plugin));
+        }
+        let root = found.root;
+        let mut stream = None;
+        if parent == 0 {
+            self.instances[instance].root = Some(id);
+        } else {
+            let number = self.step.and_then(|step| self.scenario.steps[step].stream());
+            let taken = |place: &usize| {
+                found.contexts.values().any(|context| context.stream == number.map(|number| (number, *place)))
+            };
+            let chain = number.and_then(|number| self.streams.get(&number)).map(|stream| &stream.chain);
+            let place = chain.and_then(|chain| {
+                (0..chain.len()).filter(|place| chain[*place] == instance).find(|place| !taken(place))
+            });
+            stream = number.zip(place);
+            let exports = exports(&self.scenario.plugins[plugin], "proxy_on_context_create");
+            if !exports && stream.is_none() {
+                // It is heard of later than it began, and may be any stream's.
+                self.blind = true;
+                return;
+            }
+            if stream.is_none() || exports && root != Some(parent) {
+                return self.find("proxy_on_context_create", "a context is created that belongs nowhere", Some(plugin));
+            }
+        }
+        self.instances[instance].contexts.insert(id, Context { stream, state: State::Live });
+    }
+
+    /// A callback returned.
+    pub fn returned(&mut self, instance: usize, name: &'static str, result: Option<u32>) {
+        let Some(frame) = self.frame.take().filter(|frame| frame.instance == instance && frame.name == name) else {
+            return;
+        };
+        let scenario = self.scenario.clone();
+        self.frame = Some(frame);
+        let left = self.due(&scenario).map(|action| action.id);
+        let Some(frame) = self.frame.take() else { return };
+        if let Some(left) = left.filter(|_| !self.blind) {
+            let plugin = Some(self.instances[instance].plugin);
+            self.find("the probe", &format!("action {left} is not done in {name}"), plugin);
+        }
+        if result == Some(0) && ["proxy_on_vm_start", "proxy_on_configure"].contains(&name) {
+            self.instances[instance].refuses = true;
+        }
+        let context = self.instances[instance].contexts.get_mut(&frame.context);
+        if let (Some(context), "proxy_on_done", Some(0)) = (context, name, result) {
+            context.state = State::Pending;
+        }
+        for id in &frame.finished {
+            if let Some(context) = self.instances[instance].contexts.get_mut(id) {
+                context.state = State::Done;
+            }
+        }
+        if let Some((stream, place, direction)) = frame.piece {
+            self.decided(stream, place, direction, result.is_some_and(|action| action != Action::CONTINUE.0));
+        }
+        if name == "proxy_on_delete" {
+            let gone = self.instances[instance].contexts.remove(&frame.context);
+            if gone.is_some_and(|context| context.stream.is_none()) {
+                self.gone(instance);
+            }
+        }
+    }
+
+    /// The world does a step, or is done with all of them.
+    pub fn step(&mut self, index: usize) {
+        self.settle();
+        self.step = Some(index);
+        let scenario = self.scenario.clone();
+        let step = &scenario.steps[index];
+        self.time = (self.time.1, self.time.1);
+        if let Step::Advance { milliseconds } = step {
+            self.time.1 += milliseconds * 1_000_000;
+        }
+        self.enters(step);
+        self.calls.step(step);
+    }
+
+    /// What had to happen by now has happened.
+    pub(super) fn settle(&mut self) {
+        if let Some(frame) = self.frame.take() {
+            self.trapped(frame);
+        }
+        self.all_go_on();
+        let refused: Vec<usize> = (0..self.instances.len())
+            .filter(|number| self.instances[*number].refuses && !self.instances[*number].dead)
+            .collect();
+        refused.into_iter().for_each(|number| self.gone(number));
+        if !self.blind {
+            self.unended();
+            self.overdue();
+            self.queues_overdue();
+            self.calls_overdue();
+        }
+        if !self.blind {
+            self.wires();
+        }
+        let lines = self.log[self.logged.min(self.log.len())..].iter();
+        let limited = |plugin: usize| !self.scenario.plugins[plugin].limits.is_empty();
+        let missing = lines.filter(|(plugin, ..)| !limited(*plugin)).count();
+        if missing > 0 && !self.blind {
+            self.find("log", &format!("{missing} lines are missing"), None);
+        }
+        self.logged = self.log.len();
+    }
+
+    /// Contexts that are done have been told of their end.
+    fn unended(&mut self) {
+        let over = |context: &Context| [State::Done, State::Logged].contains(&context.state);
+        let live = self.instances.iter().filter(|found| !found.dead);
+        let left = live.filter(|found| found.contexts.values().any(over)).map(|found| found.plugin).next();
+        if left.is_some() {
+            let name = "proxy_on_delete";
+            self.found(name, "a context is done, and its end is not told", left, Some(Wanted::Due(name)));
+        }
+    }
+
+    /// The stream and the place in its chain that the running callback's calls act on.
+    pub(super) fn here(&self) -> Option<(u32, usize)> {
+        let frame = self.frame.as_ref()?;
+        self.instances[frame.instance].contexts.get(&frame.effective)?.stream
+    }
+}

@@ -1,0 +1,379 @@
+//! A small model of what the ABI promises, independent of any host's code: it shares the table and nothing else. It is
+//! told what the world does, which callbacks came and how each call was answered, and says what could not be so.
+//!
+//! One file per section of the specification says what its functions must answer. Where the specification is silent, a
+//! host has a choice: of the reference host it is known (see [`Choices`]), of others anything is taken that is promised
+//! at all.
+
+mod call;
+mod fields;
+mod finding;
+mod flow;
+mod instance;
+mod life;
+mod sections;
+mod stream;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use pw_abi::{Function, Returns, Status, Version};
+use pw_cases::scenario::{Failure, Scenario};
+use pw_cases::script::{self, Act, Action, Allocation, Script};
+use pw_cases::transcript::Event;
+
+use self::call::{Call, Judged, Pointers};
+pub use self::finding::{Finding, Out, Wanted, Wrong};
+use self::finding::{aspect, describe};
+use self::instance::{Instance, Vm, script};
+use self::sections::{calls, metrics, shared_key_value_store, shared_queues};
+use self::stream::{Direction, Stream};
+use crate::coverage::Coverage;
+use crate::generate::{ALLOCATES, ALLOCATOR};
+
+/// Whose choices hold where the specification leaves one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choices {
+    /// The reference host's, as it documents them.
+    Reference,
+    /// Anybody's.
+    Any,
+}
+
+/// What the model knows of a run so far.
+pub struct Model {
+    scenario: Arc<Scenario>,
+    version: Version,
+    choices: Choices,
+    instances: Vec<Instance>,
+    vms: Vec<Vm>,
+    /// The instances that new streams run through.
+    chain: Vec<usize>,
+    frame: Option<Frame>,
+    /// Paused messages that go on when the host comes to it: when it is done with what it has under way.
+    going_on: VecDeque<(u32, usize, Direction)>,
+    streams: BTreeMap<u32, Stream>,
+    /// The step that the world does; none before the first.
+    step: Option<usize>,
+    /// Nanoseconds since the start, and until when they may be within this step.
+    time: (u64, u64),
+    shared: shared_key_value_store::Store,
+    queues: shared_queues::Queues,
+    metrics: Vec<metrics::Metric>,
+    calls: calls::Calls,
+    /// Lines that are to be in the log: plugin, level, message.
+    log: Vec<(usize, u32, Vec<u8>)>,
+    /// How many of them were seen.
+    logged: usize,
+    /// It can no longer follow what happens.
+    blind: bool,
+    findings: Vec<Finding>,
+    /// What each action of the script that was done was answered; none if the guest ended in it.
+    answers: Vec<(u32, Option<u32>)>,
+    coverage: Coverage,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    /// What could not be so; one at the most, as nothing can be told behind it.
+    pub findings: Vec<Finding>,
+    /// What was reached.
+    pub coverage: Coverage,
+    /// The actions of the scripts that were done, and their statuses; none where the guest ended.
+    pub answers: Vec<(u32, Option<u32>)>,
+}
+
+/// A callback that runs.
+struct Frame {
+    instance: usize,
+    callback: usize,
+    name: &'static str,
+    /// The context that it is about, and the one that its calls act on.
+    context: u32,
+    effective: u32,
+    /// The entry of the script, if there is one, and how many of its actions were done.
+    entry: Option<usize>,
+    next: usize,
+    /// The piece of a message that it is about.
+    piece: Option<(u32, usize, Direction)>,
+    /// What it is about that is not a stream.
+    subject: calls::Subject,
+    /// Contexts that end when it has returned.
+    finished: Vec<u32>,
+    calls: u32,
+}
+
+impl Model {
+    /// A model of what a host with these choices does in a scenario.
+    pub fn new(scenario: Arc<Scenario>, choices: Choices) -> Model {
+        let version = scenario.plugins.iter().find_map(script).map_or(Version::V0_2_1, |script| script.version);
+        Model {
+            scenario,
+            version,
+            choices,
+            instances: Vec::new(),
+            vms: Vec::new(),
+            chain: Vec::new(),
+            frame: None,
+            going_on: VecDeque::new(),
+            streams: BTreeMap::new(),
+            step: None,
+            time: (0, 0),
+            shared: Default::default(),
+            queues: Default::default(),
+            metrics: Vec::new(),
+            calls: Default::default(),
+            log: Vec::new(),
+            logged: 0,
+            blind: false,
+            findings: Vec::new(),
+            answers: Vec::new(),
+            coverage: Coverage::default(),
+        }
+    }
+
+    /// The run is over.
+    pub fn end(mut self) -> Verdict {
+        self.settle();
+        Verdict { findings: self.findings, coverage: self.coverage, answers: self.answers }
+    }
+
+    /// A plugin calls the host, and the call is about to return. Calls that the script does not have are the probe's own.
+    pub fn call(
+        &mut self,
+        instance: usize,
+        function: &'static Function,
+        lanes: &[u64],
+        status: Option<u32>,
+        memory: &[u8],
+    ) {
+        if self.frame.as_ref().is_none_or(|frame| frame.instance != instance) {
+            return;
+        }
+        let scenario = self.scenario.clone();
+        let Some(action) = self.due(&scenario).filter(|action| is(action, function)) else {
+            return self.unscripted(instance, function, lanes, memory);
+        };
+        let Act::Call { lanes: written, .. } = &action.act else { return };
+        let plugin = &scenario.plugins[self.instances[instance].plugin];
+        let vm = self.instances[instance].vm;
+        let Some(frame) = &mut self.frame else { return };
+        frame.next += 1;
+        frame.calls += 1;
+        let gives = function.params.iter().any(|param| param.out && param.lanes.len() == 2);
+        let call = Call {
+            function,
+            lanes,
+            status: status.unwrap_or(0),
+            memory,
+            room: self.vms[vm].memory,
+            script: written,
+            version: self.version,
+            choices: self.choices,
+            limited: !plugin.limits.is_empty(),
+            cramped: gives && script(plugin).is_some_and(|script| script.allocation != Allocation::Bump),
+        };
+        self.answers.push((action.id, Some(call.status)));
+        self.coverage.call(function, call.status, frame.callback, self.version);
+        self.vms[vm].memory = memory.len();
+        if self.blind {
+            return;
+        }
+        let judged = self.judge(instance, &call);
+        if let Err(wrong) = judged.and_then(|()| call.untouched()) {
+            self.blind = true;
+            let name = frame_name(&self.frame);
+            self.findings.push(Finding {
+                about: format!("{} {}", function.name, aspect(function, &wrong)),
+                message: format!("{} in {name}: {}, but {}", function.name, describe(function, &wrong), wrong.actual),
+                plugin: Some(self.instances[instance].plugin),
+                wanted: Some(Wanted::Answer(action.id, *wrong)),
+            });
+        } else if gives && call.gave() {
+            self.gave(instance);
+        }
+    }
+
+    /// The host got room from the guest: from the newer of its allocators, which tells so when it is called first.
+    fn gave(&mut self, instance: usize) {
+        let scenario = self.scenario.clone();
+        let plugin = self.instances[instance].plugin;
+        let tells = script(&scenario.plugins[plugin]).and_then(|script| allocator_tells(script).next());
+        if let Some(id) = tells.filter(|_| !self.vms[self.instances[instance].vm].allocator_told) {
+            let actual = "the older was called".to_owned();
+            let wanted = Wanted::Answer(id, Wrong { statuses: vec![OK], returned: None, actual, open: false });
+            self.answers.push((id, None));
+            let message = "the older allocator is called although there is the newer one";
+            self.found("proxy_on_memory_allocate", message, Some(plugin), Some(wanted));
+        }
+    }
+
+    fn judge(&mut self, instance: usize, call: &Call<'_>) -> Judged {
+        if call.tangled() {
+            self.blind = true;
+            return Ok(());
+        }
+        match call.pointers() {
+            Pointers::Astray if call.function.returns == Returns::Nothing => Ok(()),
+            Pointers::Astray => match self.choices {
+                Choices::Reference => call.is(&[call.fault()]),
+                Choices::Any if call.ok() => call.is(&[call.fault()]),
+                Choices::Any => call.promised(),
+            },
+            Pointers::Doubtful if call.status == call.fault() => Ok(()),
+            _ => sections::judge(self, instance, call),
+        }
+    }
+
+    /// The action that the script has next in the callback that runs.
+    fn due<'a>(&self, scenario: &'a Scenario) -> Option<&'a Action> {
+        let frame = self.frame.as_ref()?;
+        let script = script(&scenario.plugins[self.instances[frame.instance].plugin])?;
+        script.entries[frame.callback].get(frame.entry?)?.actions.get(frame.next)
+    }
+
+    /// A call that the script does not have where it came: the probe's own report, or one of an allocator's.
+    fn unscripted(&mut self, instance: usize, function: &Function, lanes: &[u64], memory: &[u8]) {
+        let scenario = self.scenario.clone();
+        let plugin = self.instances[instance].plugin;
+        let Some(script) = script(&scenario.plugins[plugin]) else { return };
+        let message = lanes.get(1).zip(lanes.get(2)).and_then(|(address, size)| call::range(memory, *address, *size));
+        let logs = function.name == "proxy_log";
+        if logs && !script.silent && message.is_some_and(|message| message.starts_with(b"pw ")) {
+            return;
+        }
+        if logs && message == Some(ALLOCATES.as_bytes()) {
+            self.answers.extend(allocator_tells(script).map(|id| (id, Some(OK))));
+            self.vms[self.instances[instance].vm].allocator_told = true;
+            self.log.push((plugin, lanes[0] as u32, message.unwrap_or_default().to_vec()));
+            return;
+        }
+        self.find("the probe", &format!("{} is called out of turn", function.name), Some(plugin));
+    }
+
+    fn find(&mut self, about: &str, message: &str, plugin: Option<usize>) {
+        self.found(about, message, plugin, None);
+    }
+
+    fn found(&mut self, about: &str, message: &str, plugin: Option<usize>, wanted: Option<Wanted>) {
+        if !self.blind {
+            self.findings.push(Finding { about: about.to_owned(), message: message.to_owned(), plugin, wanted });
+            self.blind = true;
+        }
+    }
+
+    /// The guest of the callback that runs has ended before the callback returned.
+    fn trapped(&mut self, frame: Frame) {
+        let scenario = self.scenario.clone();
+        let instance = frame.instance;
+        let plugin = self.instances[instance].plugin;
+        self.frame = Some(frame);
+        let due = self.due(&scenario);
+        self.answers.extend(due.map(|action| (action.id, None)));
+        let cramped = script(&scenario.plugins[plugin]).is_some_and(|script| script.allocation == Allocation::Trap);
+        let wrong = match due.map(|action| &action.act) {
+            Some(Act::Trap) => None,
+            Some(Act::Call { function, .. }) if function.name == "proc_exit" => None,
+            Some(Act::Call { function, .. }) if cramped && function.params.iter().any(|param| param.out) => None,
+            Some(Act::Call { function, .. }) => Some(function.name),
+            None => Some("no call"),
+        };
+        if let Some(name) = wrong.filter(|_| !self.blind) {
+            let promises = due.and_then(|action| match &action.act {
+                Act::Call { function, .. } => {
+                    Some(function.promises(self.version).map(|promise| promise.value).collect())
+                }
+                Act::Trap => None,
+            });
+            let wrong = Wrong {
+                statuses: promises.unwrap_or_default(),
+                returned: None,
+                actual: "a trap".to_owned(),
+                open: false,
+            };
+            self.findings.push(Finding {
+                about: format!("{name} traps"),
+                message: format!("{name} in {}: an answer, but the plugin ended", frame_name(&self.frame)),
+                plugin: Some(plugin),
+                wanted: due.map(|action| Wanted::Answer(action.id, wrong)),
+            });
+            self.blind = true;
+        }
+        self.frame = None;
+        let vm = self.instances[instance].vm;
+        let shares = |number: &usize| self.instances[*number].vm == vm;
+        let all: Vec<usize> = (0..self.instances.len()).filter(shares).collect();
+        all.into_iter().for_each(|number| self.gone(number));
+    }
+
+    /// An instance has ended: its streams can no longer be followed, and nobody tells it anything.
+    fn gone(&mut self, instance: usize) {
+        self.instances[instance].end();
+        self.queues.leave(instance);
+        self.calls.leave(instance);
+        self.streams
+            .values_mut()
+            .filter(|stream| stream.chain.contains(&instance))
+            .for_each(|stream| stream.wild = true);
+    }
+
+    /// Whether an instance that has ended may come back.
+    pub fn comes_back(&self, instance: usize) -> bool {
+        self.scenario.plugins[self.instances[instance].plugin].failure == Failure::Reload
+    }
+
+    /// Something that reached the world.
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Log { plugin, level, message } => self.line(plugin, level, &message.0),
+            Event::Upstream { stream, part } => self.came_out(*stream, Direction::Request, part),
+            Event::Client { stream, part } => self.came_out(*stream, Direction::Response, part),
+            Event::Metric { name, value } => self.metric(name, *value),
+            _ => {}
+        }
+    }
+
+    fn line(&mut self, plugin: &str, level: &str, message: &[u8]) {
+        let place = self.scenario.plugins.iter().position(|known| known.name == plugin);
+        let limited = place.is_some_and(|place| !self.scenario.plugins[place].limits.is_empty());
+        let loud = place.and_then(|place| script(&self.scenario.plugins[place])).is_some_and(|script| !script.silent);
+        if self.blind || limited || loud && message.starts_with(b"pw ") {
+            return;
+        }
+        let limits = |plugin: usize| !self.scenario.plugins[plugin].limits.is_empty();
+        while self.log.get(self.logged).is_some_and(|(plugin, ..)| limits(*plugin)) {
+            self.logged += 1;
+        }
+        let level = pw_abi::LogLevel::TABLE.value(level);
+        let expected = self.log.get(self.logged);
+        let same = expected.is_some_and(|(by, at, line)| Some(*by) == place && Some(*at) == level && line == message);
+        self.logged += 1;
+        if !same {
+            let expected =
+                expected.map_or("none".to_owned(), |(_, _, line)| String::from_utf8_lossy(line).into_owned());
+            let seen = String::from_utf8_lossy(message);
+            self.find("log", &format!("the line {expected:?} was due, but {seen:?} came"), place);
+        }
+    }
+}
+
+/// What the newer of a guest's two allocators does when it is called first.
+fn allocator_tells(script: &Script) -> impl Iterator<Item = u32> {
+    let number = script::callback_number(ALLOCATOR).filter(|_| script.allocators.len() > 1);
+    let entries = number.into_iter().flat_map(|number| &script.entries[number]);
+    entries.flat_map(|entry| &entry.actions).map(|action| action.id)
+}
+
+fn frame_name(frame: &Option<Frame>) -> &'static str {
+    frame.as_ref().map_or("no callback", |frame| frame.name)
+}
+
+fn is(action: &Action, function: &'static Function) -> bool {
+    matches!(&action.act, Act::Call { function: due, .. } if std::ptr::eq(*due, function))
+}
+
+/// A status as the numbers that calls answer.
+const OK: u32 = Status::OK.0;
+const NOT_FOUND: u32 = Status::NOT_FOUND.0;
+const BAD_ARGUMENT: u32 = Status::BAD_ARGUMENT.0;

@@ -1,0 +1,267 @@
+//! HTTP and gRPC calls in flight, and the callbacks that are due for them.
+
+use pw_cases::scenario::Step;
+use pw_cases::transcript::Returned;
+
+use crate::model::call::{Call, Judged};
+use crate::model::fields::Map;
+use crate::model::{Model, Wanted};
+
+/// The upstream that refuses connections.
+const DEAD: &[u8] = b"dead";
+/// gRPC's status of a call that failed, and of one that took too long.
+const UNAVAILABLE: u32 = 14;
+const DEADLINE_EXCEEDED: u32 = 4;
+
+pub(super) fn is_upstream(name: &[u8]) -> bool {
+    pw_reference::UPSTREAMS.iter().any(|known| known.as_bytes() == name)
+}
+
+/// What a callback is about that is not about a stream.
+pub(in crate::model) enum Subject {
+    None,
+    HttpCall {
+        headers: Map,
+        body: Vec<u8>,
+        trailers: Map,
+    },
+    InitialMetadata(Map),
+    TrailingMetadata(Map),
+    Message(Vec<u8>),
+    /// Status, and message if it is the server's.
+    Closed(u32, Option<String>),
+    Arguments(Vec<u8>),
+}
+
+/// What kind of call it is, and what may still be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::model) enum Kind {
+    Http,
+    Call,
+    Stream,
+    HalfClosed,
+}
+
+/// All calls.
+#[derive(Default)]
+pub(in crate::model) struct Calls {
+    flying: Vec<Flying>,
+    /// Those that reached a server, in their order: instance and id.
+    http: Vec<(usize, u32)>,
+    grpc: Vec<(usize, u32)>,
+    due: Vec<Due>,
+}
+
+struct Flying {
+    instance: usize,
+    id: u32,
+    kind: Kind,
+    deadline: Option<u64>,
+}
+
+/// A callback that is due.
+struct Due {
+    instance: usize,
+    callback: &'static str,
+    /// The arguments behind the context's id.
+    args: Vec<u32>,
+    subject: Subject,
+    /// The world says so when the host is done with the step.
+    after: bool,
+}
+
+impl Calls {
+    pub(in crate::model) fn leave(&mut self, instance: usize) {
+        self.flying.retain(|call| call.instance != instance);
+        self.due.retain(|due| due.instance != instance);
+    }
+
+    /// What a server says to a call that is in flight.
+    pub(in crate::model) fn step(&mut self, step: &Step) {
+        self.due.clear();
+        let known = match step {
+            Step::CallResponse { call, .. } | Step::CallReset { call } => self.http.get(*call as usize),
+            Step::GrpcInitialMetadata { call, .. }
+            | Step::GrpcMessage { call, .. }
+            | Step::GrpcClose { call, .. }
+            | Step::GrpcReset { call } => self.grpc.get(*call as usize),
+            _ => None,
+        };
+        let Some((instance, id)) = known.copied() else { return };
+        if !self.flying.iter().any(|call| call.instance == instance && call.id == id) {
+            return;
+        }
+        match step {
+            Step::CallResponse { headers, body, trailers, .. } => {
+                let (headers, trailers, body) = (Map::of(headers), Map::of(trailers), body.0.clone());
+                let args = [headers.0.len(), body.len(), trailers.0.len()];
+                let args = [id].into_iter().chain(args.map(|size| size as u32)).collect();
+                let (callback, subject) =
+                    ("proxy_on_http_call_response", Subject::HttpCall { headers, body, trailers });
+                self.due.push(Due { instance, callback, args, subject, after: false });
+            }
+            Step::CallReset { .. } => self.fails(instance, id, false),
+            Step::GrpcInitialMetadata { metadata, .. } => {
+                let metadata = Map::of(metadata);
+                let args = vec![id, metadata.0.len() as u32];
+                let (callback, subject) =
+                    ("proxy_on_grpc_receive_initial_metadata", Subject::InitialMetadata(metadata));
+                self.due.push(Due { instance, callback, args, subject, after: false });
+            }
+            Step::GrpcMessage { message, .. } => {
+                let (args, subject) = (vec![id, message.0.len() as u32], Subject::Message(message.0.clone()));
+                self.due.push(Due { instance, callback: "proxy_on_grpc_receive", args, subject, after: false });
+            }
+            Step::GrpcClose { status, message, metadata, .. } => {
+                let metadata = Map::of(metadata);
+                let args = vec![id, metadata.0.len() as u32];
+                let (callback, subject) =
+                    ("proxy_on_grpc_receive_trailing_metadata", Subject::TrailingMetadata(metadata));
+                self.due.push(Due { instance, callback, args, subject, after: false });
+                self.closes(instance, id, *status, Some(message.clone()), false);
+            }
+            Step::GrpcReset { .. } => self.closes(instance, id, UNAVAILABLE, None, false),
+            _ => {}
+        }
+    }
+
+    fn fails(&mut self, instance: usize, id: u32, after: bool) {
+        let (headers, trailers) = (Map::default(), Map::default());
+        let subject = Subject::HttpCall { headers, body: Vec::new(), trailers };
+        self.due.push(Due {
+            instance,
+            callback: "proxy_on_http_call_response",
+            args: vec![id, 0, 0, 0],
+            subject,
+            after,
+        });
+    }
+
+    fn closes(&mut self, instance: usize, id: u32, status: u32, message: Option<String>, after: bool) {
+        let subject = Subject::Closed(status, message);
+        self.due.push(Due { instance, callback: "proxy_on_grpc_close", args: vec![id, status], subject, after });
+    }
+}
+
+impl Model {
+    /// A call is in flight.
+    pub(super) fn flies(&mut self, instance: usize, call: &Call<'_>, kind: Kind, param: usize, timeout: u32) -> Judged {
+        let id = call.returned(param) as u32;
+        if self.flying(instance, id).is_some() {
+            return call.wrong_value(param, Returned::Untouched, format!("{id}, which is another call's"));
+        }
+        let deadline = (timeout > 0).then(|| self.time.0 + u64::from(timeout) * 1_000_000);
+        self.calls.flying.push(Flying { instance, id, kind, deadline });
+        let outside = if kind == Kind::Http { &mut self.calls.http } else { &mut self.calls.grpc };
+        if call.bytes(0) != DEAD {
+            outside.push((instance, id));
+        } else if kind == Kind::Http {
+            self.calls.fails(instance, id, true);
+        } else {
+            self.calls.closes(instance, id, UNAVAILABLE, None, true);
+        }
+        Ok(())
+    }
+
+    pub(super) fn flying(&self, instance: usize, id: u32) -> Option<Kind> {
+        self.calls.flying.iter().find(|call| call.instance == instance && call.id == id).map(|call| call.kind)
+    }
+
+    pub(super) fn becomes(&mut self, instance: usize, id: u32, kind: Kind) {
+        let mut flying = self.calls.flying.iter_mut();
+        if let Some(call) = flying.find(|call| call.instance == instance && call.id == id) {
+            call.kind = kind;
+        }
+    }
+
+    /// A call is over, and nothing is due for it any more.
+    pub(super) fn lands(&mut self, instance: usize, id: u32) {
+        self.calls.flying.retain(|call| call.instance != instance || call.id != id);
+        self.calls.due.retain(|due| due.instance != instance || due.args.first() != Some(&id));
+    }
+
+    /// A callback that may be about a call, or about the embedder's.
+    pub(in crate::model) fn about_call(&mut self, instance: usize, name: &'static str, args: &[u32]) {
+        if name == "proxy_on_foreign_function" {
+            if let Some(Step::ForeignCall { arguments, .. }) = self.step.map(|step| &self.scenario.steps[step])
+                && let Some(frame) = &mut self.frame
+            {
+                frame.subject = Subject::Arguments(arguments.0.clone());
+            }
+            return;
+        }
+        let about = [
+            "proxy_on_http_call_response",
+            "proxy_on_grpc_receive_initial_metadata",
+            "proxy_on_grpc_receive",
+            "proxy_on_grpc_receive_trailing_metadata",
+            "proxy_on_grpc_close",
+        ];
+        if !about.contains(&name) {
+            return;
+        }
+        self.times_out(instance, name, args[1]);
+        let is = |due: &Due| due.instance == instance && due.callback == name && due.args == args[1..];
+        let Some(place) = self.calls.due.iter().position(is) else {
+            let plugin = Some(self.instances[instance].plugin);
+            let of_it =
+                |due: &&Due| due.instance == instance && due.callback == name && due.args.first() == args.get(1);
+            let wanted = self.calls.due.iter().find(of_it).and_then(|due| {
+                let place = due.args.iter().zip(&args[1..]).position(|(due, told)| due != told)?;
+                Some(Wanted::Argument(name, place + 1, due.args[place]))
+            });
+            let wanted = wanted.unwrap_or(Wanted::Never(name));
+            return self.found(name, &format!("{name}({args:?}) is not due"), plugin, Some(wanted));
+        };
+        let due = self.calls.due.remove(place);
+        if due.after {
+            self.time.0 = self.time.1;
+        }
+        if name == "proxy_on_http_call_response" || name == "proxy_on_grpc_close" {
+            self.lands(instance, args[1]);
+        }
+        if let Some(frame) = &mut self.frame {
+            frame.subject = due.subject;
+        }
+    }
+
+    /// A call whose time is over fails.
+    fn times_out(&mut self, instance: usize, name: &str, id: u32) {
+        let until = self.time.1;
+        let late = self.calls.flying.iter().find(|call| call.instance == instance && call.id == id);
+        let late = late.and_then(|call| call.deadline).filter(|deadline| *deadline <= until);
+        let Some(deadline) =
+            late.filter(|_| matches!(self.step.map(|step| &self.scenario.steps[step]), Some(Step::Advance { .. })))
+        else {
+            return;
+        };
+        self.time.0 = self.time.0.max(deadline);
+        // The world would have said so later.
+        self.calls.due.retain(|due| !due.after || due.instance != instance || due.args.first() != Some(&id));
+        match name {
+            "proxy_on_http_call_response" => self.calls.fails(instance, id, false),
+            "proxy_on_grpc_close" => self.calls.closes(instance, id, DEADLINE_EXCEEDED, None, false),
+            _ => {}
+        }
+    }
+
+    /// What was due for calls has come.
+    pub(in crate::model) fn calls_overdue(&mut self) {
+        let until = self.time.1;
+        let late = self
+            .calls
+            .due
+            .iter()
+            .find(|due| !self.instances[due.instance].dead)
+            .map(|due| (due.instance, due.callback));
+        let is_slow = |call: &&Flying| {
+            let owner = &self.instances[call.instance];
+            !owner.dead && !owner.vague && call.deadline.is_some_and(|deadline| deadline <= until)
+        };
+        let slow = self.calls.flying.iter().find(is_slow).map(|call| (call.instance, "the timeout of a call"));
+        if let Some((instance, what)) = late.or(slow) {
+            let plugin = Some(self.instances[instance].plugin);
+            self.find(what, &format!("{what} was due and has not come"), plugin);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What must hold of a scenario on the reference host. Every one of these is told as findings; an error is ours.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use pw_cases::report::decode;
+use pw_cases::scenario::{Guest, Scenario};
+use pw_cases::script::Act;
+use pw_cases::transcript::{Event, Transcript};
+use pw_reference::Reference;
+
+use crate::drive::{self, silence};
+use crate::model::{Finding, Verdict};
+
+/// The sections whose functions one plugin can see the effects of in another, by ids or by what they share.
+const SHARED: [&str; 6] =
+    ["shared_key_value_store", "shared_queues", "metrics", "http_calls", "grpc_calls", "randomness"];
+
+/// The model, and no panic.
+pub fn model(host: &Reference, scenario: &Arc<Scenario>) -> Result<Verdict, String> {
+    match catch_unwind(AssertUnwindSafe(|| drive::run(host, scenario))) {
+        Ok(verdict) => verdict,
+        Err(panic) => {
+            let finding = bug("the host panics", &words(&*panic));
+            Ok(Verdict { findings: vec![*finding], ..Verdict::default() })
+        }
+    }
+}
+
+/// What the model cannot see: that the probes report what the host saw, that the same input is answered by the same bytes
+/// twice, and that a plugin does not notice what another does. Some times slower than the model.
+pub fn beyond(host: &Reference, scenario: &Scenario) -> Vec<Finding> {
+    let all = || {
+        let mut loud = scenario.clone();
+        silence(&mut loud, false);
+        // What a probe cannot log it cannot report.
+        loud.plugins.iter_mut().for_each(|plugin| plugin.limits.retain(|name, _| !name.starts_with("log_")));
+        let (first, second) = (seen(host, &loud)?, seen(host, &loud)?);
+        if let Some((one, other)) = differs(&first, &second) {
+            return Err(bug("the same input twice", &format!("first {one}, then {other}")));
+        }
+        isolated(host, &loud)
+    };
+    let finding = match catch_unwind(AssertUnwindSafe(all)) {
+        Ok(Ok(())) => return Vec::new(),
+        Ok(Err(finding)) => finding,
+        Err(panic) => bug("the host panics", &words(&*panic)),
+    };
+    vec![*finding]
+}
+
+/// What both the probe and the host see of a scenario.
+fn seen(host: &Reference, scenario: &Scenario) -> Result<Transcript, Box<Finding>> {
+    let transcript = host.run(scenario).map_err(|disagreement| bug("what the probe reports", &disagreement))?;
+    Ok(decode(transcript, scenario))
+}
+
+/// What the other plugins see is the same, whether the first is on no stream and hostile, or does nothing at all.
+fn isolated(host: &Reference, scenario: &Scenario) -> Result<(), Box<Finding>> {
+    let mut hostile = scenario.clone();
+    let [first, _, ..] = &mut hostile.plugins[..] else { return Ok(()) };
+    first.background = true;
+    first.vm_id = "apart".to_owned();
+    let name = first.name.clone();
+    if let Guest::Probe(script) = &mut first.guest {
+        let apart = |act: &Act| {
+            matches!(act, Act::Call { function, .. } if !SHARED.contains(&function.section)) || matches!(act, Act::Trap)
+        };
+        let actions = script.entries.iter_mut().flatten();
+        actions.for_each(|entry| entry.actions.retain(|action| apart(&action.act)));
+    }
+    let mut inert = hostile.clone();
+    if let Guest::Probe(script) = &mut inert.plugins[0].guest {
+        script.entries.iter_mut().for_each(Vec::clear);
+    }
+    let (with, without) = (seen(host, &hostile)?, seen(host, &inert)?);
+    // A start that fails is the operator's to see, and nothing runs behind it.
+    if with.events.iter().any(|event| matches!(event, Event::Refused { .. })) {
+        return Ok(());
+    }
+    let told = |(with, without): (String, String)| {
+        bug("isolation", &format!("with a hostile plugin beside it {with}, without {without}"))
+    };
+    differs(&others(with, &name), &others(without, &name)).map_or(Ok(()), |events| Err(told(events)))
+}
+
+/// What of a transcript is not about a plugin.
+fn others(mut transcript: Transcript, name: &str) -> Transcript {
+    transcript.events.retain(|event| match event {
+        Event::Log { plugin, .. }
+        | Event::Fault { plugin, .. }
+        | Event::Callback { plugin, .. }
+        | Event::Returned { plugin, .. }
+        | Event::Call { plugin, .. } => plugin != name,
+        _ => true,
+    });
+    transcript
+}
+
+/// The first event that two transcripts do not have in common.
+fn differs(one: &Transcript, other: &Transcript) -> Option<(String, String)> {
+    let text = |event: Option<&Event>| event.map_or("nothing".to_owned(), Event::to_string);
+    let count = one.events.len().max(other.events.len());
+    let place = (0..count).find(|place| one.events.get(*place) != other.events.get(*place))?;
+    Some((text(one.events.get(place)), text(other.events.get(place))))
+}
+
+fn bug(about: &str, message: &str) -> Box<Finding> {
+    Box::new(Finding { about: about.to_owned(), message: message.to_owned(), plugin: None, wanted: None })
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or("no words".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(plugin: &str, line: &str) -> Event {
+        Event::Log { plugin: plugin.to_owned(), level: "INFO".to_owned(), message: line.into() }
+    }
+
+    #[test]
+    fn what_another_plugin_notices_is_told() {
+        let with = Transcript { events: vec![log("hostile", "x"), log("b", "one"), log("b", "two")] };
+        let without = Transcript { events: vec![log("b", "one")] };
+        let others = |transcript: &Transcript| others(transcript.clone(), "hostile");
+        let told = differs(&others(&with), &others(&without));
+        assert_eq!(told.map(|(with, _)| with), Some(log("b", "two").to_string()));
+        assert_eq!(differs(&others(&with), &others(&with)), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! Scenarios as case files, in the form that `cases/catalog/readme.toml` describes: what is read back is the same
+//! scenario. What a file expects is what is given for each call, and what a finding wants.
+
+mod plugin;
+mod step;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use pw_cases::scenario::{Guest, Scenario};
+use pw_cases::script::{self, Act, Action, Lane};
+
+use self::values::{args, returned, saved, text};
+use crate::canonical::places;
+use crate::model::{Finding, Out, Wanted, Wrong};
+
+/// The case file of a finding: it fails where the finding was made. `answers` are the statuses that the other calls got,
+/// by action; none where the guest ended.
+pub fn case(scenario: &Scenario, finding: &Finding, answers: &[(u32, Option<u32>)]) -> String {
+    // Of a guest that was started again the first answer counts.
+    let answers = answers.iter().rev().copied().collect();
+    let open = matches!(&finding.wanted, Some(Wanted::Answer(_, Wrong { open: true, .. })));
+    let mut head = format!("title = {}\nclause = [{}]\n", text(&finding.message), text(&clause(scenario, finding)));
+    head += match open {
+        true => "level = \"unspecified\"\nquestion = \"Is this a choice that hosts have?\"\n",
+        false => "level = \"required\"\n",
+    };
+    let _ = writeln!(head, "abi = \"{}\"\nwhy = \"found by fuzzing\"", version(scenario));
+    head + &body(scenario, Some(finding), &answers) + &expected(scenario, finding)
+}
+
+/// The case file of a scenario, which takes any status.
+pub fn any(scenario: &Scenario) -> String {
+    let head = format!(
+        "title = \"generated\"\nclause = [\"#integration\"]\nlevel = \"required\"\nabi = \"{}\"\n",
+        version(scenario)
+    );
+    head + &body(scenario, None, &BTreeMap::new())
+}
+
+fn version(scenario: &Scenario) -> &'static str {
+    let script = scenario.plugins.iter().find_map(|plugin| match &plugin.guest {
+        Guest::Probe(script) => Some(script),
+        Guest::Module(_) => None,
+    });
+    script.map_or("0.2.1", |script| script.version.name())
+}
+
+/// The function or the callback that a finding is about, or else a heading.
+fn clause(scenario: &Scenario, finding: &Finding) -> String {
+    let name = match &finding.wanted {
+        Some(Wanted::Answer(id, _)) => actions(scenario).find(|action| action.id == *id).map(function),
+        Some(Wanted::Never(name) | Wanted::Due(name) | Wanted::Argument(name, ..)) => Some(*name),
+        _ => script::callbacks().map(|row| row.name).find(|name| finding.about == *name),
+    };
+    name.unwrap_or(if finding.about == "isolation" { "#security-considerations" } else { "#http_streams" }).to_owned()
+}
+
+fn actions(scenario: &Scenario) -> impl Iterator<Item = &Action> {
+    scenario.plugins.iter().flat_map(|plugin| match &plugin.guest {
+        Guest::Probe(script) => script.actions().collect::<Vec<_>>(),
+        Guest::Module(_) => Vec::new(),
+    })
+}
+
+fn function(action: &Action) -> &'static str {
+    match &action.act {
+        Act::Call { function, .. } => function.name,
+        Act::Trap => "#plugin-crashes",
+    }
+}
+
+fn body(scenario: &Scenario, finding: Option<&Finding>, answers: &BTreeMap<u32, Option<u32>>) -> String {
+    let mut out: String = scenario.plugins.iter().map(plugin::print).collect();
+    let windows = places(scenario);
+    for (number, places) in windows.iter().enumerate() {
+        let step = number.checked_sub(1).map(|step| &scenario.steps[step]);
+        out += "\n[[step]]\n";
+        out += &step.map_or("start = true\n".to_owned(), step::print);
+        for (plugin, callback, place) in places {
+            let found = &scenario.plugins[*plugin];
+            let Guest::Probe(script) = &found.guest else { continue };
+            let Some(entry) = script.entries[*callback].get(*place) else { continue };
+            let Some(row) = script::callbacks().nth(*callback) else { continue };
+            let head = format!("\n[[step.guest]]\nplugin = {}\nin = \"{}\"\n", text(&found.name), row.name);
+            for action in &entry.actions {
+                let wanted = finding.and_then(|finding| finding.wanted.as_ref());
+                out += &head;
+                out += &does(action, wanted, finding.is_some(), answers);
+            }
+            if let Some(result) = entry.result {
+                let _ = writeln!(out, "{head}returns = {result}");
+            }
+        }
+    }
+    out
+}
+
+/// What the guest does, and what that is answered: as wanted, or as it was, or anything at all.
+fn does(action: &Action, wanted: Option<&Wanted>, strict: bool, answers: &BTreeMap<u32, Option<u32>>) -> String {
+    let Act::Call { function, lanes, outs } = &action.act else { return "trap = true\n".to_owned() };
+    let mut out = format!("call = \"{}\"\n", function.name);
+    let args = args(function, lanes);
+    if !args.is_empty() {
+        let _ = writeln!(out, "args = {{ {} }}", args.join(", "));
+    }
+    let name = |status: u32| match function.status_name(status) {
+        Some(name) => format!("\"{name}\""),
+        None => status.to_string(),
+    };
+    match wanted {
+        Some(Wanted::Answer(id, wrong)) if *id == action.id => {
+            let statuses: Vec<String> = wrong.statuses.iter().map(|status| name(*status)).collect();
+            let statuses = if statuses.is_empty() { vec!["\"TRAP\"".to_owned()] } else { statuses };
+            let value = wrong.returned.as_ref().and_then(|(name, value)| {
+                // A place of which the script knows only one lane is called after that.
+                let out = outs.iter().find(|out| out.name.contains(name))?;
+                Some(format!("returned = {{ {} = {} }}\n", out.name, returned(value)))
+            });
+            let _ = write!(out, "expect = [{}]\n{}", statuses.join(", "), value.unwrap_or_default());
+        }
+        _ if !strict => {
+            let all = ["\"TRAP\"".to_owned()].into_iter().chain((0..13).map(|status| status.to_string()));
+            let _ = writeln!(out, "expect = [{}]", all.collect::<Vec<_>>().join(", "));
+        }
+        _ => {
+            let status = answers.get(&action.id).copied().flatten().map_or("\"TRAP\"".to_owned(), name);
+            let _ = writeln!(out, "expect = {status}");
+        }
+    }
+    let saves: Vec<String> =
+        outs.iter().filter_map(|out| Some(format!("{} = \"{}\"", out.name, saved(out.save?)))).collect();
+    if !saves.is_empty() {
+        let _ = writeln!(out, "save = {{ {} }}", saves.join(", "));
+    }
+    out
+}
+
+/// What is expected of the whole run.
+fn expected(scenario: &Scenario, finding: &Finding) -> String {
+    let name = finding.plugin.and_then(|plugin| scenario.plugins.get(plugin)).map_or("", |plugin| &plugin.name);
+    let mut out = String::new();
+    if let Some(Wanted::Argument(callback, place, value)) = &finding.wanted {
+        // It is the last step that shows it: others were left out.
+        let row = script::callbacks().find(|row| row.name == *callback);
+        let param = row.and_then(|row| row.params.get(*place)).map_or("", |param| param.name);
+        let callback = text(&format!("{name}/{callback}"));
+        let _ = writeln!(out, "\n[step.expect]\narguments = [{{ callback = {callback}, {param} = {value} }}]");
+    }
+    out += "\n[expect]\nstart = [\"started\", \"refused\"]\nfault = [true, false]\n";
+    match &finding.wanted {
+        Some(Wanted::Never(callback)) => {
+            let _ = writeln!(out, "never = [{}]", text(&format!("{name}/{callback}")));
+        }
+        Some(Wanted::Due(callback)) => {
+            let _ = writeln!(out, "order = [{}]", text(&format!("{name}/{callback}")));
+        }
+        Some(Wanted::Out(Out { upstream, fields, absent, body, end })) => {
+            let side = if *upstream { "upstream" } else { "client" };
+            let (fields, body) = (values::fields(fields), values::data(body));
+            let absent: Vec<String> = absent.iter().map(values::data).collect();
+            let absent = if absent.is_empty() { String::new() } else { format!("absent = [{}], ", absent.join(", ")) };
+            let _ = writeln!(out, "{side} = {{ headers = {fields}, {absent}body = {body}, end_of_stream = {end} }}");
+        }
+        Some(Wanted::Answer(..) | Wanted::Argument(..)) | None => {}
+    }
+    out
+}
+
+/// Whether a lane is one of those that a case leaves to the probe.
+fn is_slot(lane: &Lane) -> bool {
+    matches!(lane, Lane::Slot(_))
+}

@@ -1,0 +1,99 @@
+//! Values as case files write them.
+
+use pw_abi::{Function, Kind, Param};
+use pw_cases::data::{Data, Fields};
+use pw_cases::script::{Lane, PLUGIN_CONTEXT, STREAM_CONTEXT};
+use pw_cases::transcript::Returned;
+
+use super::is_slot;
+
+/// A text in quotes. What cannot be seen is escaped.
+pub(super) fn text(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out += "\\n",
+            c if c.is_control() => out += &format!("\\u{:04X}", c as u32),
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
+/// Text if it can be seen, else hex.
+pub(super) fn data(data: &Data) -> String {
+    match data.as_str().filter(|text| !text.chars().any(char::is_control)) {
+        Some(seen) => text(seen),
+        None => format!("{{ hex = \"{}\" }}", data.to_hex()),
+    }
+}
+
+pub(super) fn fields(fields: &Fields) -> String {
+    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("[{}, {}]", data(name), data(value))).collect();
+    format!("[{}]", pairs.join(", "))
+}
+
+pub(super) fn returned(value: &Returned) -> String {
+    match value {
+        Returned::Number(number) => (*number as i64).to_string(),
+        Returned::Bytes(bytes) => data(bytes),
+        Returned::Untouched | Returned::Odd { .. } => "\"untouched\"".to_owned(),
+    }
+}
+
+/// The name under which a register's number is kept.
+pub(super) fn saved(register: u32) -> String {
+    match register {
+        0..5 => format!("arg{register}"),
+        PLUGIN_CONTEXT => "plugin_context".to_owned(),
+        STREAM_CONTEXT => "stream_context".to_owned(),
+        _ => format!("saved{register}"),
+    }
+}
+
+/// The arguments of a call; places that the probe gives are left out.
+pub(super) fn args(function: &Function, lanes: &[Lane]) -> Vec<String> {
+    let mut lanes = lanes.iter();
+    let mut args = Vec::new();
+    for param in function.params {
+        let own: Vec<&Lane> = lanes.by_ref().take(param.lanes.len()).collect();
+        if param.out || param.kind == Kind::Address {
+            let given = param.lanes.iter().zip(&own).filter(|(_, lane)| !is_slot(lane));
+            args.extend(given.map(|(name, lane)| format!("{name} = {}", number(lane, param))));
+            continue;
+        }
+        let value = match own.as_slice() {
+            [Lane::Iovecs(pieces), _] => {
+                format!("[{}]", pieces.iter().map(data).collect::<Vec<_>>().join(", "))
+            }
+            [Lane::Address(bytes), _] if param.kind == Kind::Pairs => pairs(bytes),
+            [Lane::Address(bytes), _] => data(bytes),
+            [address, size] => format!("{{ address = {}, size = {} }}", number(address, param), number(size, param)),
+            [lane] => number(lane, param),
+            _ => continue,
+        };
+        args.push(format!("{} = {value}", param.name));
+    }
+    args
+}
+
+/// A list of fields, where the bytes are just how it is serialised.
+fn pairs(bytes: &Data) -> String {
+    let decoded = pw_abi::pairs::decode(&bytes.0).unwrap_or_default();
+    let same = pw_abi::pairs::encode(decoded.iter().copied()) == bytes.0;
+    let map: Fields = decoded.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    if same { fields(&map) } else { data(bytes) }
+}
+
+fn number(lane: &Lane, param: &Param) -> String {
+    match (lane, param.kind) {
+        (Lane::Register(register), _) => format!("{{ saved = \"{}\" }}", saved(*register)),
+        (Lane::Bits(bits), Kind::Enum(table)) if !param.out => {
+            table.name_of(*bits as u32).map_or_else(|| bits.to_string(), |name| format!("\"{name}\""))
+        }
+        (Lane::Bits(bits), Kind::U64 | Kind::I64) if !param.out => (*bits as i64).to_string(),
+        (Lane::Bits(bits), _) => bits.to_string(),
+        _ => "0".to_owned(),
+    }
+}

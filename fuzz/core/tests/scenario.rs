@@ -1,0 +1,85 @@
+//! The generator, the model and the other oracles over seeded inputs, on stable.
+
+use std::sync::Arc;
+
+use fastrand::Rng;
+use pw_cases::scenario::Scenario;
+use pw_fuzz::campaign::Campaign;
+use pw_fuzz::canonical::canonical;
+use pw_fuzz::drive::silence;
+use pw_fuzz::{generate, keep, oracle, print};
+use pw_reference::Reference;
+
+/// How many inputs each test looks at.
+const INPUTS: u64 = 200;
+
+fn inputs() -> impl Iterator<Item = Vec<u8>> {
+    (0..INPUTS).map(|seed| {
+        let mut random = Rng::with_seed(seed);
+        let mut bytes = vec![0; random.usize(0..600)];
+        random.fill(&mut bytes);
+        bytes
+    })
+}
+
+fn host() -> Reference {
+    Reference::pooled().expect("wasmtime runs here")
+}
+
+fn text(scenario: &Scenario) -> String {
+    format!("{scenario:#?}")
+}
+
+#[test]
+fn the_same_bytes_make_the_same_scenario() {
+    for bytes in inputs() {
+        let scenario = generate::scenario(&bytes);
+        assert_eq!(text(&scenario), text(&generate::scenario(&bytes)));
+        let mut again = scenario.clone();
+        canonical(&mut again);
+        assert_eq!(text(&scenario), text(&again), "it is in its one form already");
+    }
+}
+
+#[test]
+fn a_scenario_is_read_back_from_its_case_file_as_it_was() {
+    for bytes in inputs() {
+        let scenario = generate::scenario(&bytes);
+        let file = print::any(&scenario);
+        let case = keep::read(&file).unwrap_or_else(|error| panic!("{error}\n{file}"));
+        let lowered = case.lower(case.versions[0]).unwrap_or_else(|complaint| panic!("{complaint:?}\n{file}"));
+        assert_eq!(text(&lowered.scenario), text(&scenario), "\n{file}");
+    }
+}
+
+#[test]
+fn the_model_agrees_with_the_host() {
+    let host = host();
+    for bytes in inputs() {
+        let mut scenario = generate::scenario(&bytes);
+        silence(&mut scenario, true);
+        let verdict = oracle::model(&host, &Arc::new(scenario)).expect("the probe compiles");
+        assert_eq!(verdict.findings, [], "{}", print::any(&generate::scenario(&bytes)));
+    }
+}
+
+#[test]
+fn the_other_oracles_agree_with_the_host() {
+    let host = host();
+    for bytes in inputs() {
+        let findings = oracle::beyond(&host, &generate::scenario(&bytes));
+        assert_eq!(findings, [], "{}", print::any(&generate::scenario(&bytes)));
+    }
+}
+
+#[test]
+fn a_campaign_takes_the_same_course_again() {
+    let course = || {
+        let mut campaign = Campaign::new(host(), 7);
+        (0..INPUTS).for_each(|_| assert!(campaign.advance().expect("the probe compiles").is_none()));
+        (campaign.calls, campaign.full, campaign.reached().triples(), campaign.reached().promises())
+    };
+    let (calls, full, ..) = course();
+    assert!(full > INPUTS / 2 && calls > 8 * INPUTS, "{calls} calls, {full} of {INPUTS} inputs with eight or more");
+    assert_eq!(course(), course());
+}
