@@ -70,6 +70,13 @@ impl Ledger {
         self.entries.iter().find(about)
     }
 
+    /// The entries about a clause in that version.
+    pub fn about(&self, clause: &str, version: Version) -> impl Iterator<Item = &Known> {
+        let about =
+            move |entry: &&Known| entry.versions.contains(&version) && entry.clauses.iter().any(|own| own == clause);
+        self.entries.iter().filter(about)
+    }
+
     /// What in it is about none of `cases`.
     pub fn check(&self, cases: &[&Case]) -> Vec<Error> {
         let patterns = self.entries.iter().flat_map(|entry| entry.patterns.iter().map(move |pattern| (entry, pattern)));

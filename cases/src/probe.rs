@@ -3,19 +3,28 @@
 //!
 //! Every host offers a log, so a black box yields the same transcript as a host that we instrument. A line is `pw`, a
 //! sequence number, a letter and fields, all in hex: `c` a callback begins (number, arguments), `r` it returns (number,
-//! result), `a` an action is done (id, status, what was written), `m` the allocator runs (size).
+//! result), `a` an action is done (id, status, what was written), `m` the allocator runs (size), `s` another script is at
+//! work (its number).
+//!
+//! A probe that is *streamed* takes a new script from the headers of each request (see [`Script::header`]), so that one
+//! running host can be given any number of them.
 
 use std::fmt::Write;
 
 use pw_abi::{Callback, Function, Lane, Version};
 
-use crate::script::{self, HEAP_END, MEMORY_END, PAGES, PLUGIN_CONTEXT, ROOTS, SCRIPT, STREAM_CONTEXT, Script, TABLE};
+use crate::script::{
+    self, HEAP_END, MEMORY_END, PAGES, PLUGIN_CONTEXT, ROOTS, SCRIPT, SCRIPT_END, SCRIPT_HEADER, STREAM_CONTEXT,
+    Script, TABLE,
+};
 
 const REGISTERS: u32 = 0x400;
 const LANES: u32 = 0x800;
 /// The plugin context of each plugin, and the plugin of each context.
 const CONTEXTS: u32 = 0x2000;
 const OWNERS: u32 = 0x4000;
+/// The name of the header that brings a script.
+const HEADER: u32 = 0x7000;
 /// The one start function that a script can be about.
 pub(crate) const INITIALIZE: &str = "_initialize";
 
@@ -29,6 +38,8 @@ pub struct Template {
     scripted: Vec<&'static str>,
     /// The functions that it imports; none where it imports all of them.
     functions: Option<Vec<&'static str>>,
+    /// Each request brings a script.
+    streamed: bool,
 }
 
 impl Template {
@@ -36,6 +47,11 @@ impl Template {
     pub fn smallest(script: &Script) -> Template {
         let functions = script.functions().into_iter().map(|row| row.name).collect();
         Template { functions: Some(functions), ..Template::full(script) }
+    }
+
+    /// The probe that takes a new script from each request.
+    pub fn streamed(version: Version) -> Template {
+        Template { streamed: true, ..Template::full(&Script::new(version)) }
     }
 
     /// The probe that imports every function of the version, so that one serves many scripts.
@@ -50,6 +66,7 @@ impl Template {
             allocators: allocators.clone(),
             scripted: scripted.collect(),
             functions: None,
+            streamed: false,
         }
     }
 
@@ -78,6 +95,9 @@ impl Template {
             .replace("$TABLE", &TABLE.to_string())
             .replace("$LAST_ROOT", &(ROOTS - 1).to_string());
         rows.iter().for_each(|(number, row)| thunk(&mut text, *number, row));
+        if self.streamed {
+            text += &loader();
+        }
         for (number, row) in script::callbacks().enumerate() {
             if row.versions.contains(self.version) && !self.without.contains(&row.name) {
                 self.export(&mut text, number, row);
@@ -101,7 +121,7 @@ impl Template {
                 let _ = writeln!(text, "(func (export \"{name}\"))");
             }
             "integration" if name == INITIALIZE && self.scripted.contains(&name) => {
-                callback(text, number, row, self.version);
+                callback(text, number, row, (self.version, false));
             }
             "integration" => {}
             "memory_management" if self.allocators.contains(&name) && self.scripted.contains(&name) => {
@@ -111,7 +131,10 @@ impl Template {
                 let _ = writeln!(text, "(export \"{name}\" (func $allocate))");
             }
             "memory_management" => {}
-            _ => callback(text, number, row, self.version),
+            _ => {
+                let loads = self.streamed && row.name == "proxy_on_request_headers";
+                callback(text, number, row, (self.version, loads));
+            }
         }
     }
 }
@@ -138,12 +161,32 @@ fn thunk(text: &mut String, number: usize, row: &Function) {
     let _ = writeln!(text, "){zero})");
 }
 
-/// A callback that puts its arguments into the registers and runs the interpreter.
-fn callback(text: &mut String, number: usize, row: &Callback, version: Version) {
+/// What takes a script from the headers of a request, and ends what the one before it has left.
+fn loader() -> String {
+    let number = |name: &str| script::functions().position(|row| row.name == name).unwrap_or_default().to_string();
+    LOADER
+        .replace("$GET", &number("proxy_get_header_map_value"))
+        .replace("$REMOVE", &number("proxy_remove_header_map_value"))
+        .replace("$PERIOD", &number("proxy_set_tick_period_milliseconds"))
+        .replace("$TEXT", &LANES.to_string())
+        .replace("$SIZE", &(LANES + 4).to_string())
+        .replace("$NAME", &format!("(i32.const {HEADER}) (i32.const {})", SCRIPT_HEADER.len()))
+        .replace("$HEADER", &format!("(i32.const {HEADER}) \"{SCRIPT_HEADER}\""))
+        .replace("$SCRIPT_END", &SCRIPT_END.to_string())
+        .replace("$SCRIPT", &SCRIPT.to_string())
+        .replace("$HEAD", &(TABLE + 4 * script::callbacks().count()).to_string())
+        .replace("$KEPT", &(REGISTERS + 8 * (STREAM_CONTEXT + 1)).to_string())
+        .replace("$LOW", &REGISTERS.to_string())
+        .replace("$REST", &(8 * (script::REGISTERS - STREAM_CONTEXT - 1)).to_string())
+}
+
+/// A callback that puts its arguments into the registers and runs the interpreter, perhaps with a script that it loads.
+fn callback(text: &mut String, number: usize, row: &Callback, (version, loads): (Version, bool)) {
     let params: Vec<Lane> = row.params(version).map(|param| param.kind.lane()).collect();
     let result = row.result.map_or(String::new(), |kind| format!(" (result {})", kind.lane().name()));
     let list: String = params.iter().map(|lane| format!(" {}", lane.name())).collect();
-    let _ = write!(text, "(func (export \"{}\") (param{list}){result}", row.name);
+    let load = if loads { " (call $load)" } else { "" };
+    let _ = write!(text, "(func (export \"{}\") (param{list}){result}{load}", row.name);
     for index in 0..params.len() {
         let _ = write!(
             text,
@@ -352,4 +395,44 @@ const INTERPRETER: &str = r#"
         (then (call $bytes (local.get $pointer) (local.get $size))))))
   (if (i32.eq (local.get $form) (i32.const 3))
     (then (call $char (i32.const 32)) (call $char (i32.const 120)) (call $bytes (local.get $first) (local.get $second)))))
+"#;
+
+/// What a streamed probe has besides. The header's value is hex digits: 8 of the script's number, then the script.
+const LOADER: &str = r#"
+(data $HEADER)
+(func $digit (param $at i32) (result i32) (local $char i32)
+  (local.set $char (i32.load8_u (local.get $at)))
+  (i32.sub (local.get $char) (select (i32.const 87) (i32.const 48) (i32.gt_u (local.get $char) (i32.const 57)))))
+(func $byte (param $at i32) (result i32)
+  (i32.or (i32.shl (call $digit (local.get $at)) (i32.const 4))
+          (call $digit (i32.add (local.get $at) (i32.const 1)))))
+(func $load (local $at i32) (local $end i32) (local $to i32)
+  (memory.fill (i32.const 0) (i32.const 0) (i32.const $LOW))
+  (memory.fill (i32.const $SCRIPT) (i32.const 0) (i32.const $HEAD))
+  (memory.fill (i32.const $KEPT) (i32.const 0) (i32.const $REST))
+  (i32.store offset=$SCRIPT (i32.const 12) (i32.const $SCRIPT_END))
+  (global.set $heap (i32.const $SCRIPT_END))
+  (drop (call $f$PERIOD (i32.const 0)))
+  (if (call $f$GET (i32.const 0) $NAME (i32.const $TEXT) (i32.const $SIZE)) (then (return)))
+  (local.set $at (i32.load (i32.const $TEXT)))
+  (local.set $end (i32.add (local.get $at) (i32.load (i32.const $SIZE))))
+  (drop (call $f$REMOVE (i32.const 0) $NAME))
+  (global.set $sequence (i32.const 0))
+  (call $begin (i32.const 115))
+  (call $char (i32.const 32))
+  (local.set $to (i32.const 8))
+  (loop $next
+    (call $char (i32.load8_u (local.get $at)))
+    (local.set $at (i32.add (local.get $at) (i32.const 1)))
+    (local.set $to (i32.sub (local.get $to) (i32.const 1)))
+    (br_if $next (local.get $to)))
+  (call $end)
+  (local.set $to (i32.const $SCRIPT))
+  (loop $next
+    (if (i32.lt_u (local.get $at) (local.get $end))
+      (then
+        (i32.store8 (local.get $to) (call $byte (local.get $at)))
+        (local.set $at (i32.add (local.get $at) (i32.const 2)))
+        (local.set $to (i32.add (local.get $to) (i32.const 1)))
+        (br $next)))))
 "#;

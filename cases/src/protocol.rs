@@ -25,6 +25,12 @@ pub enum Request {
     },
     /// Run this. Answered by [`Response::Ran`], [`Response::Skipped`] or [`Response::Errored`].
     Run(Run),
+    /// Go on with the scenario that was run last, if it was to be kept: more steps for the plugins that run. Streams and
+    /// calls are numbered on. Answered as [`Request::Run`] is; what a host's death ended cannot go on.
+    More {
+        /// What the world does.
+        steps: Vec<Step>,
+    },
     /// End; not answered.
     Stop,
 }
@@ -44,6 +50,9 @@ pub struct Run {
     /// The case may take the host down: give it a host process of its own, and tell of its death by
     /// [`Event::Died`].
     pub hazard: bool,
+    /// More steps may follow: after the last step nothing is cut off, until there is another run or the end.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keep: bool,
 }
 
 /// A plugin as an adapter gets it.
@@ -92,7 +101,8 @@ pub enum Response {
     Host(Host),
     /// The scenario was run, and this was seen.
     Ran {
-        /// In order. An [`Event::Step`] comes before what is seen of each step; only a refusal or a death ends them early.
+        /// In order. An [`Event::Step`] comes before what is seen of each step, counted from 0 in each answer; only a
+        /// refusal or a death ends them early.
         events: Vec<Event>,
     },
     /// The scenario cannot be run on this host.
@@ -169,6 +179,8 @@ pub enum Capability {
     MixedCaseHeaders,
     /// Removing the plugins while the host runs.
     Shutdown,
+    /// Going on with what runs: [`Request::More`].
+    Keep,
 }
 
 impl Capability {
@@ -197,6 +209,7 @@ impl Capability {
             Capability::Faults => ("faults", "cannot tell of faults"),
             Capability::MixedCaseHeaders => ("mixed_case_headers", "cannot receive header names in upper case"),
             Capability::Shutdown => ("shutdown", "cannot remove plugins while it runs"),
+            Capability::Keep => ("keep", "cannot be given more steps while it runs"),
         }
     }
 }

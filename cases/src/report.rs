@@ -21,6 +21,12 @@ pub fn decode(transcript: Transcript, scenario: &Scenario) -> Transcript {
     Transcript { events: transcript.events.into_iter().map(decode).collect() }
 }
 
+/// The number of the script that a streamed probe says it has taken.
+pub fn taken(message: &Data) -> Option<u32> {
+    let line = Line::parse(message).filter(|line| line.letter == "s")?;
+    hex(line.fields.first()?).map(|number| number as u32)
+}
+
 /// The sequence number of a probe's log line.
 pub fn sequence(message: &Data) -> Option<u32> {
     Line::parse(message).map(|line| line.sequence)

@@ -12,6 +12,10 @@ use crate::data::Data;
 
 /// Where the script lies in the probe's memory.
 pub const SCRIPT: u32 = 0x1_0000;
+/// The header of a request that brings a streamed probe its script.
+pub const SCRIPT_HEADER: &str = "x-pw-script";
+/// The first address behind what such a script may be; its text comes in above.
+pub const SCRIPT_END: u32 = 0x10_0000;
 /// The first address behind the probe's heap; the log buffer follows.
 pub const HEAP_END: u32 = 0x20_0000;
 /// The first address behind the probe's memory, in 64 KiB pages.
@@ -214,6 +218,20 @@ impl Script {
             self.actions().any(|action| matches!(&action.act, Act::Call { function, .. } if function.name == row.name))
         };
         functions().filter(called).collect()
+    }
+
+    /// The header that brings it to a streamed probe, by this number; none if it is too long to be brought so.
+    ///
+    /// That probe has started before the script comes, and exports and allocates as it does.
+    pub fn header(&self, number: u32) -> Option<(Data, Data)> {
+        let bytes = self.bytes();
+        if bytes.len() > (HEAP_END - SCRIPT_END) as usize / 4 {
+            return None;
+        }
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let bytes = number.to_be_bytes().into_iter().chain(bytes);
+        let digits = bytes.flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        Some((SCRIPT_HEADER.into(), Data(digits.collect())))
     }
 
     /// The bytes that lie at [`SCRIPT`].

@@ -18,7 +18,7 @@ fn every_file_is_a_case() {
 fn probes_of_every_version_are_valid_modules() {
     for version in Version::ALL {
         let script = Script::new(version);
-        for template in [Template::full(&script), Template::smallest(&script)] {
+        for template in [Template::full(&script), Template::smallest(&script), Template::streamed(version)] {
             let bytes =
                 assemble(&template.wat(&script.bytes())).unwrap_or_else(|error| panic!("ABI v{version}: {error}"));
             assert!(bytes.starts_with(b"\0asm"));

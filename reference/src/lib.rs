@@ -66,7 +66,7 @@ impl Reference {
         let trace = Trace::default();
         world.proxy().observe(Box::new(trace.clone()));
         if self.start(&mut world, scenario)? {
-            world.run(scenario);
+            world.run(&scenario.steps);
         }
         // A plugin that was not taken has no name in the world.
         let refused = world.events.iter().find_map(|event| match event {

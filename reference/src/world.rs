@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pw_cases::data::{Data, Fields};
-use pw_cases::scenario::{Scenario, Step};
+use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, GrpcPart, Part};
 use pw_host::{
     Canary, Effect, ForeignFunction, GrpcCallId, GrpcEvent, HttpCallId, Module, ModuleError, Piece, PluginConfig,
@@ -118,9 +118,9 @@ impl World {
         known.map_or(starting, |running| &running.name).to_owned()
     }
 
-    /// Does what a scenario's world does.
-    pub fn run(&mut self, scenario: &Scenario) {
-        for (index, step) in scenario.steps.iter().enumerate() {
+    /// Does steps, which may go on from earlier ones.
+    pub fn run(&mut self, steps: &[Step]) {
+        for (index, step) in steps.iter().enumerate() {
             self.events.push(Event::Step { index: index as u32 });
             self.step(step);
             self.drain("");

@@ -49,7 +49,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Send one request through a plugin, or a chain of them, on the reference host
     Try(TryArgs),
-    /// Look for bugs in the reference host: random scenarios, judged by a model of the ABI
+    /// Look for bugs: random scenarios on the reference host, judged by a model of the ABI, or on another, compared with it
     Fuzz(FuzzArgs),
     /// Let healthy plugins work beside ones that misbehave all the time, and tell what they notice of them
     Soak(SoakArgs),
@@ -198,6 +198,12 @@ pub struct TryArgs {
                   Exit codes: 0 nothing found; 1 finds; 2 the harness or its input failed."
 )]
 pub struct FuzzArgs {
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub host: HostArgs,
+    /// Which version of the ABI the scenarios for another host are made for
+    #[arg(long, value_name = "VERSION", value_parser = version, default_value = "0.2.1")]
+    pub abi: Version,
     /// What is made of the random bytes
     #[arg(long, value_name = "TARGET", default_value = "scenario")]
     pub target: FuzzTarget,

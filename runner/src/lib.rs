@@ -6,6 +6,7 @@
 //! [`console`] is the only one that prints, [`adapter`] and [`plugins`] the only ones that start processes.
 
 pub mod adapter;
+pub mod against;
 pub mod attempt;
 pub mod check;
 pub mod cli;

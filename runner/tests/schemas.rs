@@ -132,9 +132,16 @@ fn requests() -> Vec<Request> {
         environment: [("NAME".to_owned(), "value".to_owned())].into(),
         wasm: "AGFzbQEAAAA=".to_owned(),
     };
-    let run =
-        Run { id: "a/b".to_owned(), abi: "0.2.1".to_owned(), plugins: vec![plugin], steps: steps(), hazard: true };
-    vec![Request::Start { protocol: PROTOCOL }, Request::Run(run), Request::Stop]
+    let run = Run {
+        id: "a/b".to_owned(),
+        abi: "0.2.1".to_owned(),
+        plugins: vec![plugin],
+        steps: steps(),
+        hazard: true,
+        keep: true,
+    };
+    let more = Request::More { steps: steps() };
+    vec![Request::Start { protocol: PROTOCOL }, Request::Run(run), more, Request::Stop]
 }
 
 fn responses() -> Vec<Response> {
@@ -176,7 +183,8 @@ fn capabilities() -> Vec<Capability> {
         Capability::Environment => Some(Capability::Faults),
         Capability::Faults => Some(Capability::MixedCaseHeaders),
         Capability::MixedCaseHeaders => Some(Capability::Shutdown),
-        Capability::Shutdown => None,
+        Capability::Shutdown => Some(Capability::Keep),
+        Capability::Keep => None,
     };
     std::iter::successors(Some(Capability::Http), |capability| next(*capability)).collect()
 }

@@ -59,6 +59,10 @@ pub fn bootstrap(ports: &Ports, extensions: &[Value]) -> Value {
     ];
     json!({
         "admin": { "address": address(ports.admin) },
+        // Clients may give up as many streams as they like.
+        "layered_runtime": { "layers": [{ "name": "pw", "static_layer": {
+            "overload.premature_reset_total_stream_count": 1_000_000_000,
+        } }] },
         "node": { "id": "pw-conform", "cluster": "pw-conform" },
         "dynamic_resources": { "lds_config": {
             "resource_api_version": "V3",
@@ -323,7 +327,7 @@ mod tests {
     }
 
     fn run(plugins: Vec<Plugin>) -> Run {
-        Run { id: "a/b".into(), abi: "0.2.1".into(), plugins, steps: Vec::new(), hazard: false }
+        Run { id: "a/b".into(), abi: "0.2.1".into(), plugins, steps: Vec::new(), hazard: false, keep: false }
     }
 
     #[test]

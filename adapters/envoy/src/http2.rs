@@ -74,6 +74,16 @@ pub enum Frame {
     Pong(u64),
 }
 
+impl Frame {
+    /// The stream that it is of, if it is of one.
+    pub fn stream(&self) -> Option<u32> {
+        match self {
+            Frame::Headers { stream, .. } | Frame::Data { stream, .. } | Frame::Reset { stream } => Some(*stream),
+            Frame::Pong(_) => None,
+        }
+    }
+}
+
 /// One connection.
 pub struct Connection {
     input: Vec<u8>,
@@ -282,11 +292,15 @@ impl Connection {
     /// Writes what the windows allow.
     fn flush(&mut self) {
         for stream in self.outgoing.keys().copied().collect::<Vec<_>>() {
+            let mut ended = false;
             while let Some(outgoing) = self.outgoing.get_mut(&stream)
                 && let Some(piece) = outgoing.queue.pop_front()
             {
                 match piece {
-                    Piece::Fields(block, end) => self.write_block(stream, &block, end),
+                    Piece::Fields(block, end) => {
+                        self.write_block(stream, &block, end);
+                        ended |= end;
+                    }
                     Piece::Bytes(mut bytes, end) => {
                         let room = self.window.min(outgoing.window).clamp(0, self.frame_size as i64) as usize;
                         if room == 0 && !bytes.is_empty() {
@@ -301,8 +315,12 @@ impl Connection {
                             outgoing.queue.push_front(Piece::Bytes(rest, end));
                         }
                         self.frame(kind::DATA, if last { flag::END_STREAM } else { 0 }, stream, &bytes);
+                        ended |= last;
                     }
                 }
+            }
+            if ended {
+                self.outgoing.remove(&stream);
             }
         }
     }

@@ -4,7 +4,9 @@
 
 mod start;
 
-use std::collections::{BTreeMap, VecDeque};
+pub use start::is_streamed;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use pw_cases::data::{Data, Fields};
@@ -17,7 +19,7 @@ use crate::config::{CALLEES, Ports};
 use crate::http2::{Connection, Frame};
 use crate::lds::{Answer, Lds};
 use crate::link::{Link, Peer};
-use crate::log::Line;
+use crate::log::{self, Line};
 use crate::net::{self, Incoming, Reserved};
 use crate::process::Process;
 use crate::sockets::Table;
@@ -45,13 +47,19 @@ pub struct Instance {
     ahead: VecDeque<Seen>,
     tail: VecDeque<String>,
     exited: Option<String>,
+    /// The signal that Envoy said it has caught. It was killed then, as it tells of such an end at great length.
+    caught: Option<&'static str>,
+    /// How often something was written to it, or a connection opened.
+    written: u64,
     log_ended: bool,
     /// What Envoy told of metrics, as far as it has come.
     metrics: Vec<u8>,
     /// The connection whose pings the main thread answers.
     main: Option<u64>,
-    /// The threads that have not answered the latest ping.
-    awaited: u32,
+    /// The connections on which the latest ping was not answered.
+    awaited: BTreeSet<u64>,
+    /// Whether connections belong to the worker thread, of those that were asked about.
+    workers: BTreeMap<u64, bool>,
     /// What was seen while Envoy started.
     early: Vec<Seen>,
     /// It did not get so far as to serve.
@@ -139,10 +147,15 @@ impl Instance {
     }
 
     /// Whether a connection belongs to Envoy's worker thread. When in doubt, it does.
-    pub fn is_worker(&self, link: u64) -> bool {
+    pub fn is_worker(&mut self, link: u64) -> bool {
+        if let Some(known) = self.workers.get(&link) {
+            return *known;
+        }
         let ends = |link: u64| self.links.get(&link).map(|link| link.ends);
         let (Some(barrier), Some(ends)) = (self.barrier.and_then(ends), ends(link)) else { return true };
-        threads::same_thread(self.process.id, barrier, ends).unwrap_or(true)
+        let is_worker = threads::same_thread(self.process.id, barrier, ends).unwrap_or(true);
+        self.workers.insert(link, is_worker);
+        is_worker
     }
 
     /// The last lines of the log, each on a line of its own.
@@ -158,14 +171,45 @@ impl Instance {
 
     /// Asks the worker and the main thread for a sign of life; [`Seen::Pong`] of the returned number is the answer.
     pub async fn ping(&mut self) -> Result<u64, Gone> {
+        self.ping_on(self.barrier.into_iter().chain(self.main).collect()).await
+    }
+
+    /// Asks on every connection of streams and calls, and the worker on one of its own. The answer comes after all that
+    /// Envoy had written on any of them.
+    pub async fn ping_all(&mut self) -> Result<u64, Gone> {
+        let asked =
+            |link: &Link| !link.mute && matches!(link.peer, Peer::Listener | Peer::Upstream(Some(_)) | Peer::Callee(_));
+        let links = self.links.iter().filter(|(_, link)| asked(link)).map(|(number, _)| *number);
+        self.ping_on(links.chain(self.barrier).collect()).await
+    }
+
+    async fn ping_on(&mut self, links: BTreeSet<u64>) -> Result<u64, Gone> {
         self.pings += 1;
         let number = self.pings;
-        self.awaited = 0;
-        for link in self.barrier.into_iter().chain(self.main) {
-            self.awaited += 1;
+        self.awaited.clone_from(&links);
+        for link in links {
             self.write(link, |http2| http2.ping(number)).await?;
         }
         Ok(number)
+    }
+
+    /// Gives up waiting for answers on all connections but the worker's own, and asks the silent ones no more; whether that is
+    /// all that was missing.
+    pub fn give_up(&mut self) -> bool {
+        if self.barrier.is_some_and(|barrier| self.awaited.contains(&barrier)) {
+            return false;
+        }
+        for link in std::mem::take(&mut self.awaited) {
+            self.links.entry(link).and_modify(|link| link.mute = true);
+        }
+        true
+    }
+
+    /// A ping was answered on a connection, or will not be.
+    fn answered(&mut self, link: u64) {
+        if self.awaited.remove(&link) && self.awaited.is_empty() {
+            self.ahead.push_back(Seen::Pong(self.pings));
+        }
     }
 
     /// Asks for the metrics of plugins; [`Seen::Metrics`] is the answer.
@@ -212,6 +256,7 @@ impl Instance {
     /// Writes bytes to a TCP connection; perhaps they are the last. One that is not there is left alone.
     pub async fn send(&mut self, link: u64, bytes: &[u8], last: bool) -> Result<(), Gone> {
         let Some(found) = self.links.get_mut(&link) else { return Ok(()) };
+        self.written += 1;
         match found.send(bytes, last).await {
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 Err(Gone::Broken(format!("failed to send {} bytes: Envoy does not read so many", bytes.len())))
@@ -224,6 +269,7 @@ impl Instance {
     /// Cuts a TCP connection off. One that is not there is left alone.
     pub async fn reset(&mut self, link: u64) -> Result<(), Gone> {
         let Some(found) = self.links.remove(&link) else { return Ok(()) };
+        self.written += 1;
         found.reset().await.map_err(|error| Gone::Broken(format!("failed to cut a connection off: {error}")))
     }
 
@@ -240,6 +286,17 @@ impl Instance {
     /// Closes the connections of these peers.
     pub fn close(&mut self, which: impl Fn(Peer) -> bool) {
         self.links.retain(|_, link| !which(link.peer));
+    }
+
+    /// Whether a connection is open.
+    pub fn has(&self, link: u64) -> bool {
+        self.links.contains_key(&link)
+    }
+
+    /// Closes one connection.
+    pub fn hang_up(&mut self, link: u64) {
+        self.links.remove(&link);
+        self.workers.remove(&link);
     }
 
     /// Whether Envoy still runs, after a time in which nobody watched it.
@@ -262,7 +319,11 @@ impl Instance {
             let end = if self.exited.is_some() { Instant::now() + LAST_WORDS } else { deadline };
             // Only the wait is cut short, never what is done with the thing that came.
             match (timeout_at(end, self.inbox.recv()).await, &self.exited) {
-                (Ok(Some(incoming)), _) => self.take(incoming).await?,
+                (Ok(Some(incoming)), _) => {
+                    // What led to it was logged before.
+                    self.take_lines();
+                    self.take(incoming).await?;
+                }
                 (_, Some(how)) => return Err(Gone::Died(how.clone())),
                 (_, None) => return Ok(None),
             }
@@ -271,8 +332,8 @@ impl Instance {
 
     async fn take(&mut self, incoming: Incoming) -> Result<(), Gone> {
         match incoming {
-            Incoming::Line(line) => self.take_line(&line),
-            Incoming::Exited(how) => self.exited = Some(how),
+            Incoming::Logged => {}
+            Incoming::Exited(how) => self.exited = Some(self.caught.map_or(how, str::to_owned)),
             Incoming::LogEnded => self.log_ended = true,
             Incoming::Accepted { server, stream } => {
                 let callee = self.ports.callees.iter().position(|port| *port == server).map(|at| CALLEES[at]);
@@ -293,13 +354,21 @@ impl Instance {
                 self.ahead.push_back(Seen::Ended { link: connection });
             }
             Incoming::Ended { connection } | Incoming::Closed { connection } => {
+                self.workers.remove(&connection);
                 if let Some(link) = self.links.remove(&connection) {
                     self.ahead.push_back(Seen::Closed { link: connection, peer: link.peer });
                 }
+                self.answered(connection);
             }
             Incoming::Bytes { connection, bytes } => self.take_bytes(connection, bytes).await?,
         }
         Ok(())
+    }
+
+    fn take_lines(&mut self) {
+        for line in self.process.lines() {
+            self.take_line(&line);
+        }
     }
 
     fn take_line(&mut self, text: &[u8]) {
@@ -308,6 +377,10 @@ impl Instance {
             let text = line.as_ref().map_or_else(|| String::from_utf8_lossy(text).into_owned(), Line::text);
             self.tail.push_back(text.chars().take(TAIL_WIDTH).collect());
             self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        }
+        if let Some(signal) = line.as_ref().and_then(log::caught) {
+            self.caught = Some(signal);
+            self.process.kill();
         }
         self.ahead.extend(line.map(Seen::Line));
     }
@@ -349,13 +422,8 @@ impl Instance {
                     self.answer(answer).await?;
                     self.ahead.push_back(Seen::Polled);
                 }
-                (Peer::Barrier | Peer::Admin, Frame::Pong(number)) if number == self.pings => {
-                    self.awaited -= 1;
-                    if self.awaited == 0 {
-                        self.ahead.push_back(Seen::Pong(number));
-                    }
-                }
-                (Peer::Barrier | Peer::Admin, _) => {}
+                (_, Frame::Pong(number)) if number == self.pings => self.answered(link),
+                (Peer::Barrier | Peer::Admin, _) | (_, Frame::Pong(_)) => {}
                 (_, frame) => self.ahead.push_back(Seen::Frame { link, peer, frame }),
             }
         }
@@ -380,6 +448,7 @@ impl Instance {
 
     fn attach(&mut self, stream: TcpStream, peer: Peer) -> Result<(u64, u16), Gone> {
         self.opened += 1;
+        self.written += 1;
         let link = self.opened;
         let failed = |error: std::io::Error| Gone::Broken(format!("failed to use a connection: {error}"));
         let attached = Link::new(link, stream, peer, &self.sender).map_err(failed)?;
@@ -388,7 +457,13 @@ impl Instance {
         Ok((link, ours))
     }
 
+    /// A number that grows with all that is done to Envoy.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
     async fn flush(&mut self, link: u64) -> Result<(), Gone> {
+        self.written += 1;
         let Some(found) = self.links.get_mut(&link) else { return Ok(()) };
         match found.flush().await {
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Gone::Hung),

@@ -37,6 +37,8 @@ pub struct Link {
     pub peer: Peer,
     /// Its ends.
     pub ends: Ends,
+    /// It does not answer pings.
+    pub mute: bool,
     socket: Socket,
     /// What is spoken; `None` for bytes without a meaning.
     http2: Option<Connection>,
@@ -54,7 +56,7 @@ impl Link {
             Peer::Lds | Peer::Upstream(_) | Peer::Callee(_) => Some(Connection::server()),
         };
         let opening = matches!(peer, Peer::Upstream(_)).then(Vec::new);
-        Ok(Link { peer, ends, socket: Socket::new(number, stream, inbox)?, http2, opening })
+        Ok(Link { peer, ends, mute: false, socket: Socket::new(number, stream, inbox)?, http2, opening })
     }
 
     /// Whether it is a TCP connection of a scenario.

@@ -82,6 +82,22 @@ impl Line {
     }
 }
 
+/// The name of the signal that Envoy says it has caught, if it says so.
+pub fn caught(line: &Line) -> Option<&'static str> {
+    if line.component != "backtrace" || line.level != Level::Critical {
+        return None;
+    }
+    let words = line.message.strip_prefix(b"Caught ")?;
+    let names: [(&[u8], &str); 5] = [
+        (b"Segmentation fault", "SIGSEGV"),
+        (b"Aborted", "SIGABRT"),
+        (b"Bus error", "SIGBUS"),
+        (b"Floating point exception", "SIGFPE"),
+        (b"Illegal instruction", "SIGILL"),
+    ];
+    names.into_iter().find(|(start, _)| words.starts_with(start)).map(|(_, name)| name)
+}
+
 /// Text on one line: what follows the first line is left out if it is a backtrace, else joined.
 pub fn one_line(text: &str) -> String {
     let text = text.split("\nProxy-Wasm plugin in-VM backtrace:").next().unwrap_or_default();

@@ -42,8 +42,8 @@ pub enum Incoming {
         /// Which.
         connection: u64,
     },
-    /// A line of Envoy's standard error, without its end.
-    Line(Vec<u8>),
+    /// Standard error was written to; see [`crate::process::Log`].
+    Logged,
     /// The process ended, and how.
     Exited(String),
     /// Standard error was closed; no line follows.

@@ -2,12 +2,15 @@
 //!
 //! Knows nothing of what Envoy does; hands on its log line by line, and its end.
 
+use std::collections::VecDeque;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
@@ -19,33 +22,65 @@ pub struct Process {
     /// Its process id, which is that of its main thread.
     pub id: u32,
     kill: Option<oneshot::Sender<()>>,
+    log: Arc<Log>,
+}
+
+/// What Envoy writes to its standard error.
+struct Log {
+    pipe: Receiver,
+    lines: Mutex<Lines>,
+}
+
+#[derive(Default)]
+struct Lines {
+    whole: VecDeque<Vec<u8>>,
+    /// A line whose end has not come.
+    part: Vec<u8>,
+}
+
+/// How much of what Envoy does it tells of in its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Each call into a plugin and out of it, which is what tells the plugins of a chain apart.
+    Calls,
+    /// What plugins log, and what becomes of their VMs.
+    Plugins,
 }
 
 impl Process {
-    /// Starts Envoy. What it does not need any more it drains for so many seconds, and then cuts off. Its log lines, its
-    /// end and the end of its log come through `inbox`.
+    /// Starts Envoy. What it does not need any more it drains for so many seconds, and then cuts off. That it has logged,
+    /// its end and the end of its log come through `inbox`.
     pub fn start(
         adapter: &Path,
         program: &Path,
         bootstrap: &Value,
-        drain: u32,
+        (drain, detail): (u32, Detail),
         inbox: &UnboundedSender<Incoming>,
-    ) -> std::io::Result<Process> {
+    ) -> io::Result<Process> {
         let mut command = Command::from(guard::command(adapter, program));
         command.arg("--config-yaml").arg(bootstrap.to_string());
         command.args(["--concurrency", "1", "--disable-hot-restart"]);
         command.args(["--drain-time-s", &drain.to_string(), "--drain-strategy", "immediate"]);
-        command.args(["--log-level", "warning", "--component-log-level", "wasm:trace"]);
+        let level = if detail == Detail::Calls { "wasm:trace" } else { "wasm:debug" };
+        command.args(["--log-level", "warning", "--component-log-level", level]);
         command.args(["--log-format", log::FORMAT, "--log-format-escaped"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let id = child.id().ok_or_else(|| std::io::Error::other("it has no process id"))?;
-        if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(read_log(BufReader::with_capacity(1 << 16, stderr), inbox.clone()));
-        }
+        let stderr = child.stderr.take().ok_or_else(|| io::Error::other("it has no standard error"))?;
+        let pipe = Receiver::from_owned_fd(stderr.into_owned_fd()?)?;
+        let log = Arc::new(Log { pipe, lines: Mutex::default() });
+        tokio::spawn(read_log(log.clone(), inbox.clone()));
         let (kill, killed) = oneshot::channel();
         tokio::spawn(watch(child, killed, inbox.clone()));
-        Ok(Process { id, kill: Some(kill) })
+        Ok(Process { id, kill: Some(kill), log })
+    }
+
+    /// The lines that it has written by now, without their ends; each is told once.
+    pub fn lines(&self) -> VecDeque<Vec<u8>> {
+        // Its end and its errors are seen by who waits for more.
+        let _ = self.log.read();
+        std::mem::take(&mut self.log.lines().whole)
     }
 
     /// Kills it.
@@ -61,6 +96,30 @@ impl Drop for Process {
     }
 }
 
+impl Log {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what is there; whether more may come.
+    fn read(&self) -> bool {
+        let mut piece = [0; 1 << 14];
+        loop {
+            let read = match self.pipe.try_read(&mut piece) {
+                Ok(0) => return false,
+                Ok(read) => &piece[..read],
+                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+            };
+            let Lines { whole, part } = &mut *self.lines();
+            let mut pieces = read.split(|byte| *byte == b'\n');
+            part.extend(pieces.next().unwrap_or_default());
+            for next in pieces {
+                whole.push_back(std::mem::replace(part, next.to_vec()));
+            }
+        }
+    }
+}
+
 async fn watch(mut child: Child, killed: oneshot::Receiver<()>, inbox: UnboundedSender<Incoming>) {
     let status = tokio::select! {
         status = child.wait() => status,
@@ -73,15 +132,14 @@ async fn watch(mut child: Child, killed: oneshot::Receiver<()>, inbox: Unbounded
     let _ = inbox.send(Incoming::Exited(status.map_or_else(|error| error.to_string(), describe)));
 }
 
-async fn read_log(mut stderr: impl AsyncBufReadExt + Unpin, inbox: UnboundedSender<Incoming>) {
-    let mut line = Vec::new();
-    while let Ok(1..) = stderr.read_until(b'\n', &mut line).await {
-        let text = line.strip_suffix(b"\n").unwrap_or(&line).to_vec();
-        line.clear();
-        if inbox.send(Incoming::Line(text)).is_err() {
+/// Reads as long as there is something, so that Envoy never waits to write.
+async fn read_log(log: Arc<Log>, inbox: UnboundedSender<Incoming>) {
+    while log.pipe.readable().await.is_ok() && log.read() {
+        if inbox.send(Incoming::Logged).is_err() {
             return;
         }
     }
+    let _ = inbox.send(Incoming::Logged);
     let _ = inbox.send(Incoming::LogEnded);
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A step is done, then Envoy is left alone until it is idle: its worker and its main thread answered several pings in a
 //! row, between which nothing was seen, and nothing is under way on a TCP connection. So a window ends when nothing is left
-//! to happen, however slow the machine is.
+//! to happen, however slow the machine is. A scenario that is kept for more steps is in a hurry: there each of its
+//! connections is pinged, until nothing was seen between two answers.
 
 mod changes;
 mod grpc;
@@ -10,7 +11,6 @@ mod sight;
 mod steps;
 mod tcp;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,17 +21,19 @@ use tokio::time::Instant;
 
 use crate::attribution::Attribution;
 use crate::config;
-use crate::instance::{Gone, Instance, Seen};
+use crate::instance::{Gone, Instance, Seen, is_streamed};
 use crate::link::Peer;
 use crate::window::Window;
 use sight::Message;
-use steps::Client;
+use steps::{Client, Steady};
 use tcp::Pipe;
 
 /// A scenario may take so long, besides the time that it lets pass itself.
 const LIMIT: Duration = Duration::from_secs(15);
 /// So long may a ping take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// So long may a ping take on the connection of a stream or a call.
+const SILENCE: Duration = Duration::from_millis(200);
 /// So long may the verdict on a listener take: modules are compiled before.
 const START: Duration = Duration::from_secs(10);
 /// So many pings in a row must be answered with nothing seen between them.
@@ -47,24 +49,33 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub struct Outcome {
     /// What was seen.
     pub events: Vec<Event>,
-    /// Envoy is as it was before and may serve another scenario.
-    pub reusable: bool,
+    /// What may go on.
+    pub left: Left,
     /// The adapter failed, and how.
     pub error: Option<String>,
 }
 
+/// What is left of a scenario.
+pub enum Left {
+    /// Nothing that is of use.
+    Nothing,
+    /// An Envoy that is as it was before and may serve another scenario.
+    Instance(Box<Instance>),
+    /// The scenario, which goes on.
+    Kept(Box<Kept>),
+}
+
+/// A scenario that goes on.
+pub struct Kept(Stage);
+
 /// Runs a scenario. `serial` is a number that no other scenario of this Envoy has.
-pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
-    let waits = run.steps.iter().map(|step| match step {
-        Step::Advance { milliseconds } => Duration::from_millis(*milliseconds),
-        _ => Duration::ZERO,
-    });
-    let chain = config::chain(run);
+pub async fn run(instance: Instance, run: Run, serial: u64) -> Outcome {
+    let steps = run.steps.clone();
+    let chain = config::chain(&run);
     let mut stage = Stage {
-        deadline: Instant::now() + LIMIT + waits.sum(),
-        attribution: Attribution::new(instance.process(), &run.plugins, &chain, !config::has_streams_in_flight(run)),
+        deadline: deadline(&steps),
+        attribution: Attribution::new(instance.process(), &run.plugins, &chain, !config::has_streams_in_flight(&run)),
         instance,
-        run: Cow::Borrowed(run),
         chain,
         listener: format!("scenario-{serial}"),
         events: Vec::new(),
@@ -83,27 +94,51 @@ pub async fn run(instance: &mut Instance, run: &Run, serial: u64) -> Outcome {
         grpc: Vec::new(),
         pipes: BTreeMap::new(),
         metrics: None,
+        steady: None,
+        run,
     };
-    let mut reusable = false;
-    let ended = match stage.play(&run.steps).await {
-        // What follows is not reported, but if it is the end of Envoy.
-        Ok(()) => stage.clear().await.map(|cleared| reusable = cleared),
-        Err(gone) => Err(gone),
-    };
-    let mut error = None;
-    match ended {
-        Ok(()) => {}
-        Err(Gone::Died(how)) => stage.die(how),
-        Err(Gone::Hung) => stage.die("hung, and was killed".into()),
-        Err(Gone::Broken(context)) => error = Some(format!("{context}{}", stage.instance.last_words())),
+    match stage.start().await {
+        Ok(true) => stage.go_on(&steps).await,
+        Ok(false) => stage.end(Ok(())).await,
+        Err(gone) => stage.end(Err(gone)).await,
     }
-    Outcome { events: stage.events, reusable, error }
 }
 
-struct Stage<'a> {
-    instance: &'a mut Instance,
+impl Kept {
+    /// Whether it is for one plugin.
+    pub fn is_streamed(&self) -> bool {
+        is_streamed(&self.0.run)
+    }
+
+    /// Goes on with more steps.
+    pub async fn more(self, steps: &[Step]) -> Outcome {
+        let Kept(mut stage) = self;
+        stage.deadline = deadline(steps);
+        stage.go_on(steps).await
+    }
+
+    /// Ends it; the Envoy, if it can serve another scenario.
+    pub async fn end(self) -> Option<Instance> {
+        match self.0.end(Ok(())).await.left {
+            Left::Instance(instance) => Some(*instance),
+            Left::Nothing | Left::Kept(_) => None,
+        }
+    }
+}
+
+/// When steps must be done.
+fn deadline(steps: &[Step]) -> Instant {
+    let waits = steps.iter().map(|step| match step {
+        Step::Advance { milliseconds } => Duration::from_millis(*milliseconds),
+        _ => Duration::ZERO,
+    });
+    Instant::now() + LIMIT + waits.sum()
+}
+
+struct Stage {
+    instance: Instance,
     /// With the plugins' latest configurations.
-    run: Cow<'a, Run>,
+    run: Run,
     /// The plugins that new streams pass through, by their places in the scenario.
     chain: Vec<usize>,
     /// The listener's name.
@@ -140,25 +175,71 @@ struct Stage<'a> {
     pipes: BTreeMap<u32, Pipe>,
     /// What Envoy told of metrics.
     metrics: Option<Vec<(String, u64)>>,
+    /// The connection of the clients of a scenario that is kept.
+    steady: Option<Steady>,
 }
 
-impl Stage<'_> {
-    async fn play(&mut self, steps: &[Step]) -> Result<(), Gone> {
+impl Stage {
+    /// Starts the plugins. Returns whether Envoy took all.
+    async fn start(&mut self) -> Result<bool, Gone> {
         if !self.start_background().await? {
-            return Ok(());
+            return Ok(false);
         }
         let listener = config::listener(&self.listener, self.instance.ports(), &self.run, &self.chain);
         let taken = self.update(vec![listener]).await?;
         self.settle().await?;
-        if !taken {
+        if taken {
+            self.end_window();
+        } else {
             self.refuse();
-            return Ok(());
         }
-        self.end_window();
+        Ok(taken)
+    }
+
+    /// Does steps, and keeps the scenario if more may follow.
+    async fn go_on(mut self, steps: &[Step]) -> Outcome {
+        match self.play(steps).await {
+            Ok(()) if self.run.keep => {
+                let events = std::mem::take(&mut self.events);
+                self.forget();
+                Outcome { events, left: Left::Kept(Box::new(Kept(self))), error: None }
+            }
+            played => self.end(played).await,
+        }
+    }
+
+    /// What is told and left when there are no more steps.
+    async fn end(mut self, played: Result<(), Gone>) -> Outcome {
+        let mut reusable = false;
+        let ended = match played {
+            // What follows is not reported, but if it is the end of Envoy.
+            Ok(()) => self.clear().await.map(|cleared| reusable = cleared),
+            Err(gone) => Err(gone),
+        };
+        let mut error = None;
+        match ended {
+            Ok(()) => {}
+            Err(Gone::Died(how)) => self.die(how),
+            Err(Gone::Hung) => self.die("hung, and was killed".into()),
+            Err(Gone::Broken(context)) => error = Some(format!("{context}{}", self.instance.last_words())),
+        }
+        let left = if reusable { Left::Instance(Box::new(self.instance)) } else { Left::Nothing };
+        Outcome { events: self.events, left, error }
+    }
+
+    async fn play(&mut self, steps: &[Step]) -> Result<(), Gone> {
         for (index, step) in (0..).zip(steps) {
             self.events.push(Event::Step { index });
+            let before = self.instance.written();
             self.act(step).await?;
-            self.settle().await?;
+            if self.run.keep {
+                // What had no effect has no consequences.
+                if self.instance.written() > before || matches!(step, Step::Advance { .. }) {
+                    self.calm().await?;
+                }
+            } else {
+                self.settle().await?;
+            }
             self.end_window();
         }
         Ok(())
@@ -273,7 +354,7 @@ impl Stage<'_> {
 }
 
 /// Waiting.
-impl Stage<'_> {
+impl Stage {
     /// Waits until Envoy is idle.
     async fn settle(&mut self) -> Result<(), Gone> {
         let mut quiet = 0;
@@ -295,6 +376,35 @@ impl Stage<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Waits until nothing is on its way on any connection, and the worker does nothing.
+    async fn calm(&mut self) -> Result<(), Gone> {
+        for round in 0..PINGS {
+            let before = self.seen;
+            let ping = self.instance.ping_all().await?;
+            self.hear(ping).await?;
+            if self.seen == before && round > 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches until a ping is answered. Connections may be silent for a reason of their own, the worker may not.
+    async fn hear(&mut self, ping: u64) -> Result<(), Gone> {
+        let (silence, patience) = (Instant::now() + SILENCE, Instant::now() + PATIENCE);
+        loop {
+            match self.instance.next(silence).await? {
+                Some(Seen::Pong(number)) if number == ping => return Ok(()),
+                Some(seen) => self.see(seen),
+                None if self.instance.give_up() => return Ok(()),
+                None => {
+                    while self.watch(patience).await? != Some(ping) {}
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// Watches until a moment.

@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Stdin, Stdout};
 
 use crate::config;
 use crate::find::Program;
-use crate::instance::{Gone, Instance};
-use crate::run;
+use crate::instance::{Gone, Instance, is_streamed};
+use crate::run::{self, Kept, Left, Outcome};
 
 /// The versions of the ABI that Envoy knows.
 const ABI: [&str; 3] = ["0.1.0", "0.2.0", "0.2.1"];
@@ -18,7 +18,7 @@ const ABI: [&str; 3] = ["0.1.0", "0.2.0", "0.2.1"];
 /// The longest time that a scenario may let pass, in milliseconds.
 const LONGEST: u64 = 30_000;
 
-const CAPABILITIES: [Capability; 17] = [
+const CAPABILITIES: [Capability; 18] = [
     Capability::Http,
     Capability::Tcp,
     Capability::ConcurrentStreams,
@@ -36,6 +36,7 @@ const CAPABILITIES: [Capability; 17] = [
     Capability::Environment,
     Capability::Faults,
     Capability::Shutdown,
+    Capability::Keep,
 ];
 
 /// Answers requests with what an Envoy does.
@@ -43,13 +44,17 @@ pub struct Server {
     adapter: PathBuf,
     program: Program,
     shared: Option<Instance>,
+    /// An Envoy for a scenario that is kept, and tells less.
+    streamed: Option<Instance>,
+    /// The scenario that was run last, if it was to be kept.
+    kept: Option<Box<Kept>>,
     serial: u64,
 }
 
 impl Server {
     /// For this Envoy. `adapter` is the adapter's own program, which guards it.
     pub fn new(adapter: PathBuf, program: Program) -> Server {
-        Server { adapter, program, shared: None, serial: 0 }
+        Server { adapter, program, shared: None, streamed: None, kept: None, serial: 0 }
     }
 
     /// Serves until it is told to stop or there are no more requests. An error means that nobody reads the responses.
@@ -62,7 +67,8 @@ impl Server {
             let response = match serde_json::from_slice(&line) {
                 Ok(Request::Stop) => break,
                 Ok(Request::Start { protocol }) => self.start(protocol),
-                Ok(Request::Run(run)) => self.run(&run).await,
+                Ok(Request::Run(run)) => self.run(run).await,
+                Ok(Request::More { steps }) => self.more(&steps).await,
                 Err(error) => Response::Errored { context: format!("failed to read a request: {error}") },
             };
             // What is written are plain data types, so this cannot fail.
@@ -88,36 +94,42 @@ impl Server {
         })
     }
 
-    async fn run(&mut self, run: &Run) -> Response {
-        if !ABI.contains(&run.abi.as_str()) {
-            return Response::Skipped { reason: format!("Envoy does not know version {} of the ABI", run.abi) };
+    async fn run(&mut self, run: Run) -> Response {
+        if let Some(kept) = self.kept.take() {
+            let streamed = kept.is_streamed();
+            let instance = kept.end().await;
+            *self.slot(streamed) = instance;
         }
-        if let Some(plugin) = run.plugins.iter().find(|plugin| BASE64.decode(&plugin.wasm).is_err()) {
-            let context = format!("{}: failed to read the module of plugin {}: not in base64", run.id, plugin.name);
-            return Response::Errored { context };
+        if let Some(response) = refusal(&run) {
+            return response;
         }
-        if time(run) > LONGEST {
-            let reason = format!("time passes for real here, and more than {LONGEST} ms of it are too many");
-            return Response::Skipped { reason };
+        let id = run.id.clone();
+        match self.instance(&run).await {
+            Ok(instance) => {
+                self.serial += 1;
+                let slot = (!wants_its_own(&run)).then(|| is_streamed(&run));
+                let outcome = run::run(instance, run, self.serial).await;
+                self.response(outcome, &id, slot)
+            }
+            Err(Gone::Broken(error)) => Response::Errored { context: format!("{id}: {error}") },
+            Err(gone) => Response::Errored { context: format!("{id}: failed to start Envoy: {gone:?}") },
         }
-        if config::is_tcp(run) && run.steps.iter().any(|step| matches!(step, Step::RequestHeaders { .. })) {
-            let reason = "plugins are on a listener of Envoy's, which takes HTTP or TCP, not both".into();
-            return Response::Skipped { reason };
-        }
-        if let Some(reason) = background_reason(run).or(rollout_reason(run)) {
-            return Response::Skipped { reason: reason.into() };
-        }
-        match self.instance(run).await {
-            Ok(instance) => self.run_on(instance, run).await,
-            Err(Gone::Broken(error)) => Response::Errored { context: format!("{}: {error}", run.id) },
-            Err(gone) => Response::Errored { context: format!("{}: failed to start Envoy: {gone:?}", run.id) },
+    }
+
+    async fn more(&mut self, steps: &[Step]) -> Response {
+        match self.kept.take() {
+            Some(kept) => {
+                let outcome = kept.more(steps).await;
+                self.response(outcome, "more", None)
+            }
+            None => Response::Errored { context: "there is no scenario that goes on".into() },
         }
     }
 
     /// The shared Envoy, or one of its own.
     async fn instance(&mut self, run: &Run) -> Result<Instance, Gone> {
         if !wants_its_own(run)
-            && let Some(mut instance) = self.shared.take()
+            && let Some(mut instance) = self.slot(is_streamed(run)).take()
             && instance.is_alive().await
         {
             return Ok(instance);
@@ -125,17 +137,42 @@ impl Server {
         Instance::start(&self.adapter, &self.program.path, run).await
     }
 
-    async fn run_on(&mut self, mut instance: Instance, run: &Run) -> Response {
-        self.serial += 1;
-        let outcome = run::run(&mut instance, run, self.serial).await;
-        if outcome.reusable && !wants_its_own(run) {
-            self.shared = Some(instance);
+    /// The place of the Envoy that serves scenarios of this kind one after the other.
+    fn slot(&mut self, streamed: bool) -> &mut Option<Instance> {
+        if streamed { &mut self.streamed } else { &mut self.shared }
+    }
+
+    /// Keeps what is left of a scenario, an Envoy in the slot of its kind if it has one, and tells what came of it.
+    fn response(&mut self, outcome: Outcome, id: &str, slot: Option<bool>) -> Response {
+        match (outcome.left, slot) {
+            (Left::Instance(instance), Some(streamed)) => *self.slot(streamed) = Some(*instance),
+            (Left::Kept(kept), _) => self.kept = Some(kept),
+            (Left::Instance(_), None) | (Left::Nothing, _) => {}
         }
         match outcome.error {
-            Some(error) => Response::Errored { context: format!("{}: {error}", run.id) },
+            Some(error) => Response::Errored { context: format!("{id}: {error}") },
             None => Response::Ran { events: outcome.events },
         }
     }
+}
+
+/// Why a request is not run at all.
+fn refusal(run: &Run) -> Option<Response> {
+    let skipped = |reason: String| Some(Response::Skipped { reason });
+    if !ABI.contains(&run.abi.as_str()) {
+        return skipped(format!("Envoy does not know version {} of the ABI", run.abi));
+    }
+    if let Some(plugin) = run.plugins.iter().find(|plugin| BASE64.decode(&plugin.wasm).is_err()) {
+        let context = format!("{}: failed to read the module of plugin {}: not in base64", run.id, plugin.name);
+        return Some(Response::Errored { context });
+    }
+    if time(run) > LONGEST {
+        return skipped(format!("time passes for real here, and more than {LONGEST} ms of it are too many"));
+    }
+    if config::is_tcp(run) && run.steps.iter().any(|step| matches!(step, Step::RequestHeaders { .. })) {
+        return skipped("plugins are on a listener of Envoy's, which takes HTTP or TCP, not both".into());
+    }
+    background_reason(run).or(rollout_reason(run)).and_then(|reason| skipped(reason.into()))
 }
 
 /// Why a scenario cannot be run because of its plugins in the background, if it cannot.

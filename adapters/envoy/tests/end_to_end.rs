@@ -38,7 +38,7 @@ impl Adapter {
     }
 
     fn run(&mut self, plugins: Vec<Plugin>, steps: Vec<Step>, hazard: bool) -> Vec<Event> {
-        let run = Run { id: "test".into(), abi: "0.2.1".into(), plugins, steps, hazard };
+        let run = Run { id: "test".into(), abi: "0.2.1".into(), plugins, steps, hazard, keep: false };
         match self.ask(&serde_json::to_string(&Request::Run(run)).expect("it is plain data")) {
             Response::Ran { events } => events,
             other => panic!("{other:?}"),
@@ -211,6 +211,7 @@ fn scenarios_on_a_real_envoy() {
     let answer = Step::CallReset { call: 0 };
     check(&adapter.run(vec![plugin("p", call)], vec![answer], false), &["call 0 auth", "step 0"]);
 
+    kept(&mut adapter);
     tcp(&mut adapter);
     grpc(&mut adapter);
     metrics(&mut adapter);
@@ -232,6 +233,50 @@ fn scenarios_on_a_real_envoy() {
     check(&adapter.run(Vec::new(), vec![Step::Advance { milliseconds: 1 }], false), &["step 0"]);
 }
 
+/// More steps for what runs, until there is another run.
+fn kept(adapter: &mut Adapter) {
+    let more = |steps: Vec<Step>| serde_json::to_string(&Request::More { steps }).expect("it is plain data");
+    assert!(matches!(adapter.ask(&more(Vec::new())), Response::Errored { .. }));
+    let hello = || vec![plugin("p", &logs("proxy_on_request_headers", "hello", 0))];
+    let run = Run {
+        id: "kept".into(),
+        abi: "0.2.1".into(),
+        plugins: hello(),
+        steps: vec![request(0, true)],
+        hazard: false,
+        keep: true,
+    };
+    let ran = |response| match response {
+        Response::Ran { events } => events,
+        other => panic!("{other:?}"),
+    };
+    let first = ran(adapter.ask(&serde_json::to_string(&Request::Run(run)).expect("it is plain data")));
+    check(&first, &["step 0", "p WARN hello", "upstream 0 headers - true"]);
+    // The first stream still runs, so that the second has another connection.
+    let further = ran(adapter.ask(&more(vec![request(1, true), response(1, "201"), response(0, "200")])));
+    let expected = [
+        "step 0",
+        "p WARN hello",
+        "upstream 1 headers - true",
+        "step 1",
+        "client 1 headers 201 true",
+        "step 2",
+        "client 0 headers 200 true",
+    ];
+    check(&further, &expected);
+    for stream in 2..5 {
+        let events = ran(adapter.ask(&more(vec![request(stream, true), Step::ClientReset { stream }])));
+        let upstream = format!("upstream {stream} headers - true");
+        let reset = format!("upstream {stream} reset");
+        check(&events, &["step 0", "p WARN hello", &upstream, "step 1", &reset]);
+    }
+    check(
+        &adapter.run(hello(), vec![request(0, true)], false),
+        &["step 0", "p WARN hello", "upstream 0 headers - true"],
+    );
+    assert!(matches!(adapter.ask(&more(Vec::new())), Response::Errored { .. }));
+}
+
 fn tcp(adapter: &mut Adapter) {
     let data = |stream, text: &str, end_of_stream| Step::ClientData { stream, data: Data::from(text), end_of_stream };
     let steps = vec![
@@ -245,8 +290,14 @@ fn tcp(adapter: &mut Adapter) {
         request(2, true),
     ];
     let tcp = || plugin("p", &logs("proxy_on_downstream_data", "data", 0));
-    let mixed =
-        Run { id: "mixed".into(), abi: "0.2.1".into(), plugins: vec![tcp()], steps: steps.clone(), hazard: false };
+    let mixed = Run {
+        id: "mixed".into(),
+        abi: "0.2.1".into(),
+        plugins: vec![tcp()],
+        steps: steps.clone(),
+        hazard: false,
+        keep: false,
+    };
     let mixed = serde_json::to_string(&Request::Run(mixed)).expect("it is plain data");
     assert!(matches!(adapter.ask(&mixed), Response::Skipped { .. }));
     let streams = [
@@ -331,6 +382,7 @@ fn background(adapter: &mut Adapter, call: &str) {
         plugins: vec![background()],
         steps: vec![Step::Shutdown],
         hazard: false,
+        keep: false,
     };
     let endless = serde_json::to_string(&Request::Run(endless)).expect("it is plain data");
     assert!(matches!(adapter.ask(&endless), Response::Skipped { .. }));
@@ -382,7 +434,7 @@ fn rollout(adapter: &mut Adapter) {
     let in_flight = vec![request(0, false), reconfigure("b"), Step::Shutdown];
     for (background, steps) in [(true, vec![reconfigure("b")]), (false, in_flight)] {
         let plugins = vec![Plugin { background, ..configured() }];
-        let run = Run { id: "rollout".into(), abi: "0.2.1".into(), plugins, steps, hazard: false };
+        let run = Run { id: "rollout".into(), abi: "0.2.1".into(), plugins, steps, hazard: false, keep: false };
         let run = serde_json::to_string(&Request::Run(run)).expect("it is plain data");
         assert!(matches!(adapter.ask(&run), Response::Skipped { .. }));
     }

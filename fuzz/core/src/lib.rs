@@ -2,6 +2,7 @@
 //!
 //! `cargo fuzz run pairs --features libfuzzer`; each also runs over generated inputs in `cargo test`, on stable.
 
+pub mod against;
 pub mod campaign;
 pub mod canonical;
 pub mod coverage;

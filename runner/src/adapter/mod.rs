@@ -9,7 +9,7 @@ pub mod reference;
 
 use pw_abi::Version;
 use pw_cases::protocol::Host;
-use pw_cases::scenario::Scenario;
+use pw_cases::scenario::{Scenario, Step};
 use pw_cases::transcript::Transcript;
 
 use crate::error::HarnessError;
@@ -22,6 +22,18 @@ pub trait Adapter: Send {
     /// Runs a scenario. What the plugin or the host did, dying included, is in the transcript; an error is ours. The
     /// next scenario can be run after an error too.
     fn run(&mut self, id: &str, version: Version, scenario: &Scenario) -> Result<Outcome, HarnessError>;
+
+    /// Runs a scenario, and keeps it for [`Adapter::more`], as hosts with [`Capability::Keep`] can.
+    ///
+    /// [`Capability::Keep`]: pw_cases::protocol::Capability::Keep
+    fn keep(&mut self, id: &str, _version: Version, _scenario: &Scenario) -> Result<Outcome, HarnessError> {
+        Err(HarnessError::new(format!("{id}: the adapter keeps nothing")))
+    }
+
+    /// Does more steps in what was kept; streams and calls are numbered on.
+    fn more(&mut self, _steps: Vec<Step>) -> Result<Transcript, HarnessError> {
+        Err(HarnessError::new("the adapter keeps nothing"))
+    }
 }
 
 /// What came of a scenario.

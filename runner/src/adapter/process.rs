@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use pw_abi::Version;
 use pw_cases::probe::{Template, assemble};
 use pw_cases::protocol::{Host, PROTOCOL, Plugin, Request, Response, Run};
-use pw_cases::scenario::{Guest, Scenario};
+use pw_cases::scenario::{Guest, Scenario, Step};
 use pw_cases::transcript::Transcript;
 
 use crate::adapter::child::{Child, GRACE, KILLED, MOST, Silence};
@@ -39,13 +39,38 @@ impl Process {
         Ok(Process { words, timeout, host, child: Some(child), broken: 0, last: String::new() })
     }
 
-    /// The answer to a run, which may be that the adapter failed; an error is about an adapter that is gone.
-    fn ask(&mut self, run: Run) -> Result<Response, HarnessError> {
+    /// Has a scenario run.
+    fn begin(&mut self, run: Run) -> Result<Outcome, HarnessError> {
+        match self.answer(&Request::Run(run))? {
+            Response::Ran { events } => Ok(Outcome::Ran(Transcript { events })),
+            Response::Skipped { reason } => Ok(Outcome::Skipped(reason)),
+            other => Err(unexpected(&self.words, "run", &other)),
+        }
+    }
+
+    /// The answer to a request, unless the adapter was given up.
+    fn answer(&mut self, request: &Request) -> Result<Response, HarnessError> {
+        if self.broken == PATIENCE {
+            let Process { last, .. } = self;
+            return Err(HarnessError::new(format!(
+                "not run: the adapter broke {PATIENCE} times in a row, the last time so: {last}"
+            )));
+        }
+        let response = self.ask(request).inspect_err(|error| {
+            self.broken += 1;
+            self.last = error.to_string();
+        })?;
+        self.broken = 0;
+        Ok(response)
+    }
+
+    /// The answer to a request, which may be that the adapter failed; an error is about an adapter that is gone.
+    fn ask(&mut self, request: &Request) -> Result<Response, HarnessError> {
         let mut child = match self.child.take() {
             Some(child) => child,
             None => greet(&self.words, self.timeout)?.0,
         };
-        match exchange(&mut child, &self.words, &Request::Run(run), self.timeout)? {
+        match exchange(&mut child, &self.words, request, self.timeout)? {
             response @ Response::Host(_) => Err(unexpected(&self.words, "run", &response)),
             response => {
                 self.child = Some(child);
@@ -61,21 +86,17 @@ impl Adapter for Process {
     }
 
     fn run(&mut self, id: &str, version: Version, scenario: &Scenario) -> Result<Outcome, HarnessError> {
-        if self.broken == PATIENCE {
-            let Process { last, .. } = self;
-            return Err(HarnessError::new(format!(
-                "not run: the adapter broke {PATIENCE} times in a row, the last time so: {last}"
-            )));
-        }
-        let response = self.ask(message(id, version, scenario)?).inspect_err(|error| {
-            self.broken += 1;
-            self.last = error.to_string();
-        })?;
-        self.broken = 0;
-        match response {
-            Response::Ran { events } => Ok(Outcome::Ran(Transcript { events })),
-            Response::Skipped { reason } => Ok(Outcome::Skipped(reason)),
-            other => Err(unexpected(&self.words, "run", &other)),
+        self.begin(message(id, version, scenario)?)
+    }
+
+    fn keep(&mut self, id: &str, version: Version, scenario: &Scenario) -> Result<Outcome, HarnessError> {
+        self.begin(Run { keep: true, ..message(id, version, scenario)? })
+    }
+
+    fn more(&mut self, steps: Vec<Step>) -> Result<Transcript, HarnessError> {
+        match self.answer(&Request::More { steps })? {
+            Response::Ran { events } => Ok(Transcript { events }),
+            other => Err(unexpected(&self.words, "more", &other)),
         }
     }
 }
@@ -216,6 +237,7 @@ fn message(id: &str, version: Version, scenario: &Scenario) -> Result<Run, Harne
         plugins: scenario.plugins.iter().map(plugin).collect::<Result<_, HarnessError>>()?,
         steps: scenario.steps.clone(),
         hazard: scenario.hazard,
+        keep: false,
     })
 }
 

@@ -2,7 +2,9 @@
 
 use pw_abi::Version;
 use pw_cases::protocol::{Capability, Host};
-use pw_cases::scenario::Scenario;
+use pw_cases::scenario::{Scenario, Step};
+use pw_cases::transcript::Transcript;
+use pw_reference::World;
 
 use crate::adapter::{Adapter, Outcome};
 use crate::error::HarnessError;
@@ -11,6 +13,8 @@ use crate::error::HarnessError;
 pub struct Reference {
     host: Host,
     reference: pw_reference::Reference,
+    /// What goes on.
+    kept: Option<World>,
 }
 
 impl Reference {
@@ -44,9 +48,10 @@ impl Reference {
                 Capability::Faults,
                 Capability::MixedCaseHeaders,
                 Capability::Shutdown,
+                Capability::Keep,
             ],
         };
-        Ok(Reference { host, reference })
+        Ok(Reference { host, reference, kept: None })
     }
 }
 
@@ -57,5 +62,21 @@ impl Adapter for Reference {
 
     fn run(&mut self, _id: &str, _version: Version, scenario: &Scenario) -> Result<Outcome, HarnessError> {
         self.reference.run(scenario).map(Outcome::Ran).map_err(HarnessError::new)
+    }
+
+    fn keep(&mut self, _id: &str, _version: Version, scenario: &Scenario) -> Result<Outcome, HarnessError> {
+        let mut world = World::new();
+        if self.reference.start(&mut world, scenario).map_err(HarnessError::new)? {
+            world.run(&scenario.steps);
+        }
+        let events = std::mem::take(&mut world.events);
+        self.kept = Some(world);
+        Ok(Outcome::Ran(Transcript { events }))
+    }
+
+    fn more(&mut self, steps: Vec<Step>) -> Result<Transcript, HarnessError> {
+        let world = self.kept.as_mut().ok_or_else(|| HarnessError::new("there is no scenario that goes on"))?;
+        world.run(&steps);
+        Ok(Transcript { events: std::mem::take(&mut world.events) })
     }
 }

@@ -15,6 +15,7 @@ use pw_fuzz::{drive, generate};
 use pw_reference::Reference;
 
 use self::worker::Worker;
+use crate::against;
 use crate::cli::FuzzArgs;
 use crate::commands::Exit;
 use crate::console::Console;
@@ -29,8 +30,11 @@ const HANG: Duration = Duration::from_secs(20);
 /// How many inputs are compiled one by one, for the comparison.
 const COMPILED: u64 = 20;
 
-/// Runs a campaign; finds are written and printed.
+/// Runs a campaign; finds are written and printed. On another host it is one that compares.
 pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError> {
+    if args.host.host != "reference" {
+        return against::run(args, console);
+    }
     let host = Reference::pooled().map_err(HarnessError::new)?;
     if args.planted {
         return planted(args, &host, console);

@@ -1,6 +1,6 @@
 //! How an Envoy starts.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::lds::Lds;
 use crate::link::Peer;
 use crate::module::Module;
 use crate::net::{self, Reserved};
-use crate::process::Process;
+use crate::process::{Detail, Process};
 
 /// How long Envoy may take to start.
 const START: Duration = Duration::from_secs(30);
@@ -52,7 +52,8 @@ impl Instance {
             extensions.map(|(plugin, module)| config::extension(plugin, lone, module.path())).collect();
         let bootstrap = config::bootstrap(&ports, &extensions);
         let drain = if config::has_streams_in_flight(run) { DRAIN } else { 0 };
-        let process = Process::start(adapter, program, &bootstrap, drain, &sender).map_err(failed)?;
+        let detail = if is_streamed(run) { Detail::Plugins } else { Detail::Calls };
+        let process = Process::start(adapter, program, &bootstrap, (drain, detail), &sender).map_err(failed)?;
         let mut instance = Instance {
             process,
             ports,
@@ -66,10 +67,13 @@ impl Instance {
             ahead: VecDeque::new(),
             tail: VecDeque::new(),
             exited: None,
+            caught: None,
+            written: 0,
             log_ended: false,
             metrics: Vec::new(),
             main: None,
-            awaited: 0,
+            awaited: BTreeSet::new(),
+            workers: BTreeMap::new(),
             early: Vec::new(),
             hung: false,
             _reserved: reserved,
@@ -123,6 +127,11 @@ impl Instance {
             }
         }
     }
+}
+
+/// Whether a scenario is for one plugin and goes on and on.
+pub fn is_streamed(run: &Run) -> bool {
+    run.keep && run.plugins.len() == 1
 }
 
 fn is_wasm(seen: &Seen) -> bool {

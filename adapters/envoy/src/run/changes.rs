@@ -1,8 +1,6 @@
 //! The operator's changes while streams run: Envoy is told of a listener with another chain of plugins, puts it into the
 //! place of the old one and drains that, or keeps it.
 
-use std::borrow::Cow;
-
 use pw_cases::data::Data;
 use pw_cases::protocol::Run;
 
@@ -10,13 +8,13 @@ use super::Stage;
 use crate::config;
 use crate::instance::Gone;
 
-impl Stage<'_> {
+impl Stage {
     /// Gives a plugin another configuration.
     pub(super) async fn reconfigure(&mut self, plugin: &str, configuration: &Data) -> Result<(), Gone> {
         let Some(at) = self.in_chain(plugin) else { return Ok(()) };
         let mut run = self.run.clone();
         let plugin = self.chain[at];
-        run.to_mut().plugins[plugin].configuration = configuration.clone();
+        run.plugins[plugin].configuration = configuration.clone();
         self.change(run, self.chain.clone(), Some(plugin)).await
     }
 
@@ -26,7 +24,7 @@ impl Stage<'_> {
         let (Some(at), Some(standby)) = (self.in_chain(plugin), standby) else { return Ok(()) };
         let mut run = self.run.clone();
         // It can do that once.
-        run.to_mut().plugins[standby].standby = false;
+        run.plugins[standby].standby = false;
         let mut chain = self.chain.clone();
         chain[at] = standby;
         self.change(run, chain, Some(standby)).await
@@ -45,9 +43,9 @@ impl Stage<'_> {
     }
 }
 
-impl<'a> Stage<'a> {
+impl Stage {
     /// Hands Envoy another listener, in whose chain perhaps a plugin begins. It keeps the old one if that does not start.
-    async fn change(&mut self, run: Cow<'a, Run>, chain: Vec<usize>, begins: Option<usize>) -> Result<(), Gone> {
+    async fn change(&mut self, run: Run, chain: Vec<usize>, begins: Option<usize>) -> Result<(), Gone> {
         if !config::has_streams_in_flight(&self.run) && self.clients.values().any(|client| !client.over) {
             let way_out = "let a later step be about it, so that Envoy is given time to drain";
             return Err(Gone::Broken(format!("a stream has not ended, and what it runs on is replaced: {way_out}")));

@@ -22,7 +22,14 @@ pub(super) struct Call {
     input: Vec<u8>,
 }
 
-impl Stage<'_> {
+impl Call {
+    /// Whether it runs on this stream of a connection.
+    pub(super) fn is_at(&self, place: (u64, u32)) -> bool {
+        !self.over && self.place == place
+    }
+}
+
+impl Stage {
     /// Does a step of a gRPC call; whether it was one. A call that is not there, or over, is left alone.
     pub(super) async fn act_on_grpc(&mut self, step: &Step) -> Result<bool, Gone> {
         match step {

@@ -4,6 +4,7 @@ use pw_cases::data::{Data, Fields};
 use pw_cases::transcript::{Event, Part};
 
 use super::Stage;
+use super::steps::Client;
 use crate::attribution::{Finding, Found};
 use crate::http2::Frame;
 use crate::instance::Seen;
@@ -22,7 +23,7 @@ pub(super) struct Message {
     trailers: Fields,
 }
 
-impl Stage<'_> {
+impl Stage {
     /// Takes a thing that was seen.
     pub(super) fn see(&mut self, seen: Seen) {
         match seen {
@@ -69,10 +70,9 @@ impl Stage<'_> {
 
     /// Something came back to a client, or its connection ended.
     fn see_response(&mut self, link: u64, frame: Option<Frame>) {
-        let Some((stream, client)) = self.clients.iter_mut().find(|(_, client)| client.link == link) else { return };
-        if client.over {
-            return;
-        }
+        let at = frame.as_ref().and_then(Frame::stream);
+        let is_its = |client: &Client| client.link == link && !client.over && at.is_none_or(|at| client.stream == at);
+        let Some((stream, client)) = self.clients.iter_mut().find(|(_, client)| is_its(client)) else { return };
         let part = match frame {
             None | Some(Frame::Reset { .. }) => Part::Reset,
             Some(frame) => match part(frame, client.begun) {
@@ -87,13 +87,15 @@ impl Stage<'_> {
 
     /// Something came to the upstream or to a server of calls.
     fn see_request(&mut self, link: u64, peer: Peer, frame: Frame) {
-        let (Frame::Headers { stream: at, .. } | Frame::Data { stream: at, .. } | Frame::Reset { stream: at }) = frame
-        else {
-            return;
-        };
+        let Some(at) = frame.stream() else { return };
         if !self.incoming.contains_key(&(link, at)) {
+            if !matches!(frame, Frame::Headers { .. }) {
+                // Of a stream that is forgotten.
+                return;
+            }
             let port = if let Peer::Upstream(port) = peer { port } else { None };
-            let client = self.clients.iter().find(|(_, client)| Some(client.port) == port).map(|(stream, _)| *stream);
+            let latest = self.clients.iter().rev().find(|(_, client)| Some(client.port) == port);
+            let client = latest.map(|(stream, _)| *stream);
             if client.is_none() && !self.background && !self.instance.is_worker(link) {
                 return;
             }

@@ -22,7 +22,18 @@ pub(super) struct Client {
     pub(super) over: bool,
 }
 
-impl Stage<'_> {
+/// A connection for one stream after the other.
+pub(super) struct Steady {
+    link: u64,
+    port: u16,
+    /// How many streams it has had.
+    streams: u32,
+}
+
+/// So many streams one connection has at the most, since Envoy and its libraries count what was given up on it.
+const STREAMS: u32 = 200;
+
+impl Stage {
     /// Does a step. Nothing is waited for but what it takes to do it.
     pub(super) async fn act(&mut self, step: &Step) -> Result<(), Gone> {
         if self.act_on_pipe(step).await? || self.act_on_grpc(step).await? {
@@ -30,7 +41,7 @@ impl Stage<'_> {
         }
         match step {
             Step::RequestHeaders { stream, headers, end_of_stream } => {
-                let Some((link, port)) = self.instance.connect(false).await? else {
+                let Some((link, port)) = self.connection().await? else {
                     // Nobody listens: the plugins were removed.
                     self.window.push_part(Event::Client { stream: *stream, part: Part::Reset });
                     return Ok(());
@@ -109,6 +120,40 @@ impl Stage<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A connection for a new stream; none if nobody listens.
+    async fn connection(&mut self) -> Result<Option<(u64, u16)>, Gone> {
+        if !self.run.keep {
+            return self.instance.connect(false).await;
+        }
+        if let Some(steady) = &mut self.steady
+            && self.instance.has(steady.link)
+        {
+            let (link, port) = (steady.link, steady.port);
+            let busy = self.clients.values().any(|client| client.link == link && !client.over);
+            if !busy && steady.streams < STREAMS {
+                steady.streams += 1;
+                return Ok(Some((link, port)));
+            }
+            if !busy {
+                self.instance.hang_up(link);
+                self.instance.close(|peer| peer == Peer::Upstream(Some(port)));
+            }
+        }
+        let connected = self.instance.connect(false).await?;
+        self.steady = connected.map(|(link, port)| Steady { link, port, streams: 1 });
+        Ok(connected)
+    }
+
+    /// Forgets the streams that are over, so that a scenario can go on for ever.
+    pub(super) fn forget(&mut self) {
+        self.clients.retain(|_, client| !client.over);
+        let Self { upstreams, calls, incoming, grpc, .. } = self;
+        incoming.retain(|place, _| {
+            let open = upstreams.values().chain(calls.iter().flatten()).any(|known| known == place);
+            open || grpc.iter().any(|call| call.is_at(*place))
+        });
     }
 
     async fn read_metrics(&mut self) -> Result<(), Gone> {

@@ -17,7 +17,7 @@ pub(super) struct Pipe {
     upstream: Option<u64>,
 }
 
-impl Stage<'_> {
+impl Stage {
     /// Does a step of a TCP stream; whether it was one.
     pub(super) async fn act_on_pipe(&mut self, step: &Step) -> Result<bool, Gone> {
         if let Step::Connect { stream } = step {

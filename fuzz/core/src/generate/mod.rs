@@ -49,6 +49,15 @@ pub fn scenario(bytes: &[u8]) -> Scenario {
         1 => Version::V0_2_0,
         _ => Version::V0_2_1,
     };
+    draw_scenario(draw, version)
+}
+
+/// The scenario for a version that some bytes stand for.
+pub fn of_version(version: Version, bytes: &[u8]) -> Scenario {
+    draw_scenario(Draw::new(bytes), version)
+}
+
+fn draw_scenario(mut draw: Draw<'_>, version: Version) -> Scenario {
     let functions = swarm(&mut draw, version);
     let steps = world::steps(&mut draw, version);
     let plugins = plugins::plugins(&mut draw, version);

@@ -1,0 +1,177 @@
+//! A scenario as it can be streamed: one plugin, one HTTP stream, a script that comes with its request.
+
+use pw_abi::{Function, Param};
+use pw_cases::data::Data;
+use pw_cases::scenario::{Failure, Guest, Plugin, Scenario, Step};
+use pw_cases::script::{self, Act, Action, Allocation, Lane, Script};
+
+use super::rows::{AVOIDED, Avoided, ENDING, SWAPPED, With};
+use crate::canonical::canonical;
+
+/// What happens before the request is there, for real time only, or in the midst of a call.
+const ELSEWHERE: [&str; 7] = [
+    "proxy_on_context_create",
+    "proxy_on_vm_start",
+    "proxy_on_configure",
+    "proxy_on_tick",
+    "proxy_on_foreign_function",
+    "proxy_on_new_connection",
+    "proxy_on_memory_allocate",
+];
+/// Names in these sections last longer than a scenario, so each has its own.
+const LASTING: [&str; 3] = ["shared_key_value_store", "shared_queues", "metrics"];
+/// Parameters whose small values may be another scenario's.
+const IDS: [&str; 7] = ["context_id", "queue_id", "metric_id", "cas", "call_or_stream_id", "stream_id", "call_id"];
+/// What is added to them: the lowest bits stay.
+const FAR: u64 = 0x4000_0000;
+/// Milliseconds that do not pass while a scenario runs.
+const LONG: u64 = 600_000;
+/// The largest place that a call is given to write to.
+const ROOM: u32 = 0x1000;
+
+/// The scenario of that number as it can be streamed into `host`; none if nothing is left of it.
+pub fn fit(scenario: Scenario, host: &str, number: u64) -> Option<Scenario> {
+    let Scenario { plugins, steps, .. } = scenario;
+    let Guest::Probe(script) = plugins.into_iter().next()?.guest else { return None };
+    let mut steps: Vec<Step> = steps.into_iter().filter(can_be_streamed).collect();
+    let begin = steps.iter().position(|step| matches!(step, Step::RequestHeaders { .. }))?;
+    steps.drain(..begin);
+    let mut script = script_of(script, host, number);
+    script.allocation = tame(script.allocation);
+    script.allocators = vec!["proxy_on_memory_allocate"];
+    script.without.clear();
+    steps.extend(endings(&script));
+    let plugin = Plugin {
+        name: "plugin".to_owned(),
+        vm_id: "vm".to_owned(),
+        vm_configuration: Data::default(),
+        configuration: Data::default(),
+        background: false,
+        standby: false,
+        log_only: false,
+        limits: Default::default(),
+        failure: Failure::Closed,
+        capabilities: None,
+        environment: Default::default(),
+        guest: Guest::Probe(script),
+    };
+    let mut scenario = Scenario { plugins: vec![plugin], steps, hazard: false };
+    canonical(&mut scenario);
+    Some(scenario)
+}
+
+fn can_be_streamed(step: &Step) -> bool {
+    match step {
+        Step::CallResponse { .. }
+        | Step::CallReset { .. }
+        | Step::GrpcInitialMetadata { .. }
+        | Step::GrpcMessage { .. }
+        | Step::GrpcClose { .. }
+        | Step::GrpcReset { .. } => true,
+        Step::Connect { .. } | Step::ClientData { .. } | Step::UpstreamData { .. } => false,
+        step => step.stream() == Some(0),
+    }
+}
+
+/// What leaves nothing behind: the stream and all calls are given up.
+fn endings(script: &Script) -> Vec<Step> {
+    let count = |names: &[&str]| script.actions().filter(|action| names.contains(&name(action))).count() as u32;
+    let calls = (0..count(&["proxy_http_call"])).map(|call| Step::CallReset { call });
+    let grpc = (0..count(&["proxy_grpc_call", "proxy_grpc_stream"])).map(|call| Step::GrpcReset { call });
+    [Step::ClientReset { stream: 0 }].into_iter().chain(calls).chain(grpc).collect()
+}
+
+fn name(action: &Action) -> &'static str {
+    match &action.act {
+        Act::Call { function, .. } => function.name,
+        Act::Trap => "",
+    }
+}
+
+/// An allocator that leaves the guest as it is for the next script.
+fn tame(allocation: Allocation) -> Allocation {
+    if let Allocation::Constant(_) = allocation { allocation } else { Allocation::Bump }
+}
+
+fn script_of(mut script: Script, host: &str, number: u64) -> Script {
+    script.entries.truncate(script::callbacks().count());
+    script.roots.clear();
+    for (row, entries) in script::callbacks().zip(&mut script.entries) {
+        let is_swapped = SWAPPED.iter().any(|swapped| swapped.host == host && swapped.then == row.name);
+        if is_swapped || ELSEWHERE.contains(&row.name) {
+            entries.clear();
+        }
+        for entry in entries {
+            let mut ended = false;
+            entry.actions.retain_mut(|action| match &mut action.act {
+                // The guest is needed further on.
+                Act::Trap => false,
+                Act::Call { function, lanes, .. } => {
+                    adjust(function, lanes, number);
+                    let is_large = |lane: &Lane| matches!(lane, Lane::Slot(size) if *size > ROOM);
+                    let is_deadly = |avoided: &Avoided| {
+                        avoided.host == host && (ended || !avoided.again) && avoids(avoided, row.name, function, lanes)
+                    };
+                    let stays =
+                        function.name != "proc_exit" && !lanes.iter().any(is_large) && !AVOIDED.iter().any(is_deadly);
+                    ended |= stays && ENDING.contains(&function.name);
+                    stays
+                }
+            });
+        }
+    }
+    script
+}
+
+/// Makes values such that no other scenario's state and no time are met.
+fn adjust(function: &Function, lanes: &mut [Lane], number: u64) {
+    let mut at = 0;
+    for param in function.params {
+        let own = &mut lanes[at..];
+        at += param.lanes.len();
+        match own {
+            [Lane::Address(data), Lane::Bits(size), ..] if is_name(function, param) && data.0.len() as u64 == *size => {
+                data.0.extend_from_slice(format!(".{number}").as_bytes());
+                *size = data.0.len() as u64;
+            }
+            [Lane::Address(data), Lane::Bits(size), ..] if param.name == "vm_id" => {
+                *data = "vm".into();
+                *size = 2;
+            }
+            [Lane::Bits(bits), ..] if IDS.contains(&param.name) && (1..0x100).contains(bits) => *bits += FAR,
+            [Lane::Bits(bits), ..] if param.name == "queue_id" && *bits == 0 => *bits = FAR,
+            [Lane::Bits(bits), ..] if ["tick_period", "timeout"].contains(&param.name) && *bits < LONG => *bits += LONG,
+            _ => {}
+        }
+    }
+}
+
+fn is_name(function: &Function, param: &Param) -> bool {
+    LASTING.contains(&function.section) && !param.out && ["key", "name", "queue_name"].contains(&param.name)
+}
+
+fn avoids(row: &Avoided, callback: &str, function: &Function, lanes: &[Lane]) -> bool {
+    let here = row.function == function.name && (row.within.is_empty() || row.within.contains(&callback));
+    let lane = |name: &str, further: usize| {
+        let before = function.params.iter().take_while(|param| param.name != name);
+        lanes.get(before.map(|param| param.lanes.len()).sum::<usize>() + further)
+    };
+    here && match row.with {
+        With::Any => true,
+        With::Number(name, number) => matches!(lane(name, 0), Some(Lane::Bits(bits)) if *bits == number),
+        With::Nothing(name) => matches!(lane(name, 1), Some(Lane::Bits(0))),
+        With::Unsendable => lanes.iter().any(is_unsendable),
+    }
+}
+
+/// Whether bytes, or the names and values of a map, are none that HTTP/2 can carry.
+fn is_unsendable(lane: &Lane) -> bool {
+    let Lane::Address(Data(bytes)) = lane else { return false };
+    let is_control = |bytes: &[u8]| bytes.iter().any(|byte| *byte < b' ');
+    match pw_abi::pairs::decode(bytes) {
+        Ok(pairs) => pairs
+            .iter()
+            .any(|(name, value)| name.is_empty() || name.starts_with(b":") || is_control(name) || is_control(value)),
+        Err(_) => is_control(bytes),
+    }
+}

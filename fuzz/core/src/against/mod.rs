@@ -1,0 +1,19 @@
+//! Other hosts against the reference host: scenarios that can be streamed into one running host, and where two transcripts
+//! of one differ though the specification decides.
+//!
+//! Knows no processes and no ledgers; whoever runs the hosts hands in what was seen.
+
+mod compare;
+mod fit;
+mod rows;
+mod seen;
+mod shrink;
+mod stream;
+mod text;
+
+pub use compare::{Difference, Key, compare};
+pub use fit::fit;
+pub use rows::avoided;
+pub use shrink::shrink;
+pub use stream::{Stream, base};
+pub use text::case;

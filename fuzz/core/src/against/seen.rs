@@ -1,0 +1,278 @@
+//! A transcript as it can be compared: without what is a host's own affair, ids by the order in which they were first seen,
+//! and each window in an order that does not depend on luck.
+
+use std::collections::BTreeMap;
+
+use pw_abi::{Callback, Function, Kind, LogLevel, Returns, Version};
+use pw_cases::data::{Data, Fields};
+use pw_cases::transcript::{Event, GrpcPart, Part, Returned, Transcript};
+
+use super::rows::{SWAPPED, Swapped};
+
+/// One thing that was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    /// A callback: its name, and what it was told.
+    Callback(String, Vec<String>),
+    /// A call.
+    Call(Call),
+    /// Anything else: what it is about, and all of it.
+    Other(&'static str, String),
+    /// The plugin or the host is gone, and how.
+    Gone(&'static str, String),
+}
+
+/// See [`Item::Call`].
+#[derive(Clone, Debug, Eq)]
+pub(super) struct Call {
+    pub(super) function: String,
+    pub(super) action: Option<u32>,
+    pub(super) status: u32,
+    pub(super) returned: Vec<(String, String)>,
+    /// It may change a header whose name begins with a colon.
+    pub(super) pseudo: bool,
+}
+
+impl PartialEq for Call {
+    fn eq(&self, other: &Call) -> bool {
+        let key = |call: &Call| (call.action, call.status);
+        self.function == other.function && key(self) == key(other) && self.returned == other.returned
+    }
+}
+
+/// Fields that a proxy adds by itself.
+const ADDED: [&str; 11] = [
+    "x-envoy-expected-rq-timeout-ms",
+    "x-forwarded-proto",
+    "date",
+    "server",
+    "x-request-id",
+    "x-envoy-internal",
+    "content-length",
+    "content-type",
+    "te",
+    "grpc-timeout",
+    ":scheme",
+];
+/// What is different in each run, or is for the host to say.
+const VARYING: [&str; 7] = [
+    "proxy_get_current_time_nanoseconds",
+    "clock_time_get",
+    "random_get",
+    "proxy_get_log_level",
+    "proxy_get_header_map_size",
+    "proxy_get_property",
+    "environ_get",
+];
+/// Numbers that a host gives as it likes.
+const IDS: [(&str, &str); 6] = [
+    ("queue_id", "queue"),
+    ("metric_id", "metric"),
+    ("cas", "cas"),
+    ("call_id", "call"),
+    ("stream_id", "call"),
+    ("call_or_stream_id", "call"),
+];
+
+/// The windows of a transcript, without that of the start.
+pub(super) fn windows(transcript: &Transcript, version: Version, host: &str) -> Vec<Vec<Item>> {
+    let mut names = Names::default();
+    let windows = transcript.windows().into_iter().skip(1);
+    windows
+        .map(|window| ordered(window, host).iter().filter_map(|event| item(event, version, &mut names)).collect())
+        .collect()
+}
+
+/// Ids by kind, in the order in which they were first seen.
+#[derive(Default)]
+struct Names(BTreeMap<(&'static str, u64), usize>);
+
+impl Names {
+    fn name(&mut self, kind: &'static str, id: u64) -> String {
+        let next = self.0.keys().filter(|(known, _)| *known == kind).count();
+        format!("{kind} {}", self.0.entry((kind, id)).or_insert(next))
+    }
+}
+
+/// Callbacks and what is in them, then what reached calls' servers, the upstream, the client. That an item came to a queue is
+/// told at the end, as it comes by another way than all else.
+fn ordered(window: &[Event], host: &str) -> Vec<Event> {
+    let mut blocks: Vec<Vec<Event>> = Vec::new();
+    let mut outside = Vec::new();
+    let mut within = false;
+    for event in window {
+        if is_outside(event) {
+            push_part(&mut outside, event.clone());
+            continue;
+        }
+        match blocks.last_mut() {
+            Some(block) if within => block.push(event.clone()),
+            _ => blocks.push(vec![event.clone()]),
+        }
+        within = matches!(event, Event::Callback { .. }) || within && !matches!(event, Event::Returned { .. });
+    }
+    let starts =
+        |block: &Vec<Event>, with: &str| matches!(block.first(), Some(Event::Callback { name, .. }) if name == with);
+    for Swapped { first, then, .. } in SWAPPED.iter().filter(|row| row.host == host) {
+        let place = |name: &str| blocks.iter().position(|block| starts(block, name));
+        if let (Some(first), Some(then)) = (place(first), place(then))
+            && first < then
+        {
+            let block = blocks.remove(then);
+            blocks.insert(first, block);
+        }
+    }
+    let (queues, others): (Vec<_>, Vec<_>) =
+        blocks.into_iter().partition(|block| starts(block, "proxy_on_queue_ready"));
+    outside.retain(|event| !is_nothing(event));
+    outside.sort_by_key(place);
+    others.into_iter().chain(queues).flatten().chain(outside).collect()
+}
+
+fn is_outside(event: &Event) -> bool {
+    matches!(event, Event::HttpCall { .. } | Event::Grpc { .. } | Event::Upstream { .. } | Event::Client { .. })
+}
+
+/// A piece of a body that is none; or that the upstream is given up, which is between the host and the upstream.
+fn is_nothing(event: &Event) -> bool {
+    let (Event::Upstream { part, .. } | Event::Client { part, .. }) = event else { return false };
+    let gives_up = matches!((event, part), (Event::Upstream { .. }, Part::Reset));
+    gives_up || matches!(part, Part::Body { body, end_of_stream: false } if body.0.is_empty())
+}
+
+fn place(event: &Event) -> (u8, u32) {
+    match event {
+        Event::HttpCall { .. } => (1, 0),
+        Event::Grpc { call, .. } => (2, *call),
+        Event::Upstream { stream, .. } => (3, *stream),
+        _ => (4, 0),
+    }
+}
+
+/// Pieces of a body that follow each other become one.
+fn push_part(parts: &mut Vec<Event>, event: Event) {
+    let last = parts.iter_mut().rev().find(|earlier| place(earlier) == place(&event));
+    if let (Event::Upstream { part, .. } | Event::Client { part, .. }, Some(last)) = (&event, last)
+        && let Part::Body { body: more, end_of_stream: end } = part
+        && let Event::Upstream { part, .. } | Event::Client { part, .. } = last
+        && let Part::Body { body, end_of_stream } = part
+    {
+        body.0.extend_from_slice(&more.0);
+        *end_of_stream |= *end;
+        return;
+    }
+    parts.push(event);
+}
+
+fn item(event: &Event, version: Version, names: &mut Names) -> Option<Item> {
+    Some(match event {
+        Event::Callback { name, args, .. } => {
+            let args = match pw_abi::callback(version, name) {
+                Some(row) => arguments(row, version, args, names),
+                None => Vec::new(),
+            };
+            Item::Callback(name.clone(), args)
+        }
+        Event::Call { function, action, status, returned, args, .. } => {
+            let row = pw_abi::host_function(version, function)?;
+            let pseudo = args.iter().any(|arg| arg.starts_with("\":")) || function == "proxy_set_header_map_pairs";
+            let (function, action, status) = (function.clone(), *action, *status);
+            Item::Call(Call { function, action, status, returned: values(row, status, returned, names), pseudo })
+        }
+        Event::Log { level, .. } if [LogLevel::TRACE, LogLevel::DEBUG].iter().any(|low| low.to_string() == *level) => {
+            return None;
+        }
+        Event::Log { level, message, .. } => Item::Other("log", format!("log {level} {message}")),
+        Event::Upstream { part, .. } => Item::Other("upstream", format!("upstream <- {}", shown(part))),
+        Event::Client { part, .. } => Item::Other("client", format!("client <- {}", shown(part))),
+        Event::HttpCall { upstream, headers, body, trailers, .. } => {
+            let (headers, trailers) = (fields(headers), fields(trailers));
+            Item::Other(
+                "proxy_http_call/OK",
+                format!("call to {upstream} <- {headers} body {body} trailers {trailers}"),
+            )
+        }
+        Event::Grpc { part, .. } => Item::Other("proxy_grpc_call", grpc(part)),
+        Event::Fault { .. } => Item::Gone("fault", "the plugin faults".to_owned()),
+        Event::Died { how } => Item::Gone("died", format!("dies of {how}")),
+        _ => return None,
+    })
+}
+
+/// What a callback was told: how many fields there are is not said, as a proxy may have added some.
+fn arguments(row: &Callback, version: Version, args: &[u32], names: &mut Names) -> Vec<String> {
+    let params = row.params(version).zip(args);
+    let shown = params.map(|(param, value)| {
+        let number = u64::from(*value);
+        let text = match param.name {
+            name if name.ends_with("context_id") => names.name("context", number),
+            name if name.starts_with("num_") => if *value == 0 { "none" } else { "some" }.to_owned(),
+            "queue_id" => names.name("queue", number),
+            "call_id" => names.name("call", number),
+            _ => value.to_string(),
+        };
+        format!("{}={text}", param.name)
+    });
+    shown.collect()
+}
+
+/// What a call returned; of one that failed nothing is promised.
+fn values(row: &Function, status: u32, returned: &[(String, Returned)], names: &mut Names) -> Vec<(String, String)> {
+    if row.returns != Returns::Nothing && status != 0 || VARYING.contains(&row.name) {
+        return Vec::new();
+    }
+    let value = |(name, value): &(String, Returned)| {
+        let kind = row.params.iter().find(|param| param.name == *name).map(|param| param.kind);
+        let id = IDS.iter().find(|(known, _)| known == name);
+        let text = match (value, id, kind) {
+            (Returned::Number(number), Some((_, id)), _) => names.name(id, *number),
+            (Returned::Bytes(bytes), _, Some(Kind::Pairs)) => pairs(bytes),
+            // A place that the script itself had chosen, or where something lies.
+            (Returned::Number(_), None, None) => return None,
+            // Nothing, told in one way or the other.
+            (Returned::Odd { size: 0, .. }, ..) => Data::default().to_string(),
+            _ => value.to_string(),
+        };
+        Some((name.clone(), text))
+    };
+    returned.iter().filter_map(value).collect()
+}
+
+fn pairs(bytes: &Data) -> String {
+    match pw_abi::pairs::decode(&bytes.0) {
+        Ok(pairs) => fields(&pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect()),
+        Err(malformed) => malformed.to_string(),
+    }
+}
+
+/// Fields by name; those of one name in their order.
+fn fields(fields: &Fields) -> String {
+    let own =
+        fields.iter().filter(|(name, _)| !ADDED.iter().any(|added| name.0.eq_ignore_ascii_case(added.as_bytes())));
+    let mut lines: Vec<(String, String)> =
+        own.map(|(name, value)| (name.to_string().to_ascii_lowercase(), value.to_string())).collect();
+    lines.sort_by(|one, other| one.0.cmp(&other.0));
+    lines.iter().map(|(name, value)| format!("{name}: {value}; ")).collect()
+}
+
+fn shown(part: &Part) -> String {
+    match part {
+        Part::Headers { headers, end_of_stream } => {
+            format!("headers {{{}}}{}", fields(headers), if *end_of_stream { " end" } else { "" })
+        }
+        // Nothing and then the end, in one form or another.
+        Part::Trailers { trailers } if fields(trailers).is_empty() => "end".to_owned(),
+        Part::Body { body, end_of_stream: true } if body.0.is_empty() => "end".to_owned(),
+        Part::Trailers { trailers } => format!("trailers {{{}}}", fields(trailers)),
+        part => part.to_string(),
+    }
+}
+
+fn grpc(part: &GrpcPart) -> String {
+    match part {
+        GrpcPart::Opened { upstream, service, method, metadata } => {
+            format!("gRPC <- {service}/{method} at {upstream} {{{}}}", fields(metadata))
+        }
+        part => format!("gRPC <- {part}"),
+    }
+}

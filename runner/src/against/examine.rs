@@ -1,0 +1,107 @@
+//! New differences are run again, each in plugins of their own, made small, and written down.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+use pw_cases::report::decode;
+use pw_cases::scenario::Scenario;
+use pw_fuzz::against::{Difference, case, compare, shrink};
+use pw_reference::Reference;
+
+use super::tally::Kept;
+use super::{AFTERWARDS, Campaign};
+use crate::adapter::{Adapter, Outcome};
+use crate::error::HarnessError;
+
+/// How many smaller scenarios are tried.
+const TRIES: u32 = 60;
+
+/// A scenario that shows something new.
+pub(super) struct Suspect {
+    pub(super) number: u64,
+    pub(super) scenario: Scenario,
+    pub(super) difference: Difference,
+}
+
+pub(super) struct Examiner {
+    campaign: Arc<Campaign>,
+    suspects: Receiver<Suspect>,
+    out: PathBuf,
+}
+
+impl Examiner {
+    pub(super) fn new(campaign: Arc<Campaign>, suspects: Receiver<Suspect>, out: PathBuf) -> Examiner {
+        Examiner { campaign, suspects, out }
+    }
+
+    /// Looks into suspects until there are no more, or until it has taken too long.
+    pub(super) fn run(self) -> Result<(), HarnessError> {
+        let mut adapter = self.campaign.connection.open()?;
+        let reference = Reference::new().map_err(HarnessError::new)?;
+        while let Ok(suspect) = self.suspects.recv() {
+            let late = Instant::now() > self.campaign.until + AFTERWARDS;
+            if !late && self.campaign.tally().wants(&suspect.difference.key()) {
+                self.look_into(suspect, adapter.as_mut(), &reference)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn look_into(
+        &self,
+        suspect: Suspect,
+        adapter: &mut dyn Adapter,
+        reference: &Reference,
+    ) -> Result<(), HarnessError> {
+        let Suspect { number, mut scenario, difference } = suspect;
+        scenario.hazard = difference.is_death();
+        let key = difference.key();
+        let mut differences = |scenario: &Scenario| self.differences(scenario, adapter, reference);
+        if !differences(&scenario)?.iter().any(|found| found.key() == key) {
+            return Ok(());
+        }
+        let tries = if scenario.hazard { TRIES / 2 } else { TRIES };
+        let small = shrink(&scenario, tries, |smaller| {
+            Ok::<bool, HarnessError>(differences(smaller)?.iter().any(|found| found.key() == key))
+        })?;
+        let found = differences(&small)?;
+        let Some(at) = found.iter().position(|found| found.key() == key) else { return Ok(()) };
+        let after = found[..at].iter().map(|earlier| format!("{}: {}", earlier.clause, earlier.instead)).collect();
+        let expected = decode(reference.run(&small).map_err(HarnessError::new)?, &small);
+        let text = case(&small, &found[at], &expected, self.campaign.version);
+        let seed = self.campaign.seed;
+        let file = self.write(&found[at], &format!("# Scenario {number} of seed {seed}.\n{text}"))?;
+        let kept = Kept { file, after, expected: found[at].expected.clone(), seen: found[at].seen.clone() };
+        self.campaign.tally().keep(&key, kept);
+        Ok(())
+    }
+
+    /// The differences of a scenario that is run by itself. A host that breaks shows none.
+    fn differences(
+        &self,
+        scenario: &Scenario,
+        adapter: &mut dyn Adapter,
+        reference: &Reference,
+    ) -> Result<Vec<Difference>, HarnessError> {
+        let version = self.campaign.version;
+        let expected = reference.run(scenario).map_err(HarnessError::new)?;
+        match adapter.run("fuzz", version, scenario)? {
+            Outcome::Ran(seen) => {
+                Ok(compare(&decode(expected, scenario), &decode(seen, scenario), version, &self.campaign.host))
+            }
+            Outcome::Skipped(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Writes a case down, and tells where.
+    fn write(&self, difference: &Difference, text: &str) -> Result<String, HarnessError> {
+        let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+        let name: String = format!("{}_{}", difference.clause, difference.instead).chars().map(word).take(80).collect();
+        let file = self.out.join(name).with_extension("toml");
+        std::fs::create_dir_all(&self.out).map_err(|error| HarnessError::io("make", self.out.display(), &error))?;
+        std::fs::write(&file, text).map_err(|error| HarnessError::io("write", file.display(), &error))?;
+        Ok(file.display().to_string())
+    }
+}

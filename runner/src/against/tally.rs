@@ -1,0 +1,198 @@
+//! What a campaign has come to: counts, and differences by clause. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use pw_abi::Version;
+use pw_cases::known::{Known, Ledger};
+use pw_cases::protocol::Host;
+use pw_fuzz::against::{Difference, Key, avoided};
+
+/// How many scenarios of one difference are looked into.
+const SUSPECTS: u32 = 4;
+
+/// How the ledger begins to say that a host dies.
+const DEADLY: [&str; 2] = ["dies", "aborts"];
+
+/// Counts of a campaign, and what differs.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) scenarios: u64,
+    pub(crate) calls: u64,
+    pub(crate) deaths: u64,
+    /// Plugins that were started again, since a scenario had ended the one before.
+    pub(crate) restarts: u64,
+    /// Scenarios of which nothing came back.
+    pub(crate) lost: u64,
+    /// Differences that may follow from earlier ones of their scenarios.
+    following: u64,
+    differences: BTreeMap<Key, Found>,
+}
+
+/// A difference, by clause and by what the host does instead.
+struct Found {
+    count: u64,
+    why: Why,
+    expected: String,
+    seen: String,
+    /// The scenario that showed it first.
+    first: u64,
+}
+
+/// What explains a difference.
+enum Why {
+    /// The specification leaves it open.
+    Open(String),
+    /// The host's ledger.
+    Known(String),
+    /// Nothing; so many scenarios were looked into, and what came of that.
+    New(u32, Option<Kept>),
+}
+
+/// A new difference that a host of its own shows too.
+pub(crate) struct Kept {
+    /// Where its case is.
+    pub(crate) file: String,
+    /// The explained differences that come before it in the smallest scenario found.
+    pub(crate) after: Vec<String>,
+    pub(crate) expected: String,
+    pub(crate) seen: String,
+}
+
+impl Tally {
+    /// Counts the differences of a scenario, and gives those that are to be looked into. What may follow from another one is
+    /// left alone, but for a death.
+    pub(crate) fn add(
+        &mut self,
+        number: u64,
+        differences: &[Difference],
+        ledger: &Ledger,
+        version: Version,
+    ) -> Vec<Difference> {
+        let mut tainted = false;
+        let mut suspects = Vec::new();
+        for difference in differences {
+            let why = why(difference, ledger, version);
+            if tainted && !difference.is_death() && matches!(why, Why::New(..)) {
+                self.following += 1;
+                continue;
+            }
+            tainted |= difference.taints();
+            let found = self.differences.entry(difference.key()).or_insert_with(|| Found {
+                count: 0,
+                why,
+                expected: difference.expected.clone(),
+                seen: difference.seen.clone(),
+                first: number,
+            });
+            found.count += 1;
+            if let Why::New(tried, None) = &mut found.why
+                && *tried < SUSPECTS
+            {
+                *tried += 1;
+                suspects.push(difference.clone());
+            }
+        }
+        suspects
+    }
+
+    /// Keeps what came of a new difference.
+    pub(crate) fn keep(&mut self, key: &Key, kept: Kept) {
+        if let Some(Found { why: Why::New(_, none), .. }) = self.differences.get_mut(key) {
+            *none = Some(kept);
+        }
+    }
+
+    /// Whether a difference still waits for an example.
+    pub(crate) fn wants(&self, key: &Key) -> bool {
+        matches!(self.differences.get(key), Some(Found { why: Why::New(_, None), .. }))
+    }
+
+    /// Whether nothing is new.
+    pub(crate) fn is_clean(&self) -> bool {
+        !self.differences.values().any(|found| matches!(found.why, Why::New(_, Some(_))))
+    }
+
+    pub(crate) fn progress(&self, elapsed: Duration) -> String {
+        let new = self.differences.values().filter(|found| matches!(found.why, Why::New(_, Some(_)))).count();
+        format!(
+            "{:>4} s  {:>5.0} scenarios/s  {} scenarios  {} calls  {} differences, {new} new  {} deaths  {} restarts",
+            elapsed.as_secs(),
+            self.scenarios as f64 / elapsed.as_secs_f64(),
+            self.scenarios,
+            self.calls,
+            self.differences.len(),
+            self.deaths,
+            self.restarts,
+        )
+    }
+
+    /// The list of differences by clause.
+    pub(crate) fn summary(&self, host: &Host, took: Duration) -> String {
+        let Tally { scenarios, calls, deaths, restarts, lost, .. } = self;
+        let mut out = format!(
+            "{} {}: {scenarios} scenarios with {calls} calls in {} s: {:.0} scenarios/s; {deaths} deaths, {restarts} restarts, {lost} lost\n",
+            host.name,
+            host.version,
+            took.as_secs(),
+            *scenarios as f64 / took.as_secs_f64(),
+        );
+        let parts: [(&str, fn(&Why) -> bool); 4] = [
+            ("new", |why| matches!(why, Why::New(_, Some(_)))),
+            ("in the ledger", |why| matches!(why, Why::Known(_))),
+            ("left open by the specification", |why| matches!(why, Why::Open(_))),
+            ("seen in the stream only, not in a host of its own", |why| matches!(why, Why::New(_, None))),
+        ];
+        for (title, is) in parts {
+            let own: Vec<_> = self.differences.iter().filter(|(_, found)| is(&found.why)).collect();
+            if own.is_empty() {
+                continue;
+            }
+            let _ = writeln!(out, "\n{title}:");
+            for ((clause, instead, _), found) in own {
+                let _ = writeln!(out, "  {:>7} x {clause}: {instead}", found.count);
+                out += &found.words();
+            }
+        }
+        let left_out: Vec<String> =
+            avoided(&host.name).map(|(function, why)| format!("  {function}: {why}\n")).collect();
+        if !left_out.is_empty() {
+            let _ = write!(out, "\nleft out of scripts:\n{}", left_out.concat());
+        }
+        let _ = writeln!(out, "\n{} differences more may follow from earlier ones of their scenarios", self.following);
+        out
+    }
+}
+
+impl Found {
+    fn words(&self) -> String {
+        match &self.why {
+            Why::Open(why) | Why::Known(why) => format!("            {why}\n"),
+            Why::New(_, None) => {
+                let Found { expected, seen, first, .. } = self;
+                format!("            expected {expected}\n            seen     {seen}\n            scenario {first}\n")
+            }
+            Why::New(_, Some(kept)) => {
+                let after: String = kept.after.iter().map(|what| format!("            after    {what}\n")).collect();
+                format!(
+                    "{after}            expected {}\n            seen     {}\n            {}\n",
+                    kept.expected, kept.seen, kept.file
+                )
+            }
+        }
+    }
+}
+
+fn why(difference: &Difference, ledger: &Ledger, version: Version) -> Why {
+    if let Some(open) = difference.open {
+        return Why::Open(open.to_owned());
+    }
+    let clauses = [Some(&difference.clause), difference.also.as_ref()];
+    let kills = |known: &Known| DEADLY.iter().any(|start| known.does.starts_with(start));
+    let fits = |known: &&Known| kills(known) == difference.is_death();
+    match clauses.into_iter().flatten().flat_map(|clause| ledger.about(clause, version)).find(fits) {
+        Some(known) => Why::Known(known.does.clone()),
+        None => Why::New(0, None),
+    }
+}

@@ -1,0 +1,115 @@
+//! One adapter with one running host: scenario after scenario.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use pw_cases::report::decode;
+use pw_cases::scenario::Scenario;
+use pw_cases::transcript::{Event, Transcript};
+use pw_fuzz::against::{Stream, base, compare};
+use pw_reference::Reference;
+
+use super::Campaign;
+use super::examine::Suspect;
+use crate::adapter::{Adapter, Outcome};
+use crate::error::HarnessError;
+
+/// After so many scenarios in a row of which nothing came back the campaign ends.
+const PATIENCE: u32 = 50;
+
+pub(super) struct Worker {
+    campaign: Arc<Campaign>,
+    suspects: Sender<Suspect>,
+    /// The number of the next scenario, and the distance to the one after it.
+    next: u64,
+    step: u64,
+    /// What runs, and how far its numbers are.
+    stream: Option<Stream>,
+    lost: u32,
+}
+
+impl Worker {
+    pub(super) fn new(campaign: Arc<Campaign>, suspects: Sender<Suspect>, first: u64, step: u64) -> Worker {
+        Worker { campaign, suspects, next: first, step, stream: None, lost: 0 }
+    }
+
+    /// Runs scenarios until the time is over.
+    pub(super) fn run(mut self) -> Result<(), HarnessError> {
+        let mut adapter = self.campaign.connection.open()?;
+        let reference = Reference::new().map_err(HarnessError::new)?;
+        while Instant::now() < self.campaign.until {
+            let number = self.next;
+            self.next += self.step;
+            let Some(scenario) = self.campaign.scenario(number) else { continue };
+            self.one(number, &scenario, adapter.as_mut(), &reference)?;
+        }
+        Ok(())
+    }
+
+    fn one(
+        &mut self,
+        number: u64,
+        scenario: &Scenario,
+        adapter: &mut dyn Adapter,
+        reference: &Reference,
+    ) -> Result<(), HarnessError> {
+        if self.stream.is_none() {
+            self.start(scenario, adapter)?;
+        }
+        let Some(steps) = self.stream.as_mut().and_then(|stream| stream.steps(scenario)) else { return Ok(()) };
+        let transcript = adapter.more(steps)?;
+        let died = transcript.events.iter().any(|event| matches!(event, Event::Died { .. }));
+        let faulted = transcript.events.iter().any(|event| matches!(event, Event::Fault { .. }));
+        let seen = self.stream.as_mut().and_then(|stream| stream.seen(transcript, scenario));
+        if died || faulted || seen.is_none() {
+            self.stream = None;
+        }
+        let expected = reference.run(scenario).map_err(HarnessError::new)?;
+        let expected = decode(expected, scenario);
+        let mut tally = self.campaign.tally();
+        tally.scenarios += 1;
+        tally.deaths += u64::from(died);
+        tally.restarts += u64::from(faulted && !died);
+        let Some(seen) = seen else {
+            tally.lost += 1;
+            self.lost += 1;
+            return match self.lost {
+                PATIENCE => Err(HarnessError::new("the host takes no scripts: requests come to nothing")),
+                _ => Ok(()),
+            };
+        };
+        self.lost = 0;
+        tally.calls += calls(&seen);
+        let found = compare(&expected, &seen, self.campaign.version, &self.campaign.host);
+        for difference in tally.add(number, &found, &self.campaign.ledger, self.campaign.version) {
+            let suspect = Suspect { number, scenario: scenario.clone(), difference };
+            // Nobody is there to look into it when the campaign has failed.
+            let _ = self.suspects.send(suspect);
+        }
+        Ok(())
+    }
+
+    /// Starts the plugin that takes the scripts.
+    fn start(&mut self, scenario: &Scenario, adapter: &mut dyn Adapter) -> Result<(), HarnessError> {
+        let base = base(scenario, self.campaign.version).map_err(HarnessError::new)?;
+        match adapter.keep("fuzz", self.campaign.version, &base)? {
+            Outcome::Ran(transcript) => {
+                let refused = transcript
+                    .events
+                    .iter()
+                    .find(|event| matches!(event, Event::Refused { .. } | Event::Died { .. } | Event::Fault { .. }));
+                if let Some(refused) = refused {
+                    return Err(HarnessError::new(format!("the host does not start the probe: {refused}")));
+                }
+                self.stream = Some(Stream::default());
+                Ok(())
+            }
+            Outcome::Skipped(reason) => Err(HarnessError::new(format!("the host runs no scenarios: {reason}"))),
+        }
+    }
+}
+
+fn calls(transcript: &Transcript) -> u64 {
+    transcript.events.iter().filter(|event| matches!(event, Event::Call { .. })).count() as u64
+}
