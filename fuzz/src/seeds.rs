@@ -173,6 +173,7 @@ fn messages() -> Seeds {
             plugins: Vec::new(),
             steps: scenario.steps,
             hazard: false,
+            keep: false,
         };
         add(format!("run-{name}"), serde_json::to_vec(&Request::Run(run)));
     }
