@@ -222,6 +222,12 @@ pub struct FuzzArgs {
     /// Where finds are written
     #[arg(long, value_name = "DIR", default_value = "target/fuzz")]
     pub out: PathBuf,
+    /// Inputs to begin with, a file each; those that reach something new are added
+    #[arg(long, value_name = "DIR")]
+    pub corpus: Option<PathBuf>,
+    /// Run what is in these directories and in --corpus, nothing else, and add to it what reaches something new
+    #[arg(long, value_name = "DIR", num_args = 1.., requires = "corpus", conflicts_with_all = ["inputs", "time", "jobs"])]
+    pub merge: Vec<PathBuf>,
     /// Plant the known bugs one by one and print reports/fuzzing.md: how long each takes to be found
     #[arg(long)]
     pub planted: bool,

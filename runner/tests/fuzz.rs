@@ -35,6 +35,26 @@ fn bad_flags_are_told() {
     folder.run(&["fuzz", "--seed", "-1"]).check(2, &[]);
 }
 
+#[test]
+fn a_corpus_grows_and_is_merged() {
+    let folder = Folder::new("fuzz_corpus");
+    let [one, other] = [folder.path("one"), folder.path("other")];
+    let found = |path: &str| std::fs::read_dir(path).map_or(0, Iterator::count);
+    folder.run(&["fuzz", "--inputs", "200", "--seed", "1", "--corpus", &one]).check(0, &["one: "]);
+    let first = found(&one);
+    assert!(first > 20, "{first}");
+    folder.run(&["fuzz", "--inputs", "200", "--seed", "2", "--corpus", &other]).check(0, &["other: "]);
+    folder.run(&["fuzz", "--corpus", &one, "--merge", &other]).check(0, &["one: "]);
+    let merged = found(&one);
+    assert!(first < merged && merged < first + found(&other), "{first}, {merged}");
+    // What is merged once brings nothing new.
+    folder.run(&["fuzz", "--corpus", &one, "--merge", &other]).check(0, &[" inputs, 0 of them new\n"]);
+    assert_eq!(found(&one), merged);
+    let nowhere = folder.path("nowhere");
+    folder.run(&["fuzz", "--corpus", &one, "--merge", &nowhere]).check(2, &["nowhere"]);
+    folder.run(&["fuzz", "--merge", &other]).check(2, &["--corpus"]);
+}
+
 #[cfg(not(feature = "planted"))]
 #[test]
 fn bugs_are_planted_in_their_own_build() {

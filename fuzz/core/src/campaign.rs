@@ -2,6 +2,7 @@
 //!
 //! The same seed brings the same inputs in the same order. Knows no clock, no thread and no file.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
@@ -9,7 +10,7 @@ use pw_cases::probe::{Template, assemble};
 use pw_cases::scenario::{Guest, Scenario};
 use pw_reference::Reference;
 
-use crate::coverage::Reached;
+use crate::coverage::{Coverage, Reached};
 use crate::drive::silence;
 use crate::generate;
 use crate::model::Finding;
@@ -17,20 +18,29 @@ use crate::oracle;
 
 /// Bytes of an input.
 const SIZES: std::ops::Range<usize> = 200..700;
-/// How many inputs are kept at the most; then a new one takes the place of an old one.
-const KEPT: usize = 2000;
 /// One in so many inputs is also looked at by the slower oracles.
 const SLOW: u64 = 256;
 
 /// The input that is being run, for who waits for its end.
 pub type Current = Arc<Mutex<Option<Arc<Scenario>>>>;
 
+/// An input that reached something new when it was run.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// What the scenario is made of.
+    pub bytes: Vec<u8>,
+    /// What it reached.
+    pub coverage: Coverage,
+}
+
 /// Makes inputs, runs them, and remembers what they reached.
 pub struct Campaign {
     host: Reference,
     current: Current,
     random: Rng,
-    kept: Vec<Vec<u8>>,
+    /// Given inputs that were not run yet.
+    given: VecDeque<Vec<u8>>,
+    kept: Vec<Input>,
     reached: Reached,
     /// How many inputs were run.
     pub runs: u64,
@@ -67,7 +77,32 @@ impl Campaign {
     /// A campaign on a host that has not begun.
     pub fn new(host: Reference, seed: u64) -> Campaign {
         let (random, reached) = (Rng::with_seed(seed), Reached::default());
-        Campaign { host, current: Current::default(), random, kept: Vec::new(), reached, runs: 0, full: 0, calls: 0 }
+        Campaign {
+            host,
+            current: Current::default(),
+            random,
+            given: VecDeque::new(),
+            kept: Vec::new(),
+            reached,
+            runs: 0,
+            full: 0,
+            calls: 0,
+        }
+    }
+
+    /// Inputs to run before any others.
+    pub fn give(&mut self, inputs: impl IntoIterator<Item = Vec<u8>>) {
+        self.given.extend(inputs);
+    }
+
+    /// Whether inputs that were given are still to be run.
+    pub fn has_given(&self) -> bool {
+        !self.given.is_empty()
+    }
+
+    /// The inputs that are kept: no more than there is to reach.
+    pub fn kept(&self) -> &[Input] {
+        &self.kept
     }
 
     /// Where the input is that is being run.
@@ -82,7 +117,7 @@ impl Campaign {
 
     /// The next input, run and judged. An error is ours.
     pub fn advance(&mut self) -> Result<Option<Find>, String> {
-        let bytes = self.bytes();
+        let bytes = self.given.pop_front().unwrap_or_else(|| self.bytes());
         let mut scenario = generate::scenario(&bytes);
         silence(&mut scenario, true);
         let scenario = Arc::new(scenario);
@@ -91,23 +126,15 @@ impl Campaign {
         self.runs += 1;
         self.calls += verdict.coverage.calls;
         self.full += u64::from(verdict.coverage.calls >= 8);
-        if self.reached.add(&verdict.coverage) {
-            self.keep(bytes);
+        // In an empty one there is nothing to change.
+        if self.reached.add(&verdict.coverage) && !bytes.is_empty() {
+            self.kept.push(Input { bytes, coverage: std::mem::take(&mut verdict.coverage) });
         }
         if verdict.findings.is_empty() && self.runs.is_multiple_of(SLOW) {
             verdict.findings = oracle::beyond(&self.host, &scenario);
         }
         let run = self.runs;
         Ok(verdict.findings.into_iter().next().map(|finding| Find { run, scenario: (*scenario).clone(), finding }))
-    }
-
-    fn keep(&mut self, bytes: Vec<u8>) {
-        if self.kept.len() < KEPT {
-            self.kept.push(bytes);
-        } else {
-            let place = self.random.usize(..KEPT);
-            self.kept[place] = bytes;
-        }
     }
 
     /// New bytes, or kept ones with something changed.
@@ -118,16 +145,16 @@ impl Campaign {
             random.fill(&mut bytes);
             return bytes;
         }
-        let mut bytes = self.kept[random.usize(..self.kept.len())].clone();
+        let mut bytes = self.kept[random.usize(..self.kept.len())].bytes.clone();
         for _ in 0..random.usize(1..6) {
             let place = random.usize(..bytes.len());
             match random.u8(..5) {
                 0 => bytes[place] = random.u8(..),
                 1 => bytes[place] = bytes[place].wrapping_add(1),
-                2 => bytes.insert(place, random.u8(..)),
+                2 if bytes.len() < SIZES.end => bytes.insert(place, random.u8(..)),
                 3 if bytes.len() > SIZES.start => drop(bytes.remove(place)),
                 _ => {
-                    let other = &self.kept[random.usize(..self.kept.len())];
+                    let other = &self.kept[random.usize(..self.kept.len())].bytes;
                     let from = random.usize(..other.len());
                     let size = (other.len() - from).min(bytes.len() - place).min(64);
                     bytes[place..place + size].copy_from_slice(&other[from..from + size]);

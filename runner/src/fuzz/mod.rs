@@ -1,6 +1,7 @@
 //! The command `fuzz`: campaigns side by side, each on a thread; progress; what came out. All of the clock's and the
 //! disk's part in fuzzing is here.
 
+mod corpus;
 mod finds;
 #[cfg(feature = "planted")]
 mod planted;
@@ -10,7 +11,7 @@ mod worker;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pw_fuzz::campaign::{Campaign, Find, compiled};
+use pw_fuzz::campaign::{Campaign, Find, Input, compiled};
 use pw_fuzz::{drive, generate};
 use pw_reference::Reference;
 
@@ -41,9 +42,18 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     }
     quiet();
     let per_compiled = compile_each(&host, args.seed)?;
+    let known = args.corpus.as_deref().map_or_else(|| Ok(Vec::new()), corpus::read)?;
+    let mut given = known.clone();
+    for folder in &args.merge {
+        given.extend(corpus::existing(folder)?);
+    }
     let begun = Instant::now();
-    let until = begun + args.time;
-    let start = |job| Worker::start(Campaign::new(host.clone(), args.seed.wrapping_add(job)), until, args.inputs);
+    let until = if args.merge.is_empty() { begun + args.time } else { begun };
+    let start = |job| {
+        let mut campaign = Campaign::new(host.clone(), args.seed.wrapping_add(job));
+        campaign.give(given.iter().cloned());
+        Worker::start(campaign, until, args.inputs)
+    };
     let mut workers: Vec<Worker> = (0..u64::from(args.jobs)).map(start).collect();
     let mut told = begun;
     while !workers.iter().all(Worker::is_done) {
@@ -70,6 +80,11 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     }
     let kept = finds::keep(&host, &found, &args.out)?;
     console.print(&report::summary(&campaigns, took, per_compiled, &kept));
+    if let Some(folder) = &args.corpus {
+        let inputs: Vec<&Input> = campaigns.iter().flat_map(Campaign::kept).collect();
+        let added = corpus::add(folder, &known, &inputs)?;
+        console.print(&format!("{}: {} inputs, {added} of them new\n", folder.display(), known.len() + added));
+    }
     Ok(if kept.is_empty() { Exit::Passed } else { Exit::Failed })
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Progress {
 }
 
 impl Worker {
-    /// Starts a campaign that ends at a time, or after so many inputs.
+    /// Starts a campaign that ends at a time, or after so many inputs, and not before all that were given were run.
     pub(super) fn start(mut campaign: Campaign, until: Instant, most: Option<u64>) -> Worker {
         let beat = Instant::now();
         let progress = Progress { runs: 0, triples: 0, promises: Vec::new(), finds: 0, beat };
@@ -47,7 +47,8 @@ impl Worker {
         let (current, shared) = (campaign.current(), progress.clone());
         let work = move || {
             let mut finds: Vec<Find> = Vec::new();
-            while Instant::now() < until && most.is_none_or(|most| campaign.runs < most) && finds.len() < FINDS {
+            let goes_on = |campaign: &Campaign| Instant::now() < until && most.is_none_or(|most| campaign.runs < most);
+            while (campaign.has_given() || goes_on(&campaign)) && finds.len() < FINDS {
                 if let Some(find) = campaign.advance()?
                     && finds.iter().all(|known| known.finding.about != find.finding.about)
                 {
