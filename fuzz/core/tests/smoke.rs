@@ -1,12 +1,25 @@
 //! Every oracle over some hundred generated inputs, on stable.
 
+use std::sync::{Arc, LazyLock};
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use pw_cases::catalog;
+use pw_cases::scenario::Scenario;
+use pw_fuzz::drive::silence;
+use pw_fuzz::{generate, oracle};
+use pw_reference::Reference;
 
 fn small_word() -> impl Strategy<Value = [u8; 4]> {
     (0u32..4).prop_map(u32::to_le_bytes)
 }
+
+/// Shrinks as its bytes do: to fewer steps and calls, and to the first of the choices.
+fn scenario() -> impl Strategy<Value = Scenario> {
+    vec(any::<u8>(), 0..700).prop_map(|bytes| generate::scenario(&bytes))
+}
+
+static HOST: LazyLock<Result<Reference, String>> = LazyLock::new(Reference::pooled);
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
@@ -28,6 +41,15 @@ proptest! {
         let bytes = pw_abi::pairs::encode(map.iter().copied());
         prop_assert_eq!(pw_abi::pairs::decode(&bytes), Ok(map));
         pw_fuzz::pairs(&bytes);
+    }
+
+    #[test]
+    fn the_model_predicts_any_scenario(mut scenario in scenario()) {
+        silence(&mut scenario, true);
+        let host = HOST.as_ref().map_err(|error| TestCaseError::fail(error.clone()))?;
+        let verdict = oracle::model(host, &Arc::new(scenario)).map_err(TestCaseError::fail)?;
+        let found: Vec<&String> = verdict.findings.iter().map(|finding| &finding.message).collect();
+        prop_assert!(found.is_empty(), "{found:#?}");
     }
 
     #[test]
