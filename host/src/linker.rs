@@ -154,13 +154,13 @@ macro_rules! shims {
                                 let memory = codec::memory(caller);
                                 let (_bytes, data) = codec::parts(memory, caller);
                                 if data.allocating && !_in_allocator || !data.allows(stringify!($name)) {
-                                    return Err(codec::Stop::Code(<Fail as Code>::RESTRICTED));
+                                    return Err(codec::Stop::Restricted);
                                 }
                                 let fault = || codec::Stop::Code(<Fail as Code>::FAULT);
                                 $(let $in = <pw_abi::$In as Decode>::decode(_bytes, ($($in_lane,)+)).ok_or_else(fault)?;)*
                                 $(<pw_abi::$Out as Encode>::check(_bytes, ($($out_lane,)*)).ok_or_else(fault)?;)*
                                 let Some(state) = &mut data.state else {
-                                    return Err(codec::Stop::Code(<Fail as Code>::RESTRICTED));
+                                    return Err(codec::Stop::Restricted);
                                 };
                                 let returned = pw_abi::$Section::$name(&mut **state $(, $in)*);
                                 let pattern!($($out),*) = returned.map_err(codec::Stop::Code)?;
@@ -186,6 +186,7 @@ macro_rules! shims {
                             let result = match returned {
                                 Ok(()) => <Fail as Code>::OK,
                                 Err(codec::Stop::Code(code)) => code.lane()?,
+                                Err(codec::Stop::Restricted) => <Fail as Code>::RESTRICTED,
                                 Err(codec::Stop::Trap(trap)) => return Err(trap),
                             };
                             if caller.data().observed() {

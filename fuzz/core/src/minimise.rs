@@ -113,6 +113,7 @@ impl Smaller<'_> {
         for place in 0..self.best.scenario.plugins.len() {
             self.attempt(|scenario| scenario.plugins[place].environment.clear())?;
             self.attempt(|scenario| scenario.plugins[place].limits.clear())?;
+            self.attempt(|scenario| scenario.plugins[place].capabilities = None)?;
             self.attempt(|scenario| scenario.plugins[place].failure = Failure::Closed)?;
             self.attempt(|scenario| scenario.plugins[place].background = false)?;
             self.attempt(|scenario| scenario.plugins[place].vm_id.clear())?;

@@ -17,6 +17,8 @@ use crate::value::Value;
 pub(super) enum Stop<C> {
     /// It returns this.
     Code(C),
+    /// It may not be made here, and has no effect.
+    Restricted,
     /// The guest ends.
     Trap(wasmtime::Error),
 }
@@ -35,7 +37,7 @@ pub(super) trait Code: Sized {
     /// A pointer is not valid.
     const FAULT: Self;
     /// The function may not be called here.
-    const RESTRICTED: Self;
+    const RESTRICTED: Self::Lane;
     fn lane(self) -> wasmtime::Result<Self::Lane>;
     fn bits(lane: Self::Lane) -> Option<u32>;
 }
@@ -44,7 +46,7 @@ impl Code for Status {
     type Lane = u32;
     const OK: u32 = Status::OK.0;
     const FAULT: Status = Status::INVALID_MEMORY_ACCESS;
-    const RESTRICTED: Status = Status::INTERNAL_FAILURE;
+    const RESTRICTED: u32 = Status::INTERNAL_FAILURE.0;
 
     fn lane(self) -> wasmtime::Result<u32> {
         Ok(self.0)
@@ -59,7 +61,7 @@ impl Code for Errno {
     type Lane = u32;
     const OK: u32 = Errno::SUCCESS.0;
     const FAULT: Errno = Errno::FAULT;
-    const RESTRICTED: Errno = Errno::NOTSUP;
+    const RESTRICTED: u32 = Errno::NOTSUP.0;
 
     fn lane(self) -> wasmtime::Result<u32> {
         Ok(self.0)
@@ -74,7 +76,7 @@ impl Code for Exit {
     type Lane = ();
     const OK: () = ();
     const FAULT: Exit = Exit { code: 0 };
-    const RESTRICTED: Exit = Exit { code: 0 };
+    const RESTRICTED: () = ();
 
     fn lane(self) -> wasmtime::Result<()> {
         Err(wasmtime::Error::msg(format!("the plugin called proc_exit({})", self.code)))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pw_abi::Version;
 use pw_cases::data::Data;
 use pw_cases::scenario::{Failure, Guest, LIMITS, Plugin};
-use pw_cases::script::{Allocation, Script};
+use pw_cases::script::{self, Allocation, Script};
 
 use super::draw::Draw;
 use super::values;
@@ -55,10 +55,22 @@ fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
         log_only: false,
         limits,
         failure: [Failure::Closed, Failure::Closed, Failure::Closed, Failure::Open, Failure::Reload][draw.below(5)],
-        capabilities: None,
+        capabilities: draw.chance(5).then(|| capabilities(draw, version)),
         environment: (0..draw.below(3)).map(|n| (format!("NAME{n}"), "value".repeat(n))).collect(),
         guest: Guest::Probe(script),
     }
+}
+
+/// What a plugin may call, and which callbacks it gets: all but some. Its log is how a probe reports.
+fn capabilities(draw: &mut Draw<'_>, version: Version) -> Vec<String> {
+    let functions = pw_abi::host_functions(version).map(|row| row.name).filter(|name| *name != "proxy_log");
+    let mut names: Vec<&str> = functions.collect();
+    for _ in 0..1 + draw.below(12) {
+        names.swap_remove(draw.below(names.len()));
+    }
+    let lacks = if draw.chance(25) { *draw.pick(&WITHOUT) } else { "" };
+    let callbacks = script::callbacks().filter(|row| row.versions.contains(version) && row.name != lacks);
+    names.into_iter().chain(["proxy_log"]).chain(callbacks.map(|row| row.name)).map(str::to_owned).collect()
 }
 
 /// A limit that a plugin may meet; that of its memory is none, as a probe needs what it needs.

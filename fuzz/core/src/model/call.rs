@@ -184,6 +184,15 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The answer to a call that the plugin may not make.
+    pub(super) fn restricted(&self) -> Judged {
+        match self.function.returns {
+            Returns::Nothing => Ok(()),
+            Returns::Errno => self.is(&[Errno::NOTSUP.0]),
+            _ => self.is(&[Status::INTERNAL_FAILURE.0]),
+        }
+    }
+
     /// The number that was returned through a parameter of one lane.
     pub(super) fn returned(&self, param: usize) -> u64 {
         let wide = matches!(self.function.params[param].kind, Kind::U64 | Kind::I64);

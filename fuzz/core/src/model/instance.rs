@@ -90,7 +90,12 @@ pub(super) fn script(plugin: &Plugin) -> Option<&Script> {
     }
 }
 
-/// Whether a plugin has a callback that every version has.
+/// Whether a plugin has a callback that every version has, and gets it.
 pub(super) fn exports(plugin: &Plugin, name: &str) -> bool {
-    script(plugin).is_none_or(|script| !script.without.contains(&name))
+    script(plugin).is_none_or(|script| !script.without.contains(&name)) && may(plugin, name)
+}
+
+/// Whether a plugin may call a function, or gets a callback.
+pub(super) fn may(plugin: &Plugin, name: &str) -> bool {
+    plugin.capabilities.as_ref().is_none_or(|names| names.iter().any(|known| known == name))
 }

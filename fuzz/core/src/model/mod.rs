@@ -25,7 +25,7 @@ use pw_cases::transcript::Event;
 use self::call::{Call, Judged, Pointers};
 pub use self::finding::{Finding, Out, Wanted, Wrong};
 use self::finding::{aspect, describe};
-use self::instance::{Instance, Vm, script};
+use self::instance::{Instance, Vm, may, script};
 use self::sections::{calls, metrics, shared_key_value_store, shared_queues};
 use self::stream::{Direction, Stream};
 use crate::coverage::Coverage;
@@ -213,6 +213,10 @@ impl Model {
         if call.tangled() {
             self.blind = true;
             return Ok(());
+        }
+        // What it may not call is not looked at.
+        if !may(&self.scenario.plugins[self.instances[instance].plugin], call.function.name) {
+            return call.restricted();
         }
         match call.pointers() {
             Pointers::Astray if call.function.returns == Returns::Nothing => Ok(()),
