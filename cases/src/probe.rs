@@ -21,8 +21,8 @@ use crate::script::{
 const REGISTERS: u32 = 0x400;
 const LANES: u32 = 0x800;
 /// The plugin context of each plugin, and the plugin of each context.
-const CONTEXTS: u32 = 0x2000;
-const OWNERS: u32 = 0x4000;
+const CONTEXTS: u32 = 0xA00;
+const OWNERS: u32 = 0xB00;
 /// The name of the header that brings a script.
 const HEADER: u32 = 0x7000;
 /// The one start function that a script can be about.

@@ -55,7 +55,7 @@ fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
         log_only: false,
         limits,
         failure: [Failure::Closed, Failure::Closed, Failure::Closed, Failure::Open, Failure::Reload][draw.below(5)],
-        capabilities: draw.chance(5).then(|| capabilities(draw, version)),
+        capabilities: draw.chance(3).then(|| capabilities(draw, version)),
         environment: (0..draw.below(3)).map(|n| (format!("NAME{n}"), "value".repeat(n))).collect(),
         guest: Guest::Probe(script),
     }
