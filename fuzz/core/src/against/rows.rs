@@ -322,7 +322,10 @@ pub(super) const OPEN: &[Open] = &[
     Open { of: "*", status: "", instead: "callout first", given: LOST_CALL, why: NO_ID },
     Open { of: "*", status: "", instead: "proxy_on_grpc_", given: LOST_CALL, why: NO_ID },
     Open { of: "*", status: "", instead: "proxy_on_http_call_response first", given: LOST_CALL, why: NO_ID },
+    // That an item came to a queue is told after all else, be it that something else follows from it.
     status("proxy_on_queue_ready", "", "proxy_on_response_headers first", OWN_RESPONSE),
+    status("proxy_on_queue_ready", "", "proxy_on_http_call_response first", "http_calls/malformed_headers"),
+    after("proxy_close_stream", "proxy_set_effective_context", "OK", "common_stream_operations/close_and_continue"),
     after(TWICE, "callout", "", "http_calls/path_twice"),
     after(TRAILERS, "proxy_add_header_map_value", "OK", TRAILERS_LATER),
     after(TRAILERS, "proxy_replace_header_map_value", "OK", TRAILERS_LATER),
