@@ -91,15 +91,14 @@ fn without_resets_behind_the_end(steps: &mut Vec<Step>) {
     });
 }
 
-/// A gRPC server sends initial metadata before anything else, if it is not told to by sending it with the first message.
+/// A gRPC server sends initial metadata once, before messages. What hosts make of a second time is in
+/// grpc_calls/call_again_behind_a_broken_answer.
 fn with_metadata_before_messages(steps: &mut Vec<Step>) {
     let mut begun = BTreeSet::new();
     let old = std::mem::take(steps);
     for step in old {
         match &step {
-            Step::GrpcInitialMetadata { call, .. } => {
-                begun.insert(*call);
-            }
+            Step::GrpcInitialMetadata { call, .. } if !begun.insert(*call) => continue,
             Step::GrpcMessage { call, .. } if begun.insert(*call) => {
                 steps.push(Step::GrpcInitialMetadata { call: *call, metadata: Vec::new() });
             }
