@@ -78,6 +78,13 @@ pub(crate) struct Kept {
 }
 
 impl Tally {
+    /// Counts a scenario.
+    pub(crate) fn ran(&mut self, died: bool, faulted: bool) {
+        self.scenarios += 1;
+        self.deaths += u64::from(died);
+        self.restarts += u64::from(faulted && !died);
+    }
+
     /// Counts the differences of a scenario, and gives those that are to be looked into. What may follow from another one is
     /// left alone, but for a death.
     pub(crate) fn add(

@@ -74,36 +74,28 @@ impl Worker {
         if death.is_some() || faulted || seen.is_none() {
             self.stream = None;
         }
-        {
-            let mut tally = self.campaign.tally();
-            tally.scenarios += 1;
-            tally.deaths += u64::from(death.is_some());
-            tally.restarts += u64::from(faulted && death.is_none());
-        }
+        self.campaign.tally().ran(death.is_some(), faulted);
         let last = self.last.take();
-        let Some(seen) = seen else {
-            self.lost += 1;
-            return match (death, last) {
-                (Some(death), Some(last)) => {
-                    self.died_afterwards(last, death);
-                    Ok(())
-                }
-                _ if self.lost == PATIENCE => {
-                    Err(HarnessError::new("the host takes no scripts: requests come to nothing"))
-                }
-                _ => {
-                    self.campaign.tally().lost += 1;
-                    Ok(())
-                }
-            };
-        };
+        let Some(seen) = seen else { return self.lost(last, death) };
         self.lost = 0;
-        let expected = reference.run(scenario).map_err(HarnessError::new)?;
-        let expected = decode(expected, scenario);
+        let expected = decode(reference.run(scenario).map_err(HarnessError::new)?, scenario);
         let found = compare(&expected, &seen, self.campaign.version, &self.campaign.host);
         self.campaign.tally().calls += calls(&seen);
         self.tell(number, scenario, &found);
         self.last = Some(Last { number, scenario: scenario.clone(), expected, seen });
+        Ok(())
+    }
+
+    /// Nothing came back of a scenario.
+    fn lost(&mut self, last: Option<Last>, death: Option<Event>) -> Result<(), HarnessError> {
+        self.lost += 1;
+        match (death, last) {
+            (Some(death), Some(last)) => self.died_afterwards(last, death),
+            _ if self.lost == PATIENCE => {
+                return Err(HarnessError::new("the host takes no scripts: requests come to nothing"));
+            }
+            _ => self.campaign.tally().lost += 1,
+        }
         Ok(())
     }
 
