@@ -70,7 +70,7 @@ impl Adapter {
     fn more(&mut self, steps: &[Step]) -> Response {
         self.requests += 1;
         self.kept.run(steps);
-        if self.mode == "dies" && self.requests % 100 == 0 {
+        if self.mode == "dies" && self.requests.is_multiple_of(100) {
             self.kept.events.push(Event::Died { how: "boredom".into() });
         }
         self.told()
