@@ -10,6 +10,9 @@
 //! does   = "answers OK and an empty value"         # what the host does instead
 //! why    = "its map cannot tell the two apart"     # why it does that, and why it is no error of ours
 //! link   = "https://github.com/…"                  # may be left out
+//! differs = "proxy_get_header_map_value/NOT_FOUND: OK"  # how a campaign that compares hosts tells of it, or a list; may be left
+//!                                                  # out. `*` in place of the clause stands for any; `after` and calls, such
+//!                                                  # as `after proxy_on_log/proxy_continue_stream`, may follow
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -41,6 +44,19 @@ pub struct Known {
     pub why: String,
     /// Where more is said.
     pub link: Option<String>,
+    /// How a campaign that compares hosts tells of it.
+    pub differs: Vec<Differs>,
+}
+
+/// A departure as a campaign that compares hosts tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Differs {
+    /// What it is about; none stands for anything.
+    pub clause: Option<String>,
+    /// What the host does instead.
+    pub instead: String,
+    /// What the plugin has called before: functions, or `callback/function`.
+    pub after: Vec<String>,
 }
 
 /// Where the checkout that this was built in keeps its ledgers.
@@ -70,11 +86,9 @@ impl Ledger {
         self.entries.iter().find(about)
     }
 
-    /// The entries about a clause in that version.
-    pub fn about(&self, clause: &str, version: Version) -> impl Iterator<Item = &Known> {
-        let about =
-            move |entry: &&Known| entry.versions.contains(&version) && entry.clauses.iter().any(|own| own == clause);
-        self.entries.iter().filter(about)
+    /// The entries for that version.
+    pub fn entries(&self, version: Version) -> impl Iterator<Item = &Known> {
+        self.entries.iter().filter(move |entry| entry.versions.contains(&version))
     }
 
     /// What in it is about none of `cases`.
@@ -95,7 +109,7 @@ impl Ledger {
 }
 
 fn known(node: &Node) -> Read<Known> {
-    let table = node.table(&["case", "abi", "clause", "does", "why", "link"])?;
+    let table = node.table(&["case", "abi", "clause", "does", "why", "link", "differs"])?;
     let versions = table.map("abi", format::versions)?.unwrap_or(Version::ALL.to_vec());
     let clauses = one_or_more(table.need("clause")?)?;
     let clauses = clauses.into_iter().map(|node| format::clause(node, &versions)).collect::<Read<_>>()?;
@@ -108,6 +122,21 @@ fn known(node: &Node) -> Read<Known> {
         does: sentence(table.need("does")?)?,
         why: sentence(table.need("why")?)?,
         link: table.map("link", |node| node.text().map(str::to_owned))?,
+        differs: table
+            .map("differs", |node| one_or_more(node)?.into_iter().map(differs).collect())?
+            .unwrap_or_default(),
+    })
+}
+
+fn differs(node: &Node) -> Read<Differs> {
+    let Some((clause, instead)) = node.text()?.split_once(": ") else {
+        return node.complain("this needs a clause, `: `, and what the host does instead");
+    };
+    let (instead, after) = instead.split_once(" after ").unwrap_or((instead, ""));
+    Ok(Differs {
+        clause: (clause != "*").then(|| clause.to_owned()),
+        instead: instead.to_owned(),
+        after: after.split(", ").filter(|call| !call.is_empty()).map(str::to_owned).collect(),
     })
 }
 
@@ -183,12 +212,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_campaign_tells_is_read() {
+        let source = format!("{ENTRY}differs = [\"proxy_log/OK: other values\", \"*: dies of x after a/b, c\"]\n");
+        let ledger = ledger(&source);
+        let found: Vec<&Differs> = ledger.entries(Version::V0_2_0).flat_map(|entry| &entry.differs).collect();
+        let row = |clause: Option<&str>, instead: &str, after: &[&str]| Differs {
+            clause: clause.map(str::to_owned),
+            instead: instead.to_owned(),
+            after: after.iter().map(|call| (*call).to_owned()).collect(),
+        };
+        assert_eq!(found, [&row(Some("proxy_log/OK"), "other values", &[]), &row(None, "dies of x", &["a/b", "c"])]);
+        assert_eq!(ledger.entries(Version::V0_1_0).count(), 0);
+    }
+
+    #[test]
     fn errors_name_the_line() {
         let rows = [
             ("[[known]]\ncase = \"a\"\nclaus = 1", "known/x.toml:3: unknown key `claus`, did you mean `clause`?"),
             ("[[known]]\ncase = \"a\"", "known/x.toml:1: `clause` is missing"),
             ("[[known]]\ncase = \"a\"\nclause = []", "known/x.toml:3: the list is empty"),
             ("[[known]]\ncase = \"a\"\nclause = \"proxy_log/OK\"\ndoes = \" \"", "known/x.toml:4: this needs words"),
+            (
+                "[[known]]\ncase = \"a\"\nclause = \"proxy_log/OK\"\ndoes = \"x\"\nwhy = \"y\"\ndiffers = \"z\"",
+                "known/x.toml:6: this needs a clause, `: `, and what the host does instead",
+            ),
         ];
         for (source, message) in rows {
             let error = Ledger::parse("known/x.toml", source).expect_err(source);

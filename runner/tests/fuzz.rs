@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::Folder;
+use support::{Folder, example, fake};
 
 #[test]
 fn a_short_campaign_finds_nothing_and_says_what_it_reached() {
@@ -60,4 +60,36 @@ fn a_corpus_grows_and_is_merged() {
 fn bugs_are_planted_in_their_own_build() {
     let folder = Folder::new("fuzz_planted");
     folder.run(&["fuzz", "--planted"]).check(2, &["--features planted"]);
+}
+
+#[test]
+fn a_host_that_does_what_the_reference_host_does_shows_no_difference() {
+    let folder = Folder::new("fuzz_honest");
+    let said = folder.run(&["fuzz", "--host", &example("reference_adapter honest"), "--for", "2s", "--seed", "2"]);
+    said.check(0, &["reference-elsewhere 1.0: ", " 0 deaths, "]);
+    assert!(!said.out.contains("\nnew:"), "{}", said.out);
+}
+
+#[test]
+fn what_a_host_forgets_is_a_difference_with_a_case() {
+    let folder = Folder::new("fuzz_forgets");
+    let host = example("reference_adapter forgets");
+    let said = folder.run(&["fuzz", "--host", &host, "--for", "2s", "--out", "finds"]);
+    said.check(1, &["\nnew:", "x upstream: ", "expected upstream <- ", "finds"]);
+}
+
+#[test]
+fn a_death_is_a_find_though_it_cannot_be_repeated() {
+    let folder = Folder::new("fuzz_dies");
+    let said = folder.run(&["fuzz", "--host", &example("reference_adapter dies"), "--for", "2s", "--out", "finds"]);
+    said.check(
+        1,
+        &["\nnew:", "dies of boredom", "after    other scenarios, in one host: alone it shows nothing", "finds"],
+    );
+}
+
+#[test]
+fn a_host_that_cannot_go_on_is_told_so() {
+    let folder = Folder::new("fuzz_ends");
+    folder.run(&["fuzz", "--host", &fake("ok"), "--for", "2s"]).check(2, &["cannot be given more steps while it runs"]);
 }

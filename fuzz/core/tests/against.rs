@@ -1,10 +1,11 @@
 //! Scenarios that are streamed into one running host show what they show alone.
 
 use pw_abi::Version;
+use pw_cases::known::Ledger;
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
-use pw_cases::transcript::{Event, Transcript};
-use pw_fuzz::against::{Stream, base, compare, fit, shrink};
+use pw_cases::transcript::{Event, Part, Transcript};
+use pw_fuzz::against::{Difference, Stream, base, compare, fit, shrink};
 use pw_fuzz::generate;
 use pw_reference::{Reference, World};
 
@@ -80,4 +81,81 @@ fn a_difference_is_told_and_made_small() {
         told += 1;
     }
     assert!(told > 5, "{told} scenarios have such a call");
+}
+
+fn callback(name: &str) -> Event {
+    Event::Callback { plugin: "plugin".into(), name: name.into(), args: Vec::new() }
+}
+
+fn call(function: &str, status: u32) -> Event {
+    let (plugin, function) = ("plugin".into(), function.into());
+    Event::Call { plugin, function, args: Vec::new(), status, returned: Vec::new(), action: Some(1) }
+}
+
+fn client(headers: &[(&str, &str)], end_of_stream: bool) -> Event {
+    let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    Event::Client { stream: 0, part: Part::Headers { headers, end_of_stream } }
+}
+
+fn callout(upstream: &str) -> Event {
+    let (headers, body, trailers) = (Vec::new(), "".into(), Vec::new());
+    Event::HttpCall { call: 0, upstream: upstream.into(), headers, body, trailers }
+}
+
+fn differences(one: &[Event], other: &[Event]) -> Vec<Difference> {
+    let transcript = |events: &[Event]| Transcript { events: [&[Event::Step { index: 0 }], events].concat() };
+    compare(&transcript(one), &transcript(other), Version::V0_2_1, "other")
+}
+
+#[test]
+fn a_ledger_tells_of_a_difference_by_clause_answer_and_calls() {
+    let before = [callback("proxy_on_log"), call("proxy_get_status", 0)];
+    let of =
+        |status| [&before[..], &[call("proxy_remove_metric", 0), call("proxy_dequeue_shared_queue", status)]].concat();
+    let found = differences(&of(0), &of(1));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let rows = [
+        ("proxy_dequeue_shared_queue/OK: NOT_FOUND", true),
+        ("*: NOT_FOUND after proxy_on_log/proxy_get_status", true),
+        ("proxy_dequeue_shared_queue/OK: EMPTY", false),
+        ("proxy_dequeue_shared_queue/EMPTY: NOT_FOUND", false),
+        ("proxy_dequeue_shared_queue/OK: NOT_FOUND after proxy_on_done/proxy_get_status", false),
+    ];
+    for (text, is) in rows {
+        let entry = format!(
+            "[[known]]\ncase = \"x\"\nclause = \"proxy_on_log\"\ndoes = \"x\"\nwhy = \"x\"\ndiffers = \"{text}\""
+        );
+        let ledger = Ledger::parse("x.toml", &entry).unwrap_or_else(|error| panic!("{error}"));
+        let mut known = ledger.entries(Version::V0_2_1).flat_map(|known| &known.differs);
+        assert_eq!(known.any(|known| found[0].is(known)), is, "{text}");
+    }
+}
+
+#[test]
+fn a_death_is_told_with_the_call_that_was_due_and_all_calls_before() {
+    let begun = [callback("proxy_on_log"), call("proxy_get_status", 0)];
+    let reference = [&begun[..], &[call("proxy_get_metric", 0)]].concat();
+    let died = [&begun[..], &[Event::Died { how: "SIGSEGV".into() }]].concat();
+    let found = differences(&reference, &died);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((found[0].clause.as_str(), found[0].instead.as_str()), ("proxy_get_metric/OK", "dies of SIGSEGV"));
+    assert!(found[0].is_death() && found[0].called.contains("proxy_on_log/proxy_get_status"), "{found:#?}");
+}
+
+#[test]
+fn what_a_host_says_besides_an_error_of_its_own_is_not_compared() {
+    let (error, words) = (client(&[(":status", "503")], true), client(&[(":status", "503"), ("x-why", "me")], false));
+    assert_eq!(differences(&[error], std::slice::from_ref(&words)), []);
+    // A plugin's own error is.
+    let own = call("proxy_send_local_response", 0);
+    assert_eq!(differences(&[own.clone(), client(&[(":status", "503")], true)], &[own, words]).len(), 1);
+}
+
+#[test]
+fn calls_that_arrive_in_another_order_end_the_comparison() {
+    let (one, two) = (callout("one"), callout("two"));
+    let ended = [Event::Step { index: 1 }, callback("proxy_on_done")];
+    let reference = [&[one.clone(), two.clone()], &ended[..]].concat();
+    assert_eq!(differences(&reference, &[two.clone(), one.clone()]), []);
+    assert_eq!(differences(&reference, &[one, two]).len(), 1);
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
-use pw_fuzz::against::{Difference, case, compare, shrink};
+use pw_fuzz::against::{Difference, Key, case, compare, shrink};
 use pw_reference::Reference;
 
 use super::tally::Kept;
@@ -58,23 +58,41 @@ impl Examiner {
         let Suspect { number, mut scenario, difference } = suspect;
         scenario.hazard = difference.is_death();
         let key = difference.key();
+        // A host may die a little earlier or later.
+        let is_it = |found: &Difference| found.key() == key || difference.is_death() && found.is_death();
         let mut differences = |scenario: &Scenario| self.differences(scenario, adapter, reference);
-        if !differences(&scenario)?.iter().any(|found| found.key() == key) {
-            return Ok(());
+        if !differences(&scenario)?.iter().any(is_it) {
+            let only = vec!["other scenarios, in one host: alone it shows nothing".to_owned()];
+            return if difference.is_death() {
+                self.keep(number, &scenario, (&key, &difference), only, reference)
+            } else {
+                Ok(())
+            };
         }
         let tries = if scenario.hazard { TRIES / 2 } else { TRIES };
-        let small = shrink(&scenario, tries, |smaller| {
-            Ok::<bool, HarnessError>(differences(smaller)?.iter().any(|found| found.key() == key))
-        })?;
+        let small =
+            shrink(&scenario, tries, |smaller| Ok::<bool, HarnessError>(differences(smaller)?.iter().any(is_it)))?;
         let found = differences(&small)?;
-        let Some(at) = found.iter().position(|found| found.key() == key) else { return Ok(()) };
+        let Some(at) = found.iter().position(is_it) else { return Ok(()) };
         let after = found[..at].iter().map(|earlier| format!("{}: {}", earlier.clause, earlier.instead)).collect();
-        let expected = decode(reference.run(&small).map_err(HarnessError::new)?, &small);
-        let text = case(&small, &found[at], &expected, self.campaign.version);
+        self.keep(number, &small, (&key, &found[at]), after, reference)
+    }
+
+    /// Writes the case of a difference down, and keeps where it is.
+    fn keep(
+        &self,
+        number: u64,
+        scenario: &Scenario,
+        (key, difference): (&Key, &Difference),
+        after: Vec<String>,
+        reference: &Reference,
+    ) -> Result<(), HarnessError> {
+        let expected = decode(reference.run(scenario).map_err(HarnessError::new)?, scenario);
+        let text = case(scenario, difference, &expected, self.campaign.version);
         let seed = self.campaign.seed;
-        let file = self.write(&found[at], &format!("# Scenario {number} of seed {seed}.\n{text}"))?;
-        let kept = Kept { file, after, expected: found[at].expected.clone(), seen: found[at].seen.clone() };
-        self.campaign.tally().keep(&key, kept);
+        let file = self.write(difference, &format!("# Scenario {number} of seed {seed}.\n{text}"))?;
+        let Difference { expected, seen, .. } = difference.clone();
+        self.campaign.tally().keep(key, Kept { file, after, expected, seen });
         Ok(())
     }
 

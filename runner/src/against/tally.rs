@@ -12,9 +12,6 @@ use pw_fuzz::against::{Difference, Key, avoided};
 /// How many scenarios of one difference are looked into.
 const SUSPECTS: u32 = 4;
 
-/// How the ledger begins to say that a host dies.
-const DEADLY: [&str; 2] = ["dies", "aborts"];
-
 /// Counts of a campaign, and what differs.
 #[derive(Default)]
 pub(crate) struct Tally {
@@ -50,6 +47,26 @@ enum Why {
     New(u32, Option<Kept>),
 }
 
+impl Why {
+    /// The reason; nothing if there is none.
+    fn words(&self) -> String {
+        match self {
+            Why::Open(why) | Why::Known(why) => why.clone(),
+            Why::New(..) => String::new(),
+        }
+    }
+
+    /// The part of the summary that such a difference is in.
+    fn title(&self) -> &'static str {
+        match self {
+            Why::Open(_) => "left open by the specification",
+            Why::Known(_) => "in the ledger",
+            Why::New(_, Some(_)) => "new",
+            Why::New(_, None) => "seen in the stream only, not in a host of its own",
+        }
+    }
+}
+
 /// A new difference that a host of its own shows too.
 pub(crate) struct Kept {
     /// Where its case is.
@@ -61,6 +78,13 @@ pub(crate) struct Kept {
 }
 
 impl Tally {
+    /// Counts a scenario.
+    pub(crate) fn ran(&mut self, died: bool, faulted: bool) {
+        self.scenarios += 1;
+        self.deaths += u64::from(died);
+        self.restarts += u64::from(faulted && !died);
+    }
+
     /// Counts the differences of a scenario, and gives those that are to be looked into. What may follow from another one is
     /// left alone, but for a death.
     pub(crate) fn add(
@@ -79,7 +103,8 @@ impl Tally {
                 continue;
             }
             tainted |= difference.taints();
-            let found = self.differences.entry(difference.key()).or_insert_with(|| Found {
+            let (clause, instead, _) = difference.key();
+            let found = self.differences.entry((clause, instead, why.words())).or_insert_with(|| Found {
                 count: 0,
                 why,
                 expected: difference.expected.clone(),
@@ -138,14 +163,14 @@ impl Tally {
             took.as_secs(),
             *scenarios as f64 / took.as_secs_f64(),
         );
-        let parts: [(&str, fn(&Why) -> bool); 4] = [
-            ("new", |why| matches!(why, Why::New(_, Some(_)))),
-            ("in the ledger", |why| matches!(why, Why::Known(_))),
-            ("left open by the specification", |why| matches!(why, Why::Open(_))),
-            ("seen in the stream only, not in a host of its own", |why| matches!(why, Why::New(_, None))),
+        let parts = [
+            "new",
+            "in the ledger",
+            "left open by the specification",
+            "seen in the stream only, not in a host of its own",
         ];
-        for (title, is) in parts {
-            let own: Vec<_> = self.differences.iter().filter(|(_, found)| is(&found.why)).collect();
+        for title in parts {
+            let own: Vec<_> = self.differences.iter().filter(|(_, found)| found.why.title() == title).collect();
             if own.is_empty() {
                 continue;
             }
@@ -188,10 +213,8 @@ fn why(difference: &Difference, ledger: &Ledger, version: Version) -> Why {
     if let Some(open) = difference.open {
         return Why::Open(open.to_owned());
     }
-    let clauses = [Some(&difference.clause), difference.also.as_ref()];
-    let kills = |known: &Known| DEADLY.iter().any(|start| known.does.starts_with(start));
-    let fits = |known: &&Known| kills(known) == difference.is_death();
-    match clauses.into_iter().flatten().flat_map(|clause| ledger.about(clause, version)).find(fits) {
+    let is = |known: &&Known| known.differs.iter().any(|differs| difference.is(differs));
+    match ledger.entries(version).find(is) {
         Some(known) => Why::Known(known.does.clone()),
         None => Why::New(0, None),
     }

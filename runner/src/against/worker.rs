@@ -7,7 +7,7 @@ use std::time::Instant;
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
 use pw_cases::transcript::{Event, Transcript};
-use pw_fuzz::against::{Stream, base, compare};
+use pw_fuzz::against::{Difference, Stream, base, compare};
 use pw_reference::Reference;
 
 use super::Campaign;
@@ -27,11 +27,20 @@ pub(super) struct Worker {
     /// What runs, and how far its numbers are.
     stream: Option<Stream>,
     lost: u32,
+    last: Option<Last>,
+}
+
+/// The scenario before.
+struct Last {
+    number: u64,
+    scenario: Scenario,
+    expected: Transcript,
+    seen: Transcript,
 }
 
 impl Worker {
     pub(super) fn new(campaign: Arc<Campaign>, suspects: Sender<Suspect>, first: u64, step: u64) -> Worker {
-        Worker { campaign, suspects, next: first, step, stream: None, lost: 0 }
+        Worker { campaign, suspects, next: first, step, stream: None, lost: 0, last: None }
     }
 
     /// Runs scenarios until the time is over.
@@ -59,35 +68,53 @@ impl Worker {
         }
         let Some(steps) = self.stream.as_mut().and_then(|stream| stream.steps(scenario)) else { return Ok(()) };
         let transcript = adapter.more(steps)?;
-        let died = transcript.events.iter().any(|event| matches!(event, Event::Died { .. }));
+        let death = transcript.events.iter().find(|event| matches!(event, Event::Died { .. })).cloned();
         let faulted = transcript.events.iter().any(|event| matches!(event, Event::Fault { .. }));
         let seen = self.stream.as_mut().and_then(|stream| stream.seen(transcript, scenario));
-        if died || faulted || seen.is_none() {
+        if death.is_some() || faulted || seen.is_none() {
             self.stream = None;
         }
-        let expected = reference.run(scenario).map_err(HarnessError::new)?;
-        let expected = decode(expected, scenario);
-        let mut tally = self.campaign.tally();
-        tally.scenarios += 1;
-        tally.deaths += u64::from(died);
-        tally.restarts += u64::from(faulted && !died);
-        let Some(seen) = seen else {
-            tally.lost += 1;
-            self.lost += 1;
-            return match self.lost {
-                PATIENCE => Err(HarnessError::new("the host takes no scripts: requests come to nothing")),
-                _ => Ok(()),
-            };
-        };
+        self.campaign.tally().ran(death.is_some(), faulted);
+        let last = self.last.take();
+        let Some(seen) = seen else { return self.lost(last, death) };
         self.lost = 0;
-        tally.calls += calls(&seen);
+        let expected = decode(reference.run(scenario).map_err(HarnessError::new)?, scenario);
         let found = compare(&expected, &seen, self.campaign.version, &self.campaign.host);
-        for difference in tally.add(number, &found, &self.campaign.ledger, self.campaign.version) {
+        self.campaign.tally().calls += calls(&seen);
+        self.tell(number, scenario, &found);
+        self.last = Some(Last { number, scenario: scenario.clone(), expected, seen });
+        Ok(())
+    }
+
+    /// Nothing came back of a scenario.
+    fn lost(&mut self, last: Option<Last>, death: Option<Event>) -> Result<(), HarnessError> {
+        self.lost += 1;
+        match (death, last) {
+            (Some(death), Some(last)) => self.died_afterwards(last, death),
+            _ if self.lost == PATIENCE => {
+                return Err(HarnessError::new("the host takes no scripts: requests come to nothing"));
+            }
+            _ => self.campaign.tally().lost += 1,
+        }
+        Ok(())
+    }
+
+    /// The host died before it took another script, so that is what the scenario before has led to.
+    fn died_afterwards(&self, Last { number, scenario, expected, mut seen }: Last, death: Event) {
+        seen.events.push(death);
+        let found = compare(&expected, &seen, self.campaign.version, &self.campaign.host);
+        let deaths: Vec<Difference> = found.into_iter().filter(Difference::is_death).collect();
+        self.tell(number, &scenario, &deaths);
+    }
+
+    /// Counts differences, and hands on what is new.
+    fn tell(&self, number: u64, scenario: &Scenario, found: &[Difference]) {
+        let suspects = self.campaign.tally().add(number, found, &self.campaign.ledger, self.campaign.version);
+        for difference in suspects {
             let suspect = Suspect { number, scenario: scenario.clone(), difference };
             // Nobody is there to look into it when the campaign has failed.
             let _ = self.suspects.send(suspect);
         }
-        Ok(())
     }
 
     /// Starts the plugin that takes the scripts.

@@ -82,7 +82,13 @@ impl Folder {
 
 /// The command line of the adapter in `examples/fake_adapter.rs`.
 pub(crate) fn fake(mode: &str) -> String {
-    let program = Path::new(env!("CARGO_BIN_EXE_pw-conform")).with_file_name("examples").join("fake_adapter");
+    example(&format!("fake_adapter {mode}"))
+}
+
+/// A command line that begins with the name of an example.
+pub(crate) fn example(words: &str) -> String {
+    let (name, mode) = words.split_once(' ').unwrap_or((words, ""));
+    let program = Path::new(env!("CARGO_BIN_EXE_pw-conform")).with_file_name("examples").join(name);
     let program = program.with_extension(std::env::consts::EXE_EXTENSION);
     assert!(program.is_file(), "{} is missing: `cargo build -p pw-conform --examples`", program.display());
     format!("'{}' {mode}", program.display())

@@ -122,9 +122,10 @@ impl Stage {
         Ok(())
     }
 
-    /// A connection for a new stream; none if nobody listens.
+    /// A connection for a new stream; none if nobody listens. It may have had streams before in a scenario that is kept, and in
+    /// one that is a hazard, as what one stream leaves behind may meet the next one there.
     async fn connection(&mut self) -> Result<Option<(u64, u16)>, Gone> {
-        if !self.run.keep {
+        if !self.run.keep && !self.run.hazard {
             return self.instance.connect(false).await;
         }
         if let Some(steady) = &mut self.steady

@@ -1,11 +1,13 @@
 //! Two transcripts of one scenario, call by call.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use pw_abi::Version;
+use pw_cases::known::Differs;
 use pw_cases::transcript::Transcript;
 
-use super::rows::{OPEN, Open, PSEUDO_HEADER};
+use super::rows::{OPEN, Open, TRAILERS};
 use super::seen::{Call, Item, windows};
 
 /// Where a host differs from the reference host.
@@ -27,10 +29,12 @@ pub struct Difference {
     pub open: Option<&'static str>,
     /// What follows cannot be compared.
     pub last: bool,
+    /// What was called before: functions, each also as `callback/function`.
+    pub called: BTreeSet<String>,
 }
 
-/// The clause, what is done instead, and why it is open, if it is.
-pub type Key = (String, String, &'static str);
+/// The clause, what is done instead, and what explains it, if something does.
+pub type Key = (String, String, String);
 
 impl Difference {
     /// Whether the host died.
@@ -44,9 +48,15 @@ impl Difference {
             || !["proxy_get", "proxy_log", "fd_write"].iter().any(|start| self.clause.starts_with(start))
     }
 
+    /// Whether it is the one that a ledger tells of.
+    pub fn is(&self, known: &Differs) -> bool {
+        let clause = known.clause.as_ref().is_none_or(|clause| *clause == self.clause);
+        clause && known.instead == self.instead && known.after.iter().all(|call| self.called.contains(call))
+    }
+
     /// What differences have in common that are one.
     pub fn key(&self) -> Key {
-        (self.clause.clone(), self.instead.clone(), self.open.unwrap_or_default())
+        (self.clause.clone(), self.instead.clone(), self.open.unwrap_or_default().to_owned())
     }
 }
 
@@ -54,63 +64,136 @@ impl Difference {
 /// answer nothing is compared, but that the host died is always told.
 pub fn compare(reference: &Transcript, other: &Transcript, version: Version, host: &str) -> Vec<Difference> {
     let (reference, other) = (windows(reference, version, host), windows(other, version, host));
-    let mut differences = Vec::new();
-    let mut called = Vec::new();
-    let mut before = String::new();
-    'windows: for at in 0..reference.len().max(other.len()) {
-        let of = |windows: &'_ [Vec<Item>], place: usize| windows.get(at).and_then(|window| window.get(place)).cloned();
-        let length = |windows: &[Vec<Item>]| windows.get(at).map_or(0, Vec::len);
-        for place in 0..length(&reference).max(length(&other)) {
-            let (expected, seen) = (of(&reference, place), of(&other, place));
-            if let (Some(Item::Gone(..)), Some(Item::Gone("fault", _))) = (&expected, &seen) {
-                break 'windows;
-            }
-            if let Some(Item::Gone("died", how)) = &seen {
-                differences.push(death(expected.as_ref(), how, version));
-                break 'windows;
-            }
-            if expected != seen {
-                let difference = difference((expected.as_ref(), seen.as_ref()), &called, version);
-                let last = difference.last;
-                differences.push(difference);
-                if last {
-                    break 'windows;
-                }
-            }
-            if let Some(seen) = &seen {
-                before = about(seen, version);
-                if let Item::Call(call) = seen {
-                    called.push(call.function.clone());
-                    called.extend(call.pseudo.then(|| PSEUDO_HEADER.to_owned()));
-                }
-            }
-        }
-    }
-    let deaths = other.iter().flatten().find_map(|item| match item {
+    let mut comparison = Comparison::new(version);
+    comparison.windows(&reference, &other);
+    let death = other.iter().flatten().find_map(|item| match item {
         Item::Gone("died", how) => Some(how),
         _ => None,
     });
-    if let Some(how) = deaths.filter(|_| !differences.iter().any(Difference::is_death)) {
-        differences.push(Difference { clause: before, ..death(None, how, version) });
+    let mut differences = comparison.differences;
+    if let Some(how) = death {
+        // It may have died of the call that was due, or of what came before.
+        let (clause, expected) = comparison.due.unwrap_or((comparison.before, "that it lives".to_owned()));
+        let (instead, seen, called) = (how.clone(), how.clone(), all_calls(&other));
+        let (also, action, open, last) = (None, None, None, true);
+        differences.push(Difference { clause, also, instead, action, expected, seen, open, last, called });
     }
     differences
 }
 
-/// The host died where the reference host went on.
-fn death(expected: Option<&Item>, how: &str, version: Version) -> Difference {
-    Difference {
-        clause: expected.map_or(String::new(), |item| about(item, version)),
-        also: None,
-        instead: how.to_owned(),
-        action: None,
-        expected: expected.map_or("that it lives".to_owned(), ToString::to_string),
-        seen: how.to_owned(),
-        open: None,
-        last: true,
+/// How far two transcripts are compared.
+struct Comparison {
+    version: Version,
+    /// See [`Difference::called`].
+    called: BTreeSet<String>,
+    /// The callback that runs, or was the last to run.
+    within: String,
+    /// What was seen last.
+    before: String,
+    /// What would have been seen next, clause and text, when the host died.
+    due: Option<(String, String)>,
+    differences: Vec<Difference>,
+}
+
+impl Comparison {
+    fn new(version: Version) -> Comparison {
+        Comparison {
+            version,
+            called: BTreeSet::new(),
+            within: String::new(),
+            before: String::new(),
+            due: None,
+            differences: Vec::new(),
+        }
+    }
+
+    fn windows(&mut self, reference: &[Vec<Item>], other: &[Vec<Item>]) {
+        for at in 0..reference.len().max(other.len()) {
+            let [one, other] = [reference, other].map(|windows| windows.get(at).map_or(&[][..], Vec::as_slice));
+            if is_another_order(one, other) {
+                return;
+            }
+            for place in 0..one.len().max(other.len()) {
+                if !self.goes_on(one.get(place), other.get(place)) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Compares what was seen at one place; whether what follows can be compared.
+    fn goes_on(&mut self, expected: Option<&Item>, seen: Option<&Item>) -> bool {
+        match (expected, seen) {
+            (Some(Item::Gone(..)), Some(Item::Gone("fault", _))) => return false,
+            (_, Some(Item::Gone("died", _))) => {
+                self.due = expected.map(|item| (about(item, self.version), item.to_string()));
+                return false;
+            }
+            _ => {}
+        }
+        let marks = [expected, seen].into_iter().flatten().flat_map(Item::marks);
+        self.called.extend(marks.map(|mark| (*mark).to_owned()));
+        if let Some(Item::Call(call)) = seen {
+            self.called.insert(format!("{}/{}", self.within, call.function));
+        }
+        let difference = (expected != seen).then(|| difference((expected, seen), &self.called, self.version));
+        let last = difference.as_ref().is_some_and(|difference| difference.last);
+        self.differences.extend(difference);
+        self.called.remove(TRAILERS);
+        if let Some(seen) = seen {
+            self.before = about(seen, self.version);
+        }
+        match seen {
+            Some(Item::Callback(name, _)) => self.within.clone_from(name),
+            Some(Item::Call(call)) => {
+                self.called.insert(call.function.clone());
+            }
+            _ => {}
+        }
+        !last
     }
 }
 
-fn difference((expected, seen): (Option<&Item>, Option<&Item>), called: &[String], version: Version) -> Difference {
+/// What was called: functions, each also as `callback/function`.
+fn all_calls(windows: &[Vec<Item>]) -> BTreeSet<String> {
+    let mut within = "";
+    let mut calls = BTreeSet::new();
+    for item in windows.iter().flatten() {
+        match item {
+            Item::Callback(name, _) => within = name,
+            Item::Call(call) => {
+                calls.insert(call.function.clone());
+                calls.insert(format!("{within}/{}", call.function));
+            }
+            _ => {}
+        }
+    }
+    calls
+}
+
+/// Whether the same calls reach their servers in another order, as they may. From then on a number stands for another call.
+fn is_another_order(one: &[Item], other: &[Item]) -> bool {
+    let calls = |window: &[Item]| -> Vec<String> {
+        let outgoing = window.iter().filter_map(|item| match item {
+            Item::Other("callout" | "gRPC", text) => Some(text.clone()),
+            _ => None,
+        });
+        outgoing.collect()
+    };
+    let (mut one, mut other) = (calls(one), calls(other));
+    if one == other {
+        return false;
+    }
+    one.sort();
+    other.sort();
+    one == other
+}
+
+fn difference(
+    (expected, seen): (Option<&Item>, Option<&Item>),
+    called: &BTreeSet<String>,
+    version: Version,
+) -> Difference {
     let (clause, instead, action, last) = match (expected, seen) {
         (Some(Item::Call(one)), Some(Item::Call(other)))
             if one.function == other.function && one.action == other.action =>
@@ -139,10 +222,11 @@ fn difference((expected, seen): (Option<&Item>, Option<&Item>), called: &[String
     let open = OPEN.iter().find(|row| is_open(row, (&clause, &instead, is_call), called)).map(|row| row.why);
     let text = |item: Option<&Item>| item.map_or("nothing".to_owned(), ToString::to_string);
     let also = seen.filter(|_| last).map(|item| about(item, version));
-    Difference { clause, also, instead, action, expected: text(expected), seen: text(seen), open, last }
+    let (expected, seen, called) = (text(expected), text(seen), called.clone());
+    Difference { clause, also, instead, action, expected, seen, open, last, called }
 }
 
-fn is_open(row: &Open, (clause, instead, is_call): (&str, &str, bool), called: &[String]) -> bool {
+fn is_open(row: &Open, (clause, instead, is_call): (&str, &str, bool), called: &BTreeSet<String>) -> bool {
     let (of, status) = clause.split_once('/').unwrap_or((clause, ""));
     let is_of = match row.of {
         // What follows from a call that was made is anything but the answer to another.
@@ -154,7 +238,7 @@ fn is_open(row: &Open, (clause, instead, is_call): (&str, &str, bool), called: &
         "!" => is_call && !["OK", "SUCCESS", "other values"].contains(&instead),
         own => instead.starts_with(own),
     };
-    let is_given = row.given.is_empty() || called.iter().any(|function| function == row.given);
+    let is_given = row.given.is_empty() || called.contains(row.given);
     is_of && is_instead && is_given && (row.status.is_empty() || row.status == status)
 }
 
@@ -170,6 +254,12 @@ fn about(item: &Item, version: Version) -> String {
 fn name(function: &str, status: u32, version: Version) -> String {
     let row = pw_abi::host_function(version, function);
     row.and_then(|row| row.status_name(status)).map_or_else(|| status.to_string(), str::to_owned)
+}
+
+impl Item {
+    fn marks(&self) -> &[&'static str] {
+        if let Item::Call(call) = self { &call.marks } else { &[] }
+    }
 }
 
 impl fmt::Display for Item {

@@ -1,9 +1,11 @@
 //! A scenario as it can be streamed: one plugin, one HTTP stream, a script that comes with its request.
 
+use std::collections::BTreeSet;
+
 use pw_abi::{Function, Param};
 use pw_cases::data::Data;
 use pw_cases::scenario::{Failure, Guest, Plugin, Scenario, Step};
-use pw_cases::script::{self, Act, Action, Allocation, Lane, Script};
+use pw_cases::script::{self, Act, Action, Allocation, Lane, MEMORY_END, Script};
 
 use super::rows::{AVOIDED, Avoided, ENDING, SWAPPED, With};
 use crate::canonical::canonical;
@@ -36,6 +38,8 @@ pub fn fit(scenario: Scenario, host: &str, number: u64) -> Option<Scenario> {
     let mut steps: Vec<Step> = steps.into_iter().filter(can_be_streamed).collect();
     let begin = steps.iter().position(|step| matches!(step, Step::RequestHeaders { .. }))?;
     steps.drain(..begin);
+    without_resets_behind_the_end(&mut steps);
+    with_metadata_before_messages(&mut steps);
     let mut script = script_of(script, host, number);
     script.allocation = tame(script.allocation);
     script.allocators = vec!["proxy_on_memory_allocate"];
@@ -73,6 +77,37 @@ fn can_be_streamed(step: &Step) -> bool {
     }
 }
 
+/// An upstream that has sent all of its response does not cut it off.
+fn without_resets_behind_the_end(steps: &mut Vec<Step>) {
+    let mut ended = false;
+    steps.retain(|step| {
+        ended |= matches!(
+            step,
+            Step::ResponseHeaders { end_of_stream: true, .. }
+                | Step::ResponseBody { end_of_stream: true, .. }
+                | Step::ResponseTrailers { .. }
+        );
+        !(ended && matches!(step, Step::UpstreamReset { .. }))
+    });
+}
+
+/// A gRPC server sends initial metadata once, before messages. What hosts make of a second time is in
+/// grpc_calls/call_again_behind_a_broken_answer.
+fn with_metadata_before_messages(steps: &mut Vec<Step>) {
+    let mut begun = BTreeSet::new();
+    let old = std::mem::take(steps);
+    for step in old {
+        match &step {
+            Step::GrpcInitialMetadata { call, .. } if !begun.insert(*call) => continue,
+            Step::GrpcMessage { call, .. } if begun.insert(*call) => {
+                steps.push(Step::GrpcInitialMetadata { call: *call, metadata: Vec::new() });
+            }
+            _ => {}
+        }
+        steps.push(step);
+    }
+}
+
 /// What leaves nothing behind: the stream and all calls are given up.
 fn endings(script: &Script) -> Vec<Step> {
     let count = |names: &[&str]| script.actions().filter(|action| names.contains(&name(action))).count() as u32;
@@ -107,6 +142,9 @@ fn script_of(mut script: Script, host: &str, number: u64) -> Script {
                 // The guest is needed further on.
                 Act::Trap => false,
                 Act::Call { function, lanes, .. } => {
+                    if meets_others(function, lanes) {
+                        return false;
+                    }
                     adjust(function, lanes, number);
                     let is_large = |lane: &Lane| matches!(lane, Lane::Slot(size) if *size > ROOM);
                     let is_deadly = |avoided: &Avoided| {
@@ -130,9 +168,10 @@ fn adjust(function: &Function, lanes: &mut [Lane], number: u64) {
         let own = &mut lanes[at..];
         at += param.lanes.len();
         match own {
-            [Lane::Address(data), Lane::Bits(size), ..] if is_name(function, param) && data.0.len() as u64 == *size => {
-                data.0.extend_from_slice(format!(".{number}").as_bytes());
-                *size = data.0.len() as u64;
+            [Lane::Address(data), Lane::Bits(size), ..] if is_name(function, param) => {
+                let own = format!("{number}.").into_bytes();
+                *size += own.len() as u64;
+                data.0.splice(..0, own);
             }
             [Lane::Address(data), Lane::Bits(size), ..] if param.name == "vm_id" => {
                 *data = "vm".into();
@@ -144,6 +183,16 @@ fn adjust(function: &Function, lanes: &mut [Lane], number: u64) {
             _ => {}
         }
     }
+}
+
+/// Whether a name is what lies somewhere in memory, which may be another scenario's too.
+fn meets_others(function: &Function, lanes: &[Lane]) -> bool {
+    let mut at = 0;
+    function.params.iter().any(|param| {
+        let own = &lanes[at..];
+        at += param.lanes.len();
+        is_name(function, param) && !matches!(own, [Lane::Address(_), Lane::Bits(_), ..])
+    })
 }
 
 fn is_name(function: &Function, param: &Param) -> bool {
@@ -159,19 +208,27 @@ fn avoids(row: &Avoided, callback: &str, function: &Function, lanes: &[Lane]) ->
     here && match row.with {
         With::Any => true,
         With::Number(name, number) => matches!(lane(name, 0), Some(Lane::Bits(bits)) if *bits == number),
+        With::AtLeast(name, number) => matches!(lane(name, 0), Some(Lane::Bits(bits)) if *bits >= number),
         With::Nothing(name) => matches!(lane(name, 1), Some(Lane::Bits(0))),
-        With::Unsendable => lanes.iter().any(is_unsendable),
+        With::Unsendable => {
+            let is_anything = |name: &str| match (lane(name, 0), lane(name, 1)) {
+                (Some(Lane::Bits(at)), Some(Lane::Bits(size))) => *size > 0 && at + size <= u64::from(MEMORY_END),
+                _ => false,
+            };
+            lanes.iter().any(is_unsendable) || ["service_name", "method_name"].into_iter().any(is_anything)
+        }
     }
 }
 
 /// Whether bytes, or the names and values of a map, are none that HTTP/2 can carry.
 fn is_unsendable(lane: &Lane) -> bool {
     let Lane::Address(Data(bytes)) = lane else { return false };
-    let is_control = |bytes: &[u8]| bytes.iter().any(|byte| *byte < b' ');
+    let is_control = |bytes: &[u8]| bytes.iter().any(|byte| *byte < b' ' || *byte == 0x7f);
+    let is_name = |bytes: &[u8]| {
+        !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    };
     match pw_abi::pairs::decode(bytes) {
-        Ok(pairs) => pairs
-            .iter()
-            .any(|(name, value)| name.is_empty() || name.starts_with(b":") || is_control(name) || is_control(value)),
+        Ok(pairs) => pairs.iter().any(|(name, value)| !is_name(name) || is_control(value)),
         Err(_) => is_control(bytes),
     }
 }

@@ -7,7 +7,7 @@ use pw_abi::{Callback, Function, Kind, LogLevel, Returns, Version};
 use pw_cases::data::{Data, Fields};
 use pw_cases::transcript::{Event, GrpcPart, Part, Returned, Transcript};
 
-use super::rows::{SWAPPED, Swapped};
+use super::rows::{LOST_CALL, PSEUDO_HEADER, SWAPPED, Swapped, TRAILERS, TWICE};
 
 /// One thing that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub(super) struct Call {
     pub(super) action: Option<u32>,
     pub(super) status: u32,
     pub(super) returned: Vec<(String, String)>,
-    /// It may change a header whose name begins with a colon.
-    pub(super) pseudo: bool,
+    /// What it does that matters to [`super::rows::Open`], for itself and for what follows.
+    pub(super) marks: Vec<&'static str>,
 }
 
 impl PartialEq for Call {
@@ -77,10 +77,32 @@ const IDS: [(&str, &str); 6] = [
 /// The windows of a transcript, without that of the start.
 pub(super) fn windows(transcript: &Transcript, version: Version, host: &str) -> Vec<Vec<Item>> {
     let mut names = Names::default();
+    let transcript = without_own_words(transcript);
     let windows = transcript.windows().into_iter().skip(1);
     windows
-        .map(|window| ordered(window, host).iter().filter_map(|event| item(event, version, &mut names)).collect())
+        .map(|window| ordered(window, host).iter().flat_map(|event| items(event, version, &mut names)).collect())
         .collect()
+}
+
+/// Without what a host says besides when it makes an error of its own for the client, be it a body or fields.
+fn without_own_words(transcript: &Transcript) -> Transcript {
+    let mut plugins = false;
+    let mut own = false;
+    let mut events = Vec::new();
+    for event in &transcript.events {
+        plugins |= matches!(event, Event::Call { function, .. } if function == "proxy_send_local_response");
+        if let Event::Client { part: Part::Headers { headers, .. }, .. } = event
+            && !plugins
+            && fields(headers).starts_with("\":status\": \"5")
+        {
+            own = true;
+            let headers = headers.iter().filter(|(name, _)| name.0 == b":status").cloned().collect();
+            events.push(Event::Client { stream: 0, part: Part::Headers { headers, end_of_stream: true } });
+        } else if !(own && matches!(event, Event::Client { .. })) {
+            events.push(event.clone());
+        }
+    }
+    Transcript { events }
 }
 
 /// Ids by kind, in the order in which they were first seen.
@@ -149,19 +171,36 @@ fn place(event: &Event) -> (u8, u32) {
     }
 }
 
-/// Pieces of a body that follow each other become one.
+/// Pieces of a body that follow each other become one; trailers that are none are its end.
 fn push_part(parts: &mut Vec<Event>, event: Event) {
     let last = parts.iter_mut().rev().find(|earlier| place(earlier) == place(&event));
     if let (Event::Upstream { part, .. } | Event::Client { part, .. }, Some(last)) = (&event, last)
-        && let Part::Body { body: more, end_of_stream: end } = part
-        && let Event::Upstream { part, .. } | Event::Client { part, .. } = last
-        && let Part::Body { body, end_of_stream } = part
+        && let Event::Upstream { part: Part::Body { body, end_of_stream }, .. }
+        | Event::Client { part: Part::Body { body, end_of_stream }, .. } = last
     {
-        body.0.extend_from_slice(&more.0);
-        *end_of_stream |= *end;
-        return;
+        match part {
+            Part::Body { body: more, end_of_stream: end } => {
+                body.0.extend_from_slice(&more.0);
+                *end_of_stream |= *end;
+                return;
+            }
+            Part::Trailers { trailers } if fields(trailers).is_empty() => {
+                *end_of_stream = true;
+                return;
+            }
+            _ => {}
+        }
     }
     parts.push(event);
+}
+
+fn items(event: &Event, version: Version, names: &mut Names) -> Vec<Item> {
+    let Event::HttpCall { upstream, headers, body, trailers, .. } = event else {
+        return item(event, version, names).into_iter().collect();
+    };
+    let message = format!("call to {upstream} <- {} body {body}", fields(headers));
+    let trailers = format!("call to {upstream} <- trailers {}", fields(trailers));
+    vec![Item::Other("callout", message), Item::Other("callout trailers", trailers)]
 }
 
 fn item(event: &Event, version: Version, names: &mut Names) -> Option<Item> {
@@ -175,9 +214,9 @@ fn item(event: &Event, version: Version, names: &mut Names) -> Option<Item> {
         }
         Event::Call { function, action, status, returned, args, .. } => {
             let row = pw_abi::host_function(version, function)?;
-            let pseudo = args.iter().any(|arg| arg.starts_with("\":")) || function == "proxy_set_header_map_pairs";
+            let marks = marks(function, args, row.status_name(*status));
             let (function, action, status) = (function.clone(), *action, *status);
-            Item::Call(Call { function, action, status, returned: values(row, status, returned, names), pseudo })
+            Item::Call(Call { function, action, status, returned: values(row, status, returned, names), marks })
         }
         Event::Log { level, .. } if [LogLevel::TRACE, LogLevel::DEBUG].iter().any(|low| low.to_string() == *level) => {
             return None;
@@ -185,18 +224,27 @@ fn item(event: &Event, version: Version, names: &mut Names) -> Option<Item> {
         Event::Log { level, message, .. } => Item::Other("log", format!("log {level} {message}")),
         Event::Upstream { part, .. } => Item::Other("upstream", format!("upstream <- {}", shown(part))),
         Event::Client { part, .. } => Item::Other("client", format!("client <- {}", shown(part))),
-        Event::HttpCall { upstream, headers, body, trailers, .. } => {
-            let (headers, trailers) = (fields(headers), fields(trailers));
-            Item::Other(
-                "proxy_http_call/OK",
-                format!("call to {upstream} <- {headers} body {body} trailers {trailers}"),
-            )
-        }
-        Event::Grpc { part, .. } => Item::Other("proxy_grpc_call", grpc(part)),
+        Event::Grpc { part, .. } => Item::Other("gRPC", grpc(part)),
         Event::Fault { .. } => Item::Gone("fault", "the plugin faults".to_owned()),
         Event::Died { how } => Item::Gone("died", format!("dies of {how}")),
         _ => return None,
     })
+}
+
+fn marks(function: &str, args: &[String], status: Option<&str>) -> Vec<&'static str> {
+    let lost = ["proxy_http_call", "proxy_grpc_call", "proxy_grpc_stream"].contains(&function)
+        && status == Some("INVALID_MEMORY_ACCESS");
+    let changes = ["proxy_add", "proxy_replace", "proxy_remove"].iter().any(|start| function.starts_with(start));
+    let pseudo = function == "proxy_set_header_map_pairs" || changes && args.iter().any(|arg| arg.starts_with("\":"));
+    let trailers = args.first().is_some_and(|map| map.ends_with("_TRAILERS"));
+    let twice = function == "proxy_http_call"
+        && [":method", ":path", ":authority"]
+            .iter()
+            .any(|name| args.get(1).is_some_and(|headers| headers.matches(&format!("\"{name}\":")).count() > 1));
+    [(pseudo, PSEUDO_HEADER), (trailers, TRAILERS), (twice, TWICE), (lost, LOST_CALL)]
+        .into_iter()
+        .filter_map(|(is, mark)| is.then_some(mark))
+        .collect()
 }
 
 /// What a callback was told: how many fields there are is not said, as a proxy may have added some.
@@ -206,6 +254,8 @@ fn arguments(row: &Callback, version: Version, args: &[u32], names: &mut Names) 
         let number = u64::from(*value);
         let text = match param.name {
             name if name.ends_with("context_id") => names.name("context", number),
+            // The server's HTTP has fields of its own there.
+            "num_elements" if row.name == "proxy_on_grpc_receive_initial_metadata" => "any".to_owned(),
             name if name.starts_with("num_") => if *value == 0 { "none" } else { "some" }.to_owned(),
             "queue_id" => names.name("queue", number),
             "call_id" => names.name("call", number),
