@@ -52,6 +52,7 @@ fn clause(scenario: &Scenario, finding: &Finding) -> String {
     let name = match &finding.wanted {
         Some(Wanted::Answer(id, _)) => actions(scenario).find(|action| action.id == *id).map(function),
         Some(Wanted::Never(name) | Wanted::Due(name) | Wanted::Argument(name, ..)) => Some(*name),
+        Some(Wanted::Metric(..)) => Some("#metrics"),
         _ => script::callbacks().map(|row| row.name).find(|name| finding.about == *name),
     };
     name.unwrap_or(if finding.about == "isolation" { "#security-considerations" } else { "#http_streams" }).to_owned()
@@ -148,6 +149,12 @@ fn expected(scenario: &Scenario, finding: &Finding) -> String {
         let callback = text(&format!("{name}/{callback}"));
         let _ = writeln!(out, "\n[step.expect]\narguments = [{{ callback = {callback}, {param} = {value} }}]");
     }
+    // A number of TOML has 63 bits.
+    if let Some(Wanted::Metric(name, value)) = &finding.wanted
+        && let Ok(value) = i64::try_from(*value)
+    {
+        let _ = writeln!(out, "\n[step.expect]\nmetrics = {{ {} = {value} }}", text(name));
+    }
     out += "\n[expect]\nstart = [\"started\", \"refused\"]\nfault = [true, false]\n";
     match &finding.wanted {
         Some(Wanted::Never(callback)) => {
@@ -163,7 +170,7 @@ fn expected(scenario: &Scenario, finding: &Finding) -> String {
             let absent = if absent.is_empty() { String::new() } else { format!("absent = [{}], ", absent.join(", ")) };
             let _ = writeln!(out, "{side} = {{ headers = {fields}, {absent}body = {body}, end_of_stream = {end} }}");
         }
-        Some(Wanted::Answer(..) | Wanted::Argument(..)) | None => {}
+        Some(Wanted::Answer(..) | Wanted::Argument(..) | Wanted::Metric(..)) | None => {}
     }
     out
 }

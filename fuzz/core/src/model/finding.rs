@@ -43,6 +43,8 @@ pub enum Wanted {
     Due(&'static str),
     /// That the callback is called with this in the place of an argument.
     Argument(&'static str, usize, u32),
+    /// That the operator reads this of the metric of that name, in the last step.
+    Metric(String, u64),
     /// What comes out of the first stream, to the upstream or else to the client.
     Out(Out),
 }

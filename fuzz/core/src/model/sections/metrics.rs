@@ -4,7 +4,7 @@ use pw_abi::MetricType;
 use pw_cases::transcript::Returned;
 
 use crate::model::call::{Call, Judged};
-use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
+use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK, Wanted};
 
 /// A metric of the proxy.
 pub(in crate::model) struct Metric {
@@ -74,7 +74,11 @@ impl Model {
     pub(in crate::model) fn metric(&mut self, name: &str, value: u64) {
         let known = |metric: &Metric| metric.name == name.as_bytes() && metric.value == value;
         if !self.blind && !self.metrics.iter().any(known) {
-            self.find("metrics", &format!("the operator reads {value} of {name:?}, which it never was"), None);
+            let message = format!("the operator reads {value} of {name:?}, which it never was");
+            let mut named = self.metrics.iter().filter(|metric| metric.name == name.as_bytes());
+            let only = named.next().filter(|_| named.next().is_none());
+            let wanted = only.map(|metric| Wanted::Metric(name.to_owned(), metric.value));
+            self.found("metrics", &message, None, wanted);
         }
     }
 }
