@@ -9,7 +9,9 @@ fn check(mode: &str, texts: &[&str]) {
     let cases = [("a_good", "started"), ("b_bad", "started"), ("c_good", "started")];
     let folder = Folder::of_cases(&format!("adapter_{mode}"), &cases);
     let host = fake(&format!("{mode} bad"));
-    let said = folder.run(&["run", "cases", "--host", &host, "--timeout", "1", "--report", "record.jsonl"]);
+    // Only one that hangs is to run into it, however busy the machine is.
+    let patience = if mode.ends_with("hangs") { "1" } else { "60" };
+    let said = folder.run(&["run", "cases", "--host", &host, "--timeout", patience, "--report", "record.jsonl"]);
     said.check(2, texts);
     said.check(2, &["fake 1.0: 2 passed, 0 failed, 1 errors in "]);
     let verdicts: Vec<_> =
