@@ -216,10 +216,11 @@ fn leave(proxy: &mut Proxy, plugin: PluginId) {
     }
 }
 
-/// A plugin is gone for good; what it was made of is not needed any more.
+/// A plugin is gone for good; what it was made of is not needed any more, and it is not started again.
 fn dismiss(proxy: &mut Proxy, plugin: PluginId) {
     proxy.sources[plugin.0] = None;
     let found = &mut proxy.state().plugins[plugin.0];
+    found.revival.due = None;
     (found.configuration, found.vm_configuration) = (Bytes::new(), Bytes::new());
     found.environment.clear();
 }
