@@ -70,12 +70,12 @@ fn increment(metric: &mut Metric, call: &Call<'_>) -> Judged {
 }
 
 impl Model {
-    /// What the operator reads.
+    /// What the operator reads: a name that is no UTF-8 is shown as near to it as can be.
     pub(in crate::model) fn metric(&mut self, name: &str, value: u64) {
-        let known = |metric: &Metric| metric.name == name.as_bytes() && metric.value == value;
-        if !self.blind && !self.metrics.iter().any(known) {
+        let is_named = |metric: &&Metric| String::from_utf8_lossy(&metric.name) == name;
+        if !self.blind && !self.metrics.iter().filter(is_named).any(|metric| metric.value == value) {
             let message = format!("the operator reads {value} of {name:?}, which it never was");
-            let mut named = self.metrics.iter().filter(|metric| metric.name == name.as_bytes());
+            let mut named = self.metrics.iter().filter(is_named);
             let only = named.next().filter(|_| named.next().is_none());
             let wanted = only.map(|metric| Wanted::Metric(name.to_owned(), metric.value));
             self.found("metrics", &message, None, wanted);
