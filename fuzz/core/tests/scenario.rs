@@ -83,3 +83,52 @@ fn a_campaign_takes_the_same_course_again() {
     assert!(full > INPUTS / 2 && calls > 8 * INPUTS, "{calls} calls, {full} of {INPUTS} inputs with eight or more");
     assert_eq!(course(), course());
 }
+
+/// A plugin that was configured anew lives beside its old self in one VM; what ends one ends both.
+#[test]
+fn a_vm_of_two_is_followed_when_it_is_started_again() {
+    let case = keep::read(
+        r#"
+title = "a crash in a VM of two"
+clause = ["proxy_on_tick"]
+level = "required"
+abi = "0.2.1"
+
+[[plugin]]
+vm_id = "vm"
+failure = "reload"
+
+[[step]]
+start = true
+
+[[step.guest]]
+in = "proxy_on_done"
+returns = false
+
+[[step.guest]]
+in = "proxy_on_tick"
+trap = true
+
+[[step]]
+request_headers = [[":method", "GET"], [":path", "/"]]
+
+[[step]]
+response_headers = [[":status", "200"]]
+
+[[step.guest]]
+call = "proxy_set_tick_period_milliseconds"
+args = { tick_period = 10 }
+
+[[step]]
+reconfigure = "again"
+
+[[step]]
+advance = 2000
+"#,
+    )
+    .expect("it is a case");
+    let mut scenario = case.lower(case.versions[0]).expect("it can be run").scenario;
+    silence(&mut scenario, true);
+    let verdict = oracle::model(&host(), &Arc::new(scenario)).expect("the probe compiles");
+    assert_eq!(verdict.findings, []);
+}

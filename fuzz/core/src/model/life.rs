@@ -58,9 +58,11 @@ impl Model {
         self.chain.iter_mut().filter(|place| **place == old).for_each(|place| *place = new);
     }
 
-    /// Whether the instance has ended; if a plugin is called that has, it was started again.
+    /// Whether the instance has ended; if a plugin is called that has, it was started again. A callback that has not returned
+    /// by then has ended all of its VM.
     pub fn is_dead(&self, instance: usize) -> bool {
-        let runs = self.frame.as_ref().is_some_and(|frame| frame.instance == instance);
+        let vm = self.instances[instance].vm;
+        let runs = self.frame.as_ref().is_some_and(|frame| self.instances[frame.instance].vm == vm);
         self.instances[instance].dead || runs
     }
 
