@@ -33,6 +33,9 @@ fn bad_flags_are_told() {
     folder.run(&["fuzz", "--jobs", "0"]).check(2, &["--jobs"]);
     folder.run(&["fuzz", "--seeds", "3"]).check(2, &["--planted"]);
     folder.run(&["fuzz", "--seed", "-1"]).check(2, &[]);
+    for flags in [&["--inputs", "9"][..], &["--corpus", "x"], &["--planted"]] {
+        folder.run(&[&["fuzz", "--host", "envoy"], flags].concat()).check(2, &[flags[0], "the reference host alone"]);
+    }
 }
 
 #[test]

@@ -43,6 +43,10 @@ pub(crate) struct Campaign {
 
 /// Runs a campaign; exit code 1 if there are differences that nothing explains.
 pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError> {
+    let given = [("--inputs", args.inputs.is_some()), ("--corpus", args.corpus.is_some()), ("--planted", args.planted)];
+    if let Some((flag, _)) = given.into_iter().find(|(_, given)| *given) {
+        return Err(HarnessError::new(format!("{flag} is for the reference host alone; leave out it or --host")));
+    }
     let connection = Connection::new(&args.host)?;
     let host = connection.open()?.host().clone();
     if !host.capabilities.contains(&Capability::Keep) {

@@ -42,15 +42,10 @@ impl Stream {
     }
 
     fn renumber(&self, step: &mut Step) {
+        if let Some(stream) = step.stream_mut() {
+            *stream += self.streams;
+        }
         match step {
-            Step::RequestHeaders { stream, .. }
-            | Step::RequestBody { stream, .. }
-            | Step::RequestTrailers { stream, .. }
-            | Step::ResponseHeaders { stream, .. }
-            | Step::ResponseBody { stream, .. }
-            | Step::ResponseTrailers { stream, .. }
-            | Step::ClientReset { stream }
-            | Step::UpstreamReset { stream } => *stream += self.streams,
             Step::CallResponse { call, .. } | Step::CallReset { call } => *call += self.calls,
             Step::GrpcInitialMetadata { call, .. }
             | Step::GrpcMessage { call, .. }
