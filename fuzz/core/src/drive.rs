@@ -57,7 +57,7 @@ struct Watched {
     known: Vec<(PluginId, usize)>,
     /// The place of the plugin that is started next.
     starting: usize,
-    /// The instance that the one started now is to replace.
+    /// How many plugins were known when one got another configuration, which starts one more.
     replacing: Option<usize>,
 }
 
@@ -74,7 +74,7 @@ impl Watch {
             && let Some(place) = scenario.plugins.iter().position(|known| known.name == *plugin)
         {
             watched.starting = place;
-            watched.replacing = model.current(place);
+            watched.replacing = Some(watched.known.len());
         }
     }
 
@@ -85,12 +85,11 @@ impl Watch {
         let Some(model) = &mut watched.model else { return };
         let refused = events.iter().any(|event| matches!(event, pw_cases::transcript::Event::Refused { .. }));
         events.iter().for_each(|event| model.event(event));
-        if let Some(old) = watched.replacing.take()
-            && let Some((_, new)) = watched.known.last()
+        if let Some(known) = watched.replacing.take()
+            && let Some((_, new)) = watched.known.get(known)
             && !refused
-            && model.plugin(*new) == model.plugin(old)
         {
-            model.replaces(*new, old);
+            model.replaces(*new);
         }
     }
 }

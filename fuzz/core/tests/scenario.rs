@@ -84,10 +84,19 @@ fn a_campaign_takes_the_same_course_again() {
     assert_eq!(course(), course());
 }
 
+/// The model has nothing to say of what the host does in a case.
+fn followed(case: &str) {
+    let case = keep::read(case).expect("it is a case");
+    let mut scenario = case.lower(case.versions[0]).expect("it can be run").scenario;
+    silence(&mut scenario, true);
+    let verdict = oracle::model(&host(), &Arc::new(scenario)).expect("the probe compiles");
+    assert_eq!(verdict.findings, []);
+}
+
 /// A plugin that was configured anew lives beside its old self in one VM; what ends one ends both.
 #[test]
 fn a_vm_of_two_is_followed_when_it_is_started_again() {
-    let case = keep::read(
+    followed(
         r#"
 title = "a crash in a VM of two"
 clause = ["proxy_on_tick"]
@@ -125,10 +134,72 @@ reconfigure = "again"
 [[step]]
 advance = 2000
 "#,
-    )
-    .expect("it is a case");
-    let mut scenario = case.lower(case.versions[0]).expect("it can be run").scenario;
-    silence(&mut scenario, true);
-    let verdict = oracle::model(&host(), &Arc::new(scenario)).expect("the probe compiles");
-    assert_eq!(verdict.findings, []);
+    );
+}
+
+/// The next configuration takes the place of a plugin that crashed with the last one.
+#[test]
+fn a_plugin_is_followed_that_gets_another_configuration_behind_a_crash() {
+    followed(
+        r#"
+title = "another configuration behind one that crashed"
+clause = ["proxy_on_context_create"]
+level = "required"
+abi = "0.2.1"
+
+[[plugin]]
+vm_id = "vm"
+
+[[step]]
+start = true
+
+[[step.guest]]
+in = "proxy_on_context_create"
+call = "proxy_get_current_time_nanoseconds"
+expect = "OK"
+
+[[step]]
+reconfigure = "again"
+
+[[step.guest]]
+in = "proxy_on_context_create"
+trap = true
+
+[[step]]
+reconfigure = "again"
+
+[[step]]
+request_headers = [[":method", "GET"], [":path", "/"]]
+"#,
+    );
+}
+
+/// Nothing says which of two mistakes in one call is told: a file that is not there, and pieces that are not.
+#[test]
+fn either_mistake_of_a_call_is_taken() {
+    followed(
+        r#"
+title = "an unknown file and pieces that are astray"
+clause = ["fd_write"]
+level = "required"
+abi = "0.2.1"
+
+[[plugin]]
+
+[[step]]
+start = true
+
+[[step.guest]]
+in = "proxy_on_vm_start"
+call = "proxy_get_current_time_nanoseconds"
+args = { return_time = 0 }
+expect = "OK"
+
+[[step.guest]]
+in = "proxy_on_vm_start"
+call = "fd_write"
+args = { fd_id = 0, iovec = { address = 0, size = 1 } }
+expect = ["BADF", "FAULT"]
+"#,
+    );
 }

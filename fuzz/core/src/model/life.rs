@@ -46,16 +46,10 @@ impl Model {
         new
     }
 
-    /// The instance of a plugin that is at work: the latest that did not refuse to start.
-    pub fn current(&self, plugin: usize) -> Option<usize> {
-        (0..self.instances.len())
-            .rev()
-            .find(|number| self.instances[*number].plugin == plugin && !self.instances[*number].refuses)
-    }
-
-    /// The instance took the place of another of its plugin for streams to come.
-    pub fn replaces(&mut self, new: usize, old: usize) {
-        self.chain.iter_mut().filter(|place| **place == old).for_each(|place| *place = new);
+    /// The instance took the place of its plugin's others for streams to come.
+    pub fn replaces(&mut self, new: usize) {
+        let own = self.instances[new].plugin;
+        self.chain.iter_mut().filter(|place| self.instances[**place].plugin == own).for_each(|place| *place = new);
     }
 
     /// Whether the instance has ended; if a plugin is called that has, it was started again. A callback that has not returned

@@ -30,7 +30,9 @@ fn written(model: &mut Model, plugin: usize, call: &Call<'_>) -> Judged {
     let level = match FdId(call.word(0)) {
         FdId::STDOUT => LogLevel::INFO,
         FdId::STDERR => LogLevel::ERROR,
-        _ => return call.is(&[Errno::BADF.0]),
+        _ if call.pieces(1).is_some() => return call.is(&[Errno::BADF.0]),
+        // Its pieces may be astray as well, and nothing says which comes first.
+        _ => return call.is(&[Errno::BADF.0, Errno::FAULT.0]),
     };
     let Some(pieces) = call.pieces(1) else {
         // An array somewhere in memory, which need not be one.
