@@ -39,7 +39,7 @@ pub fn callbacks(version: Version) -> impl Iterator<Item = &'static Callback> {
 
 /// The host function called `name` in `version`; WASI functions go by their bare name or with their module in front.
 pub fn host_function(version: Version, name: &str) -> Option<&'static Function> {
-    host_functions(version).find(|row| row.name == name || row.qualified() == name)
+    host_functions(version).find(|row| row.is_called(name))
 }
 
 /// The export called `name` in `version`.

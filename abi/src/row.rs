@@ -115,6 +115,12 @@ impl Function {
         }
     }
 
+    /// Whether it is called that, with the module in front or without.
+    pub fn is_called(&self, name: &str) -> bool {
+        let rest = || name.strip_prefix(self.module)?.strip_prefix('.');
+        name == self.name || self.module != "env" && rest() == Some(self.name)
+    }
+
     /// The specification's anchor.
     pub fn anchor(&self) -> String {
         format!("#{}", self.qualified())

@@ -239,7 +239,8 @@ impl Script {
     /// First the allocators' mode and answer, whether to report them or nothing at all, and where the heap starts; then whose contexts the
     /// first plugin contexts are; then for each plugin and callback the address of its first entry; then entries and data.
     pub fn bytes(&self) -> Vec<u8> {
-        let mut image = Image { bytes: vec![0; TABLE + 4 * self.entries.len()] };
+        let mut image = Image { bytes: Vec::with_capacity(IMAGE), words: Vec::new(), slots: Vec::new() };
+        image.bytes.resize(TABLE + 4 * self.entries.len(), 0);
         for (place, root) in image.bytes[16..TABLE].iter_mut().zip(&self.roots) {
             *place = *root;
         }
@@ -267,33 +268,40 @@ impl Script {
     }
 }
 
+/// Bytes that most scripts have room in.
+const IMAGE: usize = 0x4000;
+
 struct Image {
     bytes: Vec<u8>,
+    /// The words of the entry at hand, and the addresses of the slots of its action.
+    words: Vec<u32>,
+    slots: Vec<u32>,
 }
 
 impl Image {
     /// An entry: the next entry, whether there is a result, the result, the number of actions, and these.
     fn entry(&mut self, entry: &Entry) -> usize {
-        let mut words =
-            vec![0, u32::from(entry.result.is_some()), entry.result.unwrap_or(0), entry.actions.len() as u32];
-        entry.actions.iter().for_each(|action| self.action(action, &mut words));
+        let result = [u32::from(entry.result.is_some()), entry.result.unwrap_or(0)];
+        self.words.clear();
+        self.words.extend([0, result[0], result[1], entry.actions.len() as u32]);
+        entry.actions.iter().for_each(|action| self.action(action));
         self.align();
         let place = self.bytes.len();
-        self.bytes.resize(place + 4 * words.len(), 0);
+        self.bytes.resize(place + 4 * self.words.len(), 0);
         let (places, _) = self.bytes[place..].as_chunks_mut::<4>();
-        places.iter_mut().zip(words).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
+        places.iter_mut().zip(&self.words).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
         place
     }
 
     /// An action: function (all ones to trap), id, numbers of lanes and outs; per lane whether it is a register, and
     /// its 64 bits at 8; per out its form, two words and the register to save to, counted from 1.
-    fn action(&mut self, action: &Action, words: &mut Vec<u32>) {
+    fn action(&mut self, action: &Action) {
         let Act::Call { function, lanes, outs } = &action.act else {
-            return words.extend([u32::MAX, action.id, 0, 0]);
+            return self.words.extend([u32::MAX, action.id, 0, 0]);
         };
         let number = function_number(function).unwrap_or(usize::MAX);
-        words.extend([number as u32, action.id, lanes.len() as u32, outs.len() as u32]);
-        let mut slots = Vec::new();
+        self.words.extend([number as u32, action.id, lanes.len() as u32, outs.len() as u32]);
+        self.slots.clear();
         for lane in lanes {
             let (register, bits) = match lane {
                 Lane::Bits(bits) => (0, *bits),
@@ -301,13 +309,14 @@ impl Image {
                 Lane::Address(data) => (0, self.place(&data.0).into()),
                 Lane::Iovecs(pieces) => (0, self.iovecs(pieces).into()),
                 Lane::Slot(size) => {
-                    slots.push(self.slot(*size as usize));
-                    (0, u64::from(slots[slots.len() - 1]))
+                    let address = self.slot(*size as usize);
+                    self.slots.push(address);
+                    (0, address.into())
                 }
             };
-            words.extend([register, 0, bits as u32, (bits >> 32) as u32]);
+            self.words.extend([register, 0, bits as u32, (bits >> 32) as u32]);
         }
-        let slot = |number: u32| slots.get(number as usize).copied().unwrap_or(0);
+        let slot = |number: u32| self.slots.get(number as usize).copied().unwrap_or(0);
         for out in outs {
             let (form, first, second) = match out.form {
                 Form::Word(place) => (0, slot(place), 0),
@@ -315,7 +324,7 @@ impl Image {
                 Form::Bytes(pointer, size) => (2, slot(pointer), slot(size)),
                 Form::Region(place, size) => (3, slot(place), size),
             };
-            words.extend([form, first, second, out.save.map_or(0, |register| register + 1)]);
+            self.words.extend([form, first, second, out.save.map_or(0, |register| register + 1)]);
         }
     }
 

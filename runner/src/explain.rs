@@ -76,7 +76,7 @@ fn doc(clause: &str) -> Option<&'static str> {
     let name = clause.split('/').next().unwrap_or_default();
     let functions = || pw_abi::SECTIONS.iter().flat_map(|section| section.host);
     let callbacks = || pw_abi::SECTIONS.iter().flat_map(|section| section.guest);
-    let function = functions().find(|row| row.name == name || row.qualified() == name).map(|row| row.doc);
+    let function = functions().find(|row| row.is_called(name)).map(|row| row.doc);
     function.or_else(|| callbacks().find(|row| row.name == name).map(|row| row.doc))
 }
 

@@ -25,21 +25,15 @@ pub(crate) const ALLOCATES: &str = "the newer allocator";
 const CALLS: usize = 40;
 /// Calls that end the stream or the plugin, and so are made less often.
 const ENDING: [&str; 4] = ["proc_exit", "proxy_close_stream", "proxy_send_local_response", "proxy_done"];
+/// Callbacks of a plugin's start. Nothing runs behind one that fails, so that few do.
+const START: [&str; 3] = ["proxy_on_context_create", "proxy_on_vm_start", "proxy_on_configure"];
 /// Callbacks in a plugin's own context, from which it acts on its streams.
 const ELSEWHERE: [&str; 4] =
     ["proxy_on_tick", "proxy_on_queue_ready", "proxy_on_http_call_response", "proxy_on_foreign_function"];
-/// Callbacks that are not caused by one kind of step, and come only so often.
-const OTHERS: [&str; 9] = [
-    "proxy_on_queue_ready",
-    "proxy_on_tick",
-    "proxy_on_done",
-    "proxy_on_log",
-    "proxy_on_delete",
-    "proxy_on_context_create",
-    "proxy_on_grpc_receive_trailing_metadata",
-    "proxy_on_downstream_connection_close",
-    "proxy_on_upstream_connection_close",
-];
+/// Callbacks that contexts get, whatever the world does.
+const LIVES: [&str; 4] = ["proxy_on_done", "proxy_on_log", "proxy_on_delete", "proxy_on_context_create"];
+/// Callbacks that only connections get, at their ends.
+const CLOSES: [&str; 2] = ["proxy_on_downstream_connection_close", "proxy_on_upstream_connection_close"];
 
 /// The scenario that some bytes stand for; more of them make a longer one.
 pub fn scenario(bytes: &[u8]) -> Scenario {
@@ -59,12 +53,28 @@ pub fn of_version(version: Version, bytes: &[u8]) -> Scenario {
 
 fn draw_scenario(mut draw: Draw<'_>, version: Version) -> Scenario {
     let functions = swarm(&mut draw, version);
-    let steps = world::steps(&mut draw, version);
+    let on = |name: &str| functions.iter().any(|row| row.section == name);
+    let steps = world::steps(&mut draw, version, &on);
     let plugins = plugins::plugins(&mut draw, version);
     let mut scenario = Scenario { plugins, steps, hazard: false };
-    Scripting { draw, version, functions, caller: Caller::default(), left: CALLS }.run(&mut scenario);
+    let awaited = awaited(&mut draw, &functions, &scenario.steps);
+    Scripting { draw, version, functions, awaited, caller: Caller::default(), left: CALLS }.run(&mut scenario);
     canonical(&mut scenario);
     scenario
+}
+
+/// Functions without whose call steps to come would do nothing.
+fn awaited(draw: &mut Draw<'_>, functions: &[&'static Function], steps: &[Step]) -> Vec<&'static Function> {
+    let some = steps.iter().filter_map(|step| match step {
+        Step::CallResponse { .. } | Step::CallReset { .. } => Some("proxy_http_call"),
+        Step::GrpcInitialMetadata { .. }
+        | Step::GrpcMessage { .. }
+        | Step::GrpcClose { .. }
+        | Step::GrpcReset { .. } => Some(*draw.pick(&["proxy_grpc_call", "proxy_grpc_stream"])),
+        Step::Advance { .. } => Some("proxy_set_tick_period_milliseconds"),
+        _ => None,
+    });
+    some.filter_map(|name| functions.iter().copied().find(|row| row.name == name)).collect()
 }
 
 /// The functions of the sections that are switched on.
@@ -81,6 +91,8 @@ struct Scripting<'a> {
     draw: Draw<'a>,
     version: Version,
     functions: Vec<&'static Function>,
+    /// What is to be called early.
+    awaited: Vec<&'static Function>,
     caller: Caller,
     /// How many calls may still be added.
     left: usize,
@@ -89,17 +101,24 @@ struct Scripting<'a> {
 impl Scripting<'_> {
     /// Says for the start and then for each step what the plugins do in its callbacks.
     fn run(&mut self, scenario: &mut Scenario) {
-        let start = ["proxy_on_context_create", "proxy_on_vm_start", "proxy_on_configure"];
         scenario.plugins.iter_mut().for_each(|plugin| self.allocators(plugin));
-        start.into_iter().for_each(|name| self.window(&mut scenario.plugins, name, false));
-        self.others(&mut scenario.plugins);
+        START.into_iter().for_each(|name| self.window(&mut scenario.plugins, name, false));
+        self.others(scenario.plugins.as_mut_slice(), &scenario.steps);
         for step in &scenario.steps {
-            let caused = step.callback().filter(|_| !matches!(step, Step::Advance { .. }));
-            if let Some(name) = caused {
-                self.window(&mut scenario.plugins, name, true);
-            }
-            self.others(&mut scenario.plugins);
+            let also = match step {
+                Step::Advance { .. } if !self.has("proxy_set_tick_period_milliseconds") => continue,
+                Step::GrpcClose { .. } if self.draw.chance(50) => Some("proxy_on_grpc_receive_trailing_metadata"),
+                _ => None,
+            };
+            let names = step.callback().into_iter().chain(also);
+            names.for_each(|name| self.window(&mut scenario.plugins, name, true));
+            self.others(&mut scenario.plugins, &scenario.steps);
         }
+    }
+
+    /// Whether a function may be called.
+    fn has(&self, name: &str) -> bool {
+        self.functions.iter().any(|row| row.name == name)
     }
 
     /// A guest with both allocators tells when the newer one is called.
@@ -115,10 +134,12 @@ impl Scripting<'_> {
         }
     }
 
-    fn others(&mut self, plugins: &mut [Plugin]) {
-        for name in OTHERS {
-            let often = if name == "proxy_on_queue_ready" || name == "proxy_on_tick" { 30 } else { 12 };
-            if self.draw.chance(often) {
+    /// Callbacks that the step alone does not bring.
+    fn others(&mut self, plugins: &mut [Plugin], steps: &[Step]) {
+        let connects = steps.iter().any(|step| matches!(step, Step::Connect { .. }));
+        let queues = self.has("proxy_enqueue_shared_queue").then_some("proxy_on_queue_ready");
+        for name in LIVES.into_iter().chain(queues).chain(CLOSES.into_iter().filter(|_| connects)) {
+            if self.draw.chance(12) {
                 self.window(plugins, name, false);
             }
         }
@@ -147,15 +168,19 @@ impl Scripting<'_> {
     /// A call; where it would have nothing to act on mostly one of another context comes before it.
     fn act(&mut self, callback: &str, entry: &mut Entry) {
         let mut add = |act| entry.actions.push(Action { id: 0, act });
-        if self.draw.below(300) == 299 {
+        let rarely = if START.contains(&callback) { 16 } else { 4 };
+        if self.draw.below(75 * rarely) == 75 * rarely - 1 {
             return add(Act::Trap);
         }
-        let mut function = *self.draw.pick(&self.functions);
-        if ENDING.contains(&function.name) && self.draw.below(4) > 0 {
+        let early = !self.awaited.is_empty() && self.draw.chance(25);
+        let mut function = if early { self.awaited.swap_remove(0) } else { *self.draw.pick(&self.functions) };
+        if ENDING.contains(&function.name) && self.draw.below(rarely) > 0 {
             function = *self.draw.pick(&self.functions);
         }
-        let effective = pw_abi::host_function(self.version, "proxy_set_effective_context");
-        if let Some(effective) = effective.filter(|_| ELSEWHERE.contains(&callback) && self.draw.chance(15)) {
+        if ELSEWHERE.contains(&callback)
+            && self.draw.chance(15)
+            && let Some(effective) = pw_abi::host_function(self.version, "proxy_set_effective_context")
+        {
             add(self.caller.call(&mut self.draw, effective, callback));
             let done = pw_abi::host_function(self.version, "proxy_done").filter(|_| self.draw.chance(25));
             function = done.unwrap_or(function);
@@ -167,7 +192,7 @@ impl Scripting<'_> {
     fn result(&mut self, row: &pw_abi::Callback) -> Option<u32> {
         match row.result {
             Some(Kind::Enum(_)) => self.draw.chance(20).then_some(1),
-            Some(Kind::Bool) if row.section == "configuration" => self.draw.chance(1).then_some(0),
+            Some(Kind::Bool) if row.section == "configuration" => (self.draw.below(400) == 399).then_some(0),
             Some(Kind::Bool) => self.draw.chance(25).then_some(0),
             _ => None,
         }

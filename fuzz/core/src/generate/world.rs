@@ -28,8 +28,8 @@ struct Stream {
     response: Sent,
 }
 
-/// The steps of a scenario, most of them about its streams.
-pub(super) fn steps(draw: &mut Draw<'_>, version: Version) -> Vec<Step> {
+/// The steps of a scenario, most of them about its streams; some are of use with functions of a section only.
+pub(super) fn steps(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> bool) -> Vec<Step> {
     let mut streams: Vec<Stream> = Vec::new();
     let mut steps = Vec::new();
     let tcp = draw.chance(20);
@@ -40,7 +40,7 @@ pub(super) fn steps(draw: &mut Draw<'_>, version: Version) -> Vec<Step> {
         } else if draw.chance(70) {
             piece(draw, &mut streams)
         } else {
-            Some(event(draw, version))
+            event(draw, version, on).or_else(|| piece(draw, &mut streams))
         };
         steps.extend(step);
     }
@@ -93,10 +93,12 @@ fn piece(draw: &mut Draw<'_>, streams: &mut [Stream]) -> Option<Step> {
     })
 }
 
-/// Something that is not about a stream. Calls are answered in any order, whether they were made or not.
-fn event(draw: &mut Draw<'_>, version: Version) -> Step {
-    let call = draw.below(3) as u32;
-    match draw.below(16) {
+/// Something that is not about a stream, if it could be of use. Calls are answered in any order, made or not.
+fn event(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> bool) -> Option<Step> {
+    let call = [0, 0, 0, 1, 2][draw.below(5)];
+    Some(match draw.below(16) {
+        0..4 if !on("http_calls") => return None,
+        4..8 if !on("grpc_calls") => return None,
         0..3 => {
             Step::CallResponse { call, headers: fields(draw, &STATUS), body: body(draw), trailers: fields(draw, &[]) }
         }
@@ -112,5 +114,5 @@ fn event(draw: &mut Draw<'_>, version: Version) -> Step {
         9 => Step::Reconfigure { plugin: "a".to_owned(), configuration: Data::from("again") },
         10 => Step::ReadMetrics,
         _ => Step::Advance { milliseconds: [10, 1, 40, 30, 100, 10, 40, 2000][draw.below(8)] },
-    }
+    })
 }
