@@ -17,7 +17,7 @@ use crate::model::Finding;
 use crate::oracle;
 
 /// Bytes of an input.
-const SIZES: std::ops::Range<usize> = 250..450;
+const SIZES: std::ops::Range<usize> = 230..420;
 /// One in so many inputs is also looked at by the slower oracles.
 const SLOW: u64 = 256;
 

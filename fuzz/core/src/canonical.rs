@@ -31,31 +31,35 @@ pub fn canonical(scenario: &mut Scenario) {
             }
         }
     }
-    let order: Vec<Place> = places(scenario).into_iter().flatten().collect();
+    let mut order: Vec<Place> = Vec::new();
+    each_place(scenario, |_, place| order.push(place));
     number(scenario, &order);
 }
 
 /// The entries of the start and of each step, in the order in which a case file tells them.
 pub(crate) fn places(scenario: &Scenario) -> Vec<Vec<Place>> {
+    let mut windows = vec![Vec::new(); scenario.steps.len() + 1];
+    each_place(scenario, |window, place| windows[window].push(place));
+    windows
+}
+
+/// The same with the number of the window each is in: the start's is 0.
+fn each_place(scenario: &Scenario, mut tell: impl FnMut(usize, Place)) {
     let brought: Vec<Option<usize>> = scenario.steps.iter().map(caused).collect();
     let mut seen = vec![0; script::callbacks().count()];
     let mut own_only = vec![false; seen.len()];
     brought.iter().flatten().for_each(|callback| own_only[*callback] = true);
-    let mut windows = Vec::new();
     for window in 0..=scenario.steps.len() {
         let own = window.checked_sub(1).and_then(|step| brought[step]);
-        let mut places = Vec::new();
         for (plugin, found) in scenario.plugins.iter().enumerate() {
             let Guest::Probe(script) = &found.guest else { continue };
-            places.extend(own.map(|callback| (plugin, callback, seen[callback])));
+            own.iter().for_each(|callback| tell(window, (plugin, *callback, seen[*callback])));
             let others = script.entries.iter().enumerate();
             let others = others.filter(|(callback, entries)| window < entries.len() && !own_only[*callback]);
-            places.extend(others.map(|(callback, _)| (plugin, callback, window)));
+            others.for_each(|(callback, _)| tell(window, (plugin, callback, window)));
         }
         own.iter().for_each(|callback| seen[*callback] += 1);
-        windows.push(places);
     }
-    windows
 }
 
 /// Numbers streams in the order in which steps name them.
