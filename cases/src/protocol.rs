@@ -56,7 +56,7 @@ pub struct Run {
 }
 
 /// A plugin as an adapter gets it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plugin {
     /// Its name; unique in the scenario. The events name plugins by it.

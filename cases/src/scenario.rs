@@ -49,6 +49,26 @@ pub struct Plugin {
     pub guest: Guest,
 }
 
+impl Plugin {
+    /// A plugin with nothing set up but its name.
+    pub fn new(name: &str, guest: Guest) -> Plugin {
+        Plugin {
+            name: name.to_owned(),
+            vm_id: String::new(),
+            vm_configuration: Data::default(),
+            configuration: Data::default(),
+            background: false,
+            standby: false,
+            log_only: false,
+            limits: BTreeMap::new(),
+            failure: Failure::default(),
+            capabilities: None,
+            environment: BTreeMap::new(),
+            guest,
+        }
+    }
+}
+
 /// What of a plugin a host may be told to limit: bytes of memory; entries of a table; lines and bytes of log per
 /// callback; bytes of a body that is held; bytes of a map of fields; bytes of shared data of a VM id; bytes of items in a
 /// queue; queues; metrics; calls in flight; contexts that wait for their end; bytes of properties of a stream.

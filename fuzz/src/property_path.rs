@@ -6,7 +6,7 @@ use pw_abi::{Status, Version};
 use pw_cases::data::Data;
 use pw_cases::lower::out_lanes;
 use pw_cases::report::decode;
-use pw_cases::scenario::{Failure, Guest, Plugin, Scenario, Step};
+use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Action, Entry, Lane, Script};
 use pw_cases::transcript::{Event, Returned, Transcript};
 
@@ -88,20 +88,7 @@ fn scenario(path: &[u8]) -> Scenario {
             script.entries[number].push(entry);
         }
     }
-    let plugin = Plugin {
-        name: "a".to_owned(),
-        vm_id: "vm".to_owned(),
-        vm_configuration: Data::from(""),
-        configuration: Data::from(""),
-        background: false,
-        standby: false,
-        log_only: false,
-        limits: Default::default(),
-        failure: Failure::Closed,
-        capabilities: None,
-        environment: Default::default(),
-        guest: Guest::Probe(script),
-    };
+    let plugin = Plugin { vm_id: "vm".to_owned(), ..Plugin::new("a", Guest::Probe(script)) };
     let headers = Step::RequestHeaders { stream: 0, headers: streams::request(), end_of_stream: true };
     Scenario { plugins: vec![plugin], steps: vec![headers], hazard: false }
 }

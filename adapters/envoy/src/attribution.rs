@@ -238,20 +238,7 @@ mod tests {
     const WORKER: u32 = 2;
 
     fn plugin(name: &str, vm_id: &str, wasm: &str) -> Plugin {
-        Plugin {
-            name: name.into(),
-            vm_id: vm_id.into(),
-            vm_configuration: Data::default(),
-            configuration: Data::default(),
-            background: false,
-            standby: false,
-            log_only: false,
-            limits: Default::default(),
-            failure: Default::default(),
-            capabilities: None,
-            environment: Default::default(),
-            wasm: BASE64.encode(wasm),
-        }
+        Plugin { name: name.into(), vm_id: vm_id.into(), wasm: BASE64.encode(wasm), ..Plugin::default() }
     }
 
     /// All that are not in the background are in the chain.

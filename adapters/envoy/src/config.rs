@@ -305,15 +305,9 @@ mod tests {
             name: name.into(),
             vm_id: "vm".into(),
             vm_configuration: Data(vec![0, 0xff]),
-            configuration: Data::default(),
-            background: false,
-            standby: false,
-            log_only: false,
-            limits: Default::default(),
-            failure: Default::default(),
-            capabilities: None,
             environment: BTreeMap::from([("A".into(), "b".into())]),
             wasm: "AGFzbQ==".into(),
+            ..Plugin::default()
         }
     }
 

@@ -1,6 +1,5 @@
 //! The adapter's program with a real Envoy. Without one (see `find`) nothing is tested, and that is said.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -74,16 +73,8 @@ fn plugin(name: &str, fields: &str) -> Plugin {
     Plugin {
         name: name.into(),
         vm_id: "vm".into(),
-        vm_configuration: Data::default(),
-        configuration: Data::default(),
-        background: false,
-        standby: false,
-        log_only: false,
-        limits: Default::default(),
-        failure: Default::default(),
-        capabilities: None,
-        environment: BTreeMap::new(),
         wasm: BASE64.encode(wat::parse_str(text).expect("the module is valid")),
+        ..Plugin::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pw_abi::{Function, Param};
 use pw_cases::data::Data;
-use pw_cases::scenario::{Failure, Guest, Plugin, Scenario, Step};
+use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Action, Allocation, Lane, MEMORY_END, Script};
 
 use super::rows::{AVOIDED, Avoided, ENDING, SWAPPED, With};
@@ -45,20 +45,7 @@ pub fn fit(scenario: Scenario, host: &str, number: u64) -> Option<Scenario> {
     script.allocators = vec!["proxy_on_memory_allocate"];
     script.without.clear();
     steps.extend(endings(&script));
-    let plugin = Plugin {
-        name: "plugin".to_owned(),
-        vm_id: "vm".to_owned(),
-        vm_configuration: Data::default(),
-        configuration: Data::default(),
-        background: false,
-        standby: false,
-        log_only: false,
-        limits: Default::default(),
-        failure: Failure::Closed,
-        capabilities: None,
-        environment: Default::default(),
-        guest: Guest::Probe(script),
-    };
+    let plugin = Plugin { vm_id: "vm".to_owned(), ..Plugin::new("plugin", Guest::Probe(script)) };
     let mut scenario = Scenario { plugins: vec![plugin], steps, hazard: false };
     canonical(&mut scenario);
     Some(scenario)

@@ -45,19 +45,16 @@ fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
         }
     }
     Plugin {
-        name: name.to_owned(),
         vm_id: (*draw.pick(&["", "vm", "vm", "vm2"])).to_owned(),
         // Plugins that are made of the same would share a VM.
         vm_configuration: Data::from(name),
         configuration: Data::from(*draw.pick(&["configured", "", "{}"])),
         background: draw.chance(5),
-        standby: false,
-        log_only: false,
         limits,
         failure: [Failure::Closed, Failure::Closed, Failure::Closed, Failure::Open, Failure::Reload][draw.below(5)],
         capabilities: draw.chance(3).then(|| capabilities(draw, version)),
         environment: (0..draw.below(3)).map(|n| (format!("NAME{n}"), "value".repeat(n))).collect(),
-        guest: Guest::Probe(script),
+        ..Plugin::new(name, Guest::Probe(script))
     }
 }
 
