@@ -62,10 +62,15 @@ pub fn fails(host: &Reference, text: &str) -> Result<bool, String> {
 /// Leaves out what the guest did not come to do.
 fn drop_unreached(host: &Reference, scenario: &mut Scenario) -> Result<(), String> {
     let answers = oracle::model(host, &Arc::new(scenario.clone()))?.answers;
+    keep_reached(scenario, &answers);
+    canonical(scenario);
+    Ok(())
+}
+
+/// Leaves out what is not among the actions that were done. As they are done in order, the others are the last of their queues.
+pub(crate) fn keep_reached(scenario: &mut Scenario, answers: &[(u32, Option<u32>)]) {
     for script in scenario.plugins.iter_mut().filter_map(script_of) {
         let reached = |action: &Action| answers.iter().any(|(id, _)| *id == action.id);
         script.entries.iter_mut().flatten().for_each(|entry| entry.actions.retain(reached));
     }
-    canonical(scenario);
-    Ok(())
 }

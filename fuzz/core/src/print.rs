@@ -2,6 +2,7 @@
 //! scenario. What a file expects is what is given for each call, and what a finding wants.
 
 mod plugin;
+pub(crate) mod sent;
 mod step;
 mod values;
 
@@ -55,7 +56,13 @@ fn clause(scenario: &Scenario, finding: &Finding) -> String {
         Some(Wanted::Metric(..)) => Some("#metrics"),
         _ => script::callbacks().map(|row| row.name).find(|name| finding.about == *name),
     };
-    name.unwrap_or(if finding.about == "isolation" { "#security-considerations" } else { "#http_streams" }).to_owned()
+    let heading = match finding.about.as_str() {
+        "isolation" => "#security-considerations",
+        "gRPC" => "#grpc_calls",
+        "callout" | "callout trailers" => "#http_calls",
+        _ => "#http_streams",
+    };
+    name.unwrap_or(heading).to_owned()
 }
 
 fn actions(scenario: &Scenario) -> impl Iterator<Item = &Action> {
@@ -164,12 +171,13 @@ fn expected(scenario: &Scenario, finding: &Finding) -> String {
             let _ = writeln!(out, "order = [{}]", text(&format!("{name}/{callback}")));
         }
         Some(Wanted::Out(Out { upstream, fields, absent, body, end })) => {
-            let side = if *upstream { "upstream" } else { "client" };
+            let side = sent::side(*upstream);
             let (fields, body) = (values::fields(fields), values::data(body));
             let absent: Vec<String> = absent.iter().map(values::data).collect();
             let absent = if absent.is_empty() { String::new() } else { format!("absent = [{}], ", absent.join(", ")) };
             let _ = writeln!(out, "{side} = {{ headers = {fields}, {absent}body = {body}, end_of_stream = {end} }}");
         }
+        Some(Wanted::Line(line)) => out += line,
         Some(Wanted::Answer(..) | Wanted::Argument(..) | Wanted::Metric(..)) | None => {}
     }
     out

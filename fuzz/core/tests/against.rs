@@ -1,12 +1,14 @@
 //! Scenarios that are streamed into one running host show what they show alone.
 
 use pw_abi::Version;
+use pw_cases::data::Data;
+use pw_cases::judge::judge;
 use pw_cases::known::Ledger;
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
-use pw_cases::transcript::{Event, Part, Transcript};
-use pw_fuzz::against::{Difference, Stream, base, compare, fit, shrink};
-use pw_fuzz::generate;
+use pw_cases::transcript::{Event, GrpcPart, Part, Transcript};
+use pw_fuzz::against::{Difference, Stream, base, case, compare, fit, shrink};
+use pw_fuzz::{generate, keep};
 use pw_reference::{Reference, World};
 
 fn scenario(version: Version, seed: u64) -> Option<Scenario> {
@@ -83,6 +85,48 @@ fn a_difference_is_told_and_made_small() {
     assert!(told > 5, "{told} scenarios have such a call");
 }
 
+/// What went out, gone out otherwise.
+fn garble(transcript: &mut Transcript, clause: &str) {
+    let other = || Data::from("other");
+    for event in &mut transcript.events {
+        match (event, clause) {
+            (Event::Upstream { stream: 0, part: Part::Body { body, .. } }, "upstream") => *body = other(),
+            (Event::Client { stream: 0, part: Part::Body { body, .. } }, "client") => *body = other(),
+            (Event::HttpCall { body, .. }, "callout") => *body = other(),
+            (Event::Grpc { part: GrpcPart::Message { message }, .. }, "gRPC") => *message = other(),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn the_case_of_what_goes_out_fails_where_something_else_does() {
+    let host = Reference::new().expect("wasmtime is there");
+    let version = Version::V0_2_1;
+    let ran = |scenario: &Scenario| decode(host.run(scenario).expect("both views agree"), scenario);
+    for clause in ["upstream", "client", "callout", "gRPC"] {
+        let mut told = 0;
+        for scenario in (0..400).filter_map(|seed| scenario(version, seed)) {
+            let alone = ran(&scenario);
+            let mut other = alone.clone();
+            garble(&mut other, clause);
+            let found = compare(&alone, &other, version, "other");
+            let Some(difference) = found.iter().find(|found| found.clause == clause && found.open.is_none()) else {
+                continue;
+            };
+            let text = case(&scenario, difference, &alone, version);
+            assert!(!keep::fails(&host, &text).expect("it can be read"), "{text}");
+            let read = keep::read(&text).expect("it can be read");
+            let lowered = read.lower(version).expect("it can be run");
+            let mut other = ran(&lowered.scenario);
+            garble(&mut other, clause);
+            assert!(!judge(&read, &lowered, &other).findings.is_empty(), "{text}");
+            told += 1;
+        }
+        assert!(told > 1, "{told} scenarios in which something goes to the {clause}");
+    }
+}
+
 fn callback(name: &str) -> Event {
     Event::Callback { plugin: "plugin".into(), name: name.into(), args: Vec::new() }
 }
@@ -149,6 +193,18 @@ fn what_a_host_says_besides_an_error_of_its_own_is_not_compared() {
     // A plugin's own error is.
     let own = call("proxy_send_local_response", 0);
     assert_eq!(differences(&[own.clone(), client(&[(":status", "503")], true)], &[own, words]).len(), 1);
+}
+
+#[test]
+fn what_is_sent_right_before_a_stream_is_cut_off_may_get_lost() {
+    let event = |call, part| Event::Grpc { call, part };
+    let said = || GrpcPart::Message { message: "one".into() };
+    let of =
+        |parts: &[Event]| differences(&[event(0, said()), event(0, GrpcPart::End), event(0, GrpcPart::Reset)], parts);
+    assert_eq!(of(&[event(0, GrpcPart::Reset)]), []);
+    assert_eq!(of(&[event(0, said()), event(0, GrpcPart::Reset)]), []);
+    assert_eq!(of(&[event(0, GrpcPart::End)]).len(), 1);
+    assert_eq!(differences(&[event(0, said())], &[event(0, GrpcPart::End)]).len(), 1);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod text;
 pub use compare::{Difference, Key, compare};
 pub use fit::fit;
 pub use rows::avoided;
+pub(crate) use seen::is_added;
 pub use shrink::shrink;
 pub use stream::{Stream, base};
 pub use text::case;

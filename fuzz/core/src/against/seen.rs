@@ -147,8 +147,22 @@ fn ordered(window: &[Event], host: &str) -> Vec<Event> {
     let (queues, others): (Vec<_>, Vec<_>) =
         blocks.into_iter().partition(|block| starts(block, "proxy_on_queue_ready"));
     outside.retain(|event| !is_nothing(event));
+    without_what_is_cut_off(&mut outside);
     outside.sort_by_key(place);
     others.into_iter().chain(queues).flatten().chain(outside).collect()
+}
+
+/// Without what a plugin sends right before it cuts the stream off, which may get lost; see grpc_calls/cancel_behind_close.
+fn without_what_is_cut_off(outside: &mut Vec<Event>) {
+    let reset = |event: &Event| match event {
+        Event::Grpc { call, part: GrpcPart::Reset } => Some(*call),
+        _ => None,
+    };
+    let cut: Vec<u32> = outside.iter().filter_map(reset).collect();
+    outside.retain(|event| match event {
+        Event::Grpc { call, part: GrpcPart::Message { .. } | GrpcPart::End } => !cut.contains(call),
+        _ => true,
+    });
 }
 
 fn is_outside(event: &Event) -> bool {
@@ -295,10 +309,14 @@ fn pairs(bytes: &Data) -> String {
     }
 }
 
+/// Whether any proxy may add a field of that name.
+pub(crate) fn is_added(name: &Data) -> bool {
+    ADDED.iter().any(|added| name.0.eq_ignore_ascii_case(added.as_bytes()))
+}
+
 /// Fields by name; those of one name in their order.
 fn fields(fields: &Fields) -> String {
-    let own =
-        fields.iter().filter(|(name, _)| !ADDED.iter().any(|added| name.0.eq_ignore_ascii_case(added.as_bytes())));
+    let own = fields.iter().filter(|(name, _)| !is_added(name));
     let mut lines: Vec<(String, String)> =
         own.map(|(name, value)| (name.to_string().to_ascii_lowercase(), value.to_string())).collect();
     lines.sort_by(|one, other| one.0.cmp(&other.0));

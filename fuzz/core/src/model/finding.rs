@@ -47,6 +47,8 @@ pub enum Wanted {
     Metric(String, u64),
     /// What comes out of the first stream, to the upstream or else to the client.
     Out(Out),
+    /// What a case says of the whole run, as it writes it.
+    Line(String),
 }
 
 /// What was expected of a call, and what came instead.
