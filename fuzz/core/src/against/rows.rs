@@ -9,8 +9,8 @@ pub(super) struct Open {
     pub(super) status: &'static str,
     /// What the other host does instead, by its first words; `!` for any other error, empty for anything.
     pub(super) instead: &'static str,
-    /// A function that was called before in the same scenario, or [`PSEUDO_HEADER`], [`TRAILERS`], [`TWICE`], [`LOST_CALL`]; empty if that
-    /// does not matter.
+    /// A function that was called before in the same scenario, or [`PSEUDO_HEADER`], [`TRAILERS`], [`TWICE`], [`LOST_CALL`],
+    /// [`LOST_ITEM`]; empty if that does not matter.
     pub(super) given: &'static str,
     /// Why it is nobody's fault: a case of the catalog that asks the question, or words.
     pub(super) why: &'static str,
@@ -208,6 +208,8 @@ pub(super) const SWAPPED: &[Swapped] = &[Swapped { host: "envoy", first: "proxy_
 pub(super) const PSEUDO_HEADER: &str = "pseudo header";
 /// What counts as called by a call over the network that failed for a bad address, perhaps that of its id.
 pub(super) const LOST_CALL: &str = "lost call";
+/// What counts as called by taking an item from a queue to a bad address, which perhaps has lost it.
+pub(super) const LOST_ITEM: &str = "lost item";
 /// What counts as called by a call about trailers, for this call only.
 pub(super) const TRAILERS: &str = "trailers";
 /// What counts as called when a call was sent with such a header twice.
@@ -263,6 +265,7 @@ pub(super) const OPEN: &[Open] = &[
         "NOT_FOUND",
         "shared_queues/register_to_a_bad_place",
     ),
+    after(LOST_ITEM, "proxy_dequeue_shared_queue", "", "shared_queues/dequeue_to_a_bad_place"),
     status("proxy_get_header_map_pairs", "BAD_ARGUMENT", "", UNAVAILABLE),
     status("proxy_get_header_map_value", "BAD_ARGUMENT", "", UNAVAILABLE),
     status("proxy_get_header_map_size", "BAD_ARGUMENT", "", UNAVAILABLE),
@@ -324,6 +327,11 @@ pub(super) const OPEN: &[Open] = &[
     status("proxy_on_grpc_receive_trailing_metadata", "", "proxy_on_grpc_receive_initial_metadata first", REFUSED),
     after(LOST_CALL, "gRPC", "", NO_ID),
     after(LOST_CALL, "callout", "", NO_ID),
+    after(LOST_CALL, "proxy_on_http_call_response", "", NO_ID),
+    after(LOST_CALL, "proxy_on_grpc_receive_initial_metadata", "", NO_ID),
+    after(LOST_CALL, "proxy_on_grpc_receive", "", NO_ID),
+    after(LOST_CALL, "proxy_on_grpc_receive_trailing_metadata", "", NO_ID),
+    after(LOST_CALL, "proxy_on_grpc_close", "", NO_ID),
     Open { of: "*", status: "", instead: "gRPC first", given: LOST_CALL, why: NO_ID },
     Open { of: "*", status: "", instead: "callout first", given: LOST_CALL, why: NO_ID },
     Open { of: "*", status: "", instead: "proxy_on_grpc_", given: LOST_CALL, why: NO_ID },

@@ -7,7 +7,7 @@ use pw_abi::{Callback, Function, Kind, LogLevel, Returns, Version};
 use pw_cases::data::{Data, Fields};
 use pw_cases::transcript::{Event, GrpcPart, Part, Returned, Transcript};
 
-use super::rows::{LOST_CALL, PSEUDO_HEADER, SWAPPED, Swapped, TRAILERS, TWICE};
+use super::rows::{LOST_CALL, LOST_ITEM, PSEUDO_HEADER, SWAPPED, Swapped, TRAILERS, TWICE};
 
 /// One thing that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,6 +248,7 @@ fn item(event: &Event, version: Version, names: &mut Names) -> Option<Item> {
 fn marks(function: &str, args: &[String], status: Option<&str>) -> Vec<&'static str> {
     let lost = ["proxy_http_call", "proxy_grpc_call", "proxy_grpc_stream"].contains(&function)
         && status == Some("INVALID_MEMORY_ACCESS");
+    let item = function == "proxy_dequeue_shared_queue" && status == Some("INVALID_MEMORY_ACCESS");
     let changes = ["proxy_add", "proxy_replace", "proxy_remove"].iter().any(|start| function.starts_with(start));
     let pseudo = function == "proxy_set_header_map_pairs" || changes && args.iter().any(|arg| arg.starts_with("\":"));
     let trailers = args.first().is_some_and(|map| map.ends_with("_TRAILERS"));
@@ -255,7 +256,7 @@ fn marks(function: &str, args: &[String], status: Option<&str>) -> Vec<&'static 
         && [":method", ":path", ":authority"]
             .iter()
             .any(|name| args.get(1).is_some_and(|headers| headers.matches(&format!("\"{name}\":")).count() > 1));
-    [(pseudo, PSEUDO_HEADER), (trailers, TRAILERS), (twice, TWICE), (lost, LOST_CALL)]
+    [(pseudo, PSEUDO_HEADER), (trailers, TRAILERS), (twice, TWICE), (lost, LOST_CALL), (item, LOST_ITEM)]
         .into_iter()
         .filter_map(|(is, mark)| is.then_some(mark))
         .collect()
@@ -269,7 +270,7 @@ fn arguments(row: &Callback, version: Version, args: &[u32], names: &mut Names) 
         let text = match param.name {
             name if name.ends_with("context_id") => names.name("context", number),
             // The server's HTTP has fields of its own there.
-            "num_elements" if row.name == "proxy_on_grpc_receive_initial_metadata" => "any".to_owned(),
+            "num_elements" => "any".to_owned(),
             name if name.starts_with("num_") => if *value == 0 { "none" } else { "some" }.to_owned(),
             "queue_id" => names.name("queue", number),
             "call_id" => names.name("call", number),
