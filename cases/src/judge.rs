@@ -108,22 +108,26 @@ impl Judging<'_> {
     fn calls(&mut self, started: bool) -> Vec<String> {
         let mut trapped = Vec::new();
         for check in &self.lowered.calls {
-            let seen = self.transcript.events.iter().find_map(|event| match event {
+            // A guest that is started again does it again, and each answer counts.
+            let seen = self.transcript.events.iter().filter_map(|event| match event {
                 Event::Call { action, status, returned, .. } if *action == Some(check.action) => {
                     Some((*status, returned))
                 }
                 _ => None,
             });
+            let admitted = |(status, returned): &(u32, &Vec<(String, Returned)>)| {
+                check.accept.iter().find(|accept| self.admits(accept, *status, returned))
+            };
+            let mut seen = seen.map(|seen| (seen, admitted(&seen))).collect::<Vec<_>>();
+            seen.sort_by_key(|(_, accept)| accept.is_some());
             let subject = check.function.map_or("the trap", |function| function.name);
             let expected =
                 || check.accept.iter().map(|accept| accept_text(check, accept)).collect::<Vec<_>>().join(", or ");
-            match seen {
-                Some((status, returned)) => {
-                    match check.accept.iter().find(|accept| self.admits(accept, status, returned)) {
-                        Some(accept) if check.accept.len() > 1 => self.result.answers.push(accept.answer.clone()),
-                        Some(_) => {}
-                        None => self.finding(check.line, subject, expected(), answer_text(check, status, returned)),
-                    }
+            match seen.first() {
+                Some((_, Some(accept))) if check.accept.len() > 1 => self.result.answers.push(accept.answer.clone()),
+                Some((_, Some(_))) => {}
+                Some(((status, returned), None)) => {
+                    self.finding(check.line, subject, expected(), answer_text(check, *status, returned));
                 }
                 None if self.cut_short(check) => match check.accept.iter().find(|accept| accept.status.is_none()) {
                     Some(accept) => {

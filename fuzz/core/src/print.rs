@@ -6,7 +6,7 @@ pub(crate) mod sent;
 mod step;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use pw_cases::scenario::{Guest, Scenario};
@@ -19,8 +19,11 @@ use crate::model::{Finding, Out, Wanted, Wrong};
 /// The case file of a finding: it fails where the finding was made. `answers` are the statuses that the other calls got,
 /// by action; none where the guest ended.
 pub fn case(scenario: &Scenario, finding: &Finding, answers: &[(u32, Option<u32>)]) -> String {
-    // Of a guest that was started again the first answer counts.
-    let answers = answers.iter().rev().copied().collect();
+    let mut statuses = Answers::new();
+    answers.iter().for_each(|(id, status)| {
+        statuses.entry(*id).or_default().push(*status);
+    });
+    let answers = statuses;
     let open = matches!(&finding.wanted, Some(Wanted::Answer(_, Wrong { open: true, .. })));
     let mut head = format!("title = {}\nclause = [{}]\n", text(&finding.message), text(&clause(scenario, finding)));
     head += match open {
@@ -37,7 +40,7 @@ pub fn any(scenario: &Scenario) -> String {
         "title = \"generated\"\nclause = [\"#integration\"]\nlevel = \"required\"\nabi = \"{}\"\n",
         version(scenario)
     );
-    head + &body(scenario, None, &BTreeMap::new())
+    head + &body(scenario, None, &Answers::new())
 }
 
 fn version(scenario: &Scenario) -> &'static str {
@@ -79,7 +82,10 @@ fn function(action: &Action) -> &'static str {
     }
 }
 
-fn body(scenario: &Scenario, finding: Option<&Finding>, answers: &BTreeMap<u32, Option<u32>>) -> String {
+/// What each action was answered each time; more than once where a guest was started again.
+type Answers = BTreeMap<u32, Vec<Option<u32>>>;
+
+fn body(scenario: &Scenario, finding: Option<&Finding>, answers: &Answers) -> String {
     let mut out: String = scenario.plugins.iter().map(plugin::print).collect();
     let windows = places(scenario);
     for (number, places) in windows.iter().enumerate() {
@@ -106,7 +112,7 @@ fn body(scenario: &Scenario, finding: Option<&Finding>, answers: &BTreeMap<u32, 
 }
 
 /// What the guest does, and what that is answered: as wanted, or as it was, or anything at all.
-fn does(action: &Action, wanted: Option<&Wanted>, strict: bool, answers: &BTreeMap<u32, Option<u32>>) -> String {
+fn does(action: &Action, wanted: Option<&Wanted>, strict: bool, answers: &Answers) -> String {
     let Act::Call { function, lanes, outs } = &action.act else { return "trap = true\n".to_owned() };
     let mut out = format!("call = \"{}\"\n", function.name);
     let args = args(function, lanes);
@@ -117,10 +123,14 @@ fn does(action: &Action, wanted: Option<&Wanted>, strict: bool, answers: &BTreeM
         Some(name) => format!("\"{name}\""),
         None => status.to_string(),
     };
+    let seen = answers.get(&action.id).map_or(&[][..], Vec::as_slice);
     match wanted {
         Some(Wanted::Answer(id, wrong)) if *id == action.id => {
-            let statuses: Vec<String> = wrong.statuses.iter().map(|status| name(*status)).collect();
-            let statuses = if statuses.is_empty() { vec!["\"TRAP\"".to_owned()] } else { statuses };
+            // What it was answered before it was answered wrongly was right.
+            let before = seen.split_last().map_or(&[][..], |(_, before)| before).iter().flatten();
+            let all = wrong.statuses.iter().chain(before).collect::<BTreeSet<_>>();
+            let trap = wrong.statuses.is_empty().then(|| "\"TRAP\"".to_owned());
+            let statuses: Vec<String> = all.into_iter().map(|status| name(*status)).chain(trap).collect();
             let value = wrong.returned.as_ref().and_then(|(name, value)| {
                 // A place of which the script knows only one lane is called after that.
                 let out = outs.iter().find(|out| out.name.contains(name))?;
@@ -133,8 +143,14 @@ fn does(action: &Action, wanted: Option<&Wanted>, strict: bool, answers: &BTreeM
             let _ = writeln!(out, "expect = [{}]", all.collect::<Vec<_>>().join(", "));
         }
         _ => {
-            let status = answers.get(&action.id).copied().flatten().map_or("\"TRAP\"".to_owned(), name);
-            let _ = writeln!(out, "expect = {status}");
+            let trap = || "\"TRAP\"".to_owned();
+            let seen = seen.iter().collect::<BTreeSet<_>>().into_iter();
+            let statuses: Vec<String> = seen.map(|status| status.map_or_else(trap, name)).collect();
+            let _ = match &statuses[..] {
+                [] => writeln!(out, "expect = {}", trap()),
+                [status] => writeln!(out, "expect = {status}"),
+                some => writeln!(out, "expect = [{}]", some.join(", ")),
+            };
         }
     }
     let saves: Vec<String> =

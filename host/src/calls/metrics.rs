@@ -27,7 +27,7 @@ impl Metrics for State {
     fn proxy_record_metric(&mut self, metric: u32, value: u64) -> Result<(), Status> {
         let metric = self.metric(metric)?;
         planted!(RecordAdds => if metric.metric_type == MetricType::COUNTER {
-            metric.value += value;
+            metric.value = metric.value.wrapping_add(value);
             return Ok(());
         });
         metric.value = value;
