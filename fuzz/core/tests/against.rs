@@ -196,6 +196,19 @@ fn what_a_host_says_besides_an_error_of_its_own_is_not_compared() {
 }
 
 #[test]
+fn elements_besides_are_a_question_and_missing_ones_are_not() {
+    let told = |elements| Event::Callback {
+        plugin: "plugin".into(),
+        name: "proxy_on_grpc_receive_trailing_metadata".into(),
+        args: vec![1, 1, elements],
+    };
+    let why = |one, other| {
+        differences(&[told(one)], &[told(other)]).into_iter().map(|found| found.open.is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!((why(0, 2), why(2, 0), why(1, 3)), (vec![true], vec![false], vec![]));
+}
+
+#[test]
 fn what_is_sent_right_before_a_stream_is_cut_off_may_get_lost() {
     let event = |call, part| Event::Grpc { call, part };
     let said = || GrpcPart::Message { message: "one".into() };

@@ -223,6 +223,11 @@ const fn after(given: &'static str, of: &'static str, status: &'static str, why:
     Open { of, status, instead: "", given, why }
 }
 
+/// The answer to a call that was made although it failed.
+const fn unasked(of: &'static str) -> Open {
+    Open { of, status: "", instead: "though nothing was to come", given: LOST_CALL, why: NO_ID }
+}
+
 const TWO_FAULTS: &str = "foreign_function_interface/bad_pointers_to_unknown_function";
 const NOTHING: &str = "randomness/nothing_behind_the_end";
 const MALFORMED: &str = "http_fields/set_pairs_malformed";
@@ -265,7 +270,7 @@ pub(super) const OPEN: &[Open] = &[
         "NOT_FOUND",
         "shared_queues/register_to_a_bad_place",
     ),
-    after(LOST_ITEM, "proxy_dequeue_shared_queue", "", "shared_queues/dequeue_to_a_bad_place"),
+    after(LOST_ITEM, "proxy_dequeue_shared_queue", "OK", "shared_queues/dequeue_to_a_bad_place"),
     status("proxy_get_header_map_pairs", "BAD_ARGUMENT", "", UNAVAILABLE),
     status("proxy_get_header_map_value", "BAD_ARGUMENT", "", UNAVAILABLE),
     status("proxy_get_header_map_size", "BAD_ARGUMENT", "", UNAVAILABLE),
@@ -325,13 +330,13 @@ pub(super) const OPEN: &[Open] = &[
     after("random_get", "log", "", "randomness/bytes"),
     status("proxy_on_request_trailers", "", "", "http_streams/request_behind_the_response"),
     status("proxy_on_grpc_receive_trailing_metadata", "", "proxy_on_grpc_receive_initial_metadata first", REFUSED),
+    status("proxy_on_grpc_receive_trailing_metadata", "", "elements besides", "grpc_calls/status_in_trailing_metadata"),
     after(LOST_CALL, "gRPC", "", NO_ID),
     after(LOST_CALL, "callout", "", NO_ID),
-    after(LOST_CALL, "proxy_on_http_call_response", "", NO_ID),
-    after(LOST_CALL, "proxy_on_grpc_receive_initial_metadata", "", NO_ID),
-    after(LOST_CALL, "proxy_on_grpc_receive", "", NO_ID),
-    after(LOST_CALL, "proxy_on_grpc_receive_trailing_metadata", "", NO_ID),
-    after(LOST_CALL, "proxy_on_grpc_close", "", NO_ID),
+    unasked("proxy_on_http_call_response"),
+    unasked("proxy_on_grpc_receive_initial_metadata"),
+    unasked("proxy_on_grpc_receive"),
+    unasked("proxy_on_grpc_close"),
     Open { of: "*", status: "", instead: "gRPC first", given: LOST_CALL, why: NO_ID },
     Open { of: "*", status: "", instead: "callout first", given: LOST_CALL, why: NO_ID },
     Open { of: "*", status: "", instead: "proxy_on_grpc_", given: LOST_CALL, why: NO_ID },

@@ -270,7 +270,7 @@ fn arguments(row: &Callback, version: Version, args: &[u32], names: &mut Names) 
         let text = match param.name {
             name if name.ends_with("context_id") => names.name("context", number),
             // The server's HTTP has fields of its own there.
-            "num_elements" => "any".to_owned(),
+            "num_elements" if row.name == "proxy_on_grpc_receive_initial_metadata" => "any".to_owned(),
             name if name.starts_with("num_") => if *value == 0 { "none" } else { "some" }.to_owned(),
             "queue_id" => names.name("queue", number),
             "call_id" => names.name("call", number),
