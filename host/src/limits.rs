@@ -37,8 +37,16 @@ pub struct Limits {
     /// Contexts whose end the plugin holds up; beyond them a context ends although the plugin asks for more time. Ten
     /// thousand.
     pub pending: usize,
-    /// Bytes of names and values of properties set on a stream; INTERNAL_FAILURE beyond. 1 MiB.
+    /// Bytes of names and values of the properties that the plugin has set on a stream; INTERNAL_FAILURE beyond. 1 MiB.
     pub properties: usize,
+    /// Bytes of the host's own memory that exist because of the plugin, with a constant for each item besides its bytes. What
+    /// the other limits bound counts towards it. A call that needs more answers INTERNAL_FAILURE, or has no effect where it
+    /// has no status. What outlives plugins on purpose (shared data, queues, metrics) is counted for all plugins of a VM id
+    /// together. 256 MiB.
+    pub host_memory: usize,
+    /// Callbacks of the plugin that one event, a call of one of [`Proxy`](crate::Proxy)'s methods, may run. What is left waits for
+    /// [`Proxy::advance`](crate::Proxy::advance). Ten thousand.
+    pub callbacks_per_event: usize,
 }
 
 impl Default for Limits {
@@ -60,6 +68,8 @@ impl Default for Limits {
             calls: 1_000,
             pending: 10_000,
             properties: MIB,
+            host_memory: 256 * MIB,
+            callbacks_per_event: 10_000,
         }
     }
 }

