@@ -66,6 +66,19 @@ pub enum Discarded {
     ClearRouteCache,
 }
 
+impl Discarded {
+    /// Bytes of it.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Discarded::Headers { before, after, .. } | Discarded::Trailers { before, after, .. } => {
+                before.footprint() + after.footprint()
+            }
+            Discarded::Answer { headers } => headers.footprint(),
+            Discarded::Body { .. } | Discarded::Reset | Discarded::ClearRouteCache => 0,
+        }
+    }
+}
+
 impl fmt::Display for Discarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = |request: &bool| if *request { "request" } else { "response" };

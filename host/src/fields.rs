@@ -88,6 +88,11 @@ impl Fields {
         self.spans.retain(|span| !text[span.name.0..span.name.1].eq_ignore_ascii_case(name));
     }
 
+    /// Bytes of memory that the map takes.
+    pub(crate) fn footprint(&self) -> usize {
+        self.text.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+
     /// How many bytes of names and values the map has.
     pub(crate) fn bytes(&self) -> usize {
         self.iter().map(|(name, value)| name.len() + value.len()).sum()

@@ -11,8 +11,11 @@ use pw_abi::{HttpFields, MapType, Status, pairs};
 use crate::fields::Fields;
 use crate::guest::On;
 use crate::planted::planted;
-use crate::state::{Direction, GrpcEvent, Phase, State, Subject};
+use crate::state::{Direction, GrpcEvent, Phase, State, Subject, Undo};
 use crate::value::Value;
+
+/// Bytes of memory that a field takes besides its name and value.
+const FIELD: usize = 64;
 
 impl HttpFields for State {
     fn proxy_get_header_map_size(&mut self, map: MapType) -> Result<u32, Status> {
@@ -26,7 +29,7 @@ impl HttpFields for State {
     /// A map that does not parse changes nothing.
     fn proxy_set_header_map_pairs(&mut self, map: MapType, pairs: &[u8]) -> Result<(), Status> {
         let most = self.limits().fields;
-        let place = self.map_mut(map)?;
+        let place = self.map_mut(map, 2 * pairs.len())?;
         let pairs = pairs::decode(pairs).map_err(|_| Status::BAD_ARGUMENT)?;
         check_all(&pairs)?;
         planted!(SetPairsMerges => {
@@ -59,7 +62,7 @@ impl HttpFields for State {
 
     fn proxy_add_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
         let most = self.limits().fields;
-        let place = self.map_mut(map)?;
+        let place = self.map_mut(map, 2 * (key.len() + value.len()) + FIELD)?;
         check(key, value)?;
         if !place.has_room(key, value, false, most) {
             return Err(Status::INTERNAL_FAILURE);
@@ -70,7 +73,7 @@ impl HttpFields for State {
 
     fn proxy_replace_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
         let most = self.limits().fields;
-        let place = self.map_mut(map)?;
+        let place = self.map_mut(map, 2 * (key.len() + value.len()) + FIELD)?;
         check(key, value)?;
         if !place.has_room(key, value, true, most) {
             return Err(Status::INTERNAL_FAILURE);
@@ -80,7 +83,7 @@ impl HttpFields for State {
     }
 
     fn proxy_remove_header_map_value(&mut self, map: MapType, key: &[u8]) -> Result<(), Status> {
-        self.map_mut(map)?.remove(key);
+        self.map_mut(map, 0)?.remove(key);
         Ok(())
     }
 }
@@ -140,8 +143,50 @@ impl State {
         .ok_or(Status::BAD_ARGUMENT)
     }
 
-    fn map_mut(&mut self, map: MapType) -> Result<&mut Fields, Status> {
+    /// Charges the plugin for a map as long as it may become, if the map is there.
+    fn grow_map(&mut self, phase: Phase, direction: Direction, more: usize) -> Result<(), Status> {
+        let State { active, streams, plugins, .. } = self;
+        let found = active.stream.and_then(|(stream, place)| Some((streams.get_mut(stream)?, place)));
+        let Some((stream, place)) = found else { return Ok(()) };
+        let stage = stream.filters[place].stage(direction);
+        let map = match phase {
+            Phase::Headers => stage.headers.as_ref().map(|(headers, _)| headers),
+            Phase::Trailers => stage.trailers.as_ref(),
+            Phase::Body => None,
+        };
+        let size = map.map_or(0, |map| map.footprint()) + more;
+        let Some(plugin) = plugins.get(active.plugin) else { return Ok(()) };
+        let room = stage.grow(phase, size, &plugin.account, plugin.limits.host_memory);
+        if room { Ok(()) } else { Err(Status::INTERNAL_FAILURE) }
+    }
+
+    /// Remembers what a part of a message is before the callback changes it, if a fault takes that back: the plugin fails
+    /// open, and the stream goes on as if it were not there.
+    pub(super) fn keep(&mut self, phase: Phase, direction: Direction) {
+        if !self.plugin().failure.open {
+            return;
+        }
+        let State { active, streams, .. } = self;
+        let Some((index, place)) = active.stream else { return };
+        let Some(stream) = streams.get_mut(index) else { return };
+        let id = stream.id;
+        let key = (index, place, direction, phase);
+        if !active.kept.insert(key) {
+            return;
+        }
+        let stage = stream.filters[place].stage(direction);
+        active.undo.push(match phase {
+            Phase::Headers => Undo::Headers(id, place, direction, stage.headers.clone()),
+            Phase::Body => Undo::Body(id, place, direction, stage.body.clone()),
+            Phase::Trailers => Undo::Trailers(id, place, direction, stage.trailers.clone()),
+        });
+    }
+
+    /// A map that the call may change, by so many bytes of memory more, for which there must be room.
+    fn map_mut(&mut self, map: MapType, more: usize) -> Result<&mut Fields, Status> {
         let (direction, phase) = part(map).ok_or(Status::BAD_ARGUMENT)?;
+        self.grow_map(phase, direction, more)?;
+        self.keep(phase, direction);
         let logging = self.active.callback == Some(On::Log);
         let (stream, filter) = self.http_stream().filter(|_| !logging).ok_or(Status::BAD_ARGUMENT)?;
         let stage = stream.filters[filter].stage(direction);

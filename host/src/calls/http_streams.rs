@@ -6,7 +6,8 @@ use pw_abi::{Exit, HttpStreams, Status, pairs};
 use super::http_fields::check_all;
 use crate::effect::Effect;
 use crate::fields::Fields;
-use crate::state::{Deferred, Direction, LocalResponse, State, ignore};
+use crate::state::account::{EFFECT, MAP};
+use crate::state::{Direction, LocalResponse, State, Work, ignore};
 
 impl HttpStreams for State {
     /// The first of several counts. Outside of an HTTP stream, and once response headers were sent, there is nothing that
@@ -29,14 +30,16 @@ impl HttpStreams for State {
             return Err(Status::BAD_ARGUMENT);
         }
         if stream.local.is_none() {
+            let charge = self.charge(2 * EFFECT + MAP + 2 * headers.len() + body.len())?;
             let mut headers = Fields::from([(":status", status_code.to_string())]);
             given
                 .iter()
                 .filter(|(key, _)| !key.eq_ignore_ascii_case(b":status"))
                 .for_each(|(key, value)| headers.add(key, value));
-            stream.local = Some(LocalResponse { headers, body: Bytes::copy_from_slice(body) });
+            let (stream, _) = self.http_stream().ok_or(Status::BAD_ARGUMENT)?;
+            stream.local = Some(LocalResponse { headers, body: Bytes::copy_from_slice(body), charge });
             let stream = stream.id;
-            self.deferred.push_back(Deferred::LocalResponse { stream });
+            self.defer(Work::LocalResponse { stream });
         }
         Ok(())
     }
@@ -52,7 +55,11 @@ impl HttpStreams for State {
     fn proxy_clear_route_cache(&mut self) -> Result<(), Exit> {
         if let Some((stream, _)) = self.http_stream() {
             let stream = stream.id;
-            self.emit(stream, Effect::ClearRouteCache { stream });
+            if stream.shadow {
+                self.emit(stream, Effect::ClearRouteCache { stream });
+            } else {
+                ignore(self.plugin_effect(Effect::ClearRouteCache { stream }, 0))?;
+            }
         }
         Ok(())
     }

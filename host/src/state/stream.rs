@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pw_abi::PeerType;
 
-use super::Shadow;
+use super::account::{MAP, PIECE, PLACE, STREAM};
+use super::{Account, Charge, Charges, Shadow};
 use crate::effect::{Discarded, Effect, Piece};
 use crate::fields::Fields;
 use crate::proxy::StreamInfo;
@@ -27,11 +28,11 @@ pub(crate) struct Stream {
     /// A plugin has closed the stream, which is about to be done.
     pub(crate) closed: bool,
     /// What plugins have set by `proxy_set_property`.
-    pub(crate) properties: BTreeMap<Vec<u8>, Bytes>,
-    /// Bytes of their names and values.
-    pub(crate) properties_size: usize,
+    pub(crate) properties: BTreeMap<Vec<u8>, Property>,
     /// Nothing more is processed: the response is complete, or the stream was cut off.
     pub(crate) over: bool,
+    /// What pieces cost that came while work for the stream was left for later.
+    pub(crate) backlog: usize,
     /// It is the copy of another.
     pub(crate) shadow: Option<Shadow>,
 }
@@ -67,19 +68,41 @@ pub(crate) struct Message {
 }
 
 /// A response that a plugin gives itself.
+#[derive(Default)]
 pub(crate) struct LocalResponse {
     pub(crate) headers: Fields,
     pub(crate) body: Bytes,
+    pub(crate) charge: Charge,
+}
+
+/// A property that a plugin has set on a stream.
+pub(crate) struct Property {
+    pub(crate) value: Bytes,
+    /// Whose it is, by its place in the chain.
+    pub(crate) place: usize,
+    pub(crate) _charge: Charge,
+}
+
+/// What a part of a stream was before a callback changed it.
+pub(crate) enum Undo {
+    Headers(StreamId, usize, Direction, Option<(Arc<Fields>, bool)>),
+    Body(StreamId, usize, Direction, Option<(Bytes, bool)>),
+    Trailers(StreamId, usize, Direction, Option<Arc<Fields>>),
+    Property(StreamId, Vec<u8>, Option<Property>),
 }
 
 /// A plugin's place in a chain.
 pub(crate) struct Filter {
     pub(crate) plugin: PluginId,
     pub(crate) context: u32,
+    /// Which start of the plugin it was that the stream was opened for.
+    pub(crate) incarnation: u64,
     /// The plugin is not there for this stream: it has faulted, or was not there from the beginning.
     pub(crate) gone: bool,
     /// The plugin is log-only, and runs on this copy in place of the stream.
     pub(crate) shadow: Option<StreamId>,
+    /// Bytes of names and values of the properties that it has set.
+    pub(crate) properties_size: usize,
     pub(crate) request: Stage,
     pub(crate) response: Stage,
 }
@@ -92,18 +115,27 @@ pub(crate) struct Stage {
     pub(crate) paused: bool,
     /// The callback that runs has asked to be continued.
     pub(crate) resume: bool,
+    /// What is paused is about to be continued.
+    pub(crate) continuing: bool,
     /// Headers, and whether they end the message.
     pub(crate) headers: Option<(Arc<Fields>, bool)>,
     /// The body so far, and whether this is its end.
     pub(crate) body: Option<(Bytes, bool)>,
     pub(crate) trailers: Option<Arc<Fields>>,
-    /// What came while the headers were held, and how many bytes of bodies that is.
-    waiting: VecDeque<Piece>,
+    /// Bytes of bodies that came here.
+    came: usize,
+    /// What the plugin has made of the headers, the body and the trailers beyond what came.
+    grown: [Charge; 3],
+    /// What plugins before it have made of them.
+    carried: Charges,
+    /// What came while the headers were held, how many bytes of bodies that is, and what it costs besides.
+    waiting: VecDeque<(Piece, Charges)>,
     waiting_size: usize,
+    waiting_cost: usize,
 }
 
 /// A part of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Headers,
     Body,
@@ -111,13 +143,22 @@ pub(crate) enum Phase {
 }
 
 /// Which message of a stream; of a TCP connection, to the upstream or from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Direction {
     Request,
     Response,
 }
 
 impl Stream {
+    /// Bytes that the stream takes for as long as the plugin at a place holds up its end.
+    pub(crate) fn footprint(&self, place: usize) -> usize {
+        let filter = self.filters.get(place);
+        let held = filter.map_or(0, |filter| filter.request.footprint() + filter.response.footprint());
+        let map = |map: &Option<Arc<Fields>>| map.as_ref().map_or(0, |map| MAP + map.footprint());
+        let message = |message: &Message| map(&message.headers) + map(&message.trailers);
+        STREAM + PLACE * self.filters.len() + held + message(&self.request) + message(&self.response)
+    }
+
     /// Whether pieces go on through the chain.
     pub(crate) fn moves(&self) -> bool {
         !self.over && !self.closed && self.local.is_none()
@@ -157,6 +198,14 @@ impl Stream {
             Direction::Request => (nth < self.filters.len()).then_some(nth),
             Direction::Response => self.filters.len().checked_sub(nth + 1),
         }
+    }
+}
+
+impl Stream {
+    /// Which plugin of a direction the one at a place is.
+    pub(crate) fn nth(&self, place: usize, direction: Direction) -> Option<usize> {
+        // Counting from the other end is its own inverse.
+        self.place(place, direction)
     }
 }
 
@@ -201,21 +250,85 @@ impl Stage {
         if waits { self.waiting_size } else { self.body.as_ref().map_or(0, |(body, _)| body.len()) }
     }
 
+    /// Whether pieces that wait cost more than may be, whatever their bodies.
+    pub(crate) fn waits_for_too_much(&self, piece: &Piece, most: usize) -> bool {
+        self.waiting_cost.saturating_add(cost(piece)) > most
+    }
+
     /// Lets a piece wait.
-    pub(crate) fn wait(&mut self, piece: Piece) {
+    pub(crate) fn wait(&mut self, piece: Piece, charges: Charges) {
+        self.waiting_cost += cost(&piece);
         if let Piece::Body { body, .. } = &piece {
             self.waiting_size += body.len();
         }
-        self.waiting.push_back(piece);
+        self.waiting.push_back((piece, charges));
+    }
+
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// The piece that has waited longest.
-    pub(crate) fn next(&mut self) -> Option<Piece> {
-        let piece = self.waiting.pop_front()?;
+    pub(crate) fn next(&mut self) -> Option<(Piece, Charges)> {
+        let (piece, charges) = self.waiting.pop_front()?;
+        self.waiting_cost -= cost(&piece);
         if let Piece::Body { body, .. } = &piece {
             self.waiting_size -= body.len();
         }
-        Some(piece)
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
+        }
+        Some((piece, charges))
+    }
+
+    /// Bytes of a body came here, and what plugins before this one have made of the piece.
+    pub(crate) fn comes(&mut self, bytes: usize, charges: Charges) {
+        self.came += bytes;
+        self.carried.add_all(charges);
+    }
+
+    /// Charges the plugin for the headers, the body or the trailers being as long as that; false if there is no room.
+    pub(crate) fn grow(&mut self, phase: Phase, size: usize, account: &Account, most: usize) -> bool {
+        /// What maps grow by at a time, so that few calls change the account.
+        const STEP: usize = 1 << 10;
+        let (charge, size) = match phase {
+            Phase::Headers => (&mut self.grown[0], size + MAP),
+            Phase::Body => (&mut self.grown[1], size.saturating_sub(self.came)),
+            Phase::Trailers => (&mut self.grown[2], size + MAP),
+        };
+        size <= charge.bytes()
+            || charge.resize(account, size.next_multiple_of(STEP), most)
+            || charge.resize(account, size, most)
+    }
+
+    /// What plugins have made of what is held here, for the piece that takes it along.
+    pub(crate) fn charges(&mut self) -> Charges {
+        self.came = 0;
+        let mut charges = std::mem::take(&mut self.carried);
+        for grown in &mut self.grown {
+            if grown.bytes() > 0 {
+                charges.add(std::mem::take(grown));
+            }
+        }
+        charges
+    }
+
+    /// Nothing moves any more: what waits is dropped.
+    pub(crate) fn drop_waiting(&mut self) {
+        self.waiting = VecDeque::new();
+        (self.waiting_size, self.waiting_cost) = (0, 0);
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Stage::default();
+    }
+
+    /// Bytes of what is held.
+    fn footprint(&self) -> usize {
+        let map = |map: Option<&Arc<Fields>>| map.map_or(0, |map| MAP + map.footprint());
+        let headers = self.headers.as_ref().map(|(headers, _)| headers);
+        self.held(false) + map(headers) + map(self.trailers.as_ref())
     }
 
     /// Everything that is held, in order; what waits stays.
@@ -225,10 +338,25 @@ impl Stage {
         self.phase = None;
         self.paused = false;
         self.resume = false;
+        self.continuing = false;
         let trailers = self.trailers.take().filter(|trailers| came || !trailers.is_empty());
         let headers = self.headers.take().map(|(headers, end_of_stream)| Piece::Headers { headers, end_of_stream });
         let body = self.body.take();
         let body = body.map(|(body, end)| Piece::Body { body, end_of_stream: end && trailers.is_none() });
         [headers, body, trailers.map(|trailers| Piece::Trailers { trailers })]
     }
+}
+
+/// What a piece costs that waits.
+pub(crate) fn piece_cost(piece: &Piece) -> usize {
+    cost(piece) + if let Piece::Body { body, .. } = piece { body.len() } else { 0 }
+}
+
+/// What a piece costs that waits, besides the bytes of a body.
+fn cost(piece: &Piece) -> usize {
+    PIECE
+        + match piece {
+            Piece::Headers { headers: map, .. } | Piece::Trailers { trailers: map } => MAP + map.footprint(),
+            Piece::Body { .. } => 0,
+        }
 }
