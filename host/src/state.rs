@@ -117,6 +117,8 @@ impl Vm {
 pub(crate) struct Plugin {
     /// Where it lives; nowhere when it has faulted or ended.
     pub(crate) vm: Option<usize>,
+    /// It has run.
+    pub(crate) started: bool,
     /// Counts its starts.
     pub(crate) incarnation: u64,
     /// The id of its own context.
@@ -171,6 +173,13 @@ impl Plugin {
     /// Whether nothing of it runs, and nothing will.
     pub(crate) fn is_gone(&self) -> bool {
         self.vm.is_none() && self.dismissed
+    }
+}
+
+impl Plugin {
+    /// Whether nobody expects anything of it: the operator has taken it away, or it never started.
+    pub(crate) fn is_given_back(&self) -> bool {
+        self.retired || self.removed || !self.started
     }
 }
 

@@ -82,6 +82,7 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
     }
     let now = proxy.state().uptime;
     if let Some(found) = proxy.state().plugins.get_mut(id) {
+        found.started = true;
         found.revival.started(now);
     }
     Ok(())
@@ -116,6 +117,7 @@ pub(super) fn restart(proxy: &mut Proxy, id: PluginId) {
         revival: old.revival,
         rollout: old.rollout,
         canary_of: old.canary_of,
+        started: old.started,
         incarnation: old.incarnation,
         metrics: old.metrics,
         places: old.places,
@@ -129,8 +131,8 @@ pub(super) fn restart(proxy: &mut Proxy, id: PluginId) {
         Err(error) => {
             proxy.state().effect(Effect::Fault { plugin: id, reason: error.to_string() });
             let draw = proxy.state().random.f64();
-            come_back(proxy, id, draw, false);
             rollout::faulted(proxy, id);
+            come_back(proxy, id, draw, false);
         }
     }
 }
@@ -153,6 +155,7 @@ fn plugin(module: &Module, config: &PluginConfig, realm: usize) -> Plugin {
     let variable = |(name, value): &(String, String)| format!("{name}={value}\0").into_bytes();
     Plugin {
         vm: None,
+        started: false,
         incarnation: 0,
         root: 0,
         name: config.name.clone(),
@@ -353,8 +356,8 @@ pub(super) fn part(proxy: &mut Proxy, mut part: Box<Part>) {
     }
     match part.then {
         Then::ComeBack(draw) => {
-            come_back(proxy, plugin, draw, true);
             rollout::faulted(proxy, plugin);
+            come_back(proxy, plugin, draw, true);
         }
         Then::Dismiss => dismiss(proxy, plugin),
         Then::Nothing => {}

@@ -21,8 +21,9 @@ pub(super) fn succeed(proxy: &mut Proxy, old: PluginId, new: PluginId) {
         found.canary_of = of;
     }
     roll_back(proxy, old);
-    if let Some(found) = proxy.state().plugins.get_mut(old) {
-        found.rollout = Some(Rollout::new(new, ALL));
+    match proxy.state().plugins.get_mut(old) {
+        Some(found) => found.rollout = Some(Rollout::new(new, ALL)),
+        None => proxy.state().plugins.succeed(old, new),
     }
     lifecycle::retire(proxy, old);
 }

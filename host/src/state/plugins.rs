@@ -102,9 +102,18 @@ impl Plugins {
         last
     }
 
+    /// A plugin that is gone has a successor by now.
+    pub(crate) fn succeed(&mut self, id: PluginId, new: PluginId) {
+        if let Some(Slot::Gone { successor, .. }) = self.slots.get_mut(id.0) {
+            *successor = Some(new);
+        }
+    }
+
     /// Frees what a plugin took, if it is gone for good and no stream has a place for it.
     pub(crate) fn free(&mut self, id: PluginId) {
-        if let Some(plugin) = self.get(id).filter(|plugin| plugin.is_gone() && plugin.places == 0) {
+        // One that has crashed is still the operator's: its place can be taken.
+        let is_free = |plugin: &&Plugin| plugin.is_gone() && plugin.places == 0 && plugin.is_given_back();
+        if let Some(plugin) = self.get(id).filter(is_free) {
             let (open, retired, successor) = (plugin.failure.open, plugin.retired, self.successor(id));
             self.slots[id.0] = Slot::Gone { successor, open, retired };
         }
