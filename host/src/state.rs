@@ -103,13 +103,13 @@ struct Queued {
 pub(crate) struct Vm {
     /// The plugins that live in it; never none.
     pub(crate) plugins: Vec<PluginId>,
-    pub(crate) next_context: u32,
-    pub(crate) next_call: u32,
+    pub(crate) contexts: Ids,
+    pub(crate) calls: Ids,
 }
 
 impl Vm {
     pub(crate) fn of(plugin: PluginId) -> Vm {
-        Vm { plugins: vec![plugin], next_context: 1, next_call: 1 }
+        Vm { plugins: vec![plugin], contexts: Ids::default(), calls: Ids::default() }
     }
 }
 
@@ -320,9 +320,9 @@ impl State {
         let State { plugins, vms, .. } = self;
         let vm = plugins.get(plugin).and_then(|plugin| plugin.vm);
         let Some(vm) = vm.and_then(|vm| vms.get_mut(vm)) else { return 0 };
-        let Vm { plugins: members, next_context, .. } = vm;
+        let Vm { plugins: members, contexts, .. } = vm;
         let has = |member: &PluginId, id| plugins.get(*member).is_some_and(|found| found.contexts.contains_key(&id));
-        unused(next_context, |id| members.iter().any(|member| has(member, id)))
+        contexts.next(|id| members.iter().any(|member| has(member, id)))
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -469,13 +469,24 @@ impl pw_abi::Values for State {
     type Pairs = Arc<Fields>;
 }
 
-/// The next number of a count that begins anew at 1 when it is used up, without those that are taken.
-pub(crate) fn unused(next: &mut u32, taken: impl Fn(u32) -> bool) -> u32 {
-    loop {
-        let number = *next;
-        *next = next.checked_add(1).unwrap_or(1);
-        if !taken(number) {
-            return number;
+/// Numbers from 1 on, which start again when they are used up, without those that are still in use.
+#[derive(Default)]
+pub(crate) struct Ids {
+    last: u32,
+    /// All numbers were given once.
+    used_up: bool,
+}
+
+impl Ids {
+    pub(crate) fn next(&mut self, in_use: impl Fn(u32) -> bool) -> u32 {
+        loop {
+            self.last = self.last.checked_add(1).unwrap_or_else(|| {
+                self.used_up = true;
+                1
+            });
+            if !self.used_up || !in_use(self.last) {
+                return self.last;
+            }
         }
     }
 }
@@ -487,10 +498,12 @@ pub(crate) fn ignore(_: Result<(), Status>) -> Result<(), Exit> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn numbers_begin_anew_without_those_that_are_taken() {
-        let mut next = u32::MAX;
-        let numbers = [0; 3].map(|_| super::unused(&mut next, |number| number <= 2));
+    fn ids_start_again_without_those_that_are_in_use() {
+        let mut ids = Ids { last: u32::MAX - 1, used_up: false };
+        let numbers = [0; 3].map(|_| ids.next(|number| number <= 2));
         assert_eq!(numbers, [u32::MAX, 3, 4]);
     }
 }

@@ -3,7 +3,7 @@
 use pw_abi::{ContextLifecycle, Status};
 
 use crate::planted::planted;
-use crate::state::{State, Work};
+use crate::state::State;
 
 impl ContextLifecycle for State {
     fn proxy_done(&mut self) -> Result<(), Status> {
@@ -12,7 +12,8 @@ impl ContextLifecycle for State {
         let pending = found.contexts.get_mut(&context).and_then(|found| found.pending.take());
         drop(pending.ok_or(Status::NOT_FOUND)?);
         found.pending -= 1;
-        self.defer(Work::Finalise { plugin, context });
+        let finalise = self.finalise(plugin, context);
+        self.defer(finalise);
         Ok(())
     }
 

@@ -58,8 +58,9 @@ impl GrpcCalls for State {
     /// No callback comes any more.
     fn proxy_grpc_cancel(&mut self, call_or_stream: u32) -> Result<(), Status> {
         let (call, _) = self.grpc_call(call_or_stream)?;
-        self.plugin_effect(Effect::CancelGrpcCall { call }, 0)?;
         self.forget_call(CallId::Grpc(call));
+        // What it costs was charged with the call's beginning.
+        self.effect(Effect::CancelGrpcCall { call });
         Ok(())
     }
 
@@ -94,7 +95,7 @@ impl State {
         let upstream = self.upstream(upstream).ok_or(Status::PARSE_FAILURE)?;
         let text = |bytes: &[u8]| str::from_utf8(bytes).map(str::to_owned).map_err(|_| Status::PARSE_FAILURE);
         let (service, method) = (text(service)?, text(method)?);
-        let size = upstream.len() + service.len() + method.len() + MAP + 2 * metadata.len();
+        let size = upstream.len() + service.len() + method.len() + MAP + 2 * metadata.len() + EFFECT;
         if !self.has_room(CALL + EFFECT + size + more) {
             return Err(Status::INTERNAL_FAILURE);
         }

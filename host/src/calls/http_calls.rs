@@ -10,7 +10,7 @@ use super::http_fields::check_all;
 use crate::effect::Effect;
 use crate::fields::Fields;
 use crate::state::account::{CALL, EFFECT, MAP};
-use crate::state::{CallId, HttpCall, State, Timer, Vm, unused};
+use crate::state::{CallId, HttpCall, State, Timer, Vm};
 use crate::{HttpCallId, PluginId};
 
 impl HttpCalls for State {
@@ -71,9 +71,9 @@ impl State {
         let Some(vm) = plugins.get(active.plugin).and_then(|plugin| plugin.vm).and_then(|vm| vms.get_mut(vm)) else {
             return 0;
         };
-        let Vm { plugins: members, next_call, .. } = vm;
+        let Vm { plugins: members, calls, .. } = vm;
         let has = |member: &PluginId, id| plugins.get(*member).is_some_and(|found| found.calls.contains_key(&id));
-        unused(next_call, |id| members.iter().any(|member| has(member, id)))
+        calls.next(|id| members.iter().any(|member| has(member, id)))
     }
 }
 

@@ -99,7 +99,7 @@ fn vm_for(proxy: &mut Proxy, id: PluginId, module: &Module, config: &PluginConfi
         sources.get(member).is_some_and(|source| source.0.is(module) && source.1.vm() == config.vm())
     };
     let runs = |vm: &usize| guests.get(*vm).is_some_and(Option::is_some);
-    let is_fit = |vm: &usize| state.vms.get(*vm).is_some_and(|vm| vm.plugins.iter().any(fits));
+    let is_fit = |vm: &usize| state.vms.get(*vm).is_some_and(|vm| vm.plugins.first().is_some_and(fits));
     realm.vms.iter().copied().find(is_fit).filter(runs)
 }
 
@@ -222,7 +222,8 @@ pub(super) fn done(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     if !proxy.lives(plugin) {
         return;
     }
-    proxy.state().agenda.first([Work::Finalise { plugin, context }]);
+    let finalise = proxy.state().finalise(plugin, context);
+    proxy.state().agenda.first([finalise]);
 }
 
 /// A context goes on although its stream has ended: what it holds is charged to the plugin. False if that is too much.

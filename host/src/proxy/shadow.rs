@@ -2,7 +2,7 @@
 
 use super::{PluginId, Proxy, StreamId, streams};
 use crate::effect::Piece;
-use crate::state::{Charges, Direction, Message, Protocol, Shadow, State, Work};
+use crate::state::{Charges, Direction, Message, Protocol, Shadow, State, Work, piece_cost};
 
 /// Opens the copy of a stream that a log-only plugin at a place of its chain runs on; none if the plugin is not there.
 pub(super) fn open(proxy: &mut Proxy, of: StreamId, place: usize, plugin: PluginId) {
@@ -24,6 +24,7 @@ pub(super) fn open(proxy: &mut Proxy, of: StreamId, place: usize, plugin: Plugin
 pub(super) fn give(proxy: &mut Proxy, id: StreamId, direction: Direction, piece: Piece) {
     let State { streams, plugins, agenda, .. } = proxy.state();
     let Some(found) = streams.get_mut(id.index).filter(|found| found.id == id && !found.over) else { return };
+    found.backlog = found.backlog.saturating_sub(piece_cost(&piece));
     let (sent, http) = (found.request.sent, found.protocol == Protocol::Http);
     let Some(shadow) = &mut found.shadow else { return };
     let Some(owner) = plugins.get(shadow.plugin) else { return };

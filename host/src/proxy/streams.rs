@@ -62,7 +62,8 @@ impl Proxy {
 
     /// The client gave the stream up.
     pub fn downstream_reset(&mut self, stream: StreamId) {
-        if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
+        if let Some(found) = self.state().find(stream).filter(|found| !found.over && !found.reset) {
+            found.reset = true;
             found.closed_by(PeerType::REMOTE, PeerType::LOCAL);
             self.event(Work::ClientReset { stream });
         }
@@ -71,7 +72,8 @@ impl Proxy {
     /// The upstream gave the stream up: the client gets a 503, or is cut off if it has part of a response. That of a
     /// TCP stream is cut off.
     pub fn upstream_reset(&mut self, stream: StreamId) {
-        if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
+        if let Some(found) = self.state().find(stream).filter(|found| !found.over && !found.reset) {
+            found.reset = true;
             found.closed_by(PeerType::LOCAL, PeerType::REMOTE);
             self.event(Work::Fail { stream });
         }
@@ -83,7 +85,11 @@ impl Proxy {
         if !found.message(direction).takes(&piece, http) {
             return;
         }
-        if self.state().agenda.waits(Owner::Stream(stream)) && !self.may_wait(stream, &piece) {
+        if !self.state().agenda.waits(Owner::Stream(stream)) {
+            if let Some(found) = self.state().find(stream) {
+                found.backlog = 0;
+            }
+        } else if !self.may_wait(stream, &piece) {
             // What waited for its turn is given up with the stream.
             self.state().agenda.drop_parked(Owner::Stream(stream));
             return self.event(Work::TooMuch { stream, direction });
@@ -153,6 +159,7 @@ pub(super) fn insert(
         closed: false,
         properties,
         backlog: 0,
+        reset: false,
         over: false,
         shadow,
     });

@@ -4,7 +4,7 @@ use super::{Proxy, calls, lifecycle, shadow, streams, tcp};
 use crate::PluginId;
 use crate::guest::On;
 use crate::state::account::NOTICE;
-use crate::state::{Owner, Share, Timer, Work};
+use crate::state::{Owner, Share, Timer, Work, piece_cost};
 
 /// How many entries an event does at most, whoever they are for: those that call nobody cost a fraction of a microsecond.
 const ENTRIES: usize = 1 << 18;
@@ -33,12 +33,29 @@ impl Proxy {
             if state.agenda.is_parked() && state.agenda.waits(work.owner())
                 || !state.spent.is_empty() && self.is_spent(&work)
             {
-                self.state().agenda.park(work);
+                self.park(work);
                 continue;
             }
             self.handle(work);
         }
-        self.state().agenda.park_all();
+        while let Some(work) = self.state().agenda.pop() {
+            self.park(work);
+        }
+    }
+
+    /// Leaves an entry for later. A log-only plugin's copy for which too much waits ends instead.
+    fn park(&mut self, work: Work) {
+        let state = self.state();
+        let Work::Copy { stream, piece, .. } = &work else { return state.agenda.park(work) };
+        let stream = *stream;
+        let Some(found) = state.streams.get_mut(stream.index).filter(|found| found.id == stream) else { return };
+        found.backlog = found.backlog.saturating_add(piece_cost(piece));
+        let owner = found.shadow.as_ref().and_then(|shadow| state.plugins.get(shadow.plugin));
+        if owner.is_some_and(|owner| found.backlog <= owner.limits.held) {
+            return state.agenda.park(work);
+        }
+        state.agenda.drop_parked(Owner::Stream(stream));
+        state.agenda.park(Work::EndCopy { stream });
     }
 
     fn handle(&mut self, work: Work) {
@@ -60,7 +77,7 @@ impl Proxy {
             Work::EndCopy { stream } => shadow::end_copy(self, stream),
             Work::Closed { stream, upstream, place } => tcp::closed(self, stream, upstream, place),
             Work::Done { stream, place } => streams::done(self, stream, place),
-            Work::Finalise { plugin, context } => lifecycle::finalise(self, plugin, context),
+            Work::Finalise { plugin, context, .. } => lifecycle::finalise(self, plugin, context),
             Work::EndIfRetired { plugin } => lifecycle::end_if_retired(self, plugin),
             Work::EndPlugin { plugin } => lifecycle::end_plugin(self, plugin),
             Work::Part(part) => lifecycle::part(self, part),
@@ -94,6 +111,7 @@ impl Proxy {
             | Work::Continue { stream, place: at, .. }
             | Work::Closed { stream, place: at, .. }
             | Work::Done { stream, place: at } => place(state, *stream, Some(*at)),
+            Work::Finalise { plugin, .. } => Some(*plugin),
             Work::Copy { stream, .. } | Work::Early { stream } | Work::EndCopy { stream } => {
                 place(state, *stream, Some(0))
             }

@@ -33,6 +33,8 @@ pub(crate) struct Stream {
     pub(crate) over: bool,
     /// What pieces cost that came while work for the stream was left for later.
     pub(crate) backlog: usize,
+    /// The client or the upstream has reset it.
+    pub(crate) reset: bool,
     /// It is the copy of another.
     pub(crate) shadow: Option<Shadow>,
 }

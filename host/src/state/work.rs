@@ -43,8 +43,8 @@ pub(crate) enum Work {
     Closed { stream: StreamId, upstream: bool, place: usize },
     /// The stream is over: the context of the plugin at a place is done, and then those behind it.
     Done { stream: StreamId, place: usize },
-    /// A context's last callbacks.
-    Finalise { plugin: PluginId, context: u32 },
+    /// The last callbacks of a context, a stream's or the plugin's own.
+    Finalise { stream: Option<StreamId>, plugin: PluginId, context: u32 },
     /// A plugin that ends when its last stream has may have lost it.
     EndIfRetired { plugin: PluginId },
     /// A plugin is removed: its own context is done once its streams are.
@@ -114,8 +114,9 @@ impl Work {
             | Work::Early { stream }
             | Work::EndCopy { stream }
             | Work::Closed { stream, .. }
-            | Work::Done { stream, .. } => Owner::Stream(*stream),
-            Work::Finalise { plugin, .. }
+            | Work::Done { stream, .. }
+            | Work::Finalise { stream: Some(stream), .. } => Owner::Stream(*stream),
+            Work::Finalise { stream: None, plugin, .. }
             | Work::EndIfRetired { plugin }
             | Work::EndPlugin { plugin }
             | Work::QueueReady { plugin, .. }
@@ -164,13 +165,6 @@ impl Agenda {
         self.parked.entry(work.owner()).or_default().push_back(work);
     }
 
-    /// Leaves everything for later.
-    pub(crate) fn park_all(&mut self) {
-        while let Some(work) = self.due.pop_front() {
-            self.park(work);
-        }
-    }
-
     /// Forgets what is left for later of an owner.
     pub(crate) fn drop_parked(&mut self, owner: Owner) -> VecDeque<Work> {
         self.parked.remove(&owner).unwrap_or_default()
@@ -185,6 +179,13 @@ impl Agenda {
 }
 
 impl State {
+    /// The entry for the last callbacks of a plugin's context.
+    pub(crate) fn finalise(&self, plugin: PluginId, context: u32) -> Work {
+        let known = self.plugins.get(plugin).and_then(|found| found.contexts.get(&context));
+        let stream = known.and_then(|known| known.stream).and_then(|(stream, _)| self.streams.get(stream));
+        Work::Finalise { stream: stream.map(|stream| stream.id), plugin, context }
+    }
+
     /// Something asked for by a call, which has to wait until the callback has returned.
     pub(crate) fn defer(&mut self, work: Work) {
         self.agenda.last(work);
