@@ -246,7 +246,9 @@ impl Script {
         }
         for (callback, entries) in self.entries.iter().enumerate() {
             let mut link = TABLE + 4 * callback;
-            for entry in entries {
+            // Where no entry is left the probe does what an empty one says.
+            let last = entries.iter().rposition(|entry| !entry.actions.is_empty() || entry.result.is_some());
+            for entry in entries.iter().take(last.map_or(0, |last| last + 1)) {
                 let place = image.entry(entry);
                 image.set(link, SCRIPT + place as u32);
                 link = place;
