@@ -8,6 +8,7 @@ mod shadow;
 mod streams;
 mod tcp;
 mod usage;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pw_abi::{GrpcCalls, Status, pairs};
+use pw_abi::{GrpcCalls, Status};
 
 use crate::effect::{Effect, GrpcCallId};
-use crate::fields::Fields;
+use crate::http::{self, Part};
 use crate::state::{GrpcCall, GrpcKind, State};
 
 impl GrpcCalls for State {
@@ -79,8 +79,8 @@ impl GrpcCalls for State {
 }
 
 impl State {
-    /// Opens a call or stream: upstream, service, method, initial metadata. What does not parse is a PARSE_FAILURE, as
-    /// is an upstream that the plugin may not call.
+    /// Opens a call or stream: upstream, service, method, initial metadata. What does not parse or is not HTTP is a
+    /// PARSE_FAILURE, as is an upstream that the plugin may not call.
     fn open(
         &mut self,
         [upstream, service, method, metadata]: [&[u8]; 4],
@@ -88,11 +88,15 @@ impl State {
         timeout: Option<Duration>,
     ) -> Result<(GrpcCallId, u32), Status> {
         let upstream = self.upstream(upstream).ok_or(Status::PARSE_FAILURE)?;
-        let text = |bytes: &[u8]| str::from_utf8(bytes).map(str::to_owned).map_err(|_| Status::PARSE_FAILURE);
+        let text = |bytes: &[u8]| {
+            let text = str::from_utf8(bytes).ok().filter(|text| http::is_path_part(text.as_bytes()));
+            text.map(str::to_owned).ok_or(Status::PARSE_FAILURE)
+        };
         let (service, method) = (text(service)?, text(method)?);
-        let metadata: Fields = pairs::decode(metadata).map_err(|_| Status::PARSE_FAILURE)?.into_iter().collect();
+        let most = self.limits().fields;
+        let mut metadata = Arc::new(Part::Trailers.read(metadata, most, Status::PARSE_FAILURE)?);
+        http::tidy(&mut metadata);
         self.check_calls()?;
-        let metadata = Arc::new(metadata);
         let plugin = self.active.plugin;
         let call = GrpcCallId(self.next_call);
         self.next_call += 1;

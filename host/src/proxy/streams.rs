@@ -10,10 +10,11 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use pw_abi::PeerType;
 
-use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, rollout, shadow, tcp};
+use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, rollout, shadow, tcp, wire};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
+use crate::http::Progress;
 use crate::planted::planted;
 use crate::state::{
     Context, Deferred, Direction, Filter, LocalResponse, Message, Phase, Protocol, Shadow, Stage, Stream,
@@ -53,13 +54,14 @@ impl Proxy {
         id
     }
 
-    /// A piece of the request came from the client. What nothing can come before or behind, such as a body without
-    /// headers or anything after the end, is dropped.
+    /// A piece of the request came from the client. What cannot come before or behind what came is dropped, such as a body
+    /// without headers, headers once more, or anything after the end. Fields that HTTP cannot carry end the stream with a 400.
     pub fn request(&mut self, stream: StreamId, piece: Piece) {
         self.message(stream, Direction::Request, piece);
     }
 
-    /// A piece of the response came from the upstream; dropped as those of requests are.
+    /// A piece of the response came from the upstream; dropped as those of requests are. Headers of informational responses
+    /// come before the others. Fields that HTTP cannot carry end the stream as [`Proxy::upstream_reset`] does.
     pub fn response(&mut self, stream: StreamId, piece: Piece) {
         self.message(stream, Direction::Response, piece);
     }
@@ -87,13 +89,15 @@ impl Proxy {
         self.settle();
     }
 
-    pub(super) fn message(&mut self, stream: StreamId, direction: Direction, piece: Piece) {
+    pub(super) fn message(&mut self, stream: StreamId, direction: Direction, mut piece: Piece) {
         if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
             let http = found.protocol == Protocol::Http;
             if !found.message(direction).takes(&piece, http) {
                 return;
             }
-            feed(self, stream, direction, 0, piece);
+            if !http || wire::enters(self, stream, direction, &mut piece) {
+                feed(self, stream, direction, 0, piece);
+            }
             self.settle();
         }
     }
@@ -175,7 +179,7 @@ pub(super) fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nt
     if let Piece::Body { body, .. } = &piece {
         let held = stage.held(waits) + body.len();
         if held > proxy.state().plugins[plugin.0].limits.held {
-            return too_much(proxy, stream, direction);
+            return refuse(proxy, stream, direction, "413");
         }
     }
     let Some(stage) = self::stage(proxy, stream, direction, nth) else { return };
@@ -261,10 +265,14 @@ fn stage_idle(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: us
 }
 
 /// A piece leaves the chain.
-fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece) {
+fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, mut piece: Piece) {
+    let http = proxy.state().find(stream).is_some_and(|found| found.protocol == Protocol::Http);
+    if http && !wire::leaves(proxy, stream, direction, &mut piece) {
+        return fail(proxy, stream);
+    }
     let Some(found) = proxy.state().find(stream) else { return };
     let message = found.message(direction);
-    message.sent = true;
+    message.sent = message.left != Progress::Informational;
     message.complete = piece.ends();
     let waits = found.request.sent && !found.request.complete;
     if found.protocol != Protocol::Http {
@@ -346,14 +354,14 @@ pub(super) fn fail(proxy: &mut Proxy, stream: StreamId) {
     respond(proxy, stream, LocalResponse { headers, body: Bytes::new() });
 }
 
-/// More is held at a plugin than may be.
-fn too_much(proxy: &mut Proxy, stream: StreamId, direction: Direction) {
+/// A message cannot be taken: a request is answered by a status, everything else is cut off.
+pub(super) fn refuse(proxy: &mut Proxy, stream: StreamId, direction: Direction, status: &str) {
     let Some(found) = proxy.state().find(stream) else { return };
     if direction == Direction::Response || found.response.sent || found.protocol != Protocol::Http {
         return cut(proxy, stream, true);
     }
     found.local = None;
-    let headers = Fields::from([(":status", "413")]);
+    let headers = Fields::from([(":status", status)]);
     respond(proxy, stream, LocalResponse { headers, body: Bytes::new() });
 }
 
