@@ -131,11 +131,13 @@ impl Fields {
     }
 
     /// How many bytes of names and values the map has.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the account of memory"))]
     pub(crate) fn bytes(&self) -> usize {
         self.live
     }
 
     /// About how many bytes of heap the map holds.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the account of memory"))]
     pub(crate) fn footprint(&self) -> usize {
         let index = self.index.as_ref().map_or(0, |index| size_of::<Index>() + index.footprint());
         self.text.capacity() + self.spans.capacity() * size_of::<Span>() + index
