@@ -218,6 +218,11 @@ impl Guest {
         self.exports.callback(on).is_some() && self.store.data().allows(on.name())
     }
 
+    /// Whether the guest imports what changes a body.
+    pub(crate) fn sets_buffers(&self) -> bool {
+        self.exports.sets_buffers
+    }
+
     /// Looks a callback up when it is called first, which for most is never.
     #[cold]
     fn find(&mut self, on: On) {

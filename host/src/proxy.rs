@@ -8,6 +8,7 @@ mod shadow;
 mod streams;
 mod tcp;
 mod usage;
+mod wire;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pw_abi::{GrpcCalls, Status, pairs};
+use pw_abi::{GrpcCalls, Status};
 
 use crate::effect::{Effect, GrpcCallId};
-use crate::fields::Fields;
+use crate::http::{self, Part};
 use crate::state::account::{CALL, EFFECT, MAP};
 use crate::state::{CallId, GrpcCall, GrpcKind, State, Timer};
 
@@ -83,8 +83,8 @@ impl GrpcCalls for State {
 }
 
 impl State {
-    /// Opens a call or stream: upstream, service, method, initial metadata. What does not parse is a PARSE_FAILURE, as
-    /// is an upstream that the plugin may not call.
+    /// Opens a call or stream: upstream, service, method, initial metadata. What does not parse or is not HTTP is a
+    /// PARSE_FAILURE, as is an upstream that the plugin may not call.
     fn open(
         &mut self,
         [upstream, service, method, metadata]: [&[u8]; 4],
@@ -93,15 +93,19 @@ impl State {
         more: usize,
     ) -> Result<(GrpcCallId, u32), Status> {
         let upstream = self.upstream(upstream).ok_or(Status::PARSE_FAILURE)?;
-        let text = |bytes: &[u8]| str::from_utf8(bytes).map(str::to_owned).map_err(|_| Status::PARSE_FAILURE);
+        let text = |bytes: &[u8]| {
+            let text = str::from_utf8(bytes).ok().filter(|text| http::is_path_part(text.as_bytes()));
+            text.map(str::to_owned).ok_or(Status::PARSE_FAILURE)
+        };
         let (service, method) = (text(service)?, text(method)?);
         let size = upstream.len() + service.len() + method.len() + MAP + 2 * metadata.len() + EFFECT;
         if !self.has_room(CALL + EFFECT + size + more) {
             return Err(Status::INTERNAL_FAILURE);
         }
-        let metadata: Fields = pairs::decode(metadata).map_err(|_| Status::PARSE_FAILURE)?.into_iter().collect();
+        let most = self.limits().fields;
+        let mut metadata = Arc::new(Part::Trailers.read(metadata, most, Status::PARSE_FAILURE)?);
+        http::tidy(&mut metadata);
         self.check_calls()?;
-        let metadata = Arc::new(metadata);
         let charge = self.charge(CALL)?;
         let plugin = self.active.plugin;
         let call = GrpcCallId(self.next_call);

@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pw_abi::{HttpCalls, Status, pairs};
+use pw_abi::{HttpCalls, Status};
 
-use super::http_fields::check_all;
 use crate::effect::Effect;
-use crate::fields::Fields;
+use crate::http::{self, Part};
 use crate::state::account::{CALL, EFFECT, MAP};
 use crate::state::{CallId, HttpCall, State, Timer, Vm};
 use crate::{HttpCallId, PluginId};
 
 impl HttpCalls for State {
-    /// A timeout of 0 is none. The answer goes to the plugin's own context, whichever context asked.
+    /// A content length becomes that of the body. A timeout of 0 is none. The answer goes to the plugin's own context, whichever context asked.
     fn proxy_http_call(
         &mut self,
         upstream: &[u8],
@@ -28,11 +27,16 @@ impl HttpCalls for State {
         if !self.has_room(CALL + EFFECT + size) {
             return Err(Status::INTERNAL_FAILURE);
         }
-        let headers = fields(headers)?;
-        let trailers = fields(trailers)?;
+        let most = self.limits().fields;
+        let headers = Part::Request.read(headers, most, Status::BAD_ARGUMENT)?;
+        let trailers = Part::Trailers.read(trailers, most, Status::BAD_ARGUMENT)?;
         if [":authority", ":method", ":path"].iter().any(|name| headers.get(name.as_bytes()).is_none()) {
             return Err(Status::BAD_ARGUMENT);
         }
+        let (mut headers, mut trailers) = (Arc::new(headers), Arc::new(trailers));
+        http::set_content_length(&mut headers, Some(body.len()));
+        http::tidy(&mut headers);
+        http::tidy(&mut trailers);
         self.check_calls()?;
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
         let deadline = timeout.and_then(|timeout| self.uptime.checked_add(timeout.as_nanos() as u64));
@@ -75,10 +79,4 @@ impl State {
         let has = |member: &PluginId, id| plugins.get(*member).is_some_and(|found| found.calls.contains_key(&id));
         calls.next(|id| members.iter().any(|member| has(member, id)))
     }
-}
-
-fn fields(serialized: &[u8]) -> Result<Arc<Fields>, Status> {
-    let pairs = pairs::decode(serialized).map_err(|_| Status::BAD_ARGUMENT)?;
-    check_all(&pairs)?;
-    Ok(Arc::new(pairs.into_iter().collect()))
 }

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pw_abi::{HttpFields, MapType, Status, pairs};
+use pw_abi::{HttpFields, MapType, Status};
 
 use crate::fields::Fields;
 use crate::guest::On;
+use crate::http;
 use crate::planted::planted;
 use crate::state::{Direction, GrpcEvent, Phase, State, Subject, Undo};
 use crate::value::Value;
@@ -26,20 +27,15 @@ impl HttpFields for State {
         self.map(map).cloned()
     }
 
-    /// A map that does not parse changes nothing.
+    /// A map that does not parse, or is not HTTP, changes nothing.
     fn proxy_set_header_map_pairs(&mut self, map: MapType, pairs: &[u8]) -> Result<(), Status> {
         let most = self.limits().fields;
         let place = self.map_mut(map, 2 * pairs.len())?;
-        let pairs = pairs::decode(pairs).map_err(|_| Status::BAD_ARGUMENT)?;
-        check_all(&pairs)?;
+        let fields = rules(map).read(pairs, most, Status::BAD_ARGUMENT)?;
         planted!(SetPairsMerges => {
-            pairs.iter().for_each(|(key, value)| place.replace(key, value));
+            fields.iter().for_each(|(key, value)| place.replace(key, value));
             return Ok(());
         });
-        let fields: Fields = pairs.into_iter().collect();
-        if fields.bytes() > most {
-            return Err(Status::INTERNAL_FAILURE);
-        }
         *place = fields;
         Ok(())
     }
@@ -63,7 +59,7 @@ impl HttpFields for State {
     fn proxy_add_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
         let most = self.limits().fields;
         let place = self.map_mut(map, 2 * (key.len() + value.len()) + FIELD)?;
-        check(key, value)?;
+        check(rules(map).permits_more(place, key, value), value)?;
         if !place.has_room(key, value, false, most) {
             return Err(Status::INTERNAL_FAILURE);
         }
@@ -74,7 +70,7 @@ impl HttpFields for State {
     fn proxy_replace_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
         let most = self.limits().fields;
         let place = self.map_mut(map, 2 * (key.len() + value.len()) + FIELD)?;
-        check(key, value)?;
+        check(rules(map).permits(key, value), value)?;
         if !place.has_room(key, value, true, most) {
             return Err(Status::INTERNAL_FAILURE);
         }
@@ -82,24 +78,28 @@ impl HttpFields for State {
         Ok(())
     }
 
+    /// A pseudo header that the message needs has to be there again when the message leaves the chain.
     fn proxy_remove_header_map_value(&mut self, map: MapType, key: &[u8]) -> Result<(), Status> {
         self.map_mut(map, 0)?.remove(key);
         Ok(())
     }
 }
 
-/// What HTTP cannot carry is refused here, so that no plugin smuggles a field into somebody's message.
-pub(super) fn check(key: &[u8], value: &[u8]) -> Result<(), Status> {
-    let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
+/// What HTTP cannot carry is refused, so that no plugin smuggles a field into a message.
+fn check(permitted: bool, value: &[u8]) -> Result<(), Status> {
     planted!(EmptyValueRefused => if value.is_empty() {
         return Err(Status::BAD_ARGUMENT);
     });
-    let valid = !key.is_empty() && !key.iter().any(breaks) && !value.iter().any(breaks);
-    if valid { Ok(()) } else { Err(Status::BAD_ARGUMENT) }
+    if permitted { Ok(()) } else { Err(Status::BAD_ARGUMENT) }
 }
 
-pub(super) fn check_all(pairs: &[(&[u8], &[u8])]) -> Result<(), Status> {
-    pairs.iter().try_for_each(|(key, value)| check(key, value))
+/// The rules that hold for a map that can be written.
+fn rules(map: MapType) -> http::Part {
+    match map {
+        MapType::HTTP_REQUEST_HEADERS => http::Part::Request,
+        MapType::HTTP_RESPONSE_HEADERS => http::Part::Response,
+        _ => http::Part::Trailers,
+    }
 }
 
 /// Which message and which part of it a map is.

@@ -8,18 +8,19 @@ use super::{HttpCallId, PluginId, Proxy, grpc, lifecycle};
 use crate::effect::Effect;
 use crate::fields::Fields;
 use crate::guest::On;
+use crate::http::Part;
 use crate::planted::planted;
 use crate::state::{About, CallId, Charge, HttpCallEnd, Owner, Subject, Timer, Work};
 
 impl Proxy {
-    /// The answer to an HTTP call of a plugin's. An answer that nobody waits for any more is dropped.
+    /// The answer to an HTTP call of a plugin's. An answer that nobody waits for any more is dropped, and
+    /// one with fields that HTTP cannot carry is a failure.
     pub fn http_call_response(&mut self, call: HttpCallId, headers: Fields, body: impl Into<Bytes>, trailers: Fields) {
-        let end = HttpCallEnd {
-            headers: Arc::new(headers),
-            body: body.into(),
-            trailers: Arc::new(trailers),
-            status: (0, ""),
-        };
+        let (mut headers, mut trailers) = (Arc::new(headers), Arc::new(trailers));
+        if !Part::Response.receive(&mut headers) || !Part::Trailers.receive(&mut trailers) {
+            return self.http_call_failed(call);
+        }
+        let end = HttpCallEnd { headers, body: body.into(), trailers, status: (0, "") };
         self.begin();
         ended(self, call, end);
         self.run();

@@ -1,12 +1,13 @@
 //! gRPC calls and streams: what their servers say goes to the plugins.
 
-use super::Proxy;
+use super::{Proxy, wire};
 use crate::effect::{Effect, GrpcCallId};
 use crate::guest::On;
 use crate::state::{About, CallId, Charge, GrpcEvent, Subject, Work};
 
 impl Proxy {
-    /// The server of a plugin's gRPC call or stream says something. What nobody waits for any more is dropped.
+    /// The server of a plugin's gRPC call or stream says something. What nobody waits for any more is dropped; metadata that HTTP
+    /// cannot carry ends it.
     pub fn grpc_event(&mut self, call: GrpcCallId, event: GrpcEvent) {
         self.begin();
         said(self, call, event);
@@ -15,9 +16,10 @@ impl Proxy {
 }
 
 fn said(proxy: &mut Proxy, call: GrpcCallId, event: GrpcEvent) {
-    let state = proxy.state();
-    let Some(found) = state.grpc_calls.get(&call) else { return };
+    let Some(found) = proxy.state().grpc_calls.get(&call) else { return };
     let (plugin, token) = (found.plugin, found.token);
+    let event = wire::sound(proxy, call, event);
+    let state = proxy.state();
     let (on, number) = match &event {
         GrpcEvent::InitialMetadata(metadata) => (On::GrpcReceiveInitialMetadata, metadata.len() as u32),
         GrpcEvent::Message(message) => (On::GrpcReceive, message.len() as u32),

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use pw_abi::PeerType;
 
-use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, rollout, shadow, tcp};
+use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, rollout, shadow, tcp, wire};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
+use crate::http::Progress;
 use crate::planted::planted;
 use crate::state::{
     Charges, Context, Direction, Filter, LocalResponse, Message, Owner, Phase, Protocol, Shadow, Stage, State, Stream,
@@ -25,6 +26,9 @@ use crate::state::{
 
 /// What pieces that wait at a plugin may cost besides the bytes of bodies, however few of these may be held.
 const WAITING: usize = 1 << 20;
+
+/// The status for more than may be held.
+const TOO_LARGE: &str = "413";
 
 impl Proxy {
     /// A client has opened an HTTP stream, which is to run through these plugins, or through those that have their places
@@ -49,13 +53,14 @@ impl Proxy {
         stream
     }
 
-    /// A piece of the request came from the client. What nothing can come before or behind, such as a body without
-    /// headers or anything after the end, is dropped.
+    /// A piece of the request came from the client. What cannot come before or behind what came is dropped, such as a body
+    /// without headers, headers once more, or anything after the end. Fields that HTTP cannot carry end the stream with a 400.
     pub fn request(&mut self, stream: StreamId, piece: Piece) {
         self.message(stream, Direction::Request, piece);
     }
 
-    /// A piece of the response came from the upstream; dropped as those of requests are.
+    /// A piece of the response came from the upstream; dropped as those of requests are. Headers of informational responses
+    /// come before the others. Fields that HTTP cannot carry end the stream as [`Proxy::upstream_reset`] does.
     pub fn response(&mut self, stream: StreamId, piece: Piece) {
         self.message(stream, Direction::Response, piece);
     }
@@ -79,11 +84,17 @@ impl Proxy {
         }
     }
 
-    pub(super) fn message(&mut self, stream: StreamId, direction: Direction, piece: Piece) {
+    pub(super) fn message(&mut self, stream: StreamId, direction: Direction, mut piece: Piece) {
         let Some(found) = self.state().find(stream).filter(|found| !found.over) else { return };
         let http = found.protocol == Protocol::Http;
         if !found.message(direction).takes(&piece, http) {
             return;
+        }
+        if http && !wire::enters(direction, &mut piece) {
+            return self.event(match direction {
+                Direction::Request => Work::Refuse { stream, direction, status: "400" },
+                Direction::Response => Work::Fail { stream },
+            });
         }
         if !self.state().agenda.waits(Owner::Stream(stream)) {
             if let Some(found) = self.state().find(stream) {
@@ -92,7 +103,7 @@ impl Proxy {
         } else if !self.may_wait(stream, &piece) {
             // What waited for its turn is given up with the stream.
             self.state().agenda.drop_parked(Owner::Stream(stream));
-            return self.event(Work::TooMuch { stream, direction });
+            return self.event(Work::Refuse { stream, direction, status: TOO_LARGE });
         }
         self.event(Work::Piece { stream, direction, nth: 0, piece, charges: Charges::default() });
     }
@@ -225,7 +236,7 @@ pub(super) fn feed(
     let stage = found.filters[place].stage(direction);
     let body = if let Piece::Body { body, .. } = &piece { body.len() } else { 0 };
     if body > 0 && held + body > limits.held || waits && stage.waits_for_too_much(&piece, limits.held.max(WAITING)) {
-        return agenda.first([Work::TooMuch { stream, direction }]);
+        return agenda.first([Work::Refuse { stream, direction, status: TOO_LARGE }]);
     }
     if waits {
         return stage.wait(piece, charges);
@@ -359,10 +370,14 @@ pub(super) fn resume(proxy: &mut Proxy, stream: StreamId, place: usize, directio
 }
 
 /// A piece leaves the chain.
-fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece, charges: Charges) {
+fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, mut piece: Piece, charges: Charges) {
+    let http = proxy.state().find(stream).is_some_and(|found| found.protocol == Protocol::Http);
+    if http && !wire::leaves(proxy, stream, direction, &mut piece) {
+        return proxy.state().agenda.first([Work::Fail { stream }]);
+    }
     let Some(found) = proxy.state().find(stream) else { return };
     let message = found.message(direction);
-    message.sent = true;
+    message.sent = message.left != Progress::Informational;
     message.complete = piece.ends();
     let waits = found.request.sent && !found.request.complete;
     if found.protocol != Protocol::Http {
@@ -423,19 +438,19 @@ fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body, c
 
 /// The host itself answers 503, or cuts the client off if part of a response is out.
 pub(super) fn fail(proxy: &mut Proxy, stream: StreamId) {
-    refuse(proxy, stream, "503");
+    answer(proxy, stream, "503");
 }
 
-/// More is held at a plugin than may be.
-pub(super) fn too_much(proxy: &mut Proxy, stream: StreamId, direction: Direction) {
+/// A message cannot be taken: a request is answered by a status, a response is cut off.
+pub(super) fn refuse(proxy: &mut Proxy, stream: StreamId, direction: Direction, status: &str) {
     match direction {
-        Direction::Request => refuse(proxy, stream, "413"),
+        Direction::Request => answer(proxy, stream, status),
         Direction::Response => cut(proxy, stream, true),
     }
 }
 
 /// The host itself answers, or cuts the client off if part of a response is out.
-fn refuse(proxy: &mut Proxy, stream: StreamId, status: &str) {
+fn answer(proxy: &mut Proxy, stream: StreamId, status: &str) {
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
     if found.response.sent || found.protocol != Protocol::Http {
         return cut(proxy, stream, true);

@@ -70,7 +70,7 @@ impl Proxy {
             Work::Cut { stream } => streams::cut(self, stream, true),
             Work::ClientReset { stream } => streams::cut(self, stream, false),
             Work::Fail { stream } => streams::fail(self, stream),
-            Work::TooMuch { stream, direction } => streams::too_much(self, stream, direction),
+            Work::Refuse { stream, direction, status } => streams::refuse(self, stream, direction, status),
             Work::Left { stream, places } => streams::left(self, stream, &places),
             Work::Copy { stream, direction, piece } => shadow::give(self, stream, direction, piece),
             Work::Early { stream } => shadow::early(self, stream),

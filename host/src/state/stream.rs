@@ -10,6 +10,7 @@ use super::account::{MAP, PIECE, PLACE, STREAM};
 use super::{Account, Charge, Charges, Shadow};
 use crate::effect::{Discarded, Effect, Piece};
 use crate::fields::Fields;
+use crate::http::Progress;
 use crate::proxy::StreamInfo;
 use crate::{PluginId, StreamId};
 
@@ -59,11 +60,19 @@ pub(crate) struct Message {
     pub(crate) trailers: Option<Arc<Fields>>,
     /// Bytes of the body that came in.
     pub(crate) size: u64,
-    /// Its headers came in.
-    pub(crate) begun: bool,
+    /// How much of it came in.
+    came: Progress,
     /// All of it came in.
     pub(crate) ended: bool,
-    /// The headers went out at the other end of the chain.
+    /// A request whose method was HEAD when it came in.
+    pub(crate) is_head: bool,
+    /// How much of it went out at the other end of the chain.
+    pub(crate) left: Progress,
+    /// Bytes of the body that its content length promises and that did not go out yet.
+    pub(crate) owed: Option<u64>,
+    /// A response that goes out without a body, whatever comes in.
+    pub(crate) has_no_body: bool,
+    /// The headers went out at the other end of the chain; not only those of informational responses.
     pub(crate) sent: bool,
     /// The whole message did.
     pub(crate) complete: bool,
@@ -175,7 +184,7 @@ impl Stream {
 
     /// What an effect of a shadow would change, if its plugin were to act.
     pub(crate) fn would(&mut self, effect: Effect) -> Vec<Discarded> {
-        let begun = self.response.begun;
+        let begun = self.response.came != Progress::Nothing;
         let Some(shadow) = &mut self.shadow else { return Vec::new() };
         match effect {
             Effect::Upstream { piece, .. } => shadow.changes(Direction::Request, piece),
@@ -212,21 +221,21 @@ impl Stream {
 }
 
 impl Message {
-    /// Whether a piece can come now. Headers can come again: those of informational responses come before the others.
-    /// A TCP connection opens once, and has but bytes then.
+    /// Whether a piece can come now. A TCP connection opens once, and has but bytes then.
     pub(crate) fn takes(&mut self, piece: &Piece, http: bool) -> bool {
-        let can = match piece {
-            Piece::Headers { .. } => http || !self.begun,
-            Piece::Body { .. } => self.begun || !http,
-            Piece::Trailers { .. } => self.begun && http,
+        let came = match (piece, self.came) {
+            _ if http => self.came.with(piece),
+            (_, Progress::End) | (Piece::Trailers { .. }, _) => None,
+            (Piece::Headers { .. }, came) => (came == Progress::Nothing).then_some(Progress::Headers),
+            (Piece::Body { .. }, _) => Some(if piece.ends() { Progress::End } else { Progress::Headers }),
         };
-        if self.ended || !can {
-            return false;
+        let Some(came) = came else { return false };
+        match piece {
+            Piece::Headers { headers, .. } => self.is_head = headers.get(b":method") == Some(b"HEAD"),
+            Piece::Body { body, .. } => self.size += body.len() as u64,
+            Piece::Trailers { .. } => {}
         }
-        if let Piece::Body { body, .. } = piece {
-            self.size += body.len() as u64;
-        }
-        self.begun = true;
+        self.came = came;
         self.ended = piece.ends();
         true
     }

@@ -29,8 +29,8 @@ pub(crate) enum Work {
     ClientReset { stream: StreamId },
     /// The stream cannot go on.
     Fail { stream: StreamId },
-    /// More than may be is held at a plugin.
-    TooMuch { stream: StreamId, direction: Direction },
+    /// A message cannot be taken.
+    Refuse { stream: StreamId, direction: Direction, status: &'static str },
     /// The plugin at some places of a stream's chain has left.
     Left { stream: StreamId, places: Vec<usize> },
     /// A piece passes the place of a log-only plugin: its copy of the stream gets it.
@@ -108,7 +108,7 @@ impl Work {
             | Work::Cut { stream }
             | Work::ClientReset { stream }
             | Work::Fail { stream }
-            | Work::TooMuch { stream, .. }
+            | Work::Refuse { stream, .. }
             | Work::Left { stream, .. }
             | Work::Copy { stream, .. }
             | Work::Early { stream }
