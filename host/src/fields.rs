@@ -151,7 +151,8 @@ impl Fields {
 
     /// The size of the map when serialised, in bytes.
     pub(crate) fn serialized_size(&self) -> usize {
-        pw_abi::pairs::size(self.iter())
+        // As `pw_abi::pairs::size` has it.
+        if self.is_empty() { 0 } else { 4 + 10 * self.len() + self.live }
     }
 
     /// Bytes of all fields of a name.
@@ -169,7 +170,7 @@ impl Fields {
         planted!(CaseSensitive => return self.spans.iter().position(|span| self.slice(span.name) == name));
         match &self.index {
             Some(index) => index.get(name).map(|group| group.first),
-            None => self.spans.iter().position(|span| self.slice(span.name).eq_ignore_ascii_case(name)),
+            None => self.spans.iter().position(|span| Text(&self.text).is(span.name, name)),
         }
     }
 
@@ -227,7 +228,8 @@ struct Text<'a>(&'a [u8]);
 
 impl Text<'_> {
     fn is(self, (start, end): (usize, usize), name: &[u8]) -> bool {
-        self.0[start..end].eq_ignore_ascii_case(name)
+        // Lengths first: most names differ in them.
+        end - start == name.len() && self.0[start..end].eq_ignore_ascii_case(name)
     }
 }
 

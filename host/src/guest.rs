@@ -33,6 +33,9 @@ pub(crate) struct Data {
     pub(crate) meter: Meter,
 }
 
+/// Bytes that a call touches for one unit of work.
+pub(crate) const BYTES: u64 = 4;
+
 /// Time that the host spends on a guest's calls, which counts as the guest's own.
 pub(crate) struct Meter {
     metering: Metering,
@@ -43,14 +46,18 @@ pub(crate) struct Meter {
     deadline: u64,
 }
 
-impl Meter {
+impl Data {
     /// Adds what a call has done; whether it is time to count.
     #[inline]
-    pub(crate) fn add(&mut self, units: u64) -> bool {
+    pub(crate) fn worked(&mut self, units: u64) -> bool {
         /// Counting costs some nanoseconds: as few as the work that it is done for.
         const OFTEN: u64 = 1 << 12;
-        self.pending = self.pending.saturating_add(units);
-        self.pending >= OFTEN && self.metering != Metering::None
+        if self.meter.metering == Metering::None {
+            return false;
+        }
+        let bytes = self.state.as_mut().map_or(0, |state| std::mem::take(&mut state.work));
+        self.meter.pending = self.meter.pending.saturating_add(units).saturating_add(bytes / BYTES);
+        self.meter.pending >= OFTEN
     }
 }
 

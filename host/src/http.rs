@@ -86,16 +86,41 @@ impl Part {
 
     /// Makes a map that came from a peer one that plugins can see: without what only frames the message. False if it is not HTTP.
     pub(crate) fn receive(self, fields: &mut Arc<Fields>) -> bool {
-        let framing = [TRANSFER_ENCODING, CONTENT_LENGTH];
-        let framing = if self == Part::Trailers { &framing[..] } else { &framing[..1] };
-        for name in framing {
-            if fields.get(name).is_some() {
-                Arc::make_mut(fields).remove(name);
+        let framing: &[&[u8]] =
+            if self == Part::Trailers { &[TRANSFER_ENCODING, CONTENT_LENGTH] } else { &[TRANSFER_ENCODING] };
+        let (mut framed, mut seen) = (false, 0_u32);
+        // Names are in lower case here, and each is looked at once.
+        for (name, value) in fields.iter() {
+            let single = match (name.first(), name.len()) {
+                (Some(b':'), _) => {
+                    let Some(place) = self.pseudo().iter().position(|(known, _)| *known == name) else { return false };
+                    if !self.pseudo()[place].1(value) {
+                        return false;
+                    }
+                    1 << place
+                }
+                (_, 14 | 17) if framing.contains(&name) => {
+                    framed = true;
+                    continue;
+                }
+                (_, 4 | 14) if SINGLE.contains(&name) => {
+                    if !self.permits(name, value) {
+                        return false;
+                    }
+                    1 << (8 + name.len())
+                }
+                _ if is_token(name) && is_value(value) => 0,
+                _ => return false,
+            };
+            if seen & single != 0 {
+                return false;
             }
+            seen |= single;
         }
-        let single =
-            |name: &[u8]| !is_single(name) || fields.iter().filter(|(known, _)| *known == name).nth(1).is_none();
-        fields.iter().all(|(name, value)| self.permits(name, value) && single(name))
+        if framed {
+            framing.iter().for_each(|name| Arc::make_mut(fields).remove(name));
+        }
+        true
     }
 
     /// Whether a map has the pseudo headers that it needs.
@@ -188,7 +213,11 @@ pub(crate) fn set_content_length(fields: &mut Arc<Fields>, right: Option<usize>)
 
 /// The status of a response's headers.
 pub(crate) fn status(headers: &Fields) -> Option<u32> {
-    str::from_utf8(headers.get(b":status")?).ok()?.parse().ok()
+    let status = headers.get(b":status")?;
+    status.iter().try_fold(0_u32, |sum, digit| {
+        let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 /// Whether headers are of an informational response, which others follow. With 101 HTTP ends, so that none follow it.

@@ -21,9 +21,6 @@ const IN_ALLOCATOR: [&str; 5] =
 /// Units of work of each call, in units of fuel: some twenty nanoseconds.
 const CALL: u64 = 50;
 
-/// Bytes that a call touches for one unit.
-const BYTES: u64 = 4;
-
 /// What the module may import, by the version's rows and what is beyond them.
 pub(crate) fn linker(engine: &Engine, interface: &Interface, version: Version) -> wasmtime::Result<Linker<Data>> {
     let mut linker = Linker::new(&engine.wasm);
@@ -185,14 +182,10 @@ macro_rules! shims {
                                 Ok(())
                             };
                             let returned = call(&mut caller, &mut units);
-                            let data = caller.data_mut();
-                            if let Some(state) = &mut data.state {
-                                units += std::mem::take(&mut state.work) / BYTES;
-                                if ALLOCATES {
-                                    if returned.is_err() { state.undo() } else { state.taken = None }
-                                }
+                            if ALLOCATES && let Some(state) = &mut caller.data_mut().state {
+                                if returned.is_err() { state.undo() } else { state.taken = None }
                             }
-                            if data.meter.add(units) {
+                            if caller.data_mut().worked(units) {
                                 crate::guest::count(&mut caller)?;
                             }
                             planted!(TrapForStatus => if returned.as_ref().is_err_and(codec::Stop::is_fault) {

@@ -27,7 +27,7 @@ use crate::limits::Limits;
 use crate::module::Module;
 use crate::observer::Observer;
 use crate::policy::{Canary, FailurePolicy};
-use crate::state::{Active, State, Subject};
+use crate::state::{State, Subject};
 
 /// How a proxy is set up.
 #[derive(Clone, Debug)]
@@ -409,7 +409,10 @@ impl Proxy {
         self.count(plugin, time, most);
         let state = self.state();
         // What the callback was about is nobody else's, and a fault makes other plugins run.
-        let active = std::mem::replace(&mut state.active, Active { plugin, ..Active::default() });
+        let active = &mut state.active;
+        let changes = active.changes.take();
+        (active.callback, active.context, active.stream, active.logged) = (None, 0, None, (0, 0));
+        active.subject = None;
         match result {
             Ok(result) => {
                 if let Some(observer) = &mut state.observer {
@@ -418,7 +421,7 @@ impl Proxy {
                 Ok(Some(result))
             }
             Err(trap) => {
-                streams::undo(self, active.undo);
+                streams::undo(self, changes.map_or_else(Vec::new, |changes| changes.undo));
                 Err(trap.reason)
             }
         }

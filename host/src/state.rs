@@ -240,12 +240,19 @@ pub(crate) struct Active {
     /// Lines and bytes that the callback has logged.
     pub(crate) logged: (usize, usize),
     /// What the callback is about, if it is not a stream.
-    pub(crate) subject: Option<Subject>,
-    /// How to take back what the callback has changed in streams, if the plugin fails open.
+    pub(crate) subject: Option<Box<Subject>>,
+    /// What the callback has changed in streams, if the plugin fails open.
+    pub(crate) changes: Option<Box<Changes>>,
+}
+
+/// What a callback has changed in streams, and how to take that back.
+#[derive(Default)]
+pub(crate) struct Changes {
     pub(crate) undo: Vec<Undo>,
-    /// What can be taken back already.
-    pub(crate) kept: BTreeSet<(usize, usize, Direction, Phase)>,
-    pub(crate) kept_properties: BTreeSet<(StreamId, Vec<u8>)>,
+    /// The parts of streams that can be taken back already.
+    pub(crate) parts: BTreeSet<(StreamId, usize, Direction, Phase)>,
+    /// The properties that can be.
+    pub(crate) properties: BTreeSet<(StreamId, Vec<u8>)>,
 }
 
 /// What a callback is about that is not about a stream.

@@ -34,8 +34,10 @@ impl Buffers for State {
         if after > most || !stage.grow(Phase::Body, after, &account, least) {
             return Err(Status::INTERNAL_FAILURE);
         }
-        self.work += after as u64;
-        self.keep_body(buffer);
+        self.work = self.work.saturating_add(after as u64);
+        if let Some((_, direction)) = side(buffer) {
+            self.keep_body(direction);
+        }
         let stage = self.body(buffer).ok_or(missing)?;
         if let Some((body, _)) = &mut stage.body {
             *body = [&body[..start], value, &body[end..]].concat().into();
@@ -76,11 +78,11 @@ impl State {
         let callback = self.active.callback;
         let as_buffers = self.rules().configurations_are_buffers;
         match buffer {
-            BufferType::HTTP_CALL_RESPONSE_BODY => match &self.active.subject {
+            BufferType::HTTP_CALL_RESPONSE_BODY => match self.active.subject.as_deref() {
                 Some(Subject::HttpCall(call)) => Some(call.body.clone()),
                 _ => None,
             },
-            BufferType::GRPC_CALL_MESSAGE => match &self.active.subject {
+            BufferType::GRPC_CALL_MESSAGE => match self.active.subject.as_deref() {
                 Some(Subject::Grpc(GrpcEvent::Message(message))) => Some(message.clone()),
                 _ => None,
             },
@@ -90,7 +92,7 @@ impl State {
             BufferType::PLUGIN_CONFIGURATION if as_buffers && callback == Some(On::Configure) => {
                 Some(self.plugin().configuration.clone())
             }
-            BufferType::FOREIGN_FUNCTION_ARGUMENTS => match &self.active.subject {
+            BufferType::FOREIGN_FUNCTION_ARGUMENTS => match self.active.subject.as_deref() {
                 Some(Subject::ForeignFunction(arguments)) => Some(arguments.clone()),
                 _ => None,
             },
@@ -105,13 +107,6 @@ impl State {
         let stage = stream.filters[filter].stage(direction);
         let there = matches!(stage.phase, Some(Phase::Body | Phase::Trailers));
         Some(stage).filter(|stage| there && stage.body.is_some())
-    }
-
-    /// Remembers what a body is before the callback changes it, if a fault takes that back.
-    fn keep_body(&mut self, buffer: BufferType) {
-        if let Some((_, direction)) = side(buffer) {
-            self.keep(Phase::Body, direction);
-        }
     }
 }
 

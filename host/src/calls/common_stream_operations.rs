@@ -39,7 +39,7 @@ impl CommonStreamOperations for State {
     }
 
     fn proxy_get_status(&mut self) -> Result<(u32, Value), Status> {
-        let (code, message) = match &self.active.subject {
+        let (code, message) = match self.active.subject.as_deref() {
             Some(Subject::HttpCall(call)) => (call.status.0, Bytes::from_static(call.status.1.as_bytes())),
             Some(Subject::Grpc(GrpcEvent::Closed { status, message })) => (*status, Bytes::from(message.clone())),
             _ => (0, Bytes::new()),

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pw_abi::{HttpFields, MapType, Status};
 
+use crate::StreamId;
 use crate::fields::Fields;
 use crate::guest::On;
 use crate::http;
 use crate::planted::planted;
-use crate::state::{Direction, GrpcEvent, Phase, State, Subject, Undo};
+use crate::state::{Active, Direction, GrpcEvent, Phase, Protocol, Stage, State, Subject, Undo};
 use crate::value::Value;
 
 /// Bytes of memory that a field takes besides its name and value.
@@ -116,7 +117,7 @@ fn part(map: MapType) -> Option<(Direction, Phase)> {
 impl State {
     fn map(&mut self, map: MapType) -> Result<&Arc<Fields>, Status> {
         let Some((direction, phase)) = part(map) else {
-            return match (map, &self.active.subject) {
+            return match (map, self.active.subject.as_deref()) {
                 (MapType::HTTP_CALL_RESPONSE_HEADERS, Some(Subject::HttpCall(call))) => Ok(&call.headers),
                 (MapType::HTTP_CALL_RESPONSE_TRAILERS, Some(Subject::HttpCall(call))) => Ok(&call.trailers),
                 (MapType::GRPC_CALL_INITIAL_METADATA, Some(Subject::Grpc(GrpcEvent::InitialMetadata(metadata))))
@@ -143,62 +144,65 @@ impl State {
         .ok_or(Status::BAD_ARGUMENT)
     }
 
-    /// Charges the plugin for a map as long as it may become, if the map is there.
-    fn grow_map(&mut self, phase: Phase, direction: Direction, more: usize) -> Result<(), Status> {
+    /// A map that the call may change, by so many bytes of memory more, for which there must be room.
+    fn map_mut(&mut self, map: MapType, more: usize) -> Result<&mut Fields, Status> {
+        let (direction, phase) = part(map).ok_or(Status::BAD_ARGUMENT)?;
         let State { active, streams, plugins, .. } = self;
-        let found = active.stream.and_then(|(stream, place)| Some((streams.get_mut(stream)?, place)));
-        let Some((stream, place)) = found else { return Ok(()) };
+        let here = active.stream.filter(|_| active.callback != Some(On::Log));
+        let found = here.and_then(|(stream, place)| Some((streams.get_mut(stream)?, place)));
+        let http = found.filter(|(stream, _)| stream.protocol == Protocol::Http);
+        let ((stream, place), plugin) = http.zip(plugins.get(active.plugin)).ok_or(Status::BAD_ARGUMENT)?;
+        let id = stream.id;
         let stage = stream.filters[place].stage(direction);
-        let map = match phase {
-            Phase::Headers => stage.headers.as_ref().map(|(headers, _)| headers),
-            Phase::Trailers => stage.trailers.as_ref(),
-            Phase::Body => None,
+        let there = match phase {
+            Phase::Headers => stage.phase == Some(phase) && stage.headers.is_some(),
+            Phase::Trailers => stage.phase == Some(phase) || stage.takes_new_trailers(),
+            Phase::Body => false,
         };
+        if !there {
+            return Err(Status::BAD_ARGUMENT);
+        }
+        let map =
+            if phase == Phase::Headers { stage.headers.as_ref().map(|it| &it.0) } else { stage.trailers.as_ref() };
         let size = map.map_or(0, |map| map.footprint()) + more;
-        let Some(plugin) = plugins.get(active.plugin) else { return Ok(()) };
-        let room = stage.grow(phase, size, &plugin.account, plugin.limits.host_memory);
-        if room { Ok(()) } else { Err(Status::INTERNAL_FAILURE) }
+        if !stage.grow(phase, size, &plugin.account, plugin.limits.host_memory) {
+            return Err(Status::INTERNAL_FAILURE);
+        }
+        if plugin.failure.open {
+            keep(active, (id, place, direction, phase), stage);
+        }
+        let map = match phase {
+            Phase::Headers => stage.headers.as_mut().map(|(headers, _)| headers),
+            _ => Some(stage.trailers.get_or_insert_default()),
+        };
+        map.map(Arc::make_mut).ok_or(Status::BAD_ARGUMENT)
     }
 
-    /// Remembers what a part of a message is before the callback changes it, if a fault takes that back: the plugin fails
-    /// open, and the stream goes on as if it were not there.
-    pub(super) fn keep(&mut self, phase: Phase, direction: Direction) {
+    /// Remembers what the body is where the plugin is, before the callback changes it, if a fault takes that back.
+    pub(super) fn keep_body(&mut self, direction: Direction) {
         if !self.plugin().failure.open {
             return;
         }
         let State { active, streams, .. } = self;
-        let Some((index, place)) = active.stream else { return };
-        let Some(stream) = streams.get_mut(index) else { return };
-        let id = stream.id;
-        let key = (index, place, direction, phase);
-        if !active.kept.insert(key) {
-            return;
+        let found = active.stream.and_then(|(stream, place)| Some((streams.get_mut(stream)?, place)));
+        if let Some((stream, place)) = found {
+            let id = stream.id;
+            keep(active, (id, place, direction, Phase::Body), stream.filters[place].stage(direction));
         }
-        let stage = stream.filters[place].stage(direction);
-        active.undo.push(match phase {
-            Phase::Headers => Undo::Headers(id, place, direction, stage.headers.clone()),
-            Phase::Body => Undo::Body(id, place, direction, stage.body.clone()),
-            Phase::Trailers => Undo::Trailers(id, place, direction, stage.trailers.clone()),
-        });
     }
+}
 
-    /// A map that the call may change, by so many bytes of memory more, for which there must be room.
-    fn map_mut(&mut self, map: MapType, more: usize) -> Result<&mut Fields, Status> {
-        let (direction, phase) = part(map).ok_or(Status::BAD_ARGUMENT)?;
-        self.grow_map(phase, direction, more)?;
-        self.keep(phase, direction);
-        let logging = self.active.callback == Some(On::Log);
-        let (stream, filter) = self.http_stream().filter(|_| !logging).ok_or(Status::BAD_ARGUMENT)?;
-        let stage = stream.filters[filter].stage(direction);
-        let new_trailers = stage.takes_new_trailers();
-        match phase {
-            Phase::Headers if stage.phase == Some(phase) => stage.headers.as_mut().map(|(headers, _)| headers),
-            Phase::Trailers if stage.phase == Some(phase) || new_trailers => {
-                Some(stage.trailers.get_or_insert_default())
-            }
-            _ => None,
-        }
-        .map(Arc::make_mut)
-        .ok_or(Status::BAD_ARGUMENT)
+/// Remembers what a part of a message is before the callback changes it: the plugin fails open, and if it faults the stream
+/// goes on as if the callback had not been.
+fn keep(active: &mut Active, part: (StreamId, usize, Direction, Phase), stage: &Stage) {
+    let changes = active.changes.get_or_insert_default();
+    if !changes.parts.insert(part) {
+        return;
     }
+    let (stream, place, direction, phase) = part;
+    changes.undo.push(match phase {
+        Phase::Headers => Undo::Headers(stream, place, direction, stage.headers.clone()),
+        Phase::Body => Undo::Body(stream, place, direction, stage.body.clone()),
+        Phase::Trailers => Undo::Trailers(stream, place, direction, stage.trailers.clone()),
+    });
 }

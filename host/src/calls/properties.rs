@@ -39,8 +39,11 @@ impl Properties for State {
         let value = Bytes::copy_from_slice(value);
         let (id, old) =
             (stream.id, stream.properties.insert(path.to_vec(), Property { value, place, _charge: charge }));
-        if open && self.active.kept_properties.insert((id, path.to_vec())) {
-            self.active.undo.push(Undo::Property(id, path.to_vec(), old));
+        if open {
+            let changes = self.active.changes.get_or_insert_default();
+            if changes.properties.insert((id, path.to_vec())) {
+                changes.undo.push(Undo::Property(id, path.to_vec(), old));
+            }
         }
         Ok(())
     }

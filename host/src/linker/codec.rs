@@ -137,7 +137,7 @@ macro_rules! decode_bytes {
             }
             #[inline]
             fn weight(bytes: &&[u8]) -> u64 {
-                bytes.len() as u64 / super::BYTES
+                bytes.len() as u64 / crate::guest::BYTES
             }
         }
     )+};
@@ -201,7 +201,7 @@ pub(super) fn room<K: Encode, C: Code>(caller: &mut Caller<'_, Data>, value: &K:
         return Ok(0);
     }
     if let Some(state) = &mut caller.data_mut().state {
-        state.work += size as u64;
+        state.work = state.work.saturating_add(size as u64);
     }
     let address = allocate(caller, size).map_err(Stop::Trap)?;
     let (bytes, _) = parts_again(caller);

@@ -54,7 +54,7 @@ impl Proxy {
 /// Calls a plugin in its own context about something; what it is about is gone when the callback returns.
 pub(super) fn about(proxy: &mut Proxy, About { plugin, on, args: [a, b, c, d], subject, .. }: About) {
     let Some(root) = proxy.root(plugin) else { return };
-    proxy.state().active.subject = Some(subject);
+    proxy.state().active.subject = Some(Box::new(subject));
     proxy.call(plugin, on, root, [root, a, b, c, d]);
     proxy.state().active.subject = None;
 }

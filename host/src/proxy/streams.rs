@@ -184,7 +184,9 @@ pub(super) fn tell(proxy: &mut Proxy, stream: StreamId, place: usize) {
     let Some(found) = state.find(stream).filter(|found| !found.over) else { return };
     let Some(filter) = found.filters.get(place) else { return };
     let (plugin, context, gone, incarnation) = (filter.plugin, filter.context, filter.gone, filter.incarnation);
-    state.agenda.first([Work::Open { stream, place: place + 1 }]);
+    if place + 1 < found.filters.len() {
+        state.agenda.first([Work::Open { stream, place: place + 1 }]);
+    }
     let Some(owner) = state.plugins.get_mut(plugin) else { return };
     if gone {
         if owner.log_only && !stream.shadow {
@@ -330,15 +332,29 @@ fn release(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize
     let waiting = stage.has_waiting();
     let mut charges = stage.charges();
     let pieces = stage.release();
+    let mut pieces = pieces.into_iter().flatten().peekable();
+    // Mostly there is one piece, and it leaves the chain.
+    if !waiting && !stream.shadow && is_last(proxy, stream, direction, nth) {
+        while let Some(piece) = pieces.next() {
+            let charges = if pieces.peek().is_none() { std::mem::take(&mut charges) } else { Charges::default() };
+            feed(proxy, stream, direction, nth + 1, piece, charges);
+        }
+        return;
+    }
     let agenda = &mut proxy.state().agenda;
     if waiting {
         agenda.first([Work::Waiting { stream, direction, nth }]);
     }
     // The last piece, which is put first, takes along what plugins are charged for.
-    for piece in pieces.into_iter().flatten().rev() {
+    for piece in pieces.rev() {
         let charges = std::mem::take(&mut charges);
         agenda.first([Work::Piece { stream, direction, nth: nth + 1, piece, charges }]);
     }
+}
+
+/// Whether the `nth` plugin of a direction is its last.
+fn is_last(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) -> bool {
+    proxy.state().find(stream).is_some_and(|found| found.place(nth + 1, direction).is_none())
 }
 
 /// Gives the `nth` plugin the piece that has waited longest, and then the others, unless it pauses again.
@@ -373,7 +389,7 @@ pub(super) fn resume(proxy: &mut Proxy, stream: StreamId, place: usize, directio
 fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, mut piece: Piece, charges: Charges) {
     let http = proxy.state().find(stream).is_some_and(|found| found.protocol == Protocol::Http);
     if http && !wire::leaves(proxy, stream, direction, &mut piece) {
-        return proxy.state().agenda.first([Work::Fail { stream }]);
+        return fail(proxy, stream);
     }
     let Some(found) = proxy.state().find(stream) else { return };
     let message = found.message(direction);
@@ -498,13 +514,19 @@ pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
 /// The context of the plugin at a place of a stream that is over is done, and then those behind it.
 pub(super) fn done(proxy: &mut Proxy, stream: StreamId, place: usize) {
     let Some(found) = proxy.state().find(stream) else { return };
-    if place >= found.filters.len() {
-        return forget(proxy, stream.index);
+    let more = place + 1 < found.filters.len();
+    if more {
+        proxy.state().agenda.first([Work::Done { stream, place: place + 1 }]);
     }
-    proxy.state().agenda.first([Work::Done { stream, place: place + 1 }]);
     match filter(proxy, stream, place) {
+        // The stream is forgotten with its last context.
         Some((plugin, context)) => lifecycle::done(proxy, plugin, context),
-        None => clear(proxy, stream.index, place),
+        None => {
+            clear(proxy, stream.index, place);
+            if !more {
+                forget(proxy, stream.index);
+            }
+        }
     }
 }
 

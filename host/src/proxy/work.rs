@@ -11,16 +11,24 @@ const ENTRIES: usize = 1 << 18;
 
 impl Proxy {
     /// A new event begins: every plugin may do its share again.
+    #[inline]
     pub(super) fn begin(&mut self) {
         let state = self.state();
         state.event += 1;
-        state.spent.clear();
+        if !state.spent.is_empty() {
+            state.spent.clear();
+        }
     }
 
     /// An event is something to do, after what is due already.
     pub(super) fn event(&mut self, work: Work) {
         self.begin();
-        self.state().agenda.last(work);
+        let agenda = &mut self.state().agenda;
+        if agenda.is_idle() {
+            self.handle(work);
+        } else {
+            agenda.last(work);
+        }
         self.run();
     }
 

@@ -100,6 +100,11 @@ impl Drop for Charge {
 pub(crate) struct Charges(Option<Box<Vec<Charge>>>);
 
 impl Charges {
+    #[inline]
+    pub(crate) fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(crate) fn add(&mut self, mut charge: Charge) {
         let Some(account) = charge.account.as_ref().filter(|_| charge.bytes > 0) else { return };
         let charges = self.0.get_or_insert_default();

@@ -135,14 +135,29 @@ pub(crate) struct Stage {
     pub(crate) trailers: Option<Arc<Fields>>,
     /// Bytes of bodies that came here.
     came: usize,
-    /// What the plugin has made of the headers, the body and the trailers beyond what came.
+    /// What plugins have made of what is held, if they have.
+    made: Option<Box<Made>>,
+    /// What came while the headers were held.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// What plugins have made of what is held.
+#[derive(Default)]
+struct Made {
+    /// The plugin here, of the headers, the body and the trailers beyond what came.
     grown: [Charge; 3],
-    /// What plugins before it have made of them.
+    /// Plugins before it.
     carried: Charges,
-    /// What came while the headers were held, how many bytes of bodies that is, and what it costs besides.
-    waiting: VecDeque<(Piece, Charges)>,
-    waiting_size: usize,
-    waiting_cost: usize,
+}
+
+/// Pieces that wait.
+#[derive(Default)]
+struct Waiting {
+    pieces: VecDeque<(Piece, Charges)>,
+    /// Bytes of bodies.
+    size: usize,
+    /// What they cost besides.
+    cost: usize,
 }
 
 /// A part of a message.
@@ -258,36 +273,42 @@ impl Stage {
 
     /// Bytes of bodies that are held: of what waits, or of what the plugin sees.
     pub(crate) fn held(&self, waits: bool) -> usize {
-        if waits { self.waiting_size } else { self.body.as_ref().map_or(0, |(body, _)| body.len()) }
+        if waits {
+            self.waiting.as_ref().map_or(0, |waiting| waiting.size)
+        } else {
+            self.body.as_ref().map_or(0, |(body, _)| body.len())
+        }
     }
 
     /// Whether pieces that wait cost more than may be, whatever their bodies.
     pub(crate) fn waits_for_too_much(&self, piece: &Piece, most: usize) -> bool {
-        self.waiting_cost.saturating_add(cost(piece)) > most
+        self.waiting.as_ref().map_or(0, |waiting| waiting.cost).saturating_add(cost(piece)) > most
     }
 
     /// Lets a piece wait.
     pub(crate) fn wait(&mut self, piece: Piece, charges: Charges) {
-        self.waiting_cost += cost(&piece);
+        let waiting = self.waiting.get_or_insert_default();
+        waiting.cost += cost(&piece);
         if let Piece::Body { body, .. } = &piece {
-            self.waiting_size += body.len();
+            waiting.size += body.len();
         }
-        self.waiting.push_back((piece, charges));
+        waiting.pieces.push_back((piece, charges));
     }
 
     pub(crate) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        self.waiting.is_some()
     }
 
     /// The piece that has waited longest.
     pub(crate) fn next(&mut self) -> Option<(Piece, Charges)> {
-        let (piece, charges) = self.waiting.pop_front()?;
-        self.waiting_cost -= cost(&piece);
+        let waiting = self.waiting.as_mut()?;
+        let (piece, charges) = waiting.pieces.pop_front()?;
+        waiting.cost -= cost(&piece);
         if let Piece::Body { body, .. } = &piece {
-            self.waiting_size -= body.len();
+            waiting.size -= body.len();
         }
-        if self.waiting.is_empty() {
-            self.waiting = VecDeque::new();
+        if waiting.pieces.is_empty() {
+            self.waiting = None;
         }
         Some((piece, charges))
     }
@@ -295,18 +316,24 @@ impl Stage {
     /// Bytes of a body came here, and what plugins before this one have made of the piece.
     pub(crate) fn comes(&mut self, bytes: usize, charges: Charges) {
         self.came += bytes;
-        self.carried.add_all(charges);
+        if charges.is_some() {
+            self.made.get_or_insert_default().carried.add_all(charges);
+        }
     }
 
     /// Charges the plugin for the headers, the body or the trailers being as long as that; false if there is no room.
     pub(crate) fn grow(&mut self, phase: Phase, size: usize, account: &Account, most: usize) -> bool {
         /// What maps grow by at a time, so that few calls change the account.
         const STEP: usize = 1 << 10;
-        let (charge, size) = match phase {
-            Phase::Headers => (&mut self.grown[0], size + MAP),
-            Phase::Body => (&mut self.grown[1], size.saturating_sub(self.came)),
-            Phase::Trailers => (&mut self.grown[2], size + MAP),
+        let (place, size) = match phase {
+            Phase::Headers => (0, size + MAP),
+            Phase::Body => (1, size.saturating_sub(self.came)),
+            Phase::Trailers => (2, size + MAP),
         };
+        if size == 0 {
+            return true;
+        }
+        let charge = &mut self.made.get_or_insert_default().grown[place];
         size <= charge.bytes()
             || charge.resize(account, size.next_multiple_of(STEP), most)
             || charge.resize(account, size, most)
@@ -315,19 +342,15 @@ impl Stage {
     /// What plugins have made of what is held here, for the piece that takes it along.
     pub(crate) fn charges(&mut self) -> Charges {
         self.came = 0;
-        let mut charges = std::mem::take(&mut self.carried);
-        for grown in &mut self.grown {
-            if grown.bytes() > 0 {
-                charges.add(std::mem::take(grown));
-            }
-        }
+        let Some(made) = self.made.take() else { return Charges::default() };
+        let mut charges = made.carried;
+        made.grown.into_iter().for_each(|grown| charges.add(grown));
         charges
     }
 
     /// Nothing moves any more: what waits is dropped.
     pub(crate) fn drop_waiting(&mut self) {
-        self.waiting = VecDeque::new();
-        (self.waiting_size, self.waiting_cost) = (0, 0);
+        self.waiting = None;
     }
 
     /// Drops everything.

@@ -150,6 +150,11 @@ impl Agenda {
         self.due.pop_front()
     }
 
+    /// Whether nothing is due, now or later.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.due.is_empty() && self.parked.is_empty()
+    }
+
     /// Whether work is left for later.
     pub(crate) fn is_parked(&self) -> bool {
         !self.parked.is_empty()
