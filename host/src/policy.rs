@@ -59,12 +59,12 @@ pub struct Reload {
     pub base: Duration,
     /// How long to wait at most; a plugin that has lived for so long begins anew with the first.
     pub max: Duration,
-    /// After so many faults in a row the plugin stays away.
+    /// How often in a row the plugin is started again; when it faults once more it stays away.
     pub limit: u32,
 }
 
 impl Default for Reload {
-    /// One second at first, as Envoy has it; a minute at most, and away after ten.
+    /// One second at first, as Envoy has it; a minute at most, and ten times in a row.
     fn default() -> Reload {
         Reload { base: Duration::from_secs(1), max: Duration::from_secs(60), limit: 10 }
     }

@@ -346,6 +346,13 @@ impl State {
         plugin.account.has_room(bytes, plugin.limits.host_memory)
     }
 
+    /// Remembers a change of a stream, if a fault of the active plugin takes it back.
+    pub(crate) fn change(&mut self, undo: Undo) {
+        if self.active_plugin().failure.open {
+            self.active.changes.get_or_insert_default().undo.push(undo);
+        }
+    }
+
     /// Charges bytes to the active plugin.
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<Charge, Status> {
         let plugin = self.plugin();

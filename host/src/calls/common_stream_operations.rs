@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use pw_abi::{CommonStreamOperations, Status, StreamType};
 
-use crate::state::{Direction, GrpcEvent, Protocol, State, Subject, Work};
+use crate::state::{Direction, GrpcEvent, Protocol, State, Subject, Undo, Work};
 use crate::value::Value;
 
 impl CommonStreamOperations for State {
@@ -32,7 +32,8 @@ impl CommonStreamOperations for State {
         if let Some((stream, _)) = self.stream() {
             let (closed, stream) = (std::mem::replace(&mut stream.closed, true), stream.id);
             if !closed {
-                self.defer(Work::Cut { stream });
+                self.change(Undo::Close(stream));
+                self.defer(Work::Close { stream });
             }
         }
         Ok(())

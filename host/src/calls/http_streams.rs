@@ -6,7 +6,7 @@ use pw_abi::{Exit, HttpStreams, Status};
 use crate::effect::Effect;
 use crate::http;
 use crate::state::account::{EFFECT, MAP};
-use crate::state::{Direction, LocalResponse, State, Work, ignore};
+use crate::state::{Direction, LocalResponse, State, Undo, Work, ignore};
 
 impl HttpStreams for State {
     /// The first of several counts. Outside of an HTTP stream, and once response headers were sent, there is nothing that
@@ -34,6 +34,7 @@ impl HttpStreams for State {
             let (stream, _) = self.http_stream().ok_or(Status::BAD_ARGUMENT)?;
             stream.local = Some(LocalResponse { headers, body: Bytes::copy_from_slice(body), charge });
             let stream = stream.id;
+            self.change(Undo::LocalResponse(stream));
             self.defer(Work::LocalResponse { stream });
         }
         Ok(())

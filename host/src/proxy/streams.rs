@@ -476,6 +476,13 @@ fn answer(proxy: &mut Proxy, stream: StreamId, status: &str) {
     respond(proxy, stream, LocalResponse { headers, ..LocalResponse::default() });
 }
 
+/// A plugin asked to close the stream, and did not fault since.
+pub(super) fn close(proxy: &mut Proxy, stream: StreamId) {
+    if proxy.state().find(stream).is_some_and(|found| found.closed) {
+        cut(proxy, stream, true);
+    }
+}
+
 /// Cuts a stream off on both sides.
 pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
@@ -608,19 +615,23 @@ pub(super) fn left(proxy: &mut Proxy, stream: StreamId, places: &[usize]) {
 /// Takes back what a callback has changed.
 pub(super) fn undo(proxy: &mut Proxy, changes: Vec<Undo>) {
     for change in changes.into_iter().rev() {
-        let (Undo::Headers(stream, ..)
-        | Undo::Body(stream, ..)
-        | Undo::Trailers(stream, ..)
-        | Undo::Property(stream, ..)) = &change;
-        let Some(found) = proxy.state().find(*stream) else { continue };
+        let Some(found) = proxy.state().find(change.stream()) else { continue };
         match change {
             Undo::Headers(_, place, direction, headers) => found.filters[place].stage(direction).headers = headers,
             Undo::Body(_, place, direction, body) => found.filters[place].stage(direction).body = body,
             Undo::Trailers(_, place, direction, trailers) => found.filters[place].stage(direction).trailers = trailers,
-            Undo::Property(_, path, property) => drop(match property {
-                Some(property) => found.properties.insert(path, property),
-                None => found.properties.remove(&path),
-            }),
+            Undo::Property(_, path, property) => {
+                let size = path.len();
+                if let Some(gone) = found.properties.remove(&path) {
+                    found.filters[gone.place].properties_size -= size + gone.value.len();
+                }
+                if let Some(property) = property {
+                    found.filters[property.place].properties_size += size + property.value.len();
+                    found.properties.insert(path, property);
+                }
+            }
+            Undo::LocalResponse(_) => found.local = None,
+            Undo::Close(_) => found.closed = false,
         }
     }
 }

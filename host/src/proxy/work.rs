@@ -75,6 +75,7 @@ impl Proxy {
             Work::Waiting { stream, direction, nth } => streams::waiting(self, stream, direction, nth),
             Work::Continue { stream, place, direction } => streams::resume(self, stream, place, direction),
             Work::LocalResponse { stream } => streams::local_response(self, stream),
+            Work::Close { stream } => streams::close(self, stream),
             Work::Cut { stream } => streams::cut(self, stream, true),
             Work::ClientReset { stream } => streams::cut(self, stream, false),
             Work::Fail { stream } => streams::fail(self, stream),

@@ -100,6 +100,23 @@ pub(crate) enum Undo {
     Body(StreamId, usize, Direction, Option<(Bytes, bool)>),
     Trailers(StreamId, usize, Direction, Option<Arc<Fields>>),
     Property(StreamId, Vec<u8>, Option<Property>),
+    /// It gave a response itself.
+    LocalResponse(StreamId),
+    /// It closed the stream.
+    Close(StreamId),
+}
+
+impl Undo {
+    pub(crate) fn stream(&self) -> StreamId {
+        match self {
+            Undo::Headers(stream, ..)
+            | Undo::Body(stream, ..)
+            | Undo::Trailers(stream, ..)
+            | Undo::Property(stream, ..)
+            | Undo::LocalResponse(stream)
+            | Undo::Close(stream) => *stream,
+        }
+    }
 }
 
 /// A plugin's place in a chain.

@@ -23,6 +23,8 @@ pub(crate) enum Work {
     Continue { stream: StreamId, place: usize, direction: Direction },
     /// A plugin gave a response itself.
     LocalResponse { stream: StreamId },
+    /// A plugin asked to close the stream.
+    Close { stream: StreamId },
     /// The stream is reset, on both sides.
     Cut { stream: StreamId },
     /// The client has reset the stream.
@@ -105,6 +107,7 @@ impl Work {
             | Work::Waiting { stream, .. }
             | Work::Continue { stream, .. }
             | Work::LocalResponse { stream }
+            | Work::Close { stream }
             | Work::Cut { stream }
             | Work::ClientReset { stream }
             | Work::Fail { stream }
