@@ -253,7 +253,12 @@ fn memory_for_exports_and_imports_is_in_proportion_to_the_module() {
         many.import("", "", encode::EntityType::Function(0));
     });
     let mut module = encode::Module::new();
-    let exporting = module.section(&large).section(&functions).section(&exports).clone().finish();
+    let mut code = encode::CodeSection::new();
+    let mut body = Function::new([]);
+    body.instructions().unreachable().end();
+    code.function(&body);
+    module.section(&large).section(&functions).section(&exports).section(&code);
+    let exporting = module.finish();
     let importing = encode::Module::new().section(&large).section(&many).clone().finish();
     let none =
         ModuleLimits { exports: 1 << 20, imports: 1 << 20, params: 1000, results: 1000, ..ModuleLimits::default() };
@@ -277,7 +282,7 @@ fn validates_before_anything_else() {
     broken.instructions().i32_add().end();
     let wasm = plugin(&[], &[(0, broken)]);
     assert!(matches!(Module::new(&engine(), &wasm), Err(ModuleError::Invalid(_))));
-    for cut in [0, 4, 8, 20, wasm.len() - 1] {
+    for cut in [0, 4, 20, wasm.len() - 1] {
         assert!(matches!(Module::new(&engine(), &wasm[..cut]), Err(ModuleError::Invalid(_))), "{cut}");
     }
     let pooled = Engine::with_pool(Metering::None, Pool { instances: 1, ..Pool::default() }).expect("a pool of one");
@@ -348,7 +353,12 @@ fn a_module_of_the_largest_plugins_is_within_the_limits() {
             code.end().end();
         })
     };
-    let many_locals = function(3_000, |code| arithmetic(code, 3_000, 5_000));
+    // Most of them live for a short time.
+    let many_locals = function(3_000, |code| {
+        for number in 0..3_000 {
+            code.local_get(0).local_set(number).local_get(number).if_(BlockType::Empty).nop().end();
+        }
+    });
     let megabyte = function(50, |code| {
         for number in 0..100_000 {
             code.local_get(number % 50).i32_const(number as i32).i32_store(encode::MemArg {
