@@ -1,10 +1,11 @@
-//! Finds case files and reads them, and adds what is derived. The only part of this crate that touches files.
+//! Finds case files and reads them, and adds what is derived. Names files; [`files`](crate::files) reads them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::case::Case;
 use crate::derive;
+use crate::files;
 use crate::format::{self, Error};
 
 /// The catalog of the checkout that this was built in.
@@ -23,7 +24,7 @@ pub fn whole(folder: &Path) -> (Vec<Case>, Vec<Error>) {
 pub fn load(folder: &Path) -> (Vec<Case>, Vec<Error>) {
     let mut cases = Vec::new();
     let mut errors = Vec::new();
-    for file in files(folder, &mut errors) {
+    for file in below(folder, &mut errors) {
         match load_file(&file, folder) {
             Ok(case) => cases.push(case),
             Err(error) => errors.push(error),
@@ -36,13 +37,13 @@ pub fn load(folder: &Path) -> (Vec<Case>, Vec<Error>) {
 pub fn load_file(file: &Path, folder: &Path) -> Result<Case, Error> {
     let name = shown(file);
     let fail = |message: String| Error { file: name.clone(), line: 0, message };
-    let source = fs::read_to_string(file).map_err(|error| fail(format!("failed to read the file: {error}")))?;
+    let source = files::text(file, files::CASE).map_err(|error| fail(format!("failed to read the file: {error}")))?;
     let inside = file.strip_prefix(folder).ok().or_else(|| file.file_name().map(Path::new)).unwrap_or(file);
     let id = inside.with_extension("").to_string_lossy().replace('\\', "/");
     let beside = file.parent().unwrap_or(folder);
     let modules = |module: &str| {
-        let below = if module.starts_with("plugins/") { Path::new(env!("CARGO_MANIFEST_DIR")) } else { beside };
-        fs::read(below.join(module)).map_err(|error| error.to_string())
+        let folder = if module.starts_with("plugins/") { Path::new(env!("CARGO_MANIFEST_DIR")) } else { beside };
+        files::read(&folder.join(module), files::MODULE).map_err(|error| error.to_string())
     };
     format::parse(&id, &name, &source, &modules)
 }
@@ -53,7 +54,8 @@ fn shown(file: &Path) -> String {
     file.strip_prefix(current).unwrap_or(file).display().to_string()
 }
 
-fn files(folder: &Path, errors: &mut Vec<Error>) -> Vec<PathBuf> {
+/// The case files below a folder. Links to folders are not followed: they may go round.
+fn below(folder: &Path, errors: &mut Vec<Error>) -> Vec<PathBuf> {
     let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
         Ok(entries) => entries,
         Err(error) => {
@@ -67,7 +69,12 @@ fn files(folder: &Path, errors: &mut Vec<Error>) -> Vec<PathBuf> {
     paths
         .into_iter()
         .flat_map(|path| match path.is_dir() {
-            true => files(&path, errors),
+            true if path.is_symlink() => {
+                let message = "it is a symbolic link to a folder, which is not followed: name that folder".to_owned();
+                errors.push(Error { file: shown(&path), line: 0, message });
+                Vec::new()
+            }
+            true => below(&path, errors),
             false if path.extension().is_some_and(|extension| extension == "toml") => vec![path],
             false => Vec::new(),
         })

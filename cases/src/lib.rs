@@ -1,11 +1,12 @@
 //! What a conformance case is, the catalog of cases, and how what was seen of a run is judged.
 //!
-//! Pure but for [`catalog`], which reads files: knows nothing of wasmtime, of processes or of any host.
+//! Pure but for [`catalog`] and [`files`], which read files: knows nothing of wasmtime, of processes or of any host.
 
 pub mod case;
 pub mod catalog;
 pub mod data;
 pub mod derive;
+pub mod files;
 pub mod format;
 pub mod judge;
 pub mod known;

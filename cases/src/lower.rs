@@ -2,6 +2,7 @@
 //! becomes scripts. No name is compared after this.
 
 mod lanes;
+mod size;
 
 use std::collections::BTreeMap;
 
@@ -62,11 +63,14 @@ pub struct Acceptable {
 impl Case {
     /// The case for `version`, or what in the file cannot be.
     pub fn lower(&self, version: Version) -> Read<Lowered> {
+        size::steps(self)?;
         let mut lowering = Lowering::new(self, version)?;
         for step in &self.steps {
             lowering.step(step)?;
         }
         let Lowering { scripts, calls, .. } = lowering;
+        size::ticks(self, &scripts)?;
+        size::scripts(self, &scripts)?;
         let homes = self.plugins.iter().enumerate().map(|(index, plugin)| (plugin, plugin.home.unwrap_or(index)));
         let plugins = homes.map(|(plugin, home)| lower_plugin(plugin, scripts[home].clone(), version));
         let scenario = Scenario {

@@ -78,6 +78,13 @@ pub struct Entry {
     pub result: Option<u32>,
 }
 
+impl Entry {
+    /// Whether it is another than where there is none.
+    fn says(&self) -> bool {
+        !self.actions.is_empty() || self.result.is_some()
+    }
+}
+
 /// Something that the guest does.
 #[derive(Clone, Debug)]
 pub struct Action {
@@ -246,9 +253,9 @@ impl Script {
         }
         for (callback, entries) in self.entries.iter().enumerate() {
             let mut link = TABLE + 4 * callback;
-            // Where no entry is left the probe does what an empty one says.
-            let last = entries.iter().rposition(|entry| !entry.actions.is_empty() || entry.result.is_some());
-            for entry in entries.iter().take(last.map_or(0, |last| last + 1)) {
+            // Behind the last one that says something nothing is needed.
+            let entries_used = entries.iter().rposition(Entry::says).map_or(0, |last| last + 1);
+            for entry in &entries[..entries_used] {
                 let place = image.entry(entry);
                 image.set(link, SCRIPT + place as u32);
                 link = place;

@@ -3,16 +3,47 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wasmtime::{Config, Engine as WasmEngine};
+use wasmtime::{Config, Engine as WasmEngine, WasmFeatures};
 
-use crate::Pool;
-use crate::module::{ModuleError, invalid};
+use crate::module::{ModuleError, ModuleLimits, validate};
+use crate::{Pool, module};
+
+/// The proposals that are on; all others are off. They are listed in the documentation of [`Engine`].
+pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::RELAXED_SIMD)
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::FUNCTION_REFERENCES)
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::MEMORY64);
 
 /// Bytes of stack that a call into a plugin may use before it faults: wasmtime's own choice, which the threads of most
 /// proxies can spare.
 const STACK: usize = 512 << 10;
 
 /// Compiles modules; shared by all plugins of a process. Cheap to clone.
+///
+/// These are the proposals of WebAssembly that modules may use, and no others:
+///
+/// | proposal | |
+/// | --- | --- |
+/// | mutable globals, non-trapping conversions from floats, sign extension | part of WebAssembly 2.0 |
+/// | multi-value, bulk memory, SIMD | part of WebAssembly 2.0 |
+/// | reference types | `funcref` only: there is no garbage collector, so `externref` is off |
+/// | relaxed SIMD, tail calls, extended constants | part of WebAssembly 3.0 |
+/// | typed function references | part of WebAssembly 3.0 |
+/// | 64-bit memories and tables | part of WebAssembly 3.0; pointers of the ABI stay 32 bits wide |
+/// | several memories | part of WebAssembly 3.0; a plugin is valid with them, but may have one, and is not started with more |
+///
+/// Off are threads and shared memories, exceptions (both forms), garbage collection, custom page sizes, wide arithmetic,
+/// stack switching, memory control, custom descriptors, compact imports, and components.
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(crate) wasm: WasmEngine,
@@ -56,6 +87,8 @@ impl Engine {
         config.consume_fuel(metering == Metering::Fuel);
         config.epoch_interruption(metering == Metering::Epochs);
         config.max_wasm_stack(STACK);
+        config.wasm_features(WasmFeatures::all(), false);
+        config.wasm_features(FEATURES, true);
         if let Some(pool) = pool {
             pool.configure(&mut config);
         }
@@ -68,8 +101,16 @@ impl Engine {
         self.wasm.increment_epoch();
     }
 
-    /// Checks that a module is valid WebAssembly, its code too, without compiling it.
+    /// Checks that a module is valid WebAssembly and within the default limits, its code too, without compiling it.
     pub fn validate(&self, wasm: &[u8]) -> Result<(), ModuleError> {
-        wasmtime::Module::validate(&self.wasm, wasm).map_err(invalid)
+        self.validate_within(wasm, &ModuleLimits::default())
+    }
+
+    /// The same with other limits.
+    pub fn validate_within(&self, wasm: &[u8], limits: &ModuleLimits) -> Result<(), ModuleError> {
+        if module::is_component(wasm) {
+            return Err(ModuleError::Component);
+        }
+        validate(wasm, limits)
     }
 }

@@ -1,5 +1,6 @@
 //! What of a module's exports the host uses, looked up once for all of its instances.
 
+use pw_abi::Version;
 use wasmtime::{ExternType, ModuleExport};
 
 use crate::guest::On;
@@ -15,23 +16,28 @@ pub(crate) struct Exports {
     pub(crate) sets_buffers: bool,
 }
 
+/// How many parameters a callback has at most.
+const PARAMS: usize = 5;
+
 /// A callback that a module exports.
 #[derive(Clone, Copy)]
 pub(crate) struct Callback {
     pub(crate) export: ModuleExport,
-    /// How many parameters it has.
+    /// How many parameters it has: at most five.
     pub(crate) params: usize,
     pub(crate) result: bool,
 }
 
 impl Exports {
-    pub(crate) fn of(module: &wasmtime::Module) -> Exports {
-        let callback = |on: &On| match module.get_export(on.name()) {
-            Some(ExternType::Func(ty)) => {
-                let export = module.get_export_index(on.name())?;
-                Some(Callback { export, params: ty.params().len(), result: ty.results().len() > 0 })
-            }
-            _ => None,
+    /// An export by the name of a callback is one only if the version has it; its type is what the table says then.
+    pub(crate) fn of(module: &wasmtime::Module, version: Version) -> Exports {
+        let callback = |on: &On| {
+            let row = pw_abi::callback(version, on.name())?;
+            let Some(ExternType::Func(ty)) = module.get_export(on.name()) else { return None };
+            let export = module.get_export_index(on.name())?;
+            let (params, result) = (ty.params().len(), ty.results().len() == 1);
+            let fits = params == row.params(version).count() && params <= PARAMS && result == row.result.is_some();
+            fits.then_some(Callback { export, params, result })
         };
         let index = |name: &&'static str| module.get_export_index(name).map(|export| (*name, export));
         let reactor = module.get_export_index("_initialize").is_some();

@@ -11,10 +11,17 @@ use wasmtime::{
 
 use crate::exports::{Callback, Exports};
 use crate::limits::Limits;
-use crate::module::{Module, one_line};
+use crate::module::Module;
 use crate::planted::planted;
 use crate::state::State;
+use crate::text::{at_most, one_line, shown};
 use crate::{Metering, PluginConfig};
+
+/// Bytes of the reason of a trap.
+const REASON: usize = 1 << 10;
+/// Ticks of the engine after which a call ends although it may last longer: added to the ticks so far they must not overflow,
+/// and nobody waits so long.
+const EPOCHS: u64 = u64::MAX / 2;
 
 /// How many tables a plugin may have: more than compilers make.
 const TABLES: usize = 16;
@@ -294,10 +301,11 @@ impl Guest {
             (Metering::None, _) => {}
             (Metering::Fuel, limits) => drop(self.store.set_fuel(limits.fuel)),
             (Metering::Epochs, limits) => {
-                self.store.set_epoch_deadline(limits.epochs);
+                let epochs = limits.epochs.min(EPOCHS);
+                self.store.set_epoch_deadline(epochs);
                 let meter = &mut self.store.data_mut().meter;
                 self.began = meter.ticks.load(Ordering::Relaxed);
-                meter.deadline = self.began.saturating_add(limits.epochs);
+                meter.deadline = self.began.saturating_add(epochs);
             }
         }
         self.store.data_mut().state = state.take();
@@ -325,12 +333,13 @@ fn reason(name: &str, error: &wasmtime::Error) -> String {
     let frames: Vec<String> = frames
         .iter()
         .take(8)
-        .map(|frame| frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), str::to_owned))
+        .map(|frame| frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), shown))
         .collect();
     let at = if frames.is_empty() { String::new() } else { format!(", at {}", frames.join(" < ")) };
-    one_line(&format!("{name} failed: {cause}{at}"))
+    at_most(one_line(&format!("{name} failed: {cause}{at}")), REASON)
 }
 
+/// None for a type that no callback has: then it is not called.
 fn export(function: wasmtime::Func, callback: Callback, store: impl AsContext) -> Option<Export> {
     match (callback.params, callback.result) {
         (1, false) => function.typed(store).ok().map(Export::P1),
@@ -339,6 +348,7 @@ fn export(function: wasmtime::Func, callback: Callback, store: impl AsContext) -
         (2, true) => function.typed(store).ok().map(Export::P2R),
         (3, false) => function.typed(store).ok().map(Export::P3),
         (3, true) => function.typed(store).ok().map(Export::P3R),
-        _ => function.typed(store).ok().map(Export::P5),
+        (5, false) => function.typed(store).ok().map(Export::P5),
+        _ => None,
     }
 }

@@ -1,15 +1,13 @@
 //! What a module imports and exports, read without compiling it, and what the host has against that.
 
 use std::fmt;
+use std::sync::Arc;
 
 use pw_abi::{Callback, Lane, Version};
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
 
 use crate::linker;
-use crate::module::{ModuleError, one_line};
-
-/// What tells components from modules, behind the magic and the version.
-const COMPONENT: &[u8] = &[1, 0];
+use crate::module::{Counted, ModuleError, ModuleLimits, invalid_binary as invalid, is_component};
 
 /// What a module imports and exports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,16 +51,23 @@ pub enum Item {
     Tag,
 }
 
-/// A function's type; shown as `(i32, i64) -> i32`.
+/// A function's type; shown as `(i32, i64) -> i32`. Functions of one type share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature(FuncType);
+pub struct Signature(Arc<FuncType>);
 
 impl Interface {
-    /// Reads a module. The code of its functions is skipped; [`Engine::validate`](crate::Engine::validate) checks that.
+    /// Reads a module that is within the default limits. The code of its functions is skipped;
+    /// [`Engine::validate`](crate::Engine::validate) checks that.
     pub fn read(wasm: &[u8]) -> Result<Interface, ModuleError> {
-        if wasm.starts_with(b"\0asm") && wasm.get(6..8) == Some(COMPONENT) {
+        Interface::within(wasm, &ModuleLimits::default())
+    }
+
+    /// The same for a module that is within limits.
+    pub fn within(wasm: &[u8], limits: &ModuleLimits) -> Result<Interface, ModuleError> {
+        if is_component(wasm) {
             return Err(ModuleError::Component);
         }
+        Counted::module(limits, wasm)?;
         let mut reader = Reader::default();
         for payload in Parser::new(0).parse_all(wasm) {
             reader.payload(payload.map_err(invalid)?)?;
@@ -156,7 +161,7 @@ impl Item {
 #[derive(Default)]
 struct Reader {
     /// By index; none for what is no function's type.
-    types: Vec<Option<FuncType>>,
+    types: Vec<Option<Arc<FuncType>>>,
     /// The type's index of each function.
     functions: Vec<u32>,
     interface: Interface,
@@ -169,7 +174,7 @@ impl Reader {
                 for group in types {
                     let group = group.map_err(invalid)?;
                     self.types.extend(group.types().map(|ty| match &ty.composite_type.inner {
-                        CompositeInnerType::Func(ty) => Some(ty.clone()),
+                        CompositeInnerType::Func(ty) => Some(Arc::new(ty.clone())),
                         _ => None,
                     }));
                 }
@@ -230,10 +235,6 @@ impl Reader {
         let found = self.types.get(ty as usize).cloned().flatten();
         found.map(Signature).ok_or_else(|| ModuleError::Invalid(format!("type {ty} is not a function's")))
     }
-}
-
-fn invalid(error: wasmparser::BinaryReaderError) -> ModuleError {
-    ModuleError::Invalid(one_line(&error.to_string()))
 }
 
 fn type_text(params: &[Lane], result: Option<Lane>) -> String {

@@ -67,6 +67,7 @@ mod pool;
 mod proxy;
 mod rules;
 mod state;
+mod text;
 mod value;
 
 pub use effect::{Discarded, Effect, GrpcCallId, Piece};
@@ -74,7 +75,7 @@ pub use engine::{Engine, Metering};
 pub use fields::Fields;
 pub use interface::{Export, Import, Interface, Item, Signature};
 pub use limits::Limits;
-pub use module::{Module, ModuleError};
+pub use module::{Module, ModuleError, ModuleLimits};
 pub use observer::Observer;
 #[cfg(feature = "planted")]
 pub use planted::{Planted, plant};

@@ -5,6 +5,8 @@
 
 mod codec;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use pw_abi::beyond::{BEYOND, Beyond, STATUS_IN_SDKS};
 use pw_abi::{Function, Lane, Version};
 use wasmtime::{Caller, FuncType, Linker, Val, ValType};
@@ -100,6 +102,16 @@ fn observe(caller: &mut Caller<'_, Data>, row: &'static Function, lanes: &[u64],
     }
 }
 
+/// Calls a function that is the embedder's; if it panics, the guest ends as by a trap. The state is as before the call, which
+/// does nothing but call the function.
+fn contained<T, C>(call: impl FnOnce() -> T) -> Result<T, codec::Stop<C>> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        codec::Stop::Trap(wasmtime::Error::msg(format!("a foreign function panicked: {text}")))
+    })
+}
+
 macro_rules! lane {
     (U64) => {
         u64
@@ -139,6 +151,7 @@ macro_rules! shims {
         guest $guest:tt
     ) => {
         fn $slug(_linker: &mut Linker<Data>, _version: Version) -> wasmtime::Result<()> {
+            let _foreign = stringify!($slug) == "foreign_function_interface";
             let _in_allocator = IN_ALLOCATOR.contains(&stringify!($slug));
             let rows = pw_abi::section(stringify!($slug)).map_or(&[][..], |section| section.host);
             let mut _rows = rows.iter();
@@ -167,7 +180,8 @@ macro_rules! shims {
                                 let Some(state) = &mut data.state else {
                                     return Err(codec::Stop::Restricted);
                                 };
-                                let returned = pw_abi::$Section::$name(&mut **state $(, $in)*);
+                                let mut call = || pw_abi::$Section::$name(&mut **state $(, $in)*);
+                                let returned = if _foreign { contained(call)? } else { call() };
                                 let pattern!($($out),*) = returned.map_err(codec::Stop::Code)?;
                                 let _ = &fault;
                                 // Nothing is written before there is room for everything.

@@ -1,5 +1,9 @@
 //! A compiled module, checked against the table before anything of it runs.
 
+mod limits;
+mod validate;
+mod work;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,9 +13,44 @@ use wasmtime::InstancePre;
 use crate::exports::Exports;
 use crate::guest::Data;
 use crate::linker;
+use crate::text::{one_line, shown};
 use crate::{Engine, Interface};
 
-/// A compiled module that the host takes. Cheap to clone.
+pub(crate) use self::limits::Counted;
+pub use self::limits::ModuleLimits;
+pub(crate) use self::validate::validate;
+
+/// A compiled module that the host accepts. Cheap to clone; can be made on one thread and used on others.
+///
+/// Compiling takes time and memory in proportion to the module's size; [`ModuleLimits`] refuse what would take more. A proxy
+/// that takes modules from strangers makes them on a thread of its own, and waits for it no longer than it likes:
+///
+/// ```
+/// use std::sync::mpsc;
+/// use std::thread;
+/// use std::time::Duration;
+///
+/// use pw_host::{Engine, Metering, Module, ModuleLimits};
+///
+/// let wasm = wat::parse_str(r#"(module (memory (export "memory") 1)
+///     (func (export "proxy_abi_version_0_2_1"))
+///     (func (export "malloc") (param i32) (result i32) (i32.const 8)))"#)?;
+/// let engine = Engine::new(Metering::Epochs)?;
+/// let (sender, receiver) = mpsc::channel();
+/// let compiler = engine.clone();
+/// thread::spawn(move || {
+///     // Nobody may wait for it any more.
+///     let _ = sender.send(Module::with_limits(&compiler, &wasm, &ModuleLimits::default()));
+/// });
+/// match receiver.recv_timeout(Duration::from_secs(60)) {
+///     Ok(Ok(module)) => println!("a plugin for ABI v{}", module.version()),
+///     Ok(Err(error)) => println!("refused: {error}"),
+///     Err(_) => println!("it takes too long to compile"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The thread ends when the module is compiled, and not before; how long that may be is bounded by the limits.
 #[derive(Clone)]
 pub struct Module {
     pub(crate) pre: InstancePre<Data>,
@@ -29,6 +68,17 @@ pub enum ModuleError {
     Invalid(String),
     /// The module wants more than a VM of the engine's [`Pool`](crate::Pool) has; wasmtime's words.
     Pool(String),
+    /// The module is larger in some way than it may be.
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// The field of [`ModuleLimits`].
+        limit: &'static str,
+        /// How much there may be.
+        most: usize,
+        /// How much there is, as far as was counted.
+        actual: usize,
+    },
     /// The bytes are a component, and plugins are core modules.
     Component,
     /// No export says which version of the ABI the module is for.
@@ -67,20 +117,30 @@ pub enum ModuleError {
 }
 
 impl Module {
-    /// Checks the imports and exports of a module, from bytes, and compiles it.
+    /// Validates a module, from bytes, with the default limits; checks its imports and exports, and compiles it.
     pub fn new(engine: &Engine, wasm: &[u8]) -> Result<Module, ModuleError> {
-        let interface = Interface::read(wasm)?;
+        Module::with_limits(engine, wasm, &ModuleLimits::default())
+    }
+
+    /// The same with other limits.
+    pub fn with_limits(engine: &Engine, wasm: &[u8], limits: &ModuleLimits) -> Result<Module, ModuleError> {
+        if is_component(wasm) {
+            return Err(ModuleError::Component);
+        }
+        validate(wasm, limits)?;
+        let interface = Interface::within(wasm, limits)?;
         let version = interface.version()?;
         if let Some(refusal) = interface.refusals(version).into_iter().next() {
             return Err(refusal);
         }
-        let module = wasmtime::Module::new(&engine.wasm, wasm).map_err(|error| match engine.validate(wasm) {
-            Ok(()) if engine.pooled => ModuleError::Pool(one_line(&format!("{error:#}"))),
-            _ => invalid(error),
+        let module = wasmtime::Module::from_binary(&engine.wasm, wasm).map_err(|error| match engine.pooled {
+            // It is valid.
+            true => ModuleError::Pool(one_line(&format!("{error:#}"))),
+            false => invalid(error),
         })?;
         let linker = linker::linker(engine, &interface, version).map_err(invalid)?;
         let pre = linker.instantiate_pre(&module).map_err(invalid)?;
-        let exports = Arc::new(Exports::of(&module));
+        let exports = Arc::new(Exports::of(&module, version));
         Ok(Module { pre, version, engine: engine.clone(), data: None, exports })
     }
 
@@ -111,8 +171,13 @@ pub(crate) fn invalid(error: wasmtime::Error) -> ModuleError {
     ModuleError::Invalid(one_line(&format!("{error:#}")))
 }
 
-pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+pub(crate) fn invalid_binary(error: wasmparser::BinaryReaderError) -> ModuleError {
+    ModuleError::Invalid(one_line(&error.to_string()))
+}
+
+/// Whether the bytes begin as those of a component: what tells it from a module is behind the magic and the version.
+pub(crate) fn is_component(wasm: &[u8]) -> bool {
+    wasm.starts_with(b"\0asm") && wasm.get(6..8) == Some(&[1, 0])
 }
 
 impl fmt::Display for ModuleError {
@@ -120,6 +185,9 @@ impl fmt::Display for ModuleError {
         match self {
             ModuleError::Invalid(error) => write!(f, "not a valid WebAssembly module: {error}"),
             ModuleError::Pool(error) => write!(f, "the module has no room in the engine's pool: {error}"),
+            ModuleError::Limit { what, limit, most, actual } => {
+                write!(f, "the module has {actual} {what}, and may have {most} (the limit `{limit}`)")
+            }
             ModuleError::Component => {
                 write!(f, "a WebAssembly component, but plugins are core modules: build for wasm32-wasip1")
             }
@@ -136,9 +204,11 @@ impl fmt::Display for ModuleError {
                 write!(f, "the module exports no allocator, neither `proxy_on_memory_allocate` nor `malloc`")
             }
             ModuleError::UnknownImport { version, import } => {
+                let import = shown(import);
                 write!(f, "the module imports `{import}`, which ABI v{version} does not have")
             }
             ModuleError::ImportType { import, expected, actual } => {
+                let import = shown(import);
                 write!(f, "the module imports `{import}` as {actual}, but it is {expected}")
             }
             ModuleError::ExportType { export, expected, actual } => {

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use pw_abi::Version;
+use pw_cases::files;
 use serde::{Deserialize, Serialize};
 
 use crate::error::HarnessError;
@@ -238,7 +239,7 @@ impl Record {
     /// Reads a record's file.
     pub fn read(file: &Path) -> Result<Record, HarnessError> {
         let name = file.display();
-        let text = std::fs::read_to_string(file).map_err(|error| HarnessError::io("read", name, &error))?;
+        let text = files::text(file, files::RECORD).map_err(|error| HarnessError::io("read", name, &error))?;
         Record::parse(&text).map_err(|message| HarnessError::new(format!("{}: {message}", file.display())))
     }
 }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
+use pw_cases::files;
 use pw_cases::known::{self, Ledger};
 use pw_cases::protocol::Host;
 
@@ -101,7 +102,7 @@ pub fn ledger(args: &HostArgs, host: &Host) -> Result<Ledger, HarnessError> {
         None => &own,
     };
     let name = shown(file);
-    let source = std::fs::read_to_string(file).map_err(|error| HarnessError::io("read", &name, &error))?;
+    let source = files::text(file, files::TEXT).map_err(|error| HarnessError::io("read", &name, &error))?;
     Ledger::parse(&name, &source).map_err(|error| HarnessError::new(error.to_string()))
 }
 

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use pw_cases::data::{Data, Fields};
+use pw_cases::files;
 use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Transcript};
 use pw_host::{Engine, Metering, Module, PluginConfig};
@@ -58,7 +59,7 @@ pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
 
 fn load(engine: &Engine, path: &Path) -> Result<Module, HarnessError> {
     let shown = path.display();
-    let wasm = std::fs::read(path).map_err(|error| HarnessError::io("read", &shown, &error))?;
+    let wasm = files::read(path, files::MODULE).map_err(|error| HarnessError::io("read", &shown, &error))?;
     compile(engine, &wasm).map_err(|error| HarnessError::new(format!("failed to load {shown}: {error}")))
 }
 
@@ -197,7 +198,7 @@ fn configuration(args: &TryArgs) -> Result<Vec<u8>, HarnessError> {
     match &args.config {
         None => Ok(Vec::new()),
         Some(file) if Path::new(file).is_file() => {
-            std::fs::read(file).map_err(|error| HarnessError::io("read", file, &error))
+            files::read(Path::new(file), files::TEXT).map_err(|error| HarnessError::io("read", file, &error))
         }
         Some(name) if Path::new(name).is_dir() || is_file_name(name) => {
             Err(HarnessError::new(format!("--config {name}: there is no such file; a text of that form goes into one")))

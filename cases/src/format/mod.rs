@@ -9,12 +9,14 @@ mod wasm_plugins;
 pub use node::{Complaint, Error, Node, Read, Table, Value, meant, read};
 pub(crate) use values::{address, data, pairs, path, want};
 
+use std::collections::HashMap;
+
 use pw_abi::Version;
 
 use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Level};
 use crate::format::expect::{expect, plugins_exist};
 use crate::format::plugins::{plugin, plugins};
-use crate::format::values::fields;
+use crate::format::values::{fields, repetitions};
 use crate::scenario::Step;
 
 /// How a case gets at a module's file, named as in the case.
@@ -22,7 +24,10 @@ pub type Modules<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 
 /// Reads the text of a case file, and brings it to each of its versions to see that it can be.
 pub fn parse(id: &str, file: &str, source: &str, modules: Modules<'_>) -> Result<Case, Error> {
-    let parsed = node::read(source).and_then(|root| case(id, file, source, &root, modules));
+    let parsed = node::read(source).and_then(|root| {
+        repetitions(&root)?;
+        case(id, file, source, &root, modules)
+    });
     let checked = parsed.and_then(|case| {
         case.versions.iter().try_for_each(|version| case.lower(*version).map(drop))?;
         plugins_exist(&case)?;
@@ -67,6 +72,7 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         (None, Some(resources)) => wasm_plugins::wasm_plugins(resources, steps, modules)?,
         (None, None) => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
     };
+    let last = Last::of(steps);
     Ok(Case {
         id: id.to_owned(),
         file: file.to_owned(),
@@ -79,11 +85,7 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         question,
         hazard: table.map("hazard", Node::flag)?.unwrap_or(false),
         plugins,
-        steps: steps
-            .iter()
-            .enumerate()
-            .map(|(index, node)| step(node, index, &steps[index + 1..]))
-            .collect::<Read<_>>()?,
+        steps: steps.iter().enumerate().map(|(index, node)| step(node, index, &last)).collect::<Read<_>>()?,
         expect: table.map("expect", expect)?.unwrap_or_default(),
     })
 }
@@ -210,7 +212,33 @@ const DETAILS: [&str; 14] = [
     "expect",
 ];
 
-fn step(node: &Node, index: usize, later: &[Node]) -> Read<CaseStep> {
+/// The last of the steps that send a body or trailers of a request or of a response, by stream.
+struct Last {
+    request: HashMap<u32, usize>,
+    response: HashMap<u32, usize>,
+}
+
+impl Last {
+    fn of(steps: &[Node]) -> Last {
+        let mut last = Last { request: HashMap::new(), response: HashMap::new() };
+        for (index, step) in steps.iter().enumerate() {
+            let Value::Table(entries) = &step.value else { continue };
+            let number =
+                entries.iter().find(|(key, _)| key == "stream").and_then(|(_, node)| node.number::<u32>().ok());
+            for (key, _) in entries {
+                let side = match key.as_str() {
+                    "request_body" | "request_trailers" => &mut last.request,
+                    "response_body" | "response_trailers" => &mut last.response,
+                    _ => continue,
+                };
+                side.insert(number.unwrap_or(0), index);
+            }
+        }
+        last
+    }
+}
+
+fn step(node: &Node, index: usize, last: &Last) -> Read<CaseStep> {
     let keys: Vec<&str> = STEPS.iter().chain(&DETAILS).copied().collect();
     let table = node.table(&keys)?;
     let mut kinds = STEPS.iter().filter(|key| table.find(key).is_some());
@@ -225,28 +253,20 @@ fn step(node: &Node, index: usize, later: &[Node]) -> Read<CaseStep> {
         }
         None
     } else {
-        Some(world(&table, kind, value, later)?)
+        Some(world(&table, kind, value, index, last)?)
     };
     let caused = step.as_ref().and_then(Step::callback);
     let guest = table.items("guest")?.iter().map(|node| guest(node, kind, caused)).collect::<Read<_>>()?;
     Ok(CaseStep { line: node.line, step, guest, expect: table.map("expect", expect)?.unwrap_or_default() })
 }
 
-fn world(table: &Table<'_>, kind: &str, value: &Node, later: &[Node]) -> Read<Step> {
+fn world(table: &Table<'_>, kind: &str, value: &Node, index: usize, last: &Last) -> Read<Step> {
     let stream = table.map("stream", Node::number)?.unwrap_or(0);
     let call = table.map("call", Node::number)?.unwrap_or(0);
-    let goes_on = |keys: [&str; 2]| {
-        later.iter().any(|step| {
-            let Value::Table(entries) = &step.value else { return false };
-            let number =
-                entries.iter().find(|(key, _)| key == "stream").and_then(|(_, node)| node.number::<u32>().ok());
-            number.unwrap_or(0) == stream && entries.iter().any(|(key, _)| keys.contains(&key.as_str()))
-        })
-    };
-    let end = |keys| Ok(table.map("end_of_stream", Node::flag)?.unwrap_or_else(|| !goes_on(keys)));
+    let goes_on = |side: &HashMap<u32, usize>| side.get(&stream).is_some_and(|last| *last > index);
+    let end = |side| Ok(table.map("end_of_stream", Node::flag)?.unwrap_or_else(|| !goes_on(side)));
     let flag = |key| Ok(table.map(key, Node::flag)?.unwrap_or(false));
-    let request = ["request_body", "request_trailers"];
-    let response = ["response_body", "response_trailers"];
+    let (request, response) = (&last.request, &last.response);
     Ok(match kind {
         "request_headers" => Step::RequestHeaders { stream, headers: fields(value)?, end_of_stream: end(request)? },
         "request_body" => Step::RequestBody { stream, body: data(value)?, end_of_stream: end(request)? },
@@ -294,9 +314,20 @@ fn world(table: &Table<'_>, kind: &str, value: &Node, later: &[Node]) -> Read<St
         "roll_back" => Step::RollBack { plugin: name(value)? },
         "remove" => Step::Remove { plugin: name(value)? },
         "read_metrics" => Step::ReadMetrics,
-        "advance" => Step::Advance { milliseconds: value.number()? },
+        "advance" => Step::Advance { milliseconds: milliseconds(value)? },
         _ => Step::Shutdown,
     })
+}
+
+/// Milliseconds by which a step advances the time at most: an hour.
+const ADVANCE: u64 = 3_600_000;
+
+fn milliseconds(node: &Node) -> Read<u64> {
+    match node.number::<u64>()? {
+        milliseconds @ 0..=ADVANCE => Ok(milliseconds),
+        milliseconds => node
+            .complain(format!("`advance` by {milliseconds} milliseconds: {ADVANCE}, which is an hour, is the limit")),
+    }
 }
 
 fn name(node: &Node) -> Read<String> {

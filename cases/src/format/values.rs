@@ -20,11 +20,51 @@ pub(crate) fn data(node: &Node) -> Read<Data> {
         let digits = hex.text()?.replace(' ', "");
         return Data::from_hex(&digits).map_or_else(|| hex.complain("not pairs of hex digits"), Ok);
     }
+    repeated(node)?;
     let times: usize = table.need("times")?.number()?;
-    if times > 1 << 24 {
-        return node.complain("more than 16 MiB of bytes");
-    }
     Ok(Data(table.need("repeat")?.text()?.as_bytes().repeat(times)))
+}
+
+/// Bytes of a value that is written as `{ repeat = "ab", times = 1000 }`.
+const REPEATED: usize = 16 << 20;
+/// Bytes of all such values of a case.
+const ALL_REPEATED: usize = 128 << 20;
+
+/// Fails if what the file says in few words is too much, before it is made.
+pub(super) fn repetitions(root: &Node) -> Read<()> {
+    fn add(node: &Node, total: &mut usize) -> Read<()> {
+        match &node.value {
+            Value::List(items) => items.iter().try_for_each(|item| add(item, total)),
+            Value::Table(entries) => {
+                *total = total.saturating_add(repeated(node)?);
+                if *total > ALL_REPEATED {
+                    return node.complain(format!(
+                        "the values of this case that are written with `repeat` have more than {ALL_REPEATED} bytes \
+                         together: repeat less"
+                    ));
+                }
+                entries.iter().try_for_each(|(_, value)| add(value, total))
+            }
+            _ => Ok(()),
+        }
+    }
+    add(root, &mut 0)
+}
+
+/// The bytes of a value that is written with `repeat`; none of any other.
+fn repeated(node: &Node) -> Read<usize> {
+    let Value::Table(entries) = &node.value else { return Ok(0) };
+    let find = |key: &str| entries.iter().find(|(name, _)| name == key).map(|(_, node)| node);
+    let (Some(repeat), Some(times)) = (find("repeat"), find("times")) else { return Ok(0) };
+    let (Value::Text(text), Value::Integer(count)) = (&repeat.value, &times.value) else { return Ok(0) };
+    let bytes = usize::try_from(*count).unwrap_or(0).checked_mul(text.len());
+    match bytes.filter(|bytes| *bytes <= REPEATED) {
+        Some(bytes) => Ok(bytes),
+        None => node.complain(format!(
+            "{} bytes {count} times are more than {REPEATED} bytes, which is the limit of a value: repeat less",
+            text.len()
+        )),
+    }
 }
 
 /// `[[name, value], …]`.

@@ -52,6 +52,8 @@ macro_rules! kinds {
 kinds! {
     /// The reference host's engine finds the code not valid.
     Invalid "invalid",
+    /// The module is beyond a limit of the reference host's.
+    Limit "limit",
     /// No export says the version.
     NoMarker "no_marker",
     /// The only version claimed is the one in progress.

@@ -32,9 +32,10 @@ pub fn inspect(interface: &Interface, versions: &[Version]) -> Vec<Finding> {
     findings
 }
 
-/// The reference host's engine does not take the module's code.
+/// The reference host's engine finds the module's code not valid, or the module too large in some way.
 pub fn invalid(error: &ModuleError) -> Finding {
-    refused(Kind::Invalid, "", error.to_string())
+    let kind = if matches!(error, ModuleError::Limit { .. }) { Kind::Limit } else { Kind::Invalid };
+    refused(kind, "", error.to_string())
 }
 
 fn warn(kind: Kind, name: &str, message: String) -> Finding {

@@ -12,6 +12,7 @@ pub mod weigh;
 use std::path::Path;
 
 use pw_abi::Version;
+use pw_cases::files;
 use pw_host::{Engine, Interface, Metering, ModuleError};
 
 use crate::check::finding::Finding;
@@ -68,14 +69,18 @@ pub fn run(args: &CheckArgs, console: &Console) -> Result<Exit, HarnessError> {
 
 fn check(file: &Path, engine: &Engine) -> Checked {
     let shown = file.display().to_string();
-    let wasm = std::fs::read(file).map_err(|error| HarnessError::io("read", &shown, &error));
+    let wasm = files::read(file, files::MODULE).map_err(|error| HarnessError::io("read", &shown, &error));
     let report = wasm.and_then(|wasm| examine(&shown, &wasm, engine));
     Checked { file: shown, report }
 }
 
 fn examine(shown: &str, wasm: &[u8], engine: &Engine) -> Result<Report, HarnessError> {
-    let interface = Interface::read(wasm).map_err(|error| unreadable(shown, wasm, &error))?;
-    Ok(report(&interface, engine.validate(wasm).err()))
+    match Interface::read(wasm) {
+        Ok(interface) => Ok(report(&interface, engine.validate(wasm).err())),
+        // Its imports and exports are not looked at.
+        Err(limit @ ModuleError::Limit { .. }) => Ok(beyond(&limit)),
+        Err(error) => Err(unreadable(shown, wasm, &error)),
+    }
 }
 
 /// What is told of a module, for who has it in memory.
@@ -111,6 +116,13 @@ fn report(interface: &Interface, invalid: Option<ModuleError>) -> Report {
     findings.sort_by_key(|finding| !finding.is_error());
     let (imports, exports) = (interface.imports.len(), interface.exports.len());
     Report { markers, versions, imports, exports, findings, hosts }
+}
+
+/// What is said of a module that is too large in some way to be looked at.
+fn beyond(limit: &ModuleError) -> Report {
+    let findings = vec![inspect::invalid(limit)];
+    let hosts = vec![weigh::reference(&Interface::default(), &findings)];
+    Report { markers: Vec::new(), versions: vec![ASSUMED], imports: 0, exports: 0, findings, hosts }
 }
 
 /// Why a file is no module, and the way out.

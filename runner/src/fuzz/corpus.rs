@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use pw_cases::files;
 use pw_fuzz::campaign::Input;
 use pw_fuzz::coverage::Reached;
 use sha2::{Digest, Sha256};
@@ -26,7 +27,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Vec<u8>>, HarnessError> {
         let failed = |error: &std::io::Error| HarnessError::io("read", path.display(), error);
         let about = fs::metadata(&path).map_err(|error| failed(&error))?;
         if about.is_file() && about.len() <= LARGEST {
-            inputs.push(fs::read(&path).map_err(|error| failed(&error))?);
+            inputs.push(files::read(&path, LARGEST).map_err(|error| failed(&error))?);
         }
     }
     inputs.sort_by(|one, other| (one.len(), one).cmp(&(other.len(), other)));

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use pw_cases::files;
+
 use crate::error::HarnessError;
 use crate::plugins::manifest::{Manifest, Plugin};
 
@@ -68,7 +70,8 @@ impl Builder {
         output(&mut command, &source)?;
         let path = PathBuf::from(fill(&plugin.output));
         let path = if path.is_absolute() { path } else { source.join(path) };
-        let wasm = std::fs::read(&path).map_err(|error| HarnessError::io("read", path.display(), &error))?;
+        let wasm =
+            files::read(&path, files::MODULE).map_err(|error| HarnessError::io("read", path.display(), &error))?;
         Ok(Built { wasm, toolchain: rustc.toolchain, host: rustc.host })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use pw_cases::files;
 use pw_cases::format::{self, Complaint, Error, Node, Read};
 
 use crate::error::HarnessError;
@@ -35,7 +36,8 @@ pub(super) struct Plugin {
 
 impl Manifest {
     pub(super) fn read(path: &Path) -> Result<Manifest, HarnessError> {
-        let source = std::fs::read_to_string(path).map_err(|error| HarnessError::io("read", path.display(), &error))?;
+        let source =
+            files::text(path, files::TEXT).map_err(|error| HarnessError::io("read", path.display(), &error))?;
         let plugins = parse(&source).map_err(|Complaint { line, message }| {
             HarnessError::new(Error { file: path.display().to_string(), line, message }.to_string())
         })?;

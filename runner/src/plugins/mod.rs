@@ -5,6 +5,7 @@ mod manifest;
 
 use std::path::Path;
 
+use pw_cases::files;
 use sha2::{Digest, Sha256};
 
 use crate::cli::PluginsArgs;
@@ -80,7 +81,7 @@ fn rebuild(manifest: &mut Manifest, plugin: &Plugin, builder: &Builder) -> Resul
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, HarnessError> {
-    std::fs::read(path).map_err(|error| HarnessError::io("read", path.display(), &error))
+    files::read(path, files::MODULE).map_err(|error| HarnessError::io("read", path.display(), &error))
 }
 
 /// The SHA-256 digest, in hex digits.

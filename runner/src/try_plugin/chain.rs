@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use pw_cases::files;
 use pw_cases::format::{Complaint, Error};
 use pw_cases::wasm_plugin::{self, Inbound, Kind, Lined, Url, Variable, WasmPlugin, fail_strategy};
 use pw_host::{Engine, Module, PluginConfig};
@@ -24,7 +25,8 @@ pub(super) fn read(paths: &[PathBuf], port: u16) -> Result<Chain, HarnessError> 
     let mut resources = Vec::new();
     let mut files = Vec::new();
     for path in paths {
-        let source = std::fs::read(path).map_err(|error| HarnessError::io("read", path.display(), &error))?;
+        let source =
+            files::read(path, files::TEXT).map_err(|error| HarnessError::io("read", path.display(), &error))?;
         let source = String::from_utf8(source).map_err(|_| complain(path, 0, "it is not UTF-8"))?;
         let read = wasm_plugin::read(&source);
         let read = read.map_err(|Complaint { line, message }| complain(path, line, message))?;
@@ -96,7 +98,7 @@ fn module(engine: &Engine, file: &Path, plugin: &WasmPlugin) -> Result<Module, C
         Url::Remote(url) => return Err(at_url(not_fetched(url))),
     };
     let shown = path.display();
-    let wasm = std::fs::read(&path).map_err(|error| at_url(format!("failed to read {shown}: {error}")))?;
+    let wasm = files::read(&path, files::MODULE).map_err(|error| at_url(format!("failed to read {shown}: {error}")))?;
     if let Some(Lined { line, value: expected }) = &plugin.sha256
         && hex(&wasm) != *expected
     {

@@ -1,0 +1,230 @@
+//! What bounds a module, so that it costs memory and time in proportion to its size. Plain numbers.
+
+use wasmparser::{CompositeInnerType, ConstExpr, ElementItems, Operator, Parser, Payload};
+
+use crate::module::{ModuleError, invalid_binary};
+
+/// The limits of a module. A module beyond one of them is refused before it is compiled. The defaults have room for the
+/// largest modules that compilers make of real programs.
+///
+/// ```
+/// use pw_host::{Engine, Metering, Module, ModuleError, ModuleLimits};
+///
+/// let engine = Engine::new(Metering::None)?;
+/// let limits = ModuleLimits { size: 1 << 20, ..ModuleLimits::default() };
+/// let refused = Module::with_limits(&engine, &vec![0; 2 << 20], &limits);
+/// assert!(matches!(refused, Err(ModuleError::Limit { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModuleLimits {
+    /// Bytes of the module. 64 MiB.
+    pub size: usize,
+    /// Function types. Twenty thousand.
+    pub types: usize,
+    /// Parameters of a function type. 256.
+    pub params: usize,
+    /// Results of a function type. 64.
+    pub results: usize,
+    /// Imports. Two thousand.
+    pub imports: usize,
+    /// Functions that the module defines. 200,000.
+    pub functions: usize,
+    /// Globals that the module defines. A hundred thousand.
+    pub globals: usize,
+    /// Tables that the module defines. Sixteen, as a plugin may have.
+    pub tables: usize,
+    /// Exports. Twenty thousand.
+    pub exports: usize,
+    /// Bytes of the name of an import, its module, or an export. Four thousand: names of C++ are long.
+    pub name: usize,
+    /// Element segments. Ten thousand.
+    pub element_segments: usize,
+    /// Entries of all element segments together. A million.
+    pub elements: usize,
+    /// Data segments. A hundred thousand.
+    pub data_segments: usize,
+    /// Operators of all constant expressions together (of globals, elements and data). Two million.
+    pub constants: usize,
+    /// Custom sections. A thousand.
+    pub custom_sections: usize,
+    /// Bytes of the code of a function. 2 MiB.
+    pub function_size: usize,
+    /// Locals of a function, its parameters too. Twenty thousand.
+    pub locals: usize,
+    /// Blocks, loops and conditionals that are open at a time in a function. Twenty thousand: compilers make one for each
+    /// target of a branch table.
+    pub nesting: usize,
+    /// Loops that are open at a time in a function. 500.
+    pub loop_nesting: usize,
+    /// Values on the operand stack of a function at a time. Ten thousand.
+    pub operands: usize,
+    /// Targets of all branch tables of a function together. Twenty thousand.
+    pub branch_targets: usize,
+    /// Values that blocks of a function take and give, and branches carry, beyond one each, together. Ten thousand:
+    /// compilers make few.
+    pub block_values: usize,
+    /// Estimated work of the compiler for a function, in units of an operator: a call, a branch or a local variable that
+    /// lives through many blocks costs more than one. Two million: at most some 2 GiB of memory, for some seconds.
+    pub function_work: usize,
+    /// Estimated work for all functions together, per byte of the module, beyond the limit for a function. Two.
+    pub work_per_byte: usize,
+}
+
+impl Default for ModuleLimits {
+    fn default() -> ModuleLimits {
+        ModuleLimits {
+            size: 64 << 20,
+            types: 20_000,
+            params: 256,
+            results: 64,
+            imports: 2_000,
+            functions: 200_000,
+            globals: 100_000,
+            tables: 16,
+            exports: 20_000,
+            name: 4_000,
+            element_segments: 10_000,
+            elements: 1_000_000,
+            data_segments: 100_000,
+            constants: 2_000_000,
+            custom_sections: 1_000,
+            function_size: 2 << 20,
+            locals: 20_000,
+            nesting: 20_000,
+            loop_nesting: 500,
+            operands: 10_000,
+            branch_targets: 20_000,
+            block_values: 10_000,
+            function_work: 2_000_000,
+            work_per_byte: 2,
+        }
+    }
+}
+
+/// A module's parts, counted against its limits before anything is made of them. Code is not looked at.
+pub(crate) struct Counted<'a> {
+    limits: &'a ModuleLimits,
+    custom_sections: usize,
+    elements: usize,
+    constants: usize,
+}
+
+/// Fails if there are more of something than there may be; `limit` is the name of the field.
+pub(crate) fn bound(what: &'static str, limit: &'static str, most: usize, actual: usize) -> Result<(), ModuleError> {
+    if actual > most { Err(ModuleError::Limit { what, limit, most, actual }) } else { Ok(()) }
+}
+
+impl<'a> Counted<'a> {
+    pub(crate) fn new(limits: &'a ModuleLimits, wasm: &[u8]) -> Result<Counted<'a>, ModuleError> {
+        bound("bytes", "size", limits.size, wasm.len())?;
+        Ok(Counted { limits, custom_sections: 0, elements: 0, constants: 0 })
+    }
+
+    /// Looks at all sections of a module.
+    pub(crate) fn module(limits: &ModuleLimits, wasm: &[u8]) -> Result<(), ModuleError> {
+        let mut counted = Counted::new(limits, wasm)?;
+        for payload in Parser::new(0).parse_all(wasm) {
+            counted.section(&payload.map_err(invalid_binary)?)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn section(&mut self, payload: &Payload<'_>) -> Result<(), ModuleError> {
+        let limits = self.limits;
+        match payload {
+            Payload::TypeSection(types) => {
+                bound("types", "types", limits.types, types.count() as usize)?;
+                let mut count = 0;
+                for group in types.clone() {
+                    for ty in group.map_err(invalid_binary)?.types() {
+                        count += 1;
+                        if let CompositeInnerType::Func(ty) = &ty.composite_type.inner {
+                            bound("parameters of a function", "params", limits.params, ty.params().len())?;
+                            bound("results of a function", "results", limits.results, ty.results().len())?;
+                        }
+                    }
+                    bound("types", "types", limits.types, count)?;
+                }
+            }
+            Payload::ImportSection(imports) => {
+                bound("imports", "imports", limits.imports, imports.count() as usize)?;
+                for (count, import) in imports.clone().into_imports().enumerate() {
+                    let import = import.map_err(invalid_binary)?;
+                    bound("imports", "imports", limits.imports, count + 1)?;
+                    self.name(import.module)?;
+                    self.name(import.name)?;
+                }
+            }
+            Payload::FunctionSection(functions) => {
+                bound("functions", "functions", limits.functions, functions.count() as usize)?;
+            }
+            Payload::TableSection(tables) => bound("tables", "tables", limits.tables, tables.count() as usize)?,
+            Payload::GlobalSection(globals) => {
+                bound("globals", "globals", limits.globals, globals.count() as usize)?;
+                for global in globals.clone() {
+                    self.constant(&global.map_err(invalid_binary)?.init_expr)?;
+                }
+            }
+            Payload::ExportSection(exports) => {
+                bound("exports", "exports", limits.exports, exports.count() as usize)?;
+                for export in exports.clone() {
+                    self.name(export.map_err(invalid_binary)?.name)?;
+                }
+            }
+            Payload::ElementSection(segments) => {
+                bound("element segments", "element_segments", limits.element_segments, segments.count() as usize)?;
+                for segment in segments.clone() {
+                    self.elements(&segment.map_err(invalid_binary)?.items)?;
+                }
+            }
+            Payload::DataSection(segments) => {
+                bound("data segments", "data_segments", limits.data_segments, segments.count() as usize)?;
+                for segment in segments.clone() {
+                    if let wasmparser::DataKind::Active { offset_expr, .. } = segment.map_err(invalid_binary)?.kind {
+                        self.constant(&offset_expr)?;
+                    }
+                }
+            }
+            Payload::CodeSectionStart { count, .. } => {
+                bound("functions", "functions", limits.functions, *count as usize)?;
+            }
+            Payload::CustomSection(_) => {
+                self.custom_sections += 1;
+                bound("custom sections", "custom_sections", limits.custom_sections, self.custom_sections)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn name(&self, name: &str) -> Result<(), ModuleError> {
+        bound("bytes in a name", "name", self.limits.name, name.len())
+    }
+
+    fn elements(&mut self, items: &ElementItems<'_>) -> Result<(), ModuleError> {
+        let count = match items {
+            ElementItems::Functions(items) => items.count(),
+            ElementItems::Expressions(_, items) => {
+                for item in items.clone() {
+                    self.constant(&item.map_err(invalid_binary)?)?;
+                }
+                items.count()
+            }
+        };
+        self.elements = self.elements.saturating_add(count as usize);
+        bound("elements", "elements", self.limits.elements, self.elements)
+    }
+
+    fn constant(&mut self, expression: &ConstExpr<'_>) -> Result<(), ModuleError> {
+        let mut operators = expression.get_operators_reader();
+        while !operators.eof() {
+            if let Operator::End = operators.read().map_err(invalid_binary)? {
+                continue;
+            }
+            self.constants += 1;
+            bound("operators in constants", "constants", self.limits.constants, self.constants)?;
+        }
+        Ok(())
+    }
+}

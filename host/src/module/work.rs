@@ -1,0 +1,266 @@
+//! Estimates what a function costs its compiler, in one pass over its operators.
+//!
+//! Most operators cost the same. What costs more, as measured with Cranelift: calls, by their values; blocks and branches;
+//! targets of branch tables and loops, more than linearly; and each local for each block that it lives
+//! through, because the compiler looks through all of them for its value.
+
+use wasmparser::{BlockType, Operator};
+
+use crate::module::ModuleError;
+use crate::module::limits::{ModuleLimits, bound};
+
+/// Units of work beyond that for an operator, which stands for up to 1 KiB of memory.
+const FUNCTION: usize = 8;
+const CALL: usize = 3;
+const BLOCK: usize = 4;
+const BRANCH: usize = 2;
+/// Parts of the code that a local lives through, for a unit of work.
+const LIVED: usize = 4;
+/// Loops before a loop, or targets of branch tables before a target, that cost it one more unit.
+const LOOPS: usize = 16;
+const TARGETS: usize = 100;
+/// Branches back to loops before one, that cost it one more unit.
+const BACK: usize = 200;
+/// Loops around a loop that cost each local which lives through it one more unit.
+const CARRIED: usize = 16;
+
+/// How many parameters and results a function has.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Arity {
+    pub(crate) params: usize,
+    pub(crate) results: usize,
+}
+
+/// The arities of a module's types, and the types of its functions.
+#[derive(Default)]
+pub(crate) struct Signatures {
+    pub(crate) types: Vec<Arity>,
+    pub(crate) functions: Vec<u32>,
+}
+
+impl Signatures {
+    fn ty(&self, index: u32) -> Arity {
+        self.types.get(index as usize).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn function(&self, index: u32) -> Arity {
+        self.functions.get(index as usize).map(|ty| self.ty(*ty)).unwrap_or_default()
+    }
+
+    fn block(&self, ty: BlockType) -> Arity {
+        match ty {
+            BlockType::Empty => Arity::default(),
+            BlockType::Type(_) => Arity { params: 0, results: 1 },
+            BlockType::FuncType(index) => self.ty(index),
+        }
+    }
+}
+
+/// What has been seen of a function.
+pub(crate) struct Work<'a> {
+    signatures: &'a Signatures,
+    limits: &'a ModuleLimits,
+    units: usize,
+    /// Parts of the code that locals live through, together.
+    lived: usize,
+    /// How many parts its code has so far: between two of them control comes or goes.
+    parts: usize,
+    frames: Vec<Frame>,
+    /// One more than all frames so far, so that each has a number of its own.
+    frame: usize,
+    /// Those that are open, and how many there were.
+    loops: Vec<Loop>,
+    all_loops: usize,
+    /// Branches back to loops.
+    back: usize,
+    targets: usize,
+    block_values: usize,
+    locals: Vec<Local>,
+}
+
+struct Frame {
+    number: usize,
+    arity: Arity,
+    is_loop: bool,
+}
+
+/// A loop: where it begins, and the locals whose values come from before it, with where they come from.
+struct Loop {
+    begin: usize,
+    carried: Vec<(usize, usize)>,
+}
+
+/// A local: how long its value has been wanted, as far as is known.
+#[derive(Clone, Copy, Default)]
+struct Local {
+    /// The part in which it was read or written last.
+    last: usize,
+    /// Where its value may come from: the part, and the frame of that by depth and number.
+    source: usize,
+    depth: usize,
+    number: usize,
+    /// Parts through which it lives if the last write did not always happen before the next read.
+    doubtful: usize,
+}
+
+impl<'a> Work<'a> {
+    pub(crate) fn new(signatures: &'a Signatures, limits: &'a ModuleLimits, arity: Arity, locals: usize) -> Work<'a> {
+        let frames = vec![Frame { number: 0, arity, is_loop: false }];
+        let locals = vec![Local::default(); locals];
+        let units = FUNCTION + locals.len();
+        Work {
+            signatures,
+            limits,
+            units,
+            lived: 0,
+            parts: 0,
+            frames,
+            frame: 0,
+            loops: Vec::new(),
+            all_loops: 0,
+            back: 0,
+            targets: 0,
+            block_values: arity.results.saturating_sub(1),
+            locals,
+        }
+    }
+
+    /// Counts an operator of a function that is valid so far.
+    pub(crate) fn operator(&mut self, operator: &Operator<'_>) -> Result<(), ModuleError> {
+        self.units += 1;
+        match operator {
+            Operator::Block { blockty } | Operator::If { blockty } => self.open(*blockty, false)?,
+            Operator::Loop { blockty } => {
+                self.open(*blockty, true)?;
+                self.loops.push(Loop { begin: self.parts, carried: Vec::new() });
+                bound("nested loops in a function", "loop_nesting", self.limits.loop_nesting, self.loops.len())?;
+                self.all_loops += 1;
+                self.units += self.all_loops / LOOPS;
+            }
+            Operator::Else => {
+                self.part();
+                self.frame += 1;
+                let number = self.frame;
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.number = number;
+                }
+            }
+            Operator::End => self.close(),
+            Operator::Br { relative_depth } => self.branch(*relative_depth)?,
+            Operator::BrIf { relative_depth }
+            | Operator::BrOnNull { relative_depth }
+            | Operator::BrOnNonNull { relative_depth } => self.branch(*relative_depth)?,
+            Operator::BrTable { targets } => {
+                for depth in targets.targets().chain([Ok(targets.default())]).flatten() {
+                    self.targets += 1;
+                    bound(
+                        "targets of branch tables in a function",
+                        "branch_targets",
+                        self.limits.branch_targets,
+                        self.targets,
+                    )?;
+                    self.units += self.targets / TARGETS;
+                    self.branch(depth)?;
+                }
+            }
+            Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
+                self.call(self.signatures.function(*function_index));
+            }
+            Operator::CallIndirect { type_index, .. }
+            | Operator::ReturnCallIndirect { type_index, .. }
+            | Operator::CallRef { type_index }
+            | Operator::ReturnCallRef { type_index } => self.call(self.signatures.ty(*type_index)),
+            Operator::LocalGet { local_index } => self.read(*local_index as usize),
+            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                self.write(*local_index as usize);
+            }
+            _ => {}
+        }
+        bound("units of work for a function", "function_work", self.limits.function_work, self.work())
+    }
+
+    /// The units so far.
+    pub(crate) fn work(&self) -> usize {
+        self.units + self.lived / LIVED
+    }
+
+    fn part(&mut self) {
+        self.parts += 1;
+        self.units += BLOCK;
+    }
+
+    fn values(&mut self, values: usize) -> Result<(), ModuleError> {
+        self.block_values += values.saturating_sub(1);
+        bound("values of blocks in a function", "block_values", self.limits.block_values, self.block_values)
+    }
+
+    fn open(&mut self, ty: BlockType, is_loop: bool) -> Result<(), ModuleError> {
+        let arity = self.signatures.block(ty);
+        self.part();
+        self.frame += 1;
+        self.frames.push(Frame { number: self.frame, arity, is_loop });
+        bound("nested blocks in a function", "nesting", self.limits.nesting, self.frames.len() - 1)?;
+        self.values(arity.params + arity.results)
+    }
+
+    fn close(&mut self) {
+        self.part();
+        let is_loop = self.frames.pop().is_some_and(|frame| frame.is_loop);
+        let Some(ended) = is_loop.then(|| self.loops.pop()).flatten() else { return };
+        for (index, _) in &ended.carried {
+            // It lives until the loop goes back.
+            let local = &mut self.locals[*index];
+            self.lived += self.parts - local.last;
+            local.last = self.parts;
+        }
+        self.units += ended.carried.len() * (1 + self.loops.len() / CARRIED);
+        if let Some(outer) = self.loops.last_mut() {
+            outer.carried.extend(ended.carried.into_iter().filter(|(_, source)| *source < outer.begin));
+        }
+    }
+
+    fn branch(&mut self, depth: u32) -> Result<(), ModuleError> {
+        self.parts += 1;
+        self.units += BRANCH;
+        let target = self.frames.iter().rev().nth(depth as usize);
+        let (is_loop, arity) = target.map_or((false, Arity::default()), |frame| (frame.is_loop, frame.arity));
+        if is_loop {
+            self.back += 1;
+            self.units += self.back / BACK;
+        }
+        let values = if is_loop { arity.params } else { arity.results };
+        self.values(values)
+    }
+
+    fn call(&mut self, arity: Arity) {
+        self.units += CALL + arity.params + arity.results;
+    }
+
+    fn read(&mut self, index: usize) {
+        let Some(local) = self.locals.get_mut(index) else { return };
+        self.lived += self.parts - local.last;
+        let certain = self.frames.get(local.depth).is_some_and(|frame| frame.number == local.number);
+        if !certain {
+            self.lived += local.doubtful;
+            local.source = 0;
+            (local.depth, local.number) = (0, 0);
+        }
+        local.doubtful = 0;
+        local.last = self.parts;
+        let source = local.source;
+        if let Some(inner) = self.loops.last_mut()
+            && source < inner.begin
+            && inner.carried.last().is_none_or(|(last, _)| *last != index)
+        {
+            inner.carried.push((index, source));
+        }
+    }
+
+    fn write(&mut self, index: usize) {
+        let depth = self.frames.len().saturating_sub(1);
+        let number = self.frames.last().map_or(0, |frame| frame.number);
+        let Some(local) = self.locals.get_mut(index) else { return };
+        local.doubtful += self.parts - local.last;
+        (local.last, local.source, local.depth, local.number) = (self.parts, self.parts, depth, number);
+    }
+}
