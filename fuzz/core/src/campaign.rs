@@ -16,6 +16,11 @@ use crate::generate;
 use crate::model::Finding;
 use crate::oracle;
 
+/// Planted bugs that no scenario of the generator shows: they need an operator who tries canaries and removes them, which is
+/// what the target `attack` and the cases of `rollout` do.
+#[cfg(feature = "planted")]
+pub const NOT_SHOWN: &[pw_host::Planted] = &[pw_host::Planted::CanaryBypass];
+
 /// Bytes of an input.
 const SIZES: std::ops::Range<usize> = 230..420;
 /// One in so many inputs is also looked at by the slower oracles.

@@ -95,6 +95,8 @@ pub(super) fn due(proxy: &mut Proxy, timer: Timer) {
             if proxy.state().http_calls.contains_key(&call) {
                 proxy.state().effect(Effect::CancelHttpCall { call });
                 ended(proxy, call, failure("the call timed out"));
+                // Another call that is due now is in flight until its own turn.
+                proxy.state().agenda.last_is_next();
             }
         }
         Timer::GrpcCall(call, _) => grpc::timed_out(proxy, call),

@@ -50,5 +50,7 @@ pub(super) fn timed_out(proxy: &mut Proxy, call: GrpcCallId) {
         proxy.state().effect(Effect::CancelGrpcCall { call });
         let event = GrpcEvent::Closed { status: DEADLINE_EXCEEDED, message: "the call timed out".to_owned() };
         said(proxy, call, event);
+        // Another call that is due now is in flight until its own turn.
+        proxy.state().agenda.last_is_next();
     }
 }

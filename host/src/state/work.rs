@@ -149,6 +149,13 @@ impl Agenda {
         self.due.push_back(work);
     }
 
+    /// Makes the entry that was put behind all others the next one.
+    pub(crate) fn last_is_next(&mut self) {
+        if let Some(work) = self.due.pop_back() {
+            self.due.push_front(work);
+        }
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Work> {
         self.due.pop_front()
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use pw_fuzz::campaign::{Campaign, Find};
+use pw_fuzz::campaign::{Campaign, Find, NOT_SHOWN};
 use pw_fuzz::keep;
 use pw_host::{Planted, plant};
 use pw_reference::Reference;
@@ -28,7 +28,7 @@ pub(super) fn run(args: &FuzzArgs, host: &Reference, console: &mut Console) -> R
          | --- | --- | ---: | ---: | ---: | ---: | --- | --- |\n"
     );
     let mut missed = 0;
-    for bug in Planted::ALL {
+    for bug in Planted::ALL.iter().filter(|bug| !NOT_SHOWN.contains(bug)) {
         let mut rows = Vec::new();
         for seed in 1..=seeds {
             plant(Some(*bug));

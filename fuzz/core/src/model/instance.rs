@@ -32,6 +32,10 @@ pub(super) struct Instance {
     pub(super) tick: Option<(u64, u64)>,
     /// It was started again some time within a step, so that it is not known when its ticks are due.
     pub(super) vague: bool,
+    /// It has started, now or before it crashed.
+    pub(super) started: bool,
+    /// It is not started again: the operator has taken it away, or it has been started again already.
+    pub(super) stays_away: bool,
 }
 
 /// A context.
@@ -71,6 +75,8 @@ impl Instance {
             configuration,
             tick: None,
             vague: false,
+            started: false,
+            stays_away: false,
         }
     }
 

@@ -36,7 +36,10 @@ impl Model {
             self.vms.push(Vm::default());
         }
         let vague = again.is_some();
-        self.instances.push(Instance { vague, ..Instance::new(plugin, vm, configuration) });
+        self.instances.push(Instance { vague, started: vague, ..Instance::new(plugin, vm, configuration) });
+        if let Some(old) = again {
+            self.instances[old].stays_away = true;
+        }
         let new = self.instances.len() - 1;
         match again {
             Some(old) => self.chain.iter_mut().filter(|place| **place == old).for_each(|place| *place = new),
@@ -80,6 +83,10 @@ impl Model {
             self.find(name, &format!("{name} is called in {about}"), Some(plugin));
             return;
         }
+        if name == "proxy_on_tick" {
+            // What crashed before it is gone by now.
+            self.vm_ids_end();
+        }
         if AMIDST.contains(&name) {
             self.ends(instance, args.first().copied().unwrap_or(0));
         } else if piece_of(name).is_none() {
@@ -102,6 +109,7 @@ impl Model {
             subject: Subject::None,
             finished: Vec::new(),
             calls: 0,
+            properties: Vec::new(),
         };
         self.lives(&mut frame, args);
         self.frame = Some(frame);
@@ -214,8 +222,10 @@ impl Model {
             let plugin = Some(self.instances[instance].plugin);
             self.find("the probe", &format!("action {left} is not done in {name}"), plugin);
         }
-        if result == Some(0) && ["proxy_on_vm_start", "proxy_on_configure"].contains(&name) {
-            self.instances[instance].refuses = true;
+        match (name, result) {
+            ("proxy_on_vm_start" | "proxy_on_configure", Some(0)) => self.instances[instance].refuses = true,
+            ("proxy_on_configure", _) => self.configured(instance),
+            _ => {}
         }
         let context = self.instances[instance].contexts.get_mut(&frame.context);
         if let (Some(context), "proxy_on_done", Some(0)) = (context, name, result) {
@@ -232,6 +242,7 @@ impl Model {
         if name == "proxy_on_delete" {
             let gone = self.instances[instance].contexts.remove(&frame.context);
             if gone.is_some_and(|context| context.stream.is_none()) {
+                self.instances[instance].stays_away = true;
                 self.gone(instance);
             }
         }
@@ -246,6 +257,9 @@ impl Model {
         self.time = (self.time.1, self.time.1);
         if let Step::Advance { milliseconds } = step {
             self.time.1 += milliseconds * 1_000_000;
+        }
+        if matches!(step, Step::Shutdown) {
+            self.instances.iter_mut().for_each(|found| found.stays_away = true);
         }
         self.enters(step);
         self.calls.step(step);
@@ -277,6 +291,36 @@ impl Model {
             self.find("log", &format!("{missing} lines are missing"), None);
         }
         self.logged = self.log.len();
+        self.vm_ids_end();
+    }
+
+    /// A plugin's start is over. One that another configuration has started takes the place of the others.
+    fn configured(&mut self, instance: usize) {
+        let plugin = self.instances[instance].plugin;
+        if !self.instances[instance].started && self.step.is_some() {
+            let others = self.instances.iter_mut().filter(|found| found.plugin == plugin);
+            others.for_each(|found| found.stays_away = true);
+        }
+        let found = &mut self.instances[instance];
+        (found.started, found.stays_away) = (true, false);
+    }
+
+    /// Whether a VM id has a plugin: one that runs, or that waits to be started again.
+    pub(super) fn has_plugins(&self, vm_id: &str) -> bool {
+        let is_of_it = |number: &usize| self.scenario.plugins[self.instances[*number].plugin].vm_id == vm_id;
+        let mut all = (0..self.instances.len()).filter(is_of_it);
+        all.any(|number| !self.instances[number].dead || self.comes_back(number))
+    }
+
+    /// What the plugins of a VM id shared goes with the last of them.
+    fn vm_ids_end(&mut self) {
+        let scenario = self.scenario.clone();
+        let vm_ids = scenario.plugins.iter().map(|plugin| plugin.vm_id.as_str());
+        for vm_id in vm_ids.filter(|vm_id| !self.has_plugins(vm_id)).collect::<Vec<_>>() {
+            self.shared.end(vm_id);
+            self.queues.end(vm_id);
+            self.metrics.end(vm_id);
+        }
     }
 
     /// Contexts that are done have been told of their end.

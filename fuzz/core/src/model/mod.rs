@@ -59,7 +59,7 @@ pub struct Model {
     time: (u64, u64),
     shared: shared_key_value_store::Store,
     queues: shared_queues::Queues,
-    metrics: Vec<metrics::Metric>,
+    metrics: metrics::Metrics,
     calls: calls::Calls,
     /// Lines that are to be in the log: plugin, level, message.
     log: Vec<(usize, u32, Vec<u8>)>,
@@ -102,6 +102,8 @@ struct Frame {
     /// Contexts that end when it has returned.
     finished: Vec<u32>,
     calls: u32,
+    /// What the properties were that it has set: stream, path, value.
+    properties: Vec<(u32, Vec<u8>, Option<Vec<u8>>)>,
 }
 
 impl Model {
@@ -122,7 +124,7 @@ impl Model {
             time: (0, 0),
             shared: Default::default(),
             queues: Default::default(),
-            metrics: Vec::new(),
+            metrics: Default::default(),
             calls: Default::default(),
             log: Vec::new(),
             logged: 0,
@@ -304,7 +306,9 @@ impl Model {
             });
             self.blind = true;
         }
-        self.frame = None;
+        if let Some(frame) = self.frame.take().filter(|_| scenario.plugins[plugin].failure == Failure::Open) {
+            self.take_back(frame.properties);
+        }
         let vm = self.instances[instance].vm;
         let shares = |number: &usize| self.instances[*number].vm == vm;
         let all: Vec<usize> = (0..self.instances.len()).filter(shares).collect();
@@ -324,7 +328,9 @@ impl Model {
 
     /// Whether an instance that has ended may come back.
     pub fn comes_back(&self, instance: usize) -> bool {
-        self.scenario.plugins[self.instances[instance].plugin].failure == Failure::Reload
+        let found = &self.instances[instance];
+        let reloads = self.scenario.plugins[found.plugin].failure == Failure::Reload;
+        reloads && found.started && !found.stays_away
     }
 
     /// Something that reached the world.

@@ -208,6 +208,14 @@ impl Stream {
         &mut self.way(direction).stages[nth]
     }
 
+    /// A property becomes this; what it was.
+    pub(super) fn sets(&mut self, path: &[u8], value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let known = self.properties.iter().position(|(known, _)| known == path);
+        let old = known.map(|place| self.properties.swap_remove(place).1);
+        self.properties.extend(value.map(|value| (path.to_vec(), value)));
+        old
+    }
+
     fn nth(&self, direction: Direction, place: usize) -> usize {
         match direction {
             Direction::Request => place,

@@ -66,8 +66,6 @@ struct Due {
     /// The arguments behind the context's id.
     args: Vec<u32>,
     subject: Subject,
-    /// The world says so when the host is done with the step.
-    after: bool,
 }
 
 impl Calls {
@@ -98,48 +96,42 @@ impl Calls {
                 let args = [id].into_iter().chain(args.map(|size| size as u32)).collect();
                 let (callback, subject) =
                     ("proxy_on_http_call_response", Subject::HttpCall { headers, body, trailers });
-                self.due.push(Due { instance, callback, args, subject, after: false });
+                self.due.push(Due { instance, callback, args, subject });
             }
-            Step::CallReset { .. } => self.fails(instance, id, false),
+            Step::CallReset { .. } => self.fails(instance, id),
             Step::GrpcInitialMetadata { metadata, .. } => {
                 let metadata = Map::of(metadata);
                 let args = vec![id, metadata.0.len() as u32];
                 let (callback, subject) =
                     ("proxy_on_grpc_receive_initial_metadata", Subject::InitialMetadata(metadata));
-                self.due.push(Due { instance, callback, args, subject, after: false });
+                self.due.push(Due { instance, callback, args, subject });
             }
             Step::GrpcMessage { message, .. } => {
                 let (args, subject) = (vec![id, message.0.len() as u32], Subject::Message(message.0.clone()));
-                self.due.push(Due { instance, callback: "proxy_on_grpc_receive", args, subject, after: false });
+                self.due.push(Due { instance, callback: "proxy_on_grpc_receive", args, subject });
             }
             Step::GrpcClose { status, message, metadata, .. } => {
                 let metadata = Map::of(metadata);
                 let args = vec![id, metadata.0.len() as u32];
                 let (callback, subject) =
                     ("proxy_on_grpc_receive_trailing_metadata", Subject::TrailingMetadata(metadata));
-                self.due.push(Due { instance, callback, args, subject, after: false });
-                self.closes(instance, id, *status, Some(message.clone()), false);
+                self.due.push(Due { instance, callback, args, subject });
+                self.closes(instance, id, *status, Some(message.clone()));
             }
-            Step::GrpcReset { .. } => self.closes(instance, id, UNAVAILABLE, None, false),
+            Step::GrpcReset { .. } => self.closes(instance, id, UNAVAILABLE, None),
             _ => {}
         }
     }
 
-    fn fails(&mut self, instance: usize, id: u32, after: bool) {
+    fn fails(&mut self, instance: usize, id: u32) {
         let (headers, trailers) = (Map::default(), Map::default());
         let subject = Subject::HttpCall { headers, body: Vec::new(), trailers };
-        self.due.push(Due {
-            instance,
-            callback: "proxy_on_http_call_response",
-            args: vec![id, 0, 0, 0],
-            subject,
-            after,
-        });
+        self.due.push(Due { instance, callback: "proxy_on_http_call_response", args: vec![id, 0, 0, 0], subject });
     }
 
-    fn closes(&mut self, instance: usize, id: u32, status: u32, message: Option<String>, after: bool) {
+    fn closes(&mut self, instance: usize, id: u32, status: u32, message: Option<String>) {
         let subject = Subject::Closed(status, message);
-        self.due.push(Due { instance, callback: "proxy_on_grpc_close", args: vec![id, status], subject, after });
+        self.due.push(Due { instance, callback: "proxy_on_grpc_close", args: vec![id, status], subject });
     }
 }
 
@@ -156,9 +148,9 @@ impl Model {
         if call.bytes(0) != DEAD {
             outside.push((instance, id));
         } else if kind == Kind::Http {
-            self.calls.fails(instance, id, true);
+            self.calls.fails(instance, id);
         } else {
-            self.calls.closes(instance, id, UNAVAILABLE, None, true);
+            self.calls.closes(instance, id, UNAVAILABLE, None);
         }
         Ok(())
     }
@@ -214,9 +206,6 @@ impl Model {
             return self.found(name, &format!("{name}({args:?}) is not due"), plugin, Some(wanted));
         };
         let due = self.calls.due.remove(place);
-        if due.after {
-            self.time.0 = self.time.1;
-        }
         if name == "proxy_on_http_call_response" || name == "proxy_on_grpc_close" {
             self.lands(instance, args[1]);
         }
@@ -236,11 +225,9 @@ impl Model {
             return;
         };
         self.time.0 = self.time.0.max(deadline);
-        // The world would have said so later.
-        self.calls.due.retain(|due| !due.after || due.instance != instance || due.args.first() != Some(&id));
         match name {
-            "proxy_on_http_call_response" => self.calls.fails(instance, id, false),
-            "proxy_on_grpc_close" => self.calls.closes(instance, id, DEADLINE_EXCEEDED, None, false),
+            "proxy_on_http_call_response" => self.calls.fails(instance, id),
+            "proxy_on_grpc_close" => self.calls.closes(instance, id, DEADLINE_EXCEEDED, None),
             _ => {}
         }
     }

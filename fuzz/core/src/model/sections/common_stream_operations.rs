@@ -58,7 +58,8 @@ impl Model {
         let Some(stage) = self.streams.get_mut(&number).map(|stream| stream.stage(direction, place)) else { return };
         if !stage.paused {
             stage.resume = true;
-        } else {
+        } else if !self.going_on.contains(&(number, place, direction)) {
+            // One pause ends once, and what pauses after it does not end with it.
             self.going_on.push_back((number, place, direction));
         }
     }

@@ -21,6 +21,13 @@ struct Shared {
     stale: Vec<u32>,
 }
 
+impl Store {
+    /// The last plugin of a VM id is gone.
+    pub(in crate::model) fn end(&mut self, vm_id: &str) {
+        self.0.retain(|shared| shared.vm_id != vm_id);
+    }
+}
+
 pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let vm_id = &model.scenario.plugins[model.instances[instance].plugin].vm_id;
     let store = &mut model.shared.0;

@@ -1,12 +1,13 @@
-//! The section "Shared Queues".
+//! The section "Shared Queues". A queue goes with the last plugin of its VM id, and its id means something to the VM ids
+//! that have registered or resolved it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use pw_abi::Status;
 use pw_cases::transcript::Returned;
 
 use crate::model::call::{Call, Judged};
-use crate::model::{Model, NOT_FOUND, OK, Wanted};
+use crate::model::{Choices, Model, NOT_FOUND, OK, Wanted};
 
 const READY: &str = "proxy_on_queue_ready";
 
@@ -16,6 +17,8 @@ pub(in crate::model) struct Queues {
     queues: Vec<Queue>,
     /// Instance and id of the queue.
     ready: Vec<(usize, u32)>,
+    /// All ids that were ever given.
+    given: BTreeSet<u32>,
 }
 
 struct Queue {
@@ -24,6 +27,8 @@ struct Queue {
     name: Vec<u8>,
     items: VecDeque<Vec<u8>>,
     readers: Vec<usize>,
+    /// The VM ids that its id means something to.
+    known_to: BTreeSet<String>,
 }
 
 impl Queues {
@@ -32,33 +37,54 @@ impl Queues {
         self.queues.iter_mut().for_each(|queue| queue.readers.retain(|reader| *reader != instance));
         self.ready.retain(|(reader, _)| *reader != instance);
     }
+
+    /// The last plugin of a VM id is gone.
+    pub(in crate::model) fn end(&mut self, vm_id: &str) {
+        self.queues.retain(|queue| queue.vm_id != vm_id);
+        for queue in &mut self.queues {
+            queue.known_to.remove(vm_id);
+        }
+    }
 }
 
 pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
-    let own = &model.scenario.plugins[model.instances[instance].plugin].vm_id;
-    let queues = &mut model.queues.queues;
-    match call.function.name {
-        "proxy_register_shared_queue" => {
+    let scenario = model.scenario.clone();
+    let own = &scenario.plugins[model.instances[instance].plugin].vm_id;
+    // Plugins that have just crashed go some time before the step is over; what is theirs may be gone already.
+    if let Some(place) = named(model, own, call).filter(|_| call.status == NOT_FOUND)
+        && !model.has_plugins(&model.queues.queues[place].vm_id)
+    {
+        model.queues.queues.remove(place);
+        return Ok(());
+    }
+    let found = named(model, own, call).map(|place| &mut model.queues.queues[place]);
+    match (call.function.name, found) {
+        ("proxy_register_shared_queue", found) => {
             call.is(&[OK])?;
-            if call.ok() { register(queues, instance, own, call) } else { Ok(()) }
-        }
-        "proxy_resolve_shared_queue" => {
-            let vm_id = if call.bytes(0).is_empty() { own.as_bytes() } else { call.bytes(0) };
-            match queues.iter().find(|queue| queue.vm_id.as_bytes() == vm_id && queue.name == call.bytes(1)) {
+            match found {
+                _ if !call.ok() => Ok(()),
                 Some(queue) => {
-                    call.is(&[OK])?;
-                    call.returns(2, queue.id.into())
+                    if !queue.readers.contains(&instance) {
+                        queue.readers.push(instance);
+                    }
+                    call.returns(1, queue.id.into())
                 }
-                None => call.is(&[NOT_FOUND]),
+                None => register(&mut model.queues, instance, own, call),
             }
         }
-        name => {
-            let Some(queue) = queues.iter_mut().find(|queue| queue.id == call.word(0)) else {
-                return call.is(&[NOT_FOUND]);
-            };
-            if name == "proxy_dequeue_shared_queue" {
-                return dequeue(queue, call);
+        (_, None) => call.is(&[NOT_FOUND]),
+        ("proxy_resolve_shared_queue", Some(queue)) => {
+            call.is(&[OK])?;
+            if call.ok() {
+                queue.known_to.insert(own.clone());
             }
+            call.returns(2, queue.id.into())
+        }
+        (_, Some(queue)) if call.choices == Choices::Reference && !queue.known_to.contains(own) => {
+            call.chosen(&[NOT_FOUND])
+        }
+        ("proxy_dequeue_shared_queue", Some(queue)) => dequeue(queue, call),
+        (_, Some(queue)) => {
             call.is(&[OK])?;
             if call.ok() {
                 queue.items.push_back(call.bytes(1).to_vec());
@@ -69,19 +95,26 @@ pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judg
     }
 }
 
-fn register(queues: &mut Vec<Queue>, instance: usize, vm_id: &str, call: &Call<'_>) -> Judged {
-    let (name, id) = (call.bytes(0), call.returned(1) as u32);
-    if let Some(queue) = queues.iter_mut().find(|queue| queue.vm_id == vm_id && queue.name == name) {
-        if !queue.readers.contains(&instance) {
-            queue.readers.push(instance);
-        }
-        return call.returns(1, queue.id.into());
+/// The place of the queue that a call is about, by its name or by its id.
+fn named(model: &Model, own: &str, call: &Call<'_>) -> Option<usize> {
+    let (vm_id, name) = match call.function.name {
+        "proxy_register_shared_queue" => (own.as_bytes(), call.bytes(0)),
+        "proxy_resolve_shared_queue" if call.bytes(0).is_empty() => (own.as_bytes(), call.bytes(1)),
+        "proxy_resolve_shared_queue" => (call.bytes(0), call.bytes(1)),
+        _ => return model.queues.queues.iter().position(|queue| queue.id == call.word(0)),
+    };
+    model.queues.queues.iter().position(|queue| queue.vm_id.as_bytes() == vm_id && queue.name == name)
+}
+
+/// No id is given twice.
+fn register(queues: &mut Queues, instance: usize, vm_id: &str, call: &Call<'_>) -> Judged {
+    let id = call.returned(1) as u32;
+    if !queues.given.insert(id) {
+        return call.wrong_value(1, Returned::Untouched, format!("{id}, which was another queue's"));
     }
-    if queues.iter().any(|queue| queue.id == id) {
-        return call.wrong_value(1, Returned::Untouched, format!("{id}, which is another queue's"));
-    }
-    let (vm_id, name) = (vm_id.to_owned(), name.to_vec());
-    queues.push(Queue { id, vm_id, name, items: VecDeque::new(), readers: vec![instance] });
+    let (name, known_to) = (call.bytes(0).to_vec(), [vm_id.to_owned()].into());
+    let (vm_id, items, readers) = (vm_id.to_owned(), VecDeque::new(), vec![instance]);
+    queues.queues.push(Queue { id, vm_id, name, items, readers, known_to });
     Ok(())
 }
 
