@@ -31,6 +31,8 @@ const LIMITS: Limits = Limits {
     calls: 4,
     pending: 4,
     properties: 1024,
+    host_memory: 1 << 20,
+    callbacks_per_event: 1000,
 };
 /// How many callbacks there may be in all; more of them means that something does not come to its end.
 const MOST: usize = 5000;

@@ -1,5 +1,6 @@
 //! What the proxy is to do: the effects that the embedder drains.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +67,19 @@ pub enum Discarded {
     ClearRouteCache,
 }
 
+impl Discarded {
+    /// Bytes of it.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Discarded::Headers { before, after, .. } | Discarded::Trailers { before, after, .. } => {
+                before.footprint() + after.footprint()
+            }
+            Discarded::Answer { headers } => headers.footprint(),
+            Discarded::Body { .. } | Discarded::Reset | Discarded::ClearRouteCache => 0,
+        }
+    }
+}
+
 impl fmt::Display for Discarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = |request: &bool| if *request { "request" } else { "response" };
@@ -91,10 +105,11 @@ impl fmt::Display for Discarded {
 /// The fields that only one of the maps has, each as often as it has them more.
 fn difference(f: &mut fmt::Formatter<'_>, before: &Fields, after: &Fields) -> fmt::Result {
     for (sign, from, to) in [('+', before, after), ('-', after, before)] {
-        let mut from: Vec<_> = from.iter().collect();
+        let mut counts: HashMap<(&[u8], &[u8]), usize> = HashMap::new();
+        from.iter().for_each(|field| *counts.entry(field).or_default() += 1);
         for field in to.iter() {
-            match from.iter().position(|known| *known == field) {
-                Some(index) => drop(from.swap_remove(index)),
+            match counts.get_mut(&field).filter(|count| **count > 0) {
+                Some(count) => *count -= 1,
                 None => {
                     let text = String::from_utf8_lossy;
                     write!(f, " {sign}{}: {}", text(field.0), text(field.1))?;

@@ -1,5 +1,8 @@
 //! Owns wasmtime's configuration: what compiles modules, where VMs live, and how time is measured. Touches no state.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use wasmtime::{Config, Engine as WasmEngine, WasmFeatures};
 
 use crate::module::{ModuleError, ModuleLimits, validate};
@@ -47,6 +50,8 @@ pub struct Engine {
     pub(crate) metering: Metering,
     /// VMs have their places in a pool.
     pub(crate) pooled: bool,
+    /// Counts the ticks.
+    pub(crate) ticks: Arc<AtomicU64>,
 }
 
 /// How the time of calls into plugins is bounded. See [`Limits`](crate::Limits) for how much of it there is.
@@ -87,11 +92,12 @@ impl Engine {
         if let Some(pool) = pool {
             pool.configure(&mut config);
         }
-        Ok(Engine { wasm: WasmEngine::new(&config)?, metering, pooled: pool.is_some() })
+        Ok(Engine { wasm: WasmEngine::new(&config)?, metering, pooled: pool.is_some(), ticks: Arc::default() })
     }
 
     /// Lets one tick of [`Metering::Epochs`] pass. May be called from any thread, while plugins run.
     pub fn tick(&self) {
+        self.ticks.fetch_add(1, Ordering::Relaxed);
         self.wasm.increment_epoch();
     }
 

@@ -12,6 +12,8 @@ pub(crate) struct Exports {
     /// The functions that start an instance: `_initialize` and then `main`, or `_start`.
     pub(crate) start: Vec<(&'static str, ModuleExport)>,
     callbacks: Vec<Option<Callback>>,
+    /// The module imports `proxy_set_buffer_bytes`.
+    pub(crate) sets_buffers: bool,
 }
 
 /// How many parameters a callback has at most.
@@ -46,6 +48,7 @@ impl Exports {
             allocators: allocators.iter().filter_map(index).map(|(_, export)| export).collect(),
             start: start.iter().filter_map(index).collect(),
             callbacks: On::ALL.iter().map(callback).collect(),
+            sets_buffers: module.imports().any(|import| import.name() == "proxy_set_buffer_bytes"),
         }
     }
 

@@ -4,16 +4,29 @@ use std::fmt;
 
 use crate::planted::planted;
 
+mod index;
+
+use index::Index;
+
 /// Header, trailer or metadata fields.
 ///
-/// All text lies in one piece, so that a copy of a map costs two allocations, however many fields it has.
+/// All text lies in one piece, so that a copy of a map costs two allocations, however many fields it has; a map of many
+/// fields also has an index. Adding, replacing, removing and finding a field take the same time however many there are.
 #[derive(Clone, Default)]
 pub struct Fields {
     text: Vec<u8>,
     spans: Vec<Span>,
+    /// Bytes of names and values; the rest of the text was replaced or removed.
+    live: usize,
+    /// Spans of fields that were removed, which only a map with an index has.
+    removed: usize,
+    index: Option<Box<Index>>,
 }
 
-/// From so many bytes on it is worth looking for what can be left out.
+/// A map with more fields has an index.
+const INDEXED: usize = 64;
+
+/// A text of fewer bytes is not worth tidying.
 const LARGE: usize = 64 << 10;
 
 /// Where a field's name and value lie.
@@ -21,6 +34,19 @@ const LARGE: usize = 64 << 10;
 struct Span {
     name: (usize, usize),
     value: (usize, usize),
+}
+
+impl Span {
+    /// In the place of a field that was removed.
+    const REMOVED: Span = Span { name: (usize::MAX, usize::MAX), value: (usize::MAX, usize::MAX) };
+
+    fn is_there(&self) -> bool {
+        self.name.0 != usize::MAX
+    }
+
+    fn bytes(&self) -> usize {
+        self.name.1 - self.name.0 + self.value.1 - self.value.0
+    }
 }
 
 impl Fields {
@@ -31,96 +57,160 @@ impl Fields {
 
     /// How many fields there are.
     pub fn len(&self) -> usize {
-        self.spans.len()
+        self.spans.len() - self.removed
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
+        self.len() == 0
     }
 
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        self.spans.iter().map(|span| (self.slice(span.name), self.slice(span.value)))
+        let there = self.spans.iter().filter(|span| span.is_there());
+        there.map(|span| (self.slice(span.name), self.slice(span.value)))
     }
 
     /// The first value of a name.
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        self.find(name).map(|index| self.slice(self.spans[index].value))
+        self.find(name).map(|place| self.slice(self.spans[place].value))
     }
 
     /// Adds a field at the end; its name becomes lower-case.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
-        if self.text.len() > LARGE {
-            self.tidy();
-        }
+        self.tidy();
         planted!(DuplicatesFolded => self.remove(name));
-        let place = self.put(name);
-        self.text[place.0..place.1].make_ascii_lowercase();
+        let name = self.put(name);
+        self.text[name.0..name.1].make_ascii_lowercase();
         let value = self.put(value);
-        self.spans.push(Span { name: place, value });
+        let span = Span { name, value };
+        self.spans.push(span);
+        self.live += span.bytes();
+        match &mut self.index {
+            Some(index) => index.add(&self.text[name.0..name.1], self.spans.len() - 1, span.bytes()),
+            None if self.spans.len() > INDEXED => self.begin_index(),
+            None => {}
+        }
     }
 
     /// Puts a value in the place of a name's first, and removes its others; adds it if there is none.
     pub fn replace(&mut self, name: &[u8], value: &[u8]) {
-        if self.text.len() > LARGE {
-            self.tidy();
-        }
+        self.tidy();
         let Some(first) = self.find(name) else { return self.add(name, value) };
-        let old = self.spans[first].value;
-        self.spans[first].value = if value.len() <= old.1 - old.0 {
-            self.text[old.0..old.0 + value.len()].copy_from_slice(value);
-            (old.0, old.0 + value.len())
+        let old = self.spans[first];
+        let (start, end) = old.value;
+        self.spans[first].value = if value.len() <= end - start {
+            self.text[start..start + value.len()].copy_from_slice(value);
+            (start, start + value.len())
         } else {
             self.put(value)
         };
-        let mut index = 0;
-        let text = &self.text;
-        self.spans.retain(|span| {
-            index += 1;
-            index - 1 <= first || !text[span.name.0..span.name.1].eq_ignore_ascii_case(name)
-        });
+        let bytes = self.spans[first].bytes();
+        self.live = self.live - old.bytes() + bytes;
+        match &mut self.index {
+            Some(index) => {
+                let others = index.keep_first(name, bytes);
+                others.into_iter().for_each(|place| self.clear(place));
+            }
+            None => self.retain(|text, place, span| place <= first || !text.is(span.name, name)),
+        }
     }
 
     /// Removes all fields of a name.
     pub fn remove(&mut self, name: &[u8]) {
-        let text = &self.text;
-        self.spans.retain(|span| !text[span.name.0..span.name.1].eq_ignore_ascii_case(name));
+        match &mut self.index {
+            Some(index) => {
+                if let Some(group) = index.remove(name) {
+                    self.clear(group.first);
+                    group.others.into_iter().for_each(|place| self.clear(place));
+                }
+            }
+            None => self.retain(|text, _, span| !text.is(span.name, name)),
+        }
+        self.tidy();
     }
 
     /// How many bytes of names and values the map has.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the account of memory"))]
     pub(crate) fn bytes(&self) -> usize {
-        self.iter().map(|(name, value)| name.len() + value.len()).sum()
+        self.live
+    }
+
+    /// About how many bytes of heap the map holds.
+    pub(crate) fn footprint(&self) -> usize {
+        let index = self.index.as_ref().map_or(0, |index| size_of::<Index>() + index.footprint());
+        self.text.capacity() + self.spans.capacity() * size_of::<Span>() + index
     }
 
     /// Whether there is room for a field, perhaps in the place of those of its name, in so many bytes.
     pub(crate) fn has_room(&self, name: &[u8], value: &[u8], replaces: bool, most: usize) -> bool {
         let more = name.len() + value.len();
-        if self.text.len() + more <= most {
-            return true;
-        }
-        let stays = |(known, _): &(&[u8], &[u8])| !replaces || !known.eq_ignore_ascii_case(name);
-        let others: usize = self.iter().filter(stays).map(|(name, value)| name.len() + value.len()).sum();
-        others + more <= most
+        let fits = |bytes: usize| bytes.checked_add(more).is_some_and(|bytes| bytes <= most);
+        fits(self.live) || replaces && fits(self.live - self.bytes_of(name))
     }
 
     /// The size of the map when serialised, in bytes.
     pub(crate) fn serialized_size(&self) -> usize {
-        pw_abi::pairs::size(self.iter())
+        // As `pw_abi::pairs::size` has it.
+        if self.is_empty() { 0 } else { 4 + 10 * self.len() + self.live }
+    }
+
+    /// Bytes of all fields of a name.
+    fn bytes_of(&self, name: &[u8]) -> usize {
+        match &self.index {
+            Some(index) => index.get(name).map_or(0, |group| group.bytes),
+            None => {
+                let of_name = self.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+                of_name.map(|(name, value)| name.len() + value.len()).sum()
+            }
+        }
     }
 
     fn find(&self, name: &[u8]) -> Option<usize> {
         planted!(CaseSensitive => return self.spans.iter().position(|span| self.slice(span.name) == name));
-        self.spans.iter().position(|span| self.slice(span.name).eq_ignore_ascii_case(name))
+        match &self.index {
+            Some(index) => index.get(name).map(|group| group.first),
+            None => self.spans.iter().position(|span| Text(&self.text).is(span.name, name)),
+        }
     }
 
     fn slice(&self, (start, end): (usize, usize)) -> &[u8] {
         &self.text[start..end]
     }
 
-    /// Leaves out what was replaced or removed, if that is most of a large map.
+    /// Leaves fields out of a map without an index.
+    fn retain(&mut self, stays: impl Fn(Text<'_>, usize, &Span) -> bool) {
+        let text = Text(&self.text);
+        let (mut place, mut gone) = (0, 0);
+        self.spans.retain(|span| {
+            place += 1;
+            let stays = stays(text, place - 1, span);
+            gone += if stays { 0 } else { span.bytes() };
+            stays
+        });
+        self.live -= gone;
+    }
+
+    /// Leaves a field out of a map with an index.
+    fn clear(&mut self, place: usize) {
+        let span = std::mem::replace(&mut self.spans[place], Span::REMOVED);
+        self.live -= span.bytes();
+        self.removed += 1;
+    }
+
+    fn begin_index(&mut self) {
+        let mut index = Index::default();
+        for (place, span) in self.spans.iter().enumerate() {
+            index.add(&self.text[span.name.0..span.name.1], place, span.bytes());
+        }
+        self.index = Some(Box::new(index));
+    }
+
+    /// Lets go of what was replaced or removed, once that is most of a large map.
     fn tidy(&mut self) {
-        if self.bytes() < self.text.len() / 2 {
+        let text = self.text.len() > LARGE && self.live < self.text.len() / 2;
+        let spans = self.removed > INDEXED && self.removed > self.spans.len() / 2;
+        if text || spans {
             *self = self.iter().collect();
         }
     }
@@ -129,6 +219,17 @@ impl Fields {
         let start = self.text.len();
         self.text.extend_from_slice(text);
         (start, self.text.len())
+    }
+}
+
+/// The text of a map.
+#[derive(Clone, Copy)]
+struct Text<'a>(&'a [u8]);
+
+impl Text<'_> {
+    fn is(self, (start, end): (usize, usize), name: &[u8]) -> bool {
+        // Lengths first: most names differ in them.
+        end - start == name.len() && self.0[start..end].eq_ignore_ascii_case(name)
     }
 }
 
@@ -178,5 +279,80 @@ mod tests {
         assert_eq!(fields.len(), 3);
         fields.remove(b"b");
         assert_eq!(fields, Fields::from([("a", "4")]));
+    }
+
+    /// What a long map must do, done with a list.
+    fn step(list: &mut Vec<(String, String)>, what: u8, name: &str, value: &str) {
+        let is = |(known, _): &(String, String)| known.eq_ignore_ascii_case(name);
+        let field = (name.to_ascii_lowercase(), value.to_owned());
+        match what {
+            0 => list.push(field),
+            1 => match list.iter().position(is) {
+                Some(first) => {
+                    let before = list[..first].to_vec();
+                    let behind: Vec<_> = list[first + 1..].iter().filter(|field| !is(field)).cloned().collect();
+                    *list = before.into_iter().chain([field]).chain(behind).collect();
+                }
+                None => list.push(field),
+            },
+            _ => list.retain(|field| !is(field)),
+        }
+    }
+
+    #[test]
+    fn a_map_of_any_length_does_what_a_list_does() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for names in [2, 60, 300] {
+            let (mut fields, mut list) = (Fields::new(), Vec::new());
+            let mut longest = 0;
+            for round in 0..3000 {
+                // In turns mostly adding and mostly removing, so that the map gets its index and is tidied.
+                let what = if random.u8(..10) < 7 { (round / 500 % 2) as u8 * 2 } else { random.u8(..3) };
+                let name = format!("{}-{}", if random.bool() { "X" } else { "x" }, random.usize(..names));
+                let value = "v".repeat(random.usize(..200));
+                match what {
+                    0 => fields.add(name.as_bytes(), value.as_bytes()),
+                    1 => fields.replace(name.as_bytes(), value.as_bytes()),
+                    _ => fields.remove(name.as_bytes()),
+                }
+                step(&mut list, what, &name, &value);
+                longest = longest.max(list.len());
+                let first = list.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name)).map(|(_, value)| value);
+                assert_eq!(fields.get(name.as_bytes()), first.map(String::as_bytes));
+                assert_eq!(fields.len(), list.len());
+                let bytes = list.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+                assert_eq!(fields.bytes(), bytes);
+                let of_name = |(known, _): &&(String, String)| known.eq_ignore_ascii_case(&name);
+                let freed: usize = list.iter().filter(of_name).map(|(name, value)| name.len() + value.len()).sum();
+                assert!(fields.has_room(name.as_bytes(), b"v", true, bytes - freed + name.len() + 1));
+                assert!(!fields.has_room(name.as_bytes(), b"v", true, bytes - freed + name.len()));
+                if round % 50 == 0 {
+                    assert_eq!(fields, list.iter().cloned().collect());
+                }
+            }
+            assert!(names == 2 || longest > INDEXED, "{names} names make a long map");
+            assert_eq!(fields, list.into_iter().collect());
+        }
+    }
+
+    #[test]
+    fn what_was_removed_is_let_go() {
+        let mut fields: Fields = (0..20_000).map(|number| (format!("x-{number}"), "some value")).collect();
+        let full = fields.footprint();
+        assert!(full > 20_000 * size_of::<Span>());
+        (0..20_000).for_each(|number| fields.remove(format!("x-{number}").as_bytes()));
+        assert!(fields.is_empty());
+        assert!(fields.footprint() < full / 50, "{} of {full} bytes are still held", fields.footprint());
+    }
+
+    #[test]
+    fn replacing_over_and_over_does_not_grow_a_map() {
+        let mut fields: Fields = (0..200).map(|number| (format!("x-{number}"), "")).collect();
+        for round in 0..20_000 {
+            let value = "v".repeat(round % 2 * 500);
+            fields.replace(format!("x-{}", round / 2 % 200).as_bytes(), value.as_bytes());
+        }
+        assert_eq!(fields.len(), 200);
+        assert!(fields.footprint() < 16 * LARGE, "{}", fields.footprint());
     }
 }

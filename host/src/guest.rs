@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::{
-    AsContext, Extern, Instance, Memory, PoolConcurrencyLimitError, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
+    AsContext, AsContextMut, Extern, Instance, Memory, PoolConcurrencyLimitError, Store, StoreLimits,
+    StoreLimitsBuilder, TypedFunc,
 };
 
 use crate::exports::{Callback, Exports};
@@ -35,6 +37,55 @@ pub(crate) struct Data {
     /// The functions that it may call and the callbacks that it gets, if not all.
     capabilities: Option<BTreeSet<String>>,
     limits: StoreLimits,
+    pub(crate) meter: Meter,
+}
+
+/// Bytes that a call touches for one unit of work.
+pub(crate) const BYTES: u64 = 4;
+
+/// Time that the host spends on a guest's calls, which counts as the guest's own.
+pub(crate) struct Meter {
+    metering: Metering,
+    /// Units of work that are not counted yet.
+    pending: u64,
+    /// Counts the engine's ticks, and the one at which the callback is to end.
+    ticks: Arc<AtomicU64>,
+    deadline: u64,
+}
+
+impl Data {
+    /// Adds what a call has done; whether it is time to count.
+    #[inline]
+    pub(crate) fn worked(&mut self, units: u64) -> bool {
+        /// Counting costs some nanoseconds: as few as the work that it is done for.
+        const OFTEN: u64 = 1 << 12;
+        if self.meter.metering == Metering::None {
+            return false;
+        }
+        let bytes = self.state.as_mut().map_or(0, |state| std::mem::take(&mut state.work));
+        self.meter.pending = self.meter.pending.saturating_add(units).saturating_add(bytes / BYTES);
+        self.meter.pending >= OFTEN
+    }
+}
+
+/// Counts the work of the host's calls towards the guest's fuel or time; a trap if that is used up.
+#[cold]
+pub(crate) fn count(mut caller: impl AsContextMut<Data = Data>) -> wasmtime::Result<()> {
+    let mut store = caller.as_context_mut();
+    let meter = &mut store.data_mut().meter;
+    let pending = std::mem::take(&mut meter.pending);
+    match meter.metering {
+        Metering::None => Ok(()),
+        Metering::Fuel => {
+            let left = store.get_fuel()?;
+            store.set_fuel(left.saturating_sub(pending))?;
+            if left < pending { Err(wasmtime::Trap::OutOfFuel.into()) } else { Ok(()) }
+        }
+        Metering::Epochs if meter.ticks.load(Ordering::Relaxed) > meter.deadline => {
+            Err(wasmtime::Trap::Interrupt.into())
+        }
+        Metering::Epochs => Ok(()),
+    }
 }
 
 impl Data {
@@ -117,6 +168,8 @@ pub(crate) struct Guest {
     /// The callbacks that were called.
     callbacks: [Option<Export>; On::ALL.len()],
     budget: (Metering, Limits),
+    /// The engine's tick at which the last callback began.
+    began: u64,
 }
 
 /// The guest ended in the middle of something.
@@ -136,12 +189,14 @@ impl Guest {
             .table_elements(config.limits.table_elements)
             .build();
         let capabilities = config.capabilities.clone();
-        let data = Data { state: None, memory: None, allocator: None, allocating: false, capabilities, limits };
+        let engine = &module.engine;
+        let meter = Meter { metering: engine.metering, pending: 0, ticks: engine.ticks.clone(), deadline: 0 };
+        let data = Data { state: None, memory: None, allocator: None, allocating: false, capabilities, limits, meter };
         let mut store = Store::new(&module.engine.wasm, data);
         store.limiter(|data| &mut data.limits);
         let budget = (module.engine.metering, config.limits);
         let callbacks = [const { None }; On::ALL.len()];
-        let mut guest = Guest { store, instance: None, exports: module.exports.clone(), callbacks, budget };
+        let mut guest = Guest { store, instance: None, exports: module.exports.clone(), callbacks, budget, began: 0 };
         let instance = guest.run("the start section", state, |guest| guest.instantiate(module))?;
         for (name, export) in &module.exports.start {
             if let Some(Extern::Func(function)) = instance.get_module_export(&mut guest.store, export) {
@@ -177,6 +232,11 @@ impl Guest {
         self.exports.callback(on).is_some() && self.store.data().allows(on.name())
     }
 
+    /// Whether the guest imports what changes a body.
+    pub(crate) fn sets_buffers(&self) -> bool {
+        self.exports.sets_buffers
+    }
+
     /// Looks a callback up when it is called first, which for most is never.
     #[cold]
     fn find(&mut self, on: On) {
@@ -208,6 +268,22 @@ impl Guest {
         })
     }
 
+    /// What the last callback has taken of the time that one may take, and how much that is: fuel, or ticks.
+    pub(crate) fn spent(&mut self) -> (u64, u64) {
+        match self.budget {
+            (Metering::None, _) => (0, u64::MAX),
+            (Metering::Fuel, limits) => {
+                let pending = std::mem::take(&mut self.store.data_mut().meter.pending);
+                let left = self.store.get_fuel().unwrap_or(0);
+                (limits.fuel.saturating_sub(left).saturating_add(pending), limits.fuel)
+            }
+            (Metering::Epochs, limits) => {
+                let now = self.store.data().meter.ticks.load(Ordering::Relaxed);
+                (now.saturating_sub(self.began), limits.epochs)
+            }
+        }
+    }
+
     /// How many arguments a callback takes.
     pub(crate) fn arity(&self, on: On) -> usize {
         self.exports.callback(on).map_or(0, |callback| callback.params)
@@ -224,7 +300,13 @@ impl Guest {
         match self.budget {
             (Metering::None, _) => {}
             (Metering::Fuel, limits) => drop(self.store.set_fuel(limits.fuel)),
-            (Metering::Epochs, limits) => self.store.set_epoch_deadline(limits.epochs.min(EPOCHS)),
+            (Metering::Epochs, limits) => {
+                let epochs = limits.epochs.min(EPOCHS);
+                self.store.set_epoch_deadline(epochs);
+                let meter = &mut self.store.data_mut().meter;
+                self.began = meter.ticks.load(Ordering::Relaxed);
+                meter.deadline = self.began.saturating_add(epochs);
+            }
         }
         self.store.data_mut().state = state.take();
         let result = run(self);

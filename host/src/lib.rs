@@ -54,6 +54,7 @@ mod engine;
 mod exports;
 mod fields;
 mod guest;
+mod http;
 mod interface;
 mod limits;
 mod linker;

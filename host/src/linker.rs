@@ -20,6 +20,9 @@ use crate::{Engine, Interface, observer::Observer};
 const IN_ALLOCATOR: [&str; 5] =
     ["logging", "clocks", "randomness", "environment_variables", "unimplemented_wasi_functions"];
 
+/// Units of work of each call, in units of fuel: some twenty nanoseconds.
+const CALL: u64 = 50;
+
 /// What the module may import, by the version's rows and what is beyond them.
 pub(crate) fn linker(engine: &Engine, interface: &Interface, version: Version) -> wasmtime::Result<Linker<Data>> {
     let mut linker = Linker::new(&engine.wasm);
@@ -163,7 +166,8 @@ macro_rules! shims {
                               -> wasmtime::Result<<code!($Code) as Code>::Lane> {
                             type Fail = code!($Code);
                             const ALLOCATES: bool = $(<pw_abi::$Out as Encode>::ALLOCATES ||)* false;
-                            let call = |caller: &mut Caller<'_, Data>| -> Result<(), codec::Stop<Fail>> {
+                            let mut units = CALL;
+                            let call = |caller: &mut Caller<'_, Data>, _units: &mut u64| -> Result<(), codec::Stop<Fail>> {
                                 let memory = codec::memory(caller);
                                 let (_bytes, data) = codec::parts(memory, caller);
                                 if data.allocating && !_in_allocator || !data.allows(stringify!($name)) {
@@ -172,6 +176,7 @@ macro_rules! shims {
                                 let fault = || codec::Stop::Code(<Fail as Code>::FAULT);
                                 $(let $in = <pw_abi::$In as Decode>::decode(_bytes, ($($in_lane,)+)).ok_or_else(fault)?;)*
                                 $(<pw_abi::$Out as Encode>::check(_bytes, ($($out_lane,)*)).ok_or_else(fault)?;)*
+                                $(*_units += <pw_abi::$In as Decode>::weight(&$in);)*
                                 let Some(state) = &mut data.state else {
                                     return Err(codec::Stop::Restricted);
                                 };
@@ -190,9 +195,12 @@ macro_rules! shims {
                                 $(<pw_abi::$Out as Encode>::write(_bytes, _scratch, $out, ($($out_lane,)*)).ok_or_else(fault)?;)*
                                 Ok(())
                             };
-                            let returned = call(&mut caller);
+                            let returned = call(&mut caller, &mut units);
                             if ALLOCATES && let Some(state) = &mut caller.data_mut().state {
                                 if returned.is_err() { state.undo() } else { state.taken = None }
+                            }
+                            if caller.data_mut().worked(units) {
+                                crate::guest::count(&mut caller)?;
                             }
                             planted!(TrapForStatus => if returned.as_ref().is_err_and(codec::Stop::is_fault) {
                                 return Err(wasmtime::Error::msg("a bad pointer"));

@@ -57,6 +57,7 @@ bugs! {
     VmIdIgnored "shared data is one for all VM ids" "whoever has one dictionary for all";
     AnswerToTheLast "the answer of an HTTP call is told to the last plugin" "whoever looks a call up by its id alone";
     DeleteUnsaid "the end of a context is not told" "whoever frees contexts by himself";
+    CanaryBypass "a canary that was retired takes its share of the streams past all plugins" "this host, once";
     CasIgnored "shared data is set whatever the compare-and-swap value" "whoever has a plain dictionary";
 }
 

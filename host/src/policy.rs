@@ -59,12 +59,12 @@ pub struct Reload {
     pub base: Duration,
     /// How long to wait at most; a plugin that has lived for so long begins anew with the first.
     pub max: Duration,
-    /// After so many faults in a row the plugin stays away.
+    /// How often in a row the plugin is started again; when it faults once more it stays away.
     pub limit: u32,
 }
 
 impl Default for Reload {
-    /// One second at first, as Envoy has it; a minute at most, and away after ten.
+    /// One second at first, as Envoy has it; a minute at most, and ten times in a row.
     fn default() -> Reload {
         Reload { base: Duration::from_secs(1), max: Duration::from_secs(60), limit: 10 }
     }
@@ -87,19 +87,27 @@ impl Revival {
         self.due = None;
     }
 
-    /// The plugin has faulted. Half of the wait hangs on `draw`, from 0 to 1, so that plugins that fall together do not
+    /// The plugin has faulted, or did not start. Half of the wait hangs on `draw`, from 0 to 1, so that plugins that fall together do not
     /// rise together, unless they share a VM.
-    pub(crate) fn faulted(&mut self, reload: Reload, now: u64, draw: f64) {
+    ///
+    /// Only a plugin that ran has lived: one that did not start is counted whatever it lived before, and is not tried again
+    /// at once.
+    pub(crate) fn faulted(&mut self, reload: Reload, now: u64, draw: f64, ran: bool) {
+        /// After a start that failed there is at least this wait, in nanoseconds.
+        const PAUSE: u64 = 1_000_000;
         let nanoseconds = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let max = nanoseconds(reload.max);
-        if now.saturating_sub(self.started) >= max {
+        let lived = now.saturating_sub(self.started);
+        if ran && lived >= max.max(PAUSE) {
             self.faults = 0;
         }
+        self.due = None;
         if self.faults < reload.limit {
             let doubled = nanoseconds(reload.base).saturating_mul(1_u64.checked_shl(self.faults).unwrap_or(u64::MAX));
             let wait = doubled.min(max);
             let drawn = ((wait - wait / 2) as f64 * draw) as u64;
-            self.due = Some(now.saturating_add(wait / 2 + drawn));
+            let least = if ran { 0 } else { PAUSE };
+            self.due = now.checked_add((wait / 2 + drawn).max(least));
         }
         self.faults = self.faults.saturating_add(1);
     }
@@ -116,14 +124,31 @@ mod tests {
         let mut revival = Revival::default();
         for (most, draw) in [(1, 0.0), (2, 0.5), (4, 1.0), (5, 0.0)] {
             revival.started(0);
-            revival.faulted(reload, 0, draw);
+            revival.faulted(reload, 0, draw, true);
             let expected = (most as f64 * (0.5 + draw / 2.0) * second as f64) as u64;
             assert_eq!(revival.due, Some(expected), "of at most {most} s");
         }
         revival.started(0);
-        revival.faulted(reload, 0, 0.5);
+        revival.faulted(reload, 0, 0.5, true);
         assert_eq!(revival.due, None);
-        revival.faulted(reload, 5 * second, 1.0);
-        assert_eq!(revival.due, Some(6 * second), "it lived for long, so it begins anew");
+        revival.faulted(reload, 5 * second, 1.0, true);
+        assert_eq!(revival.due, Some(6 * second), "it lived for long, so it starts from the first wait");
+    }
+
+    #[test]
+    fn a_plugin_that_does_not_start_is_given_up() {
+        for (base, max) in [(0, 0), (0, 60), (1, 0), (1, 60)] {
+            let reload = Reload { base: Duration::from_secs(base), max: Duration::from_secs(max), limit: 3 };
+            let mut revival = Revival::default();
+            revival.started(0);
+            let (mut now, mut starts) = (3_600_000_000_000, 0);
+            revival.faulted(reload, now, 1.0, true);
+            while let Some(due) = revival.due {
+                assert!(due > now || starts == 0, "{base} {max}: it is not tried twice at once");
+                (now, starts) = (due, starts + 1);
+                revival.faulted(reload, now, 1.0, false);
+            }
+            assert_eq!(starts, 3, "{base} {max}");
+        }
     }
 }

@@ -8,8 +8,10 @@ mod shadow;
 mod streams;
 mod tcp;
 mod usage;
+mod wire;
+mod work;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,10 +27,7 @@ use crate::limits::Limits;
 use crate::module::Module;
 use crate::observer::Observer;
 use crate::policy::{Canary, FailurePolicy};
-use crate::state::{Active, Deferred, State, Subject};
-
-/// How many callbacks about queues one event may cause beyond those that its own callbacks ask for.
-const PATIENCE: usize = 4096;
+use crate::state::{State, Subject};
 
 /// How a proxy is set up.
 #[derive(Clone, Debug)]
@@ -222,14 +221,14 @@ pub struct Proxy {
     state: Option<Box<State>>,
     /// By VM.
     guests: Vec<Option<Guest>>,
-    /// By [`PluginId`]: what a plugin is started from, again if need be; none once it is gone for good.
-    sources: Vec<Option<Arc<(Module, PluginConfig)>>>,
+    /// What plugins are started from, again if need be, that are not gone for good.
+    sources: BTreeMap<PluginId, Arc<(Module, PluginConfig)>>,
 }
 
 impl Proxy {
     /// A proxy without plugins.
     pub fn new(config: ProxyConfig) -> Proxy {
-        Proxy { state: Some(Box::new(State::new(config))), guests: Vec::new(), sources: Vec::new() }
+        Proxy { state: Some(Box::new(State::new(config))), guests: Vec::new(), sources: BTreeMap::new() }
     }
 
     /// Shows every callback and call to an observer from now on.
@@ -239,11 +238,12 @@ impl Proxy {
 
     /// The next thing that the proxy is to do.
     pub fn next_effect(&mut self) -> Option<Effect> {
-        self.state().effects.pop_front()
+        self.state().next_effect()
     }
 
     /// Loads and starts a plugin: its start functions, `proxy_on_vm_start` and `proxy_on_configure`.
     pub fn add_plugin(&mut self, module: &Module, config: PluginConfig) -> Result<PluginId, StartError> {
+        self.begin();
         lifecycle::start(self, module, config)
     }
 
@@ -256,10 +256,10 @@ impl Proxy {
         module: &Module,
         config: PluginConfig,
     ) -> Result<PluginId, StartError> {
-        let new = lifecycle::start(self, module, config)?;
-        let old = rollout::current(self, old);
+        let new = self.add_plugin(module, config)?;
+        let old = self.state().plugins.current(old);
         rollout::succeed(self, old, new);
-        self.settle();
+        self.run();
         Ok(new)
     }
 
@@ -272,8 +272,8 @@ impl Proxy {
         config: PluginConfig,
         canary: Canary,
     ) -> Result<PluginId, StartError> {
-        let new = lifecycle::start(self, module, config)?;
-        let plugin = rollout::current(self, plugin);
+        let new = self.add_plugin(module, config)?;
+        let plugin = self.state().plugins.current(plugin);
         self.roll_back(plugin);
         rollout::begin(self, plugin, new, canary);
         Ok(new)
@@ -281,58 +281,78 @@ impl Proxy {
 
     /// Gives all new streams of a plugin to its canary. The plugin ends when its last stream has.
     pub fn promote(&mut self, plugin: PluginId) {
+        self.begin();
         rollout::promote(self, plugin);
-        self.settle();
+        self.run();
     }
 
     /// Gives all new streams of a plugin to itself again. Its canary ends when its last stream has.
     pub fn roll_back(&mut self, plugin: PluginId) {
-        let plugin = rollout::current(self, plugin);
+        self.begin();
+        let plugin = self.state().plugins.current(plugin);
         rollout::roll_back(self, plugin);
-        self.settle();
+        self.run();
     }
 
     /// Lets the plugin end when its last stream has, and its canary too. New streams do not run through it.
     pub fn retire_plugin(&mut self, plugin: PluginId) {
+        self.begin();
         rollout::roll_back(self, plugin);
         lifecycle::retire(self, plugin);
-        self.settle();
+        self.run();
     }
 
-    /// Cuts the plugin's streams off, and lets the plugin end.
+    /// Cuts the plugin's streams off, and lets the plugin end. New streams fail or go on without it, as its policy says; what a
+    /// canary had falls back to the plugin that it was tried for. A plugin that asks for more time gets neither streams nor
+    /// a restart, and [`Proxy::terminate_plugin`] ends it.
     pub fn remove_plugin(&mut self, plugin: PluginId) {
+        self.begin();
         rollout::roll_back(self, plugin);
         lifecycle::remove(self, plugin);
-        self.settle();
+        self.run();
     }
 
     /// Ends a plugin at once: its streams fail or go on without it, as its policy says, none of its callbacks is called
     /// again, and it does not come back.
     pub fn terminate_plugin(&mut self, plugin: PluginId) {
-        self.remove_plugin(plugin);
+        self.begin();
+        rollout::roll_back(self, plugin);
+        lifecycle::terminate(self, plugin);
+        self.run();
     }
 
     /// How long it takes until something falls due by itself, such as a tick; zero if an event has left work for the next
     /// [`Proxy::advance`], none if nothing is due at any time.
     pub fn next_due(&mut self) -> Option<Duration> {
-        None
+        let state = self.state();
+        if state.agenda.is_parked() {
+            return Some(Duration::ZERO);
+        }
+        let due = state.timers.next()?;
+        Some(Duration::from_nanos(due.saturating_sub(state.uptime)))
     }
 
     /// Calls the plugin's foreign function; what it does with it is the plugin's affair.
     pub fn foreign_function(&mut self, plugin: PluginId, function_id: u32, arguments: impl Into<Bytes>) {
         let arguments = arguments.into();
         let args = [function_id, arguments.len() as u32, 0, 0];
-        self.call_about(plugin, On::ForeignFunction, args, Subject::ForeignFunction(arguments));
-        self.settle();
+        self.begin();
+        self.about(plugin, On::ForeignFunction, args, Subject::ForeignFunction(arguments));
+        self.run();
     }
 
     /// Names and values of all metrics that plugins have defined, in the order of their definition. The value of a
     /// histogram is what was recorded last.
     pub fn metrics(&mut self) -> Vec<(&[u8], u64)> {
-        self.state().metrics.iter().map(|metric| (&metric.name[..], metric.value)).collect()
+        self.state().metrics.values().map(|metric| (&metric.name[..], metric.value)).collect()
     }
 
-    /// Lets time pass: ticks and timeouts that fall due happen in their order, each at its time.
+    /// Lets time pass. What falls due by then, ticks, timeouts and restarts, happens once each, in the order in which it falls
+    /// due, and at the time that it is then: after a stall there is one tick, and the next one a full period later. Whoever
+    /// wants each at its time advances to [`Proxy::next_due`].
+    ///
+    /// What earlier events have left is done first. If there is still more to do afterwards than one event may do,
+    /// [`Proxy::next_due`] is zero.
     pub fn advance(&mut self, duration: Duration) {
         calls::advance(self, u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     }
@@ -344,63 +364,67 @@ impl Proxy {
 
     /// Whether a plugin has a VM.
     fn lives(&self, plugin: PluginId) -> bool {
-        self.state.as_ref().is_some_and(|state| state.plugins[plugin.0].vm.is_some())
+        self.state.as_ref().is_some_and(|state| state.plugins.get(plugin).is_some_and(|plugin| plugin.vm.is_some()))
     }
 
-    /// Calls a plugin in its own context about something; what it is about is gone when the callback returns.
-    fn call_about(&mut self, plugin: PluginId, on: On, [a, b, c, d]: [u32; 4], subject: Subject) {
-        let Some(root) = self.state().plugins.get(plugin.0).map(|plugin| plugin.root) else { return };
-        self.state().active.subject = Some(subject);
-        self.call(plugin, on, root, [root, a, b, c, d]);
-        self.state().active.subject = None;
+    /// The context of a plugin's own.
+    fn root(&mut self, plugin: PluginId) -> Option<u32> {
+        self.state().plugins.get(plugin).map(|plugin| plugin.root)
     }
 
     /// Calls a plugin that has the callback; its result if it has one. A trap makes the plugin fault.
     fn call(&mut self, plugin: PluginId, on: On, context: u32, args: [u32; 5]) -> Option<Option<u32>> {
-        let state = self.state.as_mut()?;
-        let vm = state.plugins.get(plugin.0)?.vm?;
-        let guest = self.guests.get_mut(vm)?.as_mut().filter(|guest| guest.has(on))?;
-        state.active.plugin = plugin;
-        state.active.callback = Some(on);
-        state.active.context = context;
-        state.active.stream = state.plugins[plugin.0].contexts.get(&context).and_then(|context| context.stream);
-        if let Some(observer) = &mut state.observer {
-            observer.callback(plugin, on.name(), &args[..guest.arity(on)]);
-        }
-        let result = guest.call(on, args, &mut self.state);
-        let state = self.state();
-        // What the callback was about is nobody else's, and a fault makes other plugins run.
-        state.active = Active { plugin, ..Active::default() };
-        match result {
-            Ok(result) => {
-                if let Some(observer) = &mut state.observer {
-                    observer.returned(plugin, on.name(), result);
-                }
-                Some(result)
-            }
-            Err(trap) => {
-                lifecycle::fault(self, plugin, &trap.reason);
+        match self.try_call(plugin, on, context, args) {
+            Ok(result) => result,
+            Err(reason) => {
+                lifecycle::fault(self, plugin, &reason);
                 None
             }
         }
     }
 
-    /// Does what calls asked for while callbacks ran, until nothing is left. Plugins that tell each other of queue items
-    /// without end do not hold the proxy: after some thousand more than were due, the others wait for the next event.
-    fn settle(&mut self) {
-        let mut patience = self.state().deferred.len() + PATIENCE;
-        let mut later = VecDeque::new();
-        while let Some(deferred) = self.state().deferred.pop_front() {
-            if matches!(deferred, Deferred::QueueReady { .. }) {
-                if patience == 0 {
-                    later.push_back(deferred);
-                    continue;
-                }
-                patience -= 1;
-            }
-            streams::deferred(self, deferred);
+    /// Calls a plugin that has the callback; its result if it has one, or why it trapped.
+    fn try_call(
+        &mut self,
+        plugin: PluginId,
+        on: On,
+        context: u32,
+        args: [u32; 5],
+    ) -> Result<Option<Option<u32>>, String> {
+        let Some(state) = self.state.as_mut() else { return Ok(None) };
+        let Some(found) = state.plugins.get(plugin) else { return Ok(None) };
+        let Some(vm) = found.vm else { return Ok(None) };
+        let guest = self.guests.get_mut(vm).and_then(Option::as_mut).filter(|guest| guest.has(on));
+        let Some(guest) = guest else { return Ok(None) };
+        state.active.plugin = plugin;
+        state.active.callback = Some(on);
+        state.active.context = context;
+        state.active.stream = found.contexts.get(&context).and_then(|context| context.stream);
+        if let Some(observer) = &mut state.observer {
+            let arity = guest.arity(on).min(args.len());
+            observer.callback(plugin, on.name(), &args[..arity]);
         }
-        self.state().deferred = later;
+        let result = guest.call(on, args, &mut self.state);
+        let (time, most) = guest.spent();
+        self.count(plugin, time, most);
+        let state = self.state();
+        // What the callback was about is nobody else's, and a fault makes other plugins run.
+        let active = &mut state.active;
+        let changes = active.changes.take();
+        (active.callback, active.context, active.stream, active.logged) = (None, 0, None, (0, 0));
+        active.subject = None;
+        match result {
+            Ok(result) => {
+                if let Some(observer) = &mut state.observer {
+                    observer.returned(plugin, on.name(), result);
+                }
+                Ok(Some(result))
+            }
+            Err(trap) => {
+                streams::undo(self, changes.map_or_else(Vec::new, |changes| changes.undo));
+                Err(trap.reason)
+            }
+        }
     }
 }
 

@@ -2,27 +2,38 @@
 //!
 //! Plain data and plain methods; knows nothing of wasmtime.
 
+pub(crate) mod account;
 mod grpc;
+mod plugins;
+mod realm;
 mod shadow;
 mod stream;
+mod timers;
+mod work;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pw_abi::{Exit, LogLevel, MetricType, Status};
+use pw_abi::{Exit, LogLevel, Status};
 use slab::Slab;
 
+pub(crate) use self::account::{Account, Charge, Charges};
 pub use self::grpc::GrpcEvent;
 pub(crate) use self::grpc::{GrpcCall, GrpcKind};
+pub(crate) use self::plugins::Plugins;
+pub(crate) use self::realm::{Metric, Queue, Realm};
 pub(crate) use self::shadow::Shadow;
-pub(crate) use self::stream::{Direction, Filter, LocalResponse, Message, Phase, Protocol, Stage, Stream};
+pub(crate) use self::stream::{
+    Direction, Filter, LocalResponse, Message, Phase, Property, Protocol, Stage, Stream, Undo, piece_cost,
+};
+pub(crate) use self::timers::{Timer, Timers};
+pub(crate) use self::work::{About, Agenda, Owner, Part, Then, Work};
 use crate::effect::{Effect, GrpcCallId};
 use crate::fields::Fields;
 use crate::guest::On;
 use crate::limits::Limits;
 use crate::observer::Observer;
-use crate::planted::planted;
 use crate::policy::{FailurePolicy, Revival, Rollout};
 use crate::rules::Rules;
 use crate::value::Value;
@@ -39,73 +50,66 @@ pub(crate) struct State {
     /// Nanoseconds since the start.
     pub(crate) uptime: u64,
     pub(crate) random: fastrand::Rng,
-    pub(crate) plugins: Vec<Plugin>,
+    pub(crate) plugins: Plugins,
+    /// What VM ids have.
+    pub(crate) realms: Slab<Realm>,
+    pub(crate) realm_names: BTreeMap<String, usize>,
     pub(crate) vms: Slab<Vm>,
     pub(crate) streams: Slab<Stream>,
+    /// Counts streams and their copies.
     pub(crate) next_serial: u64,
+    /// Counts streams.
+    pub(crate) next_stream: u64,
     pub(crate) http_calls: BTreeMap<HttpCallId, HttpCall>,
     pub(crate) grpc_calls: BTreeMap<GrpcCallId, GrpcCall>,
     /// Counts the HTTP and gRPC calls of all plugins.
     pub(crate) next_call: u64,
-    /// By VM id and key: values with their compare-and-swap values.
-    pub(crate) shared_data: BTreeMap<String, SharedData>,
     pub(crate) next_cas: u32,
-    /// By id, counted from 1.
-    pub(crate) queues: Vec<Queue>,
+    pub(crate) queues: BTreeMap<u32, Queue>,
+    /// The id of the queue that was registered last.
+    pub(crate) next_queue: u32,
     /// What the running call took from a queue, to be put back if the guest cannot take it.
     pub(crate) taken: Option<(u32, Bytes)>,
-    /// By id, counted from 1.
-    pub(crate) metrics: Vec<Metric>,
-    pub(crate) effects: VecDeque<Effect>,
-    /// What calls asked for that has to wait until the callback has returned.
-    pub(crate) deferred: VecDeque<Deferred>,
+    pub(crate) metrics: BTreeMap<u32, Metric>,
+    /// By type and name.
+    pub(crate) metric_names: BTreeMap<(u32, Vec<u8>), u32>,
+    /// The id of the metric that was defined last.
+    pub(crate) next_metric: u32,
+    effects: VecDeque<Queued>,
+    /// What is due.
+    pub(crate) agenda: Agenda,
+    pub(crate) timers: Timers,
+    /// Counts the events.
+    pub(crate) event: u64,
+    /// The plugins that have used up what they may do in this event.
+    pub(crate) spent: BTreeSet<PluginId>,
     pub(crate) active: Active,
+    /// Units of work that the running call does besides what its arguments and results show.
+    pub(crate) work: u64,
     /// What a call is just about to return, if it is small.
     pub(crate) scratch: Vec<u8>,
     pub(crate) observer: Option<Box<dyn Observer>>,
 }
 
-/// A queue of a VM id.
-#[derive(Default)]
-pub(crate) struct Queue {
-    pub(crate) vm_id: String,
-    pub(crate) name: Vec<u8>,
-    pub(crate) items: VecDeque<Bytes>,
-    /// Bytes of all items.
-    pub(crate) size: usize,
-    /// Who is told of items.
-    pub(crate) readers: Vec<PluginId>,
-}
-
-/// A metric of the proxy.
-pub(crate) struct Metric {
-    /// Who defined it first.
-    pub(crate) definer: PluginId,
-    pub(crate) metric_type: MetricType,
-    pub(crate) name: Vec<u8>,
-    pub(crate) value: u64,
-}
-
-/// What a VM id shares.
-#[derive(Default)]
-pub(crate) struct SharedData {
-    /// Values with their compare-and-swap values.
-    pub(crate) values: BTreeMap<Vec<u8>, (Bytes, u32)>,
-    /// Bytes of keys and values.
-    pub(crate) size: usize,
+/// An effect that nobody has drained, and whose memory it takes.
+struct Queued {
+    effect: Effect,
+    payer: Option<(PluginId, usize)>,
+    /// Of what plugins have made of a message.
+    _charges: Charges,
 }
 
 /// A VM, as far as plugins see it. Ids count up in it, so that none means two things to its module.
 pub(crate) struct Vm {
     /// The plugins that live in it; never none.
     pub(crate) plugins: Vec<PluginId>,
-    pub(crate) next_context: u32,
-    pub(crate) next_call: u32,
+    pub(crate) contexts: Ids,
+    pub(crate) calls: Ids,
 }
 
 impl Vm {
     pub(crate) fn of(plugin: PluginId) -> Vm {
-        Vm { plugins: vec![plugin], next_context: 1, next_call: 1 }
+        Vm { plugins: vec![plugin], contexts: Ids::default(), calls: Ids::default() }
     }
 }
 
@@ -113,11 +117,17 @@ impl Vm {
 pub(crate) struct Plugin {
     /// Where it lives; nowhere when it has faulted or ended.
     pub(crate) vm: Option<usize>,
+    /// It has run.
+    pub(crate) started: bool,
+    /// Counts its starts.
+    pub(crate) incarnation: u64,
     /// The id of its own context.
     pub(crate) root: u32,
     pub(crate) name: String,
     pub(crate) root_id: String,
     pub(crate) vm_id: String,
+    /// What its VM id has.
+    pub(crate) realm: usize,
     pub(crate) configuration: Bytes,
     pub(crate) vm_configuration: Bytes,
     /// `NAME=value` and a NUL each.
@@ -126,24 +136,77 @@ pub(crate) struct Plugin {
     pub(crate) failure: FailurePolicy,
     pub(crate) rules: Rules,
     pub(crate) contexts: BTreeMap<u32, Context>,
+    /// Copies of streams that have outlived their streams.
+    pub(crate) alone: usize,
+    /// Contexts whose end it holds up.
+    pub(crate) pending: usize,
     /// Where it is between its faults.
     pub(crate) revival: Revival,
     /// It ends when its last stream has.
     pub(crate) retired: bool,
+    /// It is to end, and gets no streams.
+    pub(crate) removed: bool,
+    /// It does not come back.
+    pub(crate) dismissed: bool,
     pub(crate) log_only: bool,
     /// Who gets some of its new streams, or all.
     pub(crate) rollout: Option<Rollout>,
+    /// The plugin whose streams it gets a share of.
+    pub(crate) canary_of: Option<PluginId>,
     /// Period and next due time, in nanoseconds; the latter since the start.
     pub(crate) tick: Option<(u64, u64)>,
+    /// Its calls in flight, by the ids that it knows.
+    pub(crate) calls: BTreeMap<u32, CallId>,
+    /// The queues whose items it is notified of.
+    pub(crate) queues: BTreeSet<u32>,
+    /// How many metrics it was the first to define.
+    pub(crate) metrics: usize,
+    /// The places that it has in chains of streams.
+    pub(crate) places: usize,
+    /// Bytes of the host's memory that exist because of it.
+    pub(crate) account: Account,
+    /// What it did in an event.
+    pub(crate) share: Share,
+}
+
+impl Plugin {
+    /// Whether nothing of it runs, and nothing will.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.vm.is_none() && self.dismissed
+    }
+}
+
+impl Plugin {
+    /// Whether nobody expects anything of it: the operator has taken it away, or it never started.
+    pub(crate) fn is_given_back(&self) -> bool {
+        self.retired || self.removed || !self.started
+    }
+}
+
+/// What a plugin did in an event.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Share {
+    /// Which event.
+    pub(crate) event: u64,
+    pub(crate) callbacks: usize,
+    /// Fuel or ticks of the engine.
+    pub(crate) time: u64,
+}
+
+/// A call of a plugin's in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallId {
+    Http(HttpCallId),
+    Grpc(GrpcCallId),
 }
 
 /// A context of a plugin.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Context {
     /// The stream and the place in its chain; none for the plugin's own context.
     pub(crate) stream: Option<(usize, usize)>,
-    /// `proxy_on_done` answered that the context is still in use.
-    pub(crate) pending: bool,
+    /// `proxy_on_done` answered that the context is still in use; what it holds since its stream has ended is charged.
+    pub(crate) pending: Option<Charge>,
 }
 
 /// A plugin's HTTP call in flight.
@@ -153,6 +216,7 @@ pub(crate) struct HttpCall {
     pub(crate) token: u32,
     /// Nanoseconds since the start.
     pub(crate) deadline: Option<u64>,
+    pub(crate) _charge: Charge,
 }
 
 /// How a plugin's HTTP call ended.
@@ -162,16 +226,6 @@ pub(crate) struct HttpCallEnd {
     pub(crate) body: Bytes,
     pub(crate) trailers: Arc<Fields>,
     pub(crate) status: (u32, &'static str),
-}
-
-/// What waits until a callback has returned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deferred {
-    Continue { stream: StreamId, filter: usize, direction: Direction },
-    Close { stream: StreamId },
-    LocalResponse { stream: StreamId },
-    Finalise { plugin: PluginId, context: u32 },
-    QueueReady { plugin: PluginId, queue: u32 },
 }
 
 /// The callback that runs, and what it acts on.
@@ -186,7 +240,19 @@ pub(crate) struct Active {
     /// Lines and bytes that the callback has logged.
     pub(crate) logged: (usize, usize),
     /// What the callback is about, if it is not a stream.
-    pub(crate) subject: Option<Subject>,
+    pub(crate) subject: Option<Box<Subject>>,
+    /// What the callback has changed in streams, if the plugin fails open.
+    pub(crate) changes: Option<Box<Changes>>,
+}
+
+/// What a callback has changed in streams, and how to take that back.
+#[derive(Default)]
+pub(crate) struct Changes {
+    pub(crate) undo: Vec<Undo>,
+    /// The parts of streams that can be taken back already.
+    pub(crate) parts: BTreeSet<(StreamId, usize, Direction, Phase)>,
+    /// The properties that can be.
+    pub(crate) properties: BTreeSet<(StreamId, Vec<u8>)>,
 }
 
 /// What a callback is about that is not about a stream.
@@ -197,6 +263,18 @@ pub(crate) enum Subject {
     ForeignFunction(Bytes),
 }
 
+impl Subject {
+    /// Bytes of it, while it waits.
+    pub(crate) fn size(&self) -> usize {
+        let bytes = match self {
+            Subject::HttpCall(end) => end.headers.footprint() + end.body.len() + end.trailers.footprint(),
+            Subject::Grpc(event) => event.size(),
+            Subject::ForeignFunction(arguments) => arguments.len(),
+        };
+        account::EFFECT + bytes
+    }
+}
+
 impl State {
     pub(crate) fn new(config: ProxyConfig) -> State {
         State {
@@ -204,58 +282,100 @@ impl State {
             uptime: BOOT,
             random: fastrand::Rng::with_seed(config.seed),
             config,
-            plugins: Vec::new(),
+            plugins: Plugins::default(),
+            realms: Slab::new(),
+            realm_names: BTreeMap::new(),
             vms: Slab::new(),
             streams: Slab::new(),
             next_serial: 0,
+            next_stream: 0,
             http_calls: BTreeMap::new(),
             grpc_calls: BTreeMap::new(),
             next_call: 0,
-            shared_data: BTreeMap::new(),
             next_cas: 1,
-            queues: Vec::new(),
+            queues: BTreeMap::new(),
+            next_queue: 0,
             taken: None,
-            metrics: Vec::new(),
+            metrics: BTreeMap::new(),
+            metric_names: BTreeMap::new(),
+            next_metric: 0,
             effects: VecDeque::new(),
-            deferred: VecDeque::new(),
+            agenda: Agenda::default(),
+            timers: Timers::default(),
+            event: 0,
+            spent: BTreeSet::new(),
             active: Active::default(),
+            work: 0,
             scratch: Vec::new(),
             observer: None,
         }
     }
 
     /// The active plugin.
+    #[inline]
     pub(crate) fn plugin(&mut self) -> &mut Plugin {
-        &mut self.plugins[self.active.plugin.0]
+        self.plugins.get_mut(self.active.plugin).expect("a plugin that runs is there")
+    }
+
+    #[inline]
+    fn active_plugin(&self) -> &Plugin {
+        self.plugins.get(self.active.plugin).expect("a plugin that runs is there")
     }
 
     /// An id for a new context in a plugin's VM; 0 where there is none.
     pub(crate) fn new_context(&mut self, plugin: PluginId) -> u32 {
         let State { plugins, vms, .. } = self;
-        let Some(vm) = plugins[plugin.0].vm.and_then(|vm| vms.get_mut(vm)) else { return 0 };
-        let Vm { plugins: members, next_context, .. } = vm;
-        unused(next_context, |id| members.iter().any(|member| plugins[member.0].contexts.contains_key(&id)))
-    }
-
-    /// The VM of the active plugin.
-    pub(crate) fn vm(&mut self) -> Option<&mut Vm> {
-        let vm = self.plugin().vm?;
-        self.vms.get_mut(vm)
-    }
-
-    /// What the active plugin's VM id shares.
-    pub(crate) fn shared_data(&mut self) -> &mut SharedData {
-        let mut vm_id = self.plugin().vm_id.clone();
-        planted!(VmIdIgnored => vm_id.clear());
-        self.shared_data.entry(vm_id).or_default()
+        let vm = plugins.get(plugin).and_then(|plugin| plugin.vm);
+        let Some(vm) = vm.and_then(|vm| vms.get_mut(vm)) else { return 0 };
+        let Vm { plugins: members, contexts, .. } = vm;
+        let has = |member: &PluginId, id| plugins.get(*member).is_some_and(|found| found.contexts.contains_key(&id));
+        contexts.next(|id| members.iter().any(|member| has(member, id)))
     }
 
     pub(crate) fn limits(&self) -> &Limits {
-        &self.plugins[self.active.plugin.0].limits
+        &self.active_plugin().limits
     }
 
     pub(crate) fn rules(&self) -> Rules {
-        self.plugins[self.active.plugin.0].rules
+        self.active_plugin().rules
+    }
+
+    /// Whether the active plugin's account has room for so many bytes more.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        let plugin = self.active_plugin();
+        plugin.account.has_room(bytes, plugin.limits.host_memory)
+    }
+
+    /// Remembers a change of a stream, if a fault of the active plugin takes it back.
+    pub(crate) fn change(&mut self, undo: Undo) {
+        if self.active_plugin().failure.open {
+            self.active.changes.get_or_insert_default().undo.push(undo);
+        }
+    }
+
+    /// Charges bytes to the active plugin.
+    pub(crate) fn charge(&mut self, bytes: usize) -> Result<Charge, Status> {
+        let plugin = self.plugin();
+        plugin.account.charge(bytes, plugin.limits.host_memory).ok_or(Status::INTERNAL_FAILURE)
+    }
+
+    /// A call in flight is over.
+    pub(crate) fn forget_call(&mut self, call: CallId) {
+        let (plugin, token) = match call {
+            CallId::Http(id) => {
+                let Some(call) = self.http_calls.remove(&id) else { return };
+                self.timers.unset(call.deadline, Timer::HttpCall(id, call.plugin));
+                (call.plugin, call.token)
+            }
+            CallId::Grpc(id) => {
+                let Some(call) = self.grpc_calls.remove(&id) else { return };
+                self.timers.unset(call.deadline, Timer::GrpcCall(id, call.plugin));
+                (call.plugin, call.token)
+            }
+        };
+        if let Some(plugin) = self.plugins.get_mut(plugin) {
+            plugin.calls.remove(&token);
+        }
     }
 
     /// The stream of the effective context, and the filter that acts there.
@@ -274,10 +394,48 @@ impl State {
         self.streams.get_mut(stream.index).filter(|found| found.id == stream)
     }
 
-    /// Tells the embedder what to do about a stream; of a shadow, what would be done.
+    /// Queues an effect that nobody is charged for.
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(Queued { effect, payer: None, _charges: Charges::default() });
+    }
+
+    /// Queues an effect of the active plugin's, with so many bytes; there must be room for them.
+    pub(crate) fn plugin_effect(&mut self, effect: Effect, bytes: usize) -> Result<(), Status> {
+        let bytes = bytes.saturating_add(account::EFFECT);
+        let plugin = self.active.plugin;
+        let found = self.plugin();
+        if !found.account.has_room(bytes, found.limits.host_memory) {
+            return Err(Status::INTERNAL_FAILURE);
+        }
+        found.account.take(bytes);
+        self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), _charges: Charges::default() });
+        Ok(())
+    }
+
+    /// The effect that was queued first.
+    pub(crate) fn next_effect(&mut self) -> Option<Effect> {
+        let Queued { effect, payer, .. } = self.effects.pop_front()?;
+        if let Some((plugin, bytes)) = payer
+            && let Some(plugin) = self.plugins.get(plugin)
+        {
+            plugin.account.give_back(bytes);
+        }
+        Some(effect)
+    }
+
+    pub(crate) fn effects(&self) -> usize {
+        self.effects.len()
+    }
+
+    /// Queues an effect on a stream; on a shadow, what it would change.
     pub(crate) fn emit(&mut self, stream: StreamId, effect: Effect) {
+        self.emit_charged(stream, effect, Charges::default());
+    }
+
+    /// The same with what plugins have made of a piece.
+    pub(crate) fn emit_charged(&mut self, stream: StreamId, effect: Effect, charges: Charges) {
         if !stream.shadow {
-            return self.effects.push_back(effect);
+            return self.effects.push_back(Queued { effect, payer: None, _charges: charges });
         }
         let Some((found, Some(plugin))) = self.find(stream).map(|found| {
             let plugin = found.shadow.as_ref().map(|shadow| (shadow.plugin, shadow.of));
@@ -287,25 +445,35 @@ impl State {
         };
         let (plugin, of) = plugin;
         let changes = found.would(effect);
-        self.effects.extend(changes.into_iter().map(|what| Effect::Discarded { plugin, stream: of, what }));
+        for what in changes {
+            let Some(owner) = self.plugins.get(plugin) else { continue };
+            let bytes = account::EFFECT + what.size();
+            if owner.account.has_room(bytes, owner.limits.host_memory) {
+                owner.account.take(bytes);
+                let effect = Effect::Discarded { plugin, stream: of, what };
+                self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), _charges: Charges::default() });
+            }
+        }
     }
 
-    pub(crate) fn log(&mut self, level: LogLevel, message: Bytes) {
+    /// Writes a line to the log, if the plugin may and has room for it.
+    pub(crate) fn log(&mut self, level: LogLevel, message: &[u8]) {
         if level < self.config.log_level {
             return;
         }
         let plugin = self.active.plugin;
-        let limits = self.plugins[plugin.0].limits;
-        let (lines, bytes) = &mut self.active.logged;
-        let most = *lines >= limits.log_lines || bytes.saturating_add(message.len()) > limits.log_bytes;
-        if !most {
-            *lines += 1;
-            *bytes += message.len();
-            self.effects.push_back(Effect::Log { plugin, level, message });
-        } else if *lines != usize::MAX {
-            *lines = usize::MAX;
+        let limits = *self.limits();
+        let (lines, bytes) = self.active.logged;
+        let within = lines < limits.log_lines && bytes.saturating_add(message.len()) <= limits.log_bytes;
+        if within && self.has_room(account::EFFECT + message.len()) {
+            self.active.logged = (lines + 1, bytes + message.len());
+            let (size, message) = (message.len(), Bytes::copy_from_slice(message));
+            // There is room, as was just seen.
+            let _: Result<(), Status> = self.plugin_effect(Effect::Log { plugin, level, message }, size);
+        } else if lines != usize::MAX {
+            self.active.logged.0 = usize::MAX;
             let message = Bytes::from_static(b"the callback logs more than it may: the rest is dropped");
-            self.effects.push_back(Effect::Log { plugin, level: LogLevel::WARN, message });
+            self.effect(Effect::Log { plugin, level: LogLevel::WARN, message });
         }
     }
 }
@@ -315,13 +483,24 @@ impl pw_abi::Values for State {
     type Pairs = Arc<Fields>;
 }
 
-/// The next number of a count that begins anew at 1 when it is used up, without those that are taken.
-pub(crate) fn unused(next: &mut u32, taken: impl Fn(u32) -> bool) -> u32 {
-    loop {
-        let number = *next;
-        *next = next.checked_add(1).unwrap_or(1);
-        if !taken(number) {
-            return number;
+/// Numbers from 1 on, which start again when they are used up, without those that are still in use.
+#[derive(Default)]
+pub(crate) struct Ids {
+    last: u32,
+    /// All numbers were given once.
+    used_up: bool,
+}
+
+impl Ids {
+    pub(crate) fn next(&mut self, in_use: impl Fn(u32) -> bool) -> u32 {
+        loop {
+            self.last = self.last.checked_add(1).unwrap_or_else(|| {
+                self.used_up = true;
+                1
+            });
+            if !self.used_up || !in_use(self.last) {
+                return self.last;
+            }
         }
     }
 }
@@ -333,10 +512,12 @@ pub(crate) fn ignore(_: Result<(), Status>) -> Result<(), Exit> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn numbers_begin_anew_without_those_that_are_taken() {
-        let mut next = u32::MAX;
-        let numbers = [0; 3].map(|_| super::unused(&mut next, |number| number <= 2));
+    fn ids_start_again_without_those_that_are_in_use() {
+        let mut ids = Ids { last: u32::MAX - 1, used_up: false };
+        let numbers = [0; 3].map(|_| ids.next(|number| number <= 2));
         assert_eq!(numbers, [u32::MAX, 3, 4]);
     }
 }

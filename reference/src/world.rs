@@ -124,6 +124,7 @@ impl World {
             self.events.push(Event::Step { index: index as u32 });
             self.step(step);
             self.drain("");
+            self.finish();
         }
     }
 
@@ -217,10 +218,49 @@ impl World {
                 let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
                 self.events.extend(metrics.map(|(metric, value)| Event::Metric { name: name(metric), value }));
             }
-            (Step::Advance { milliseconds }, _, _) => self.proxy.advance(Duration::from_millis(*milliseconds)),
+            (Step::Advance { milliseconds }, _, _) => self.advance(Duration::from_millis(*milliseconds)),
             (Step::Shutdown, _, _) => self.plugins.iter().for_each(|plugin| self.proxy.remove_plugin(plugin.id)),
             // Nobody is there to do it: the request never got so far, or the stream is over.
             _ => {}
+        }
+    }
+
+    /// Lets time pass as a proxy at work does: what falls due happens at its time.
+    pub fn advance(&mut self, duration: Duration) {
+        /// How often something falls due at the same time; then time passes.
+        const ROUNDS: usize = 256;
+        let (mut left, mut rounds) = (duration, 0);
+        loop {
+            let next = self.proxy.next_due().filter(|due| *due <= left);
+            self.proxy.advance(next.unwrap_or(left));
+            self.drain("");
+            let Some(passed) = next else { return };
+            left -= passed;
+            rounds = if passed.is_zero() { rounds + 1 } else { 0 };
+            if rounds == ROUNDS {
+                // A plugin that never comes to an end does not stop the clock.
+                let step = left.min(Duration::from_millis(1));
+                self.proxy.advance(step);
+                self.drain("");
+                left -= step;
+                rounds = 0;
+                if left.is_zero() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Does what an event has left, until nothing is left that is due now.
+    fn finish(&mut self) {
+        /// How often time goes on without passing. Plugins that never come to an end wait for the next step.
+        const ROUNDS: usize = 256;
+        for _ in 0..ROUNDS {
+            if self.proxy.next_due() != Some(Duration::ZERO) {
+                return;
+            }
+            self.proxy.advance(Duration::ZERO);
+            self.drain("");
         }
     }
 

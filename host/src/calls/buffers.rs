@@ -7,7 +7,7 @@ use pw_abi::{BufferType, Buffers, Status};
 
 use crate::guest::On;
 use crate::planted::planted;
-use crate::state::{Direction, GrpcEvent, Phase, Protocol, State, Subject};
+use crate::state::{Direction, GrpcEvent, Phase, Protocol, Stage, State, Subject};
 use crate::value::Value;
 
 impl Buffers for State {
@@ -18,18 +18,30 @@ impl Buffers for State {
         size: u32,
         value: &[u8],
     ) -> Result<(), Status> {
-        let (missing, most) = (self.missing(buffer), self.limits().held);
-        let place = self.body(buffer).ok_or(missing)?;
-        let start = place.len().min(start as usize);
-        let end = place.len().min(start + size as usize);
+        let (missing, most, least) = (self.missing(buffer), self.limits().held, self.limits().host_memory);
+        let account = self.plugin().account.clone();
+        let stage = self.body(buffer).ok_or(missing)?;
+        let length = stage.body.as_ref().map_or(0, |(body, _)| body.len());
+        let start = length.min(start as usize);
+        let end = length.min(start.saturating_add(size as usize));
         planted!(PrependReplaces => if start == 0 && size == 0 {
-            *place = Bytes::copy_from_slice(value);
+            if let Some((body, _)) = &mut stage.body {
+                *body = Bytes::copy_from_slice(value);
+            }
             return Ok(());
         });
-        if place.len() - (end - start) + value.len() > most {
+        let after = length - (end - start) + value.len();
+        if after > most || !stage.grow(Phase::Body, after, &account, least) {
             return Err(Status::INTERNAL_FAILURE);
         }
-        *place = [&place[..start], value, &place[end..]].concat().into();
+        self.work = self.work.saturating_add(after as u64);
+        if let Some((_, direction)) = side(buffer) {
+            self.keep_body(direction);
+        }
+        let stage = self.body(buffer).ok_or(missing)?;
+        if let Some((body, _)) = &mut stage.body {
+            *body = [&body[..start], value, &body[end..]].concat().into();
+        }
         Ok(())
     }
 
@@ -41,7 +53,7 @@ impl Buffers for State {
         });
         planted!(StartIgnored => return Ok(bytes.slice(..bytes.len().min(max_size as usize)).into()));
         let start = bytes.len().min(start as usize);
-        let end = bytes.len().min(start + max_size as usize);
+        let end = bytes.len().min(start.saturating_add(max_size as usize));
         Ok(bytes.slice(start..end).into())
     }
 
@@ -66,11 +78,11 @@ impl State {
         let callback = self.active.callback;
         let as_buffers = self.rules().configurations_are_buffers;
         match buffer {
-            BufferType::HTTP_CALL_RESPONSE_BODY => match &self.active.subject {
+            BufferType::HTTP_CALL_RESPONSE_BODY => match self.active.subject.as_deref() {
                 Some(Subject::HttpCall(call)) => Some(call.body.clone()),
                 _ => None,
             },
-            BufferType::GRPC_CALL_MESSAGE => match &self.active.subject {
+            BufferType::GRPC_CALL_MESSAGE => match self.active.subject.as_deref() {
                 Some(Subject::Grpc(GrpcEvent::Message(message))) => Some(message.clone()),
                 _ => None,
             },
@@ -80,26 +92,31 @@ impl State {
             BufferType::PLUGIN_CONFIGURATION if as_buffers && callback == Some(On::Configure) => {
                 Some(self.plugin().configuration.clone())
             }
-            BufferType::FOREIGN_FUNCTION_ARGUMENTS => match &self.active.subject {
+            BufferType::FOREIGN_FUNCTION_ARGUMENTS => match self.active.subject.as_deref() {
                 Some(Subject::ForeignFunction(arguments)) => Some(arguments.clone()),
                 _ => None,
             },
-            _ => self.body(buffer).cloned(),
+            _ => self.body(buffer)?.body.as_ref().map(|(body, _)| body.clone()),
         }
     }
 
-    /// The body or data that is held where the plugin is, in its callback or for as long as it is paused from it.
-    fn body(&mut self, buffer: BufferType) -> Option<&mut Bytes> {
-        let (http, direction) = match buffer {
-            BufferType::HTTP_REQUEST_BODY => (true, Direction::Request),
-            BufferType::HTTP_RESPONSE_BODY => (true, Direction::Response),
-            BufferType::DOWNSTREAM_DATA => (false, Direction::Request),
-            BufferType::UPSTREAM_DATA => (false, Direction::Response),
-            _ => return None,
-        };
+    /// The place where the body or data is held that the plugin sees, in its callback or for as long as it is paused from it.
+    fn body(&mut self, buffer: BufferType) -> Option<&mut Stage> {
+        let (http, direction) = side(buffer)?;
         let (stream, filter) = self.stream().filter(|(stream, _)| http == (stream.protocol == Protocol::Http))?;
         let stage = stream.filters[filter].stage(direction);
         let there = matches!(stage.phase, Some(Phase::Body | Phase::Trailers));
-        stage.body.as_mut().filter(|_| there).map(|(body, _)| body)
+        Some(stage).filter(|stage| there && stage.body.is_some())
+    }
+}
+
+/// Whether a buffer is a body, else data of a connection, and of which direction.
+fn side(buffer: BufferType) -> Option<(bool, Direction)> {
+    match buffer {
+        BufferType::HTTP_REQUEST_BODY => Some((true, Direction::Request)),
+        BufferType::HTTP_RESPONSE_BODY => Some((true, Direction::Response)),
+        BufferType::DOWNSTREAM_DATA => Some((false, Direction::Request)),
+        BufferType::UPSTREAM_DATA => Some((false, Direction::Response)),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use pw_abi::{CommonStreamOperations, Status, StreamType};
 
-use crate::state::{Deferred, Direction, GrpcEvent, Protocol, State, Subject};
+use crate::state::{Direction, GrpcEvent, Protocol, State, Subject, Undo, Work};
 use crate::value::Value;
 
 impl CommonStreamOperations for State {
@@ -30,15 +30,17 @@ impl CommonStreamOperations for State {
             return Err(Status::BAD_ARGUMENT);
         }
         if let Some((stream, _)) = self.stream() {
-            stream.closed = true;
-            let stream = stream.id;
-            self.deferred.push_back(Deferred::Close { stream });
+            let (closed, stream) = (std::mem::replace(&mut stream.closed, true), stream.id);
+            if !closed {
+                self.change(Undo::Close(stream));
+                self.defer(Work::Close { stream });
+            }
         }
         Ok(())
     }
 
     fn proxy_get_status(&mut self) -> Result<(u32, Value), Status> {
-        let (code, message) = match &self.active.subject {
+        let (code, message) = match self.active.subject.as_deref() {
             Some(Subject::HttpCall(call)) => (call.status.0, Bytes::from_static(call.status.1.as_bytes())),
             Some(Subject::Grpc(GrpcEvent::Closed { status, message })) => (*status, Bytes::from(message.clone())),
             _ => (0, Bytes::new()),
@@ -52,10 +54,10 @@ impl State {
         if let Some((stream, filter)) = self.stream() {
             let id = stream.id;
             let stage = stream.filters[filter].stage(direction);
-            if stage.paused {
-                self.deferred.push_back(Deferred::Continue { stream: id, filter, direction });
-            } else {
+            if !stage.paused {
                 stage.resume = true;
+            } else if !std::mem::replace(&mut stage.continuing, true) {
+                self.defer(Work::Continue { stream: id, place: filter, direction });
             }
         }
         Ok(())

@@ -3,15 +3,17 @@
 use pw_abi::{ContextLifecycle, Status};
 
 use crate::planted::planted;
-use crate::state::{Deferred, State};
+use crate::state::State;
 
 impl ContextLifecycle for State {
     fn proxy_done(&mut self) -> Result<(), Status> {
         let (plugin, context) = (self.active.plugin, self.active.context);
-        let pending =
-            self.plugin().contexts.get_mut(&context).filter(|found| found.pending).ok_or(Status::NOT_FOUND)?;
-        pending.pending = false;
-        self.deferred.push_back(Deferred::Finalise { plugin, context });
+        let found = self.plugin();
+        let pending = found.contexts.get_mut(&context).and_then(|found| found.pending.take());
+        drop(pending.ok_or(Status::NOT_FOUND)?);
+        found.pending -= 1;
+        let finalise = self.finalise(plugin, context);
+        self.defer(finalise);
         Ok(())
     }
 
@@ -20,9 +22,9 @@ impl ContextLifecycle for State {
         planted!(UnknownContext => if !self.plugin().contexts.contains_key(&context_id) {
             return Ok(());
         });
-        let context = *self.plugin().contexts.get(&context_id).ok_or(Status::BAD_ARGUMENT)?;
+        let stream = self.plugin().contexts.get(&context_id).ok_or(Status::BAD_ARGUMENT)?.stream;
         self.active.context = context_id;
-        self.active.stream = context.stream;
+        self.active.stream = stream;
         Ok(())
     }
 }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pw_abi::{GrpcCalls, Status, pairs};
+use pw_abi::{GrpcCalls, Status};
 
 use crate::effect::{Effect, GrpcCallId};
-use crate::fields::Fields;
-use crate::state::{GrpcCall, GrpcKind, State};
+use crate::http::{self, Part};
+use crate::state::account::{CALL, EFFECT, MAP};
+use crate::state::{CallId, GrpcCall, GrpcKind, State, Timer};
 
 impl GrpcCalls for State {
     /// The timeout is in milliseconds; 0 is none.
@@ -25,9 +26,10 @@ impl GrpcCalls for State {
         timeout: u32,
     ) -> Result<u32, Status> {
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
-        let (call, token) = self.open([upstream, service, method, metadata], GrpcKind::Call, timeout)?;
-        let message = Some(Bytes::copy_from_slice(message));
-        self.effects.push_back(Effect::GrpcSend { call, message, end_of_stream: true });
+        // Both or none: the call and its message.
+        let (call, token) =
+            self.open([upstream, service, method, metadata], GrpcKind::Call, timeout, message.len() + EFFECT)?;
+        self.send(call, Some(message), true)?;
         Ok(token)
     }
 
@@ -38,7 +40,7 @@ impl GrpcCalls for State {
         method: &[u8],
         metadata: &[u8],
     ) -> Result<u32, Status> {
-        self.open([upstream, service, method, metadata], GrpcKind::Stream, None).map(|(_, token)| token)
+        self.open([upstream, service, method, metadata], GrpcKind::Stream, None, 0).map(|(_, token)| token)
     }
 
     fn proxy_grpc_send(&mut self, stream: u32, message: &[u8], end_stream: bool) -> Result<(), Status> {
@@ -46,19 +48,19 @@ impl GrpcCalls for State {
         if *kind != GrpcKind::Stream {
             return Err(Status::BAD_ARGUMENT);
         }
-        if end_stream {
-            *kind = GrpcKind::HalfClosed;
+        self.send(call, Some(message), end_stream)?;
+        if end_stream && let Some(found) = self.grpc_calls.get_mut(&call) {
+            found.kind = GrpcKind::HalfClosed;
         }
-        let message = Some(Bytes::copy_from_slice(message));
-        self.effects.push_back(Effect::GrpcSend { call, message, end_of_stream: end_stream });
         Ok(())
     }
 
     /// No callback comes any more.
     fn proxy_grpc_cancel(&mut self, call_or_stream: u32) -> Result<(), Status> {
         let (call, _) = self.grpc_call(call_or_stream)?;
-        self.grpc_calls.remove(&call);
-        self.effects.push_back(Effect::CancelGrpcCall { call });
+        self.forget_call(CallId::Grpc(call));
+        // What it costs was charged with the call's beginning.
+        self.effect(Effect::CancelGrpcCall { call });
         Ok(())
     }
 
@@ -70,8 +72,10 @@ impl GrpcCalls for State {
             GrpcKind::Call => return self.proxy_grpc_cancel(call_or_stream),
             GrpcKind::HalfClosed => {}
             GrpcKind::Stream => {
-                *kind = GrpcKind::HalfClosed;
-                self.effects.push_back(Effect::GrpcSend { call, message: None, end_of_stream: true });
+                self.send(call, None, true)?;
+                if let Some(found) = self.grpc_calls.get_mut(&call) {
+                    found.kind = GrpcKind::HalfClosed;
+                }
             }
         }
         Ok(())
@@ -79,36 +83,63 @@ impl GrpcCalls for State {
 }
 
 impl State {
-    /// Opens a call or stream: upstream, service, method, initial metadata. What does not parse is a PARSE_FAILURE, as
-    /// is an upstream that the plugin may not call.
+    /// Opens a call or stream: upstream, service, method, initial metadata. What does not parse or is not HTTP is a
+    /// PARSE_FAILURE, as is an upstream that the plugin may not call.
     fn open(
         &mut self,
         [upstream, service, method, metadata]: [&[u8]; 4],
         kind: GrpcKind,
         timeout: Option<Duration>,
+        more: usize,
     ) -> Result<(GrpcCallId, u32), Status> {
         let upstream = self.upstream(upstream).ok_or(Status::PARSE_FAILURE)?;
-        let text = |bytes: &[u8]| str::from_utf8(bytes).map(str::to_owned).map_err(|_| Status::PARSE_FAILURE);
+        let text = |bytes: &[u8]| {
+            let text = str::from_utf8(bytes).ok().filter(|text| http::is_path_part(text.as_bytes()));
+            text.map(str::to_owned).ok_or(Status::PARSE_FAILURE)
+        };
         let (service, method) = (text(service)?, text(method)?);
-        let metadata: Fields = pairs::decode(metadata).map_err(|_| Status::PARSE_FAILURE)?.into_iter().collect();
+        let size = upstream.len() + service.len() + method.len() + MAP + 2 * metadata.len() + EFFECT;
+        if !self.has_room(CALL + EFFECT + size + more) {
+            return Err(Status::INTERNAL_FAILURE);
+        }
+        let most = self.limits().fields;
+        let mut metadata = Arc::new(Part::Trailers.read(metadata, most, Status::PARSE_FAILURE)?);
+        http::tidy(&mut metadata);
         self.check_calls()?;
-        let metadata = Arc::new(metadata);
+        let charge = self.charge(CALL)?;
         let plugin = self.active.plugin;
         let call = GrpcCallId(self.next_call);
         self.next_call += 1;
         let token = self.next_token();
         let deadline = timeout.and_then(|timeout| self.uptime.checked_add(timeout.as_nanos() as u64));
-        self.grpc_calls.insert(call, GrpcCall { plugin, token, kind, deadline });
-        self.effects.push_back(Effect::GrpcCall { call, plugin, upstream, service, method, metadata, timeout });
+        if let Some(deadline) = deadline {
+            self.timers.set(deadline, Timer::GrpcCall(call, plugin));
+        }
+        self.plugin().calls.insert(token, CallId::Grpc(call));
+        self.grpc_calls.insert(call, GrpcCall { plugin, token, kind, deadline, _charge: charge });
+        self.plugin_effect(Effect::GrpcCall { call, plugin, upstream, service, method, metadata, timeout }, size)?;
         Ok((call, token))
+    }
+
+    /// Sends a message, the end, or both.
+    fn send(&mut self, call: GrpcCallId, message: Option<&[u8]>, end_of_stream: bool) -> Result<(), Status> {
+        let size = message.map_or(0, <[u8]>::len);
+        if !self.has_room(EFFECT + size) {
+            return Err(Status::INTERNAL_FAILURE);
+        }
+        let message = message.map(Bytes::copy_from_slice);
+        self.plugin_effect(Effect::GrpcSend { call, message, end_of_stream }, size)
     }
 
     /// The active plugin's call or stream of that id.
     fn grpc_call(&mut self, token: u32) -> Result<(GrpcCallId, &mut GrpcKind), Status> {
-        let plugin = self.active.plugin;
-        let http = self.http_calls.values().any(|call| call.plugin == plugin && call.token == token);
-        let found = self.grpc_calls.iter_mut().find(|(_, call)| call.plugin == plugin && call.token == token);
-        let missing = if http { Status::BAD_ARGUMENT } else { Status::NOT_FOUND };
-        found.map(|(id, call)| (*id, &mut call.kind)).ok_or(missing)
+        match self.plugin().calls.get(&token).copied() {
+            Some(CallId::Grpc(id)) => {
+                let call = self.grpc_calls.get_mut(&id).ok_or(Status::NOT_FOUND)?;
+                Ok((id, &mut call.kind))
+            }
+            Some(CallId::Http(_)) => Err(Status::BAD_ARGUMENT),
+            None => Err(Status::NOT_FOUND),
+        }
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pw_abi::{HttpCalls, Status, pairs};
+use pw_abi::{HttpCalls, Status};
 
-use super::http_fields::check_all;
-use crate::HttpCallId;
 use crate::effect::Effect;
-use crate::fields::Fields;
-use crate::state::{HttpCall, State, unused};
+use crate::http::{self, Part};
+use crate::state::account::{CALL, EFFECT, MAP};
+use crate::state::{CallId, HttpCall, State, Timer, Vm};
+use crate::{HttpCallId, PluginId};
 
 impl HttpCalls for State {
-    /// A timeout of 0 is none. The answer goes to the plugin's own context, whichever context asked.
+    /// A content length becomes that of the body. A timeout of 0 is none. The answer goes to the plugin's own context, whichever context asked.
     fn proxy_http_call(
         &mut self,
         upstream: &[u8],
@@ -23,20 +23,34 @@ impl HttpCalls for State {
         timeout: u32,
     ) -> Result<u32, Status> {
         let upstream = self.upstream(upstream).ok_or(Status::BAD_ARGUMENT)?;
-        let headers = fields(headers)?;
-        let trailers = fields(trailers)?;
+        let size = upstream.len() + 2 * (headers.len() + trailers.len()) + body.len() + 2 * MAP;
+        if !self.has_room(CALL + EFFECT + size) {
+            return Err(Status::INTERNAL_FAILURE);
+        }
+        let most = self.limits().fields;
+        let headers = Part::Request.read(headers, most, Status::BAD_ARGUMENT)?;
+        let trailers = Part::Trailers.read(trailers, most, Status::BAD_ARGUMENT)?;
         if [":authority", ":method", ":path"].iter().any(|name| headers.get(name.as_bytes()).is_none()) {
             return Err(Status::BAD_ARGUMENT);
         }
+        let (mut headers, mut trailers) = (Arc::new(headers), Arc::new(trailers));
+        http::set_content_length(&mut headers, Some(body.len()));
+        http::tidy(&mut headers);
+        http::tidy(&mut trailers);
         self.check_calls()?;
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
         let deadline = timeout.and_then(|timeout| self.uptime.checked_add(timeout.as_nanos() as u64));
         let (call, plugin) = (HttpCallId(self.next_call), self.active.plugin);
         self.next_call += 1;
         let token = self.next_token();
-        self.http_calls.insert(call, HttpCall { plugin, token, deadline });
+        let charge = self.charge(CALL)?;
+        if let Some(deadline) = deadline {
+            self.timers.set(deadline, Timer::HttpCall(call, plugin));
+        }
+        self.plugin().calls.insert(token, CallId::Http(call));
+        self.http_calls.insert(call, HttpCall { plugin, token, deadline, _charge: charge });
         let body = Bytes::copy_from_slice(body);
-        self.effects.push_back(Effect::HttpCall { call, plugin, upstream, headers, body, trailers, timeout });
+        self.plugin_effect(Effect::HttpCall { call, plugin, upstream, headers, body, trailers, timeout }, size)?;
         Ok(token)
     }
 }
@@ -50,21 +64,19 @@ impl State {
     }
 
     /// A plugin has so many calls in flight at most.
-    pub(super) fn check_calls(&self) -> Result<(), Status> {
-        let plugin = self.active.plugin;
-        let http = self.http_calls.values().filter(|call| call.plugin == plugin).count();
-        let grpc = self.grpc_calls.values().filter(|call| call.plugin == plugin).count();
-        if http + grpc < self.limits().calls { Ok(()) } else { Err(Status::INTERNAL_FAILURE) }
+    pub(super) fn check_calls(&mut self) -> Result<(), Status> {
+        let plugin = self.plugin();
+        if plugin.calls.len() < plugin.limits.calls { Ok(()) } else { Err(Status::INTERNAL_FAILURE) }
     }
 
     /// An id for a call of the active plugin's.
     pub(super) fn next_token(&mut self) -> u32 {
-        self.vm().map_or(0, |vm| unused(&mut vm.next_call, |_| false))
+        let State { plugins, vms, active, .. } = self;
+        let Some(vm) = plugins.get(active.plugin).and_then(|plugin| plugin.vm).and_then(|vm| vms.get_mut(vm)) else {
+            return 0;
+        };
+        let Vm { plugins: members, calls, .. } = vm;
+        let has = |member: &PluginId, id| plugins.get(*member).is_some_and(|found| found.calls.contains_key(&id));
+        calls.next(|id| members.iter().any(|member| has(member, id)))
     }
-}
-
-fn fields(serialized: &[u8]) -> Result<Arc<Fields>, Status> {
-    let pairs = pairs::decode(serialized).map_err(|_| Status::BAD_ARGUMENT)?;
-    check_all(&pairs)?;
-    Ok(Arc::new(pairs.into_iter().collect()))
 }

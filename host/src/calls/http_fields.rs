@@ -6,13 +6,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pw_abi::{HttpFields, MapType, Status, pairs};
+use pw_abi::{HttpFields, MapType, Status};
 
+use crate::StreamId;
 use crate::fields::Fields;
 use crate::guest::On;
+use crate::http;
 use crate::planted::planted;
-use crate::state::{Direction, GrpcEvent, Phase, State, Subject};
+use crate::state::{Active, Direction, GrpcEvent, Phase, Protocol, Stage, State, Subject, Undo};
 use crate::value::Value;
+
+/// Bytes of memory that a field takes besides its name and value.
+const FIELD: usize = 64;
 
 impl HttpFields for State {
     fn proxy_get_header_map_size(&mut self, map: MapType) -> Result<u32, Status> {
@@ -23,20 +28,15 @@ impl HttpFields for State {
         self.map(map).cloned()
     }
 
-    /// A map that does not parse changes nothing.
+    /// A map that does not parse, or is not HTTP, changes nothing.
     fn proxy_set_header_map_pairs(&mut self, map: MapType, pairs: &[u8]) -> Result<(), Status> {
         let most = self.limits().fields;
-        let place = self.map_mut(map)?;
-        let pairs = pairs::decode(pairs).map_err(|_| Status::BAD_ARGUMENT)?;
-        check_all(&pairs)?;
+        let place = self.map_mut(map, 2 * pairs.len())?;
+        let fields = rules(map).read(pairs, most, Status::BAD_ARGUMENT)?;
         planted!(SetPairsMerges => {
-            pairs.iter().for_each(|(key, value)| place.replace(key, value));
+            fields.iter().for_each(|(key, value)| place.replace(key, value));
             return Ok(());
         });
-        let fields: Fields = pairs.into_iter().collect();
-        if fields.bytes() > most {
-            return Err(Status::INTERNAL_FAILURE);
-        }
         *place = fields;
         Ok(())
     }
@@ -59,8 +59,8 @@ impl HttpFields for State {
 
     fn proxy_add_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
         let most = self.limits().fields;
-        let place = self.map_mut(map)?;
-        check(key, value)?;
+        let place = self.map_mut(map, 2 * (key.len() + value.len()) + FIELD)?;
+        check(rules(map).permits_more(place, key, value), value)?;
         if !place.has_room(key, value, false, most) {
             return Err(Status::INTERNAL_FAILURE);
         }
@@ -70,8 +70,8 @@ impl HttpFields for State {
 
     fn proxy_replace_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
         let most = self.limits().fields;
-        let place = self.map_mut(map)?;
-        check(key, value)?;
+        let place = self.map_mut(map, 2 * (key.len() + value.len()) + FIELD)?;
+        check(rules(map).permits(key, value), value)?;
         if !place.has_room(key, value, true, most) {
             return Err(Status::INTERNAL_FAILURE);
         }
@@ -79,24 +79,28 @@ impl HttpFields for State {
         Ok(())
     }
 
+    /// A pseudo header that the message needs has to be there again when the message leaves the chain.
     fn proxy_remove_header_map_value(&mut self, map: MapType, key: &[u8]) -> Result<(), Status> {
-        self.map_mut(map)?.remove(key);
+        self.map_mut(map, 0)?.remove(key);
         Ok(())
     }
 }
 
-/// What HTTP cannot carry is refused here, so that no plugin smuggles a field into somebody's message.
-pub(super) fn check(key: &[u8], value: &[u8]) -> Result<(), Status> {
-    let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
+/// What HTTP cannot carry is refused, so that no plugin smuggles a field into a message.
+fn check(permitted: bool, value: &[u8]) -> Result<(), Status> {
     planted!(EmptyValueRefused => if value.is_empty() {
         return Err(Status::BAD_ARGUMENT);
     });
-    let valid = !key.is_empty() && !key.iter().any(breaks) && !value.iter().any(breaks);
-    if valid { Ok(()) } else { Err(Status::BAD_ARGUMENT) }
+    if permitted { Ok(()) } else { Err(Status::BAD_ARGUMENT) }
 }
 
-pub(super) fn check_all(pairs: &[(&[u8], &[u8])]) -> Result<(), Status> {
-    pairs.iter().try_for_each(|(key, value)| check(key, value))
+/// The rules that hold for a map that can be written.
+fn rules(map: MapType) -> http::Part {
+    match map {
+        MapType::HTTP_REQUEST_HEADERS => http::Part::Request,
+        MapType::HTTP_RESPONSE_HEADERS => http::Part::Response,
+        _ => http::Part::Trailers,
+    }
 }
 
 /// Which message and which part of it a map is.
@@ -113,7 +117,7 @@ fn part(map: MapType) -> Option<(Direction, Phase)> {
 impl State {
     fn map(&mut self, map: MapType) -> Result<&Arc<Fields>, Status> {
         let Some((direction, phase)) = part(map) else {
-            return match (map, &self.active.subject) {
+            return match (map, self.active.subject.as_deref()) {
                 (MapType::HTTP_CALL_RESPONSE_HEADERS, Some(Subject::HttpCall(call))) => Ok(&call.headers),
                 (MapType::HTTP_CALL_RESPONSE_TRAILERS, Some(Subject::HttpCall(call))) => Ok(&call.trailers),
                 (MapType::GRPC_CALL_INITIAL_METADATA, Some(Subject::Grpc(GrpcEvent::InitialMetadata(metadata))))
@@ -140,20 +144,65 @@ impl State {
         .ok_or(Status::BAD_ARGUMENT)
     }
 
-    fn map_mut(&mut self, map: MapType) -> Result<&mut Fields, Status> {
+    /// A map that the call may change, by so many bytes of memory more, for which there must be room.
+    fn map_mut(&mut self, map: MapType, more: usize) -> Result<&mut Fields, Status> {
         let (direction, phase) = part(map).ok_or(Status::BAD_ARGUMENT)?;
-        let logging = self.active.callback == Some(On::Log);
-        let (stream, filter) = self.http_stream().filter(|_| !logging).ok_or(Status::BAD_ARGUMENT)?;
-        let stage = stream.filters[filter].stage(direction);
-        let new_trailers = stage.takes_new_trailers();
-        match phase {
-            Phase::Headers if stage.phase == Some(phase) => stage.headers.as_mut().map(|(headers, _)| headers),
-            Phase::Trailers if stage.phase == Some(phase) || new_trailers => {
-                Some(stage.trailers.get_or_insert_default())
-            }
-            _ => None,
+        let State { active, streams, plugins, .. } = self;
+        let here = active.stream.filter(|_| active.callback != Some(On::Log));
+        let found = here.and_then(|(stream, place)| Some((streams.get_mut(stream)?, place)));
+        let http = found.filter(|(stream, _)| stream.protocol == Protocol::Http);
+        let ((stream, place), plugin) = http.zip(plugins.get(active.plugin)).ok_or(Status::BAD_ARGUMENT)?;
+        let id = stream.id;
+        let stage = stream.filters[place].stage(direction);
+        let there = match phase {
+            Phase::Headers => stage.phase == Some(phase) && stage.headers.is_some(),
+            Phase::Trailers => stage.phase == Some(phase) || stage.takes_new_trailers(),
+            Phase::Body => false,
+        };
+        if !there {
+            return Err(Status::BAD_ARGUMENT);
         }
-        .map(Arc::make_mut)
-        .ok_or(Status::BAD_ARGUMENT)
+        let map =
+            if phase == Phase::Headers { stage.headers.as_ref().map(|it| &it.0) } else { stage.trailers.as_ref() };
+        let size = map.map_or(0, |map| map.footprint()) + more;
+        if !stage.grow(phase, size, &plugin.account, plugin.limits.host_memory) {
+            return Err(Status::INTERNAL_FAILURE);
+        }
+        if plugin.failure.open {
+            keep(active, (id, place, direction, phase), stage);
+        }
+        let map = match phase {
+            Phase::Headers => stage.headers.as_mut().map(|(headers, _)| headers),
+            _ => Some(stage.trailers.get_or_insert_default()),
+        };
+        map.map(Arc::make_mut).ok_or(Status::BAD_ARGUMENT)
     }
+
+    /// Remembers what the body is where the plugin is, before the callback changes it, if a fault takes that back.
+    pub(super) fn keep_body(&mut self, direction: Direction) {
+        if !self.plugin().failure.open {
+            return;
+        }
+        let State { active, streams, .. } = self;
+        let found = active.stream.and_then(|(stream, place)| Some((streams.get_mut(stream)?, place)));
+        if let Some((stream, place)) = found {
+            let id = stream.id;
+            keep(active, (id, place, direction, Phase::Body), stream.filters[place].stage(direction));
+        }
+    }
+}
+
+/// Remembers what a part of a message is before the callback changes it: the plugin fails open, and if it faults the stream
+/// goes on as if the callback had not been.
+fn keep(active: &mut Active, part: (StreamId, usize, Direction, Phase), stage: &Stage) {
+    let changes = active.changes.get_or_insert_default();
+    if !changes.parts.insert(part) {
+        return;
+    }
+    let (stream, place, direction, phase) = part;
+    changes.undo.push(match phase {
+        Phase::Headers => Undo::Headers(stream, place, direction, stage.headers.clone()),
+        Phase::Body => Undo::Body(stream, place, direction, stage.body.clone()),
+        Phase::Trailers => Undo::Trailers(stream, place, direction, stage.trailers.clone()),
+    });
 }

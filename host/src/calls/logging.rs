@@ -1,6 +1,5 @@
 //! The section "Logging".
 
-use bytes::Bytes;
 use pw_abi::{Errno, FdId, IovecsIn, LogLevel, Logging, Status};
 
 use crate::planted::planted;
@@ -9,13 +8,13 @@ use crate::state::State;
 impl Logging for State {
     fn proxy_log(&mut self, level: LogLevel, message: &[u8]) -> Result<(), Status> {
         planted!(AnyLogLevel => {
-            self.log(level, Bytes::copy_from_slice(message));
+            self.log(level, message);
             return Ok(());
         });
         if level > LogLevel::CRITICAL {
             return Err(Status::BAD_ARGUMENT);
         }
-        self.log(level, Bytes::copy_from_slice(message));
+        self.log(level, message);
         Ok(())
     }
 
@@ -35,7 +34,7 @@ impl Logging for State {
         let written = message.len() as u32;
         if written > 0 {
             let line = message.strip_suffix(b"\n").unwrap_or(&message);
-            self.log(level, Bytes::copy_from_slice(line));
+            self.log(level, line);
         }
         Ok(written)
     }

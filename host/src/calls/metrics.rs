@@ -1,4 +1,5 @@
-//! The section "Metrics". A name and a type are one metric, whoever defines it, and have one id.
+//! The section "Metrics". A name and a type are one metric, whoever defines it, and have one
+//! id, which means something in the VM ids that have defined it.
 
 use pw_abi::{MetricType, Metrics, Status};
 
@@ -10,17 +11,7 @@ impl Metrics for State {
         if metric_type > MetricType::HISTOGRAM {
             return Err(Status::BAD_ARGUMENT);
         }
-        let known = self.metrics.iter().position(|metric| metric.name == name && metric.metric_type == metric_type);
-        let definer = self.active.plugin;
-        let own = self.metrics.iter().filter(|metric| metric.definer == definer).count();
-        if known.is_none() && own >= self.limits().metrics {
-            return Err(Status::INTERNAL_FAILURE);
-        }
-        let index = known.unwrap_or_else(|| {
-            self.metrics.push(Metric { definer, metric_type, name: name.to_vec(), value: 0 });
-            self.metrics.len() - 1
-        });
-        Ok(index as u32 + 1)
+        self.define(metric_type, name).ok_or(Status::INTERNAL_FAILURE)
     }
 
     /// A histogram's value is the one that was recorded last.
@@ -60,10 +51,12 @@ impl Metrics for State {
 
 impl State {
     fn metric(&mut self, id: u32) -> Result<&mut Metric, Status> {
-        planted!(UnknownMetric => if id as usize > self.metrics.len() {
+        planted!(UnknownMetric => if !self.metrics.contains_key(&id) {
             return Err(Status::BAD_ARGUMENT);
         });
-        let index = (id as usize).checked_sub(1).ok_or(Status::NOT_FOUND)?;
-        self.metrics.get_mut(index).ok_or(Status::NOT_FOUND)
+        if !self.realm().metrics.contains(&id) {
+            return Err(Status::NOT_FOUND);
+        }
+        self.metrics.get_mut(&id).ok_or(Status::NOT_FOUND)
     }
 }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use pw_abi::{Properties, Status};
 
 use crate::TlsInfo;
-use crate::state::{State, Stream};
+use crate::state::account::ENTRY;
+use crate::state::{Property, State, Stream, Undo};
 use crate::value::Value;
 
 impl Properties for State {
@@ -18,19 +19,32 @@ impl Properties for State {
     /// A stream keeps what is set on it, and what the host itself knows cannot be set.
     fn proxy_set_property(&mut self, path: &[u8], value: &[u8]) -> Result<(), Status> {
         let path = trimmed(path);
-        let own =
-            self.stream().and_then(|(stream, _)| stream.properties.get(path)).map(|value| path.len() + value.len());
-        if own.is_none() && self.property(path) != Err(Status::NOT_FOUND) {
+        if is_vouched_for(path) {
             return Err(Status::NOT_FOUND);
         }
-        let most = self.limits().properties;
-        let (stream, _) = self.stream().ok_or(Status::NOT_FOUND)?;
-        let size = stream.properties_size - own.unwrap_or(0) + path.len() + value.len();
-        if size > most {
+        let (most, bytes) = (self.limits().properties, path.len() + value.len());
+        let (stream, place) = self.stream().ok_or(Status::NOT_FOUND)?;
+        let old = stream.properties.get(path).map(|old| (old.place, path.len() + old.value.len()));
+        let own = old.filter(|(owner, _)| *owner == place).map_or(0, |(_, size)| size);
+        if stream.filters[place].properties_size - own + bytes > most {
             return Err(Status::INTERNAL_FAILURE);
         }
-        stream.properties_size = size;
-        stream.properties.insert(path.to_vec(), Bytes::copy_from_slice(value));
+        let open = self.plugin().failure.open;
+        let charge = self.charge(ENTRY + bytes + if open { path.len() } else { 0 })?;
+        let (stream, place) = self.stream().ok_or(Status::NOT_FOUND)?;
+        if let Some((owner, size)) = old {
+            stream.filters[owner].properties_size -= size;
+        }
+        stream.filters[place].properties_size += bytes;
+        let value = Bytes::copy_from_slice(value);
+        let (id, old) =
+            (stream.id, stream.properties.insert(path.to_vec(), Property { value, place, _charge: charge }));
+        if open {
+            let changes = self.active.changes.get_or_insert_default();
+            if changes.properties.insert((id, path.to_vec())) {
+                changes.undo.push(Undo::Property(id, path.to_vec(), old));
+            }
+        }
         Ok(())
     }
 }
@@ -40,7 +54,7 @@ impl State {
         if let Some((stream, _)) = self.stream()
             && let Some(value) = stream.properties.get(path)
         {
-            return Ok(value.clone());
+            return Ok(value.value.clone());
         }
         let plugin = self.plugin();
         match path {
@@ -54,12 +68,33 @@ impl State {
         }
         let now = self.now;
         let (stream, _) = self.stream().ok_or(Status::NOT_FOUND)?;
-        let parts: Vec<&[u8]> = path.split(|byte| *byte == 0).collect();
-        well_known(stream, now, &parts).ok_or(Status::NOT_FOUND)
+        // No path that the host knows has more than two parts.
+        let mut parts = path.split(|byte| *byte == 0);
+        let (first, second) = (parts.next(), parts.next());
+        let parts = first.zip(second).filter(|_| parts.next().is_none()).ok_or(Status::NOT_FOUND)?;
+        well_known(stream, now, &[parts.0, parts.1]).ok_or(Status::NOT_FOUND)
     }
 }
 
-fn well_known(stream: &Stream, now: u64, parts: &[&[u8]]) -> Option<Bytes> {
+/// Whether the host alone says what a path stands for, or that there is nothing.
+fn is_vouched_for(path: &[u8]) -> bool {
+    const ROOTS: [&[u8]; 10] = [
+        b"",
+        b"plugin_name",
+        b"plugin_root_id",
+        b"plugin_vm_id",
+        b"connection",
+        b"source",
+        b"destination",
+        b"upstream",
+        b"request",
+        b"response",
+    ];
+    let root = path.split(|byte| *byte == 0).next().unwrap_or_default();
+    ROOTS.contains(&root)
+}
+
+fn well_known(stream: &Stream, now: u64, parts: &[&[u8]; 2]) -> Option<Bytes> {
     let info = &stream.info;
     let address = |address: Option<std::net::SocketAddr>| address.map(|address| text(&address.ip().to_string()));
     let port = |address: Option<std::net::SocketAddr>| address.map(|address| number(address.port().into()));
@@ -79,7 +114,7 @@ fn well_known(stream: &Stream, now: u64, parts: &[&[u8]]) -> Option<Bytes> {
         [b"upstream", b"port"] => port(info.upstream),
         [b"request", b"protocol"] => Some(text(info.protocol)),
         [b"request", b"time"] => Some(number(stream.started)),
-        [b"request", b"duration"] => Some(number(now - stream.started)),
+        [b"request", b"duration"] => Some(number(now.saturating_sub(stream.started))),
         [b"request", b"size"] => Some(number(request.size)),
         [b"request", b"total_size"] => Some(number(request.size + size(&request.headers) + size(&request.trailers))),
         [b"response", b"size"] => Some(number(response.size)),

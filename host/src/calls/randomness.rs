@@ -12,6 +12,7 @@ impl Randomness for State {
         if buffer_size > MOST {
             return Err(Errno::INVAL);
         }
+        self.work = self.work.saturating_add(3 * u64::from(buffer_size));
         let mut bytes = vec![0; buffer_size as usize];
         self.random.fill(&mut bytes);
         Ok(vec![(buffer, bytes)])

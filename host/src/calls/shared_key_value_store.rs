@@ -6,38 +6,53 @@ use bytes::Bytes;
 use pw_abi::{SharedKeyValueStore, Status};
 
 use crate::planted::planted;
-use crate::state::State;
+use crate::state::account::ENTRY;
+use crate::state::{Realm, State};
 use crate::value::Value;
 
 impl SharedKeyValueStore for State {
     /// Nothing matches the compare-and-swap value of a key that is not there.
     fn proxy_set_shared_data(&mut self, key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
-        let (next, most) = (self.next_cas, self.limits().shared_data);
+        let (next, most, memory) = (self.next_cas, self.limits().shared_data, self.limits().host_memory);
         let store = self.shared_data();
-        let value = Bytes::copy_from_slice(value);
-        planted!(CasZeroCompared => if cas == 0 && store.values.contains_key(key) {
+        planted!(CasZeroCompared => if cas == 0 && store.shared_data.contains_key(key) {
             return Err(Status::CAS_MISMATCH);
         });
         planted!(CasIgnored => {
-            store.values.insert(key.to_vec(), (value, next));
+            store.shared_data.insert(key.to_vec(), (Bytes::copy_from_slice(value), next));
             return Ok(());
         });
-        let old = store.values.get(key);
+        let old = store.shared_data.get(key);
         if cas != 0 && old.is_none_or(|(_, current)| *current != cas) {
             return Err(Status::CAS_MISMATCH);
         }
-        let size = store.size + value.len() + key.len() - old.map_or(0, |(old, _)| old.len() + key.len());
-        if size > most {
+        let (more, less) = (value.len() + key.len(), old.map_or(0, |(old, _)| old.len() + key.len()));
+        let (entry, gone) = (ENTRY + more, if old.is_some() { ENTRY + less } else { 0 });
+        let has_room = entry <= gone || store.account.has_room(entry - gone, memory);
+        if store.shared_size - less + more > most || !has_room {
             return Err(Status::INTERNAL_FAILURE);
         }
-        store.size = size;
-        store.values.insert(key.to_vec(), (value, next));
+        store.shared_size = store.shared_size - less + more;
+        store.account.take(entry);
+        store.account.give_back(gone);
+        store.shared_data.insert(key.to_vec(), (Bytes::copy_from_slice(value), next));
         self.next_cas = next.checked_add(1).unwrap_or(1);
         Ok(())
     }
 
     fn proxy_get_shared_data(&mut self, key: &[u8]) -> Result<(Value, u32), Status> {
-        let (value, cas) = self.shared_data().values.get(key).ok_or(Status::NOT_FOUND)?;
+        let (value, cas) = self.shared_data().shared_data.get(key).ok_or(Status::NOT_FOUND)?;
         Ok((value.clone().into(), *cas))
+    }
+}
+
+impl State {
+    /// What the active plugin's VM id shares.
+    fn shared_data(&mut self) -> &mut Realm {
+        planted!(VmIdIgnored => {
+            let first = self.realms.iter().next().map_or(0, |(index, _)| index);
+            return &mut self.realms[first];
+        });
+        self.realm()
     }
 }

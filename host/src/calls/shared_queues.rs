@@ -1,53 +1,83 @@
-//! The section "Shared Queues". A queue belongs to a VM id and a name, and has one id for everybody.
+//! The section "Shared Queues". A queue belongs to a VM id and a name, and has one id for everybody; the id means something
+//! to the VM ids that have registered or resolved the queue.
 
 use bytes::Bytes;
 use pw_abi::{SharedQueues, Status};
 
 use crate::planted::planted;
-use crate::state::{Deferred, Queue, State};
+use crate::state::account::{ENTRY, ITEM, NOTICE};
+use crate::state::{Queue, State};
 use crate::value::Value;
 
 impl SharedQueues for State {
-    /// Whoever registers a queue is told of its items.
+    /// Whoever registers a queue is notified of its items.
     fn proxy_register_shared_queue(&mut self, name: &[u8]) -> Result<u32, Status> {
-        let vm_id = self.plugin().vm_id.clone();
-        let known = self.queues.iter().position(|queue| queue.vm_id == vm_id && queue.name == name);
-        let own = self.queues.iter().filter(|queue| queue.vm_id == vm_id).count();
-        if known.is_none() && own >= self.limits().queues {
-            return Err(Status::INTERNAL_FAILURE);
-        }
-        let index = known.unwrap_or_else(|| {
-            self.queues.push(Queue { vm_id, name: name.to_vec(), ..Queue::default() });
-            self.queues.len() - 1
-        });
+        let most = self.limits().queues;
+        let known = self.realm().queue_names.get(name).copied();
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let cost = name.len() + 2 * ENTRY;
+                if self.realm().queue_names.len() >= most || !self.realm_has_room(cost) {
+                    return Err(Status::INTERNAL_FAILURE);
+                }
+                self.next_queue = self.next_queue.checked_add(1).ok_or(Status::INTERNAL_FAILURE)?;
+                let (id, realm) = (self.next_queue, self.plugin().realm);
+                self.queues.insert(id, Queue { realm, ..Queue::default() });
+                let realm = self.realm();
+                realm.queue_names.insert(name.to_vec(), id);
+                realm.queues.insert(id);
+                realm.account.take(cost);
+                id
+            }
+        };
         let plugin = self.active.plugin;
-        let readers = &mut self.queues[index].readers;
-        if !readers.contains(&plugin) {
-            readers.push(plugin);
+        if self.plugin().queues.insert(id)
+            && let Some(queue) = self.queues.get_mut(&id)
+        {
+            queue.readers.push(plugin);
         }
-        Ok(index as u32 + 1)
+        Ok(id)
     }
 
     /// An empty VM id is the plugin's own.
     fn proxy_resolve_shared_queue(&mut self, vm_id: &[u8], name: &[u8]) -> Result<u32, Status> {
-        let own = self.plugin().vm_id.clone();
-        let vm_id = if vm_id.is_empty() { own.as_bytes() } else { vm_id };
-        let found = self.queues.iter().position(|queue| queue.vm_id.as_bytes() == vm_id && queue.name == name);
-        found.map(|index| index as u32 + 1).ok_or(Status::NOT_FOUND)
+        let own = self.plugin().realm;
+        let named = || self.realm_names.get(str::from_utf8(vm_id).ok()?).copied();
+        let realm = if vm_id.is_empty() { Some(own) } else { named() };
+        let found = realm.and_then(|realm| self.realms.get(realm)?.queue_names.get(name).copied());
+        let id = found.ok_or(Status::NOT_FOUND)?;
+        if !self.realm().queues.contains(&id) {
+            if !self.realm_has_room(ENTRY) {
+                return Err(Status::INTERNAL_FAILURE);
+            }
+            let realm = self.realm();
+            realm.account.take(ENTRY);
+            realm.queues.insert(id);
+        }
+        Ok(id)
     }
 
-    /// The readers are told when the callback has returned.
+    /// The readers are notified when the callback has returned.
     fn proxy_enqueue_shared_queue(&mut self, queue: u32, value: &[u8]) -> Result<(), Status> {
-        let most = self.limits().queue;
+        let (most, memory) = (self.limits().queue, self.limits().host_memory);
         let found = self.queue(queue)?;
-        if found.size + value.len() > most {
-            return Err(Status::INTERNAL_FAILURE);
-        }
-        found.size += value.len();
-        found.items.push_back(Bytes::copy_from_slice(value));
+        let (realm, size) = (found.realm, found.size.saturating_add(value.len()));
         let mut readers = found.readers.clone();
         planted!(ReadyForTheSender => readers = vec![self.active.plugin]);
-        self.deferred.extend(readers.into_iter().map(|plugin| Deferred::QueueReady { plugin, queue }));
+        let cost = ITEM + value.len();
+        let account = self.realms.get(realm).map(|realm| realm.account.clone()).unwrap_or_default();
+        if size > most || !account.has_room(cost, memory) || !self.has_room(NOTICE * readers.len()) {
+            return Err(Status::INTERNAL_FAILURE);
+        }
+        let found = self.queue(queue)?;
+        found.size = size;
+        found.items.push_back(Bytes::copy_from_slice(value));
+        account.take(cost);
+        let account = self.plugin().account.clone();
+        for reader in readers {
+            self.notify(reader, queue, &account);
+        }
         Ok(())
     }
 
@@ -55,6 +85,13 @@ impl SharedQueues for State {
         let found = self.queue(queue)?;
         let item = found.items.pop_front().ok_or(Status::EMPTY)?;
         found.size -= item.len();
+        if found.items.is_empty() {
+            found.items.shrink_to(8);
+        }
+        let realm = found.realm;
+        if let Some(realm) = self.realms.get(realm) {
+            realm.account.give_back(ITEM + item.len());
+        }
         self.taken = Some((queue, item.clone()));
         planted!(ItemLost => self.taken = None);
         Ok(item.into())
@@ -62,9 +99,12 @@ impl SharedQueues for State {
 }
 
 impl State {
+    /// A queue that the active plugin's VM id knows.
     fn queue(&mut self, id: u32) -> Result<&mut Queue, Status> {
-        let index = (id as usize).checked_sub(1).ok_or(Status::NOT_FOUND)?;
-        self.queues.get_mut(index).ok_or(Status::NOT_FOUND)
+        if !self.realm().queues.contains(&id) {
+            return Err(Status::NOT_FOUND);
+        }
+        self.queues.get_mut(&id).ok_or(Status::NOT_FOUND)
     }
 
     /// Puts back what a call took and could not give to the guest.
@@ -72,8 +112,12 @@ impl State {
         if let Some((queue, item)) = self.taken.take()
             && let Ok(queue) = self.queue(queue)
         {
-            queue.size += item.len();
+            let (realm, size) = (queue.realm, item.len());
+            queue.size += size;
             queue.items.push_front(item);
+            if let Some(realm) = self.realms.get(realm) {
+                realm.account.take(ITEM + size);
+            }
         }
     }
 }

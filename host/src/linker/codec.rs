@@ -107,6 +107,11 @@ pub(super) trait Decode {
     type Lanes;
     type Value<'m>;
     fn decode(memory: &[u8], lanes: Self::Lanes) -> Option<Self::Value<'_>>;
+    /// Units of work that the parameter makes.
+    #[inline]
+    fn weight(_: &Self::Value<'_>) -> u64 {
+        0
+    }
 }
 
 macro_rules! decode_numbers {
@@ -129,6 +134,10 @@ macro_rules! decode_bytes {
             #[inline]
             fn decode(memory: &[u8], (address, size): (u32, u32)) -> Option<&[u8]> {
                 memory::range(memory, address, size)
+            }
+            #[inline]
+            fn weight(bytes: &&[u8]) -> u64 {
+                bytes.len() as u64 / crate::guest::BYTES
             }
         }
     )+};
@@ -158,6 +167,10 @@ impl Decode for Iovecs {
     fn decode(memory: &[u8], (address, count): (u32, u32)) -> Option<IovecsIn<'_>> {
         memory::iovecs(memory, address, count)
     }
+
+    fn weight(iovecs: &IovecsIn<'_>) -> u64 {
+        iovecs.entries.len() as u64
+    }
 }
 
 /// The guest's memory, where it may have moved in the meantime, and the host's scratch.
@@ -186,6 +199,9 @@ pub(super) fn room<K: Encode, C: Code>(caller: &mut Caller<'_, Data>, value: &K:
     let size = K::size(value);
     if !K::ALLOCATES || size == 0 {
         return Ok(0);
+    }
+    if let Some(state) = &mut caller.data_mut().state {
+        state.work = state.work.saturating_add(size as u64);
     }
     let address = allocate(caller, size).map_err(Stop::Trap)?;
     let (bytes, _) = parts_again(caller);

@@ -1,83 +1,105 @@
-//! Time and HTTP calls: ticks, answers, timeouts.
+//! Time, and callbacks about something that is not a stream: ticks, answers, timeouts, restarts.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{HttpCallId, PluginId, Proxy, grpc, lifecycle};
-use crate::effect::{Effect, GrpcCallId};
+use crate::effect::Effect;
 use crate::fields::Fields;
 use crate::guest::On;
+use crate::http::Part;
 use crate::planted::planted;
-use crate::state::{HttpCallEnd, Subject};
+use crate::state::{About, CallId, Charge, HttpCallEnd, Owner, Subject, Timer, Work};
 
 impl Proxy {
-    /// The answer to an HTTP call of a plugin's. An answer that nobody waits for any more is dropped.
+    /// The answer to an HTTP call of a plugin's. An answer that nobody waits for any more is dropped, and
+    /// one with fields that HTTP cannot carry is a failure.
     pub fn http_call_response(&mut self, call: HttpCallId, headers: Fields, body: impl Into<Bytes>, trailers: Fields) {
-        let end = HttpCallEnd {
-            headers: Arc::new(headers),
-            body: body.into(),
-            trailers: Arc::new(trailers),
-            status: (0, ""),
-        };
+        let (mut headers, mut trailers) = (Arc::new(headers), Arc::new(trailers));
+        if !Part::Response.receive(&mut headers) || !Part::Trailers.receive(&mut trailers) {
+            return self.http_call_failed(call);
+        }
+        let end = HttpCallEnd { headers, body: body.into(), trailers, status: (0, "") };
+        self.begin();
         ended(self, call, end);
+        self.run();
     }
 
     /// The HTTP call of a plugin's has failed.
     pub fn http_call_failed(&mut self, call: HttpCallId) {
+        self.begin();
         ended(self, call, failure("the call failed"));
+        self.run();
+    }
+
+    /// Calls a plugin in its own context about something, after what is due. What has to wait behind earlier work of the
+    /// plugin's is charged to it; false if it has no room for that.
+    pub(super) fn about(&mut self, plugin: PluginId, on: On, args: [u32; 4], subject: Subject) -> bool {
+        let state = self.state();
+        let mut charge = Charge::default();
+        if state.agenda.waits(Owner::Plugin(plugin))
+            && let Some(found) = state.plugins.get(plugin)
+        {
+            match found.account.charge(subject.size(), found.limits.host_memory) {
+                Some(charged) => charge = charged,
+                None => return false,
+            }
+        }
+        state.agenda.last(Work::About(Box::new(About { plugin, on, args, subject, _charge: charge })));
+        true
     }
 }
 
-enum Due {
-    Tick(PluginId),
-    Timeout(HttpCallId),
-    GrpcTimeout(GrpcCallId),
-    Restart(PluginId),
+/// Calls a plugin in its own context about something; what it is about is gone when the callback returns.
+pub(super) fn about(proxy: &mut Proxy, About { plugin, on, args: [a, b, c, d], subject, .. }: About) {
+    let Some(root) = proxy.root(plugin) else { return };
+    proxy.state().active.subject = Some(Box::new(subject));
+    proxy.call(plugin, on, root, [root, a, b, c, d]);
+    proxy.state().active.subject = None;
 }
 
+/// Lets time pass, and does what falls due by then and what earlier events have left.
 pub(super) fn advance(proxy: &mut Proxy, duration: u64) {
-    let until = proxy.state().uptime.saturating_add(duration);
-    while let Some((time, due)) = next_due(proxy).filter(|(time, _)| *time <= until) {
-        set_time(proxy, time);
-        match due {
-            Due::Tick(plugin) => {
-                let tick = &mut proxy.state().plugins[plugin.0].tick;
-                *tick = tick.and_then(|(period, due)| Some((period, due.checked_add(period)?)));
-                let root = proxy.state().plugins[plugin.0].root;
-                proxy.call(plugin, On::Tick, root, [root, 0, 0, 0, 0]);
-                proxy.settle();
+    proxy.begin();
+    let state = proxy.state();
+    let until = state.uptime.saturating_add(duration);
+    state.now = state.now.saturating_add(until - state.uptime);
+    state.uptime = until;
+    state.agenda.resume();
+    for timer in state.timers.take_due(until) {
+        state.agenda.last(Work::Due(timer));
+    }
+    proxy.run();
+}
+
+/// Something falls due, unless it was taken back since.
+pub(super) fn due(proxy: &mut Proxy, timer: Timer) {
+    let plugin = timer.plugin();
+    let now = proxy.state().uptime;
+    match timer {
+        Timer::Tick(_) => {
+            let state = proxy.state();
+            let Some(found) = state.plugins.get_mut(plugin) else { return };
+            let Some((period, _)) = found.tick.filter(|(_, due)| *due <= now) else { return };
+            // After a stall there is one tick, and the next one a full period later.
+            found.tick = now.checked_add(period).map(|due| (period, due));
+            if let Some((_, due)) = found.tick {
+                state.timers.set(due, timer);
             }
-            Due::Timeout(call) => {
-                proxy.state().effects.push_back(Effect::CancelHttpCall { call });
+            if let Some(root) = proxy.root(plugin) {
+                proxy.call(plugin, On::Tick, root, [root, 0, 0, 0, 0]);
+            }
+        }
+        Timer::HttpCall(call, _) => {
+            if proxy.state().http_calls.contains_key(&call) {
+                proxy.state().effect(Effect::CancelHttpCall { call });
                 ended(proxy, call, failure("the call timed out"));
             }
-            Due::GrpcTimeout(call) => grpc::timed_out(proxy, call),
-            Due::Restart(plugin) => lifecycle::restart(proxy, plugin),
         }
+        Timer::GrpcCall(call, _) => grpc::timed_out(proxy, call),
+        Timer::Restart(_) => lifecycle::restart(proxy, plugin),
     }
-    set_time(proxy, until);
-}
-
-/// What falls due first; among several, ticks in the order of the plugins and then calls in theirs.
-fn next_due(proxy: &mut Proxy) -> Option<(u64, Due)> {
-    let state = proxy.state();
-    let ticks = state
-        .plugins
-        .iter()
-        .enumerate()
-        .filter_map(|(index, plugin)| Some((plugin.tick?.1, Due::Tick(PluginId(index)))));
-    let timeouts = state.http_calls.iter().filter_map(|(id, call)| Some((call.deadline?, Due::Timeout(*id))));
-    let grpc = state.grpc_calls.iter().filter_map(|(id, call)| Some((call.deadline?, Due::GrpcTimeout(*id))));
-    let plugins = state.plugins.iter().enumerate();
-    let restarts = plugins.filter_map(|(index, plugin)| Some((plugin.revival.due?, Due::Restart(PluginId(index)))));
-    ticks.chain(timeouts).chain(grpc).chain(restarts).min_by_key(|(time, _)| *time)
-}
-
-fn set_time(proxy: &mut Proxy, uptime: u64) {
-    let state = proxy.state();
-    state.now = state.now.saturating_add(uptime - state.uptime);
-    state.uptime = uptime;
 }
 
 fn failure(reason: &'static str) -> HttpCallEnd {
@@ -86,9 +108,16 @@ fn failure(reason: &'static str) -> HttpCallEnd {
 }
 
 fn ended(proxy: &mut Proxy, call: HttpCallId, end: HttpCallEnd) {
-    let Some(mut call) = proxy.state().http_calls.remove(&call) else { return };
-    planted!(AnswerToTheLast => call.plugin = PluginId(proxy.sources.len() - 1));
-    let args = [call.token, end.headers.len() as u32, end.body.len() as u32, end.trailers.len() as u32];
-    proxy.call_about(call.plugin, On::HttpCallResponse, args, Subject::HttpCall(end));
-    proxy.settle();
+    let state = proxy.state();
+    let Some((mut plugin, token)) = state.http_calls.get(&call).map(|call| (call.plugin, call.token)) else { return };
+    state.forget_call(CallId::Http(call));
+    planted!(AnswerToTheLast => plugin = proxy.sources.last_key_value().map_or(plugin, |(last, _)| *last));
+    let args = [token, end.headers.len() as u32, end.body.len() as u32, end.trailers.len() as u32];
+    if !proxy.about(plugin, On::HttpCallResponse, args, Subject::HttpCall(end)) {
+        let end = failure("the answer has no room");
+        let subject = Subject::HttpCall(end);
+        let waits =
+            About { plugin, on: On::HttpCallResponse, args: [token, 0, 0, 0], subject, _charge: Charge::default() };
+        proxy.state().agenda.last(Work::About(Box::new(waits)));
+    }
 }

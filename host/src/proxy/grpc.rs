@@ -1,31 +1,54 @@
 //! gRPC calls and streams: what their servers say goes to the plugins.
 
-use super::Proxy;
+use super::{Proxy, wire};
 use crate::effect::{Effect, GrpcCallId};
 use crate::guest::On;
-use crate::state::{GrpcEvent, Subject};
+use crate::state::{About, CallId, Charge, GrpcEvent, Subject, Work};
 
 impl Proxy {
-    /// The server of a plugin's gRPC call or stream says something. What nobody waits for any more is dropped.
+    /// The server of a plugin's gRPC call or stream says something. What nobody waits for any more is dropped; metadata that HTTP
+    /// cannot carry ends it.
     pub fn grpc_event(&mut self, call: GrpcCallId, event: GrpcEvent) {
-        let Some(found) = self.state().grpc_calls.get(&call) else { return };
-        let (plugin, token) = (found.plugin, found.token);
-        let (on, number) = match &event {
-            GrpcEvent::InitialMetadata(metadata) => (On::GrpcReceiveInitialMetadata, metadata.len() as u32),
-            GrpcEvent::Message(message) => (On::GrpcReceive, message.len() as u32),
-            GrpcEvent::TrailingMetadata(metadata) => (On::GrpcReceiveTrailingMetadata, metadata.len() as u32),
-            GrpcEvent::Closed { status, .. } => {
-                self.state().grpc_calls.remove(&call);
-                (On::GrpcClose, *status)
-            }
-        };
-        self.call_about(plugin, on, [token, number, 0, 0], Subject::Grpc(event));
-        self.settle();
+        self.begin();
+        said(self, call, event);
+        self.run();
+    }
+}
+
+fn said(proxy: &mut Proxy, call: GrpcCallId, event: GrpcEvent) {
+    let Some(found) = proxy.state().grpc_calls.get(&call) else { return };
+    let (plugin, token) = (found.plugin, found.token);
+    let event = wire::sound(proxy, call, event);
+    let state = proxy.state();
+    let (on, number) = match &event {
+        GrpcEvent::InitialMetadata(metadata) => (On::GrpcReceiveInitialMetadata, metadata.len() as u32),
+        GrpcEvent::Message(message) => (On::GrpcReceive, message.len() as u32),
+        GrpcEvent::TrailingMetadata(metadata) => (On::GrpcReceiveTrailingMetadata, metadata.len() as u32),
+        GrpcEvent::Closed { status, .. } => {
+            state.forget_call(CallId::Grpc(call));
+            (On::GrpcClose, *status)
+        }
+    };
+    if !proxy.about(plugin, on, [token, number, 0, 0], Subject::Grpc(event)) {
+        // What waits for the plugin is more than it may hold: the call ends, and the plugin is notified of that alone.
+        const RESOURCE_EXHAUSTED: u32 = 8;
+        let state = proxy.state();
+        if state.grpc_calls.contains_key(&call) {
+            state.forget_call(CallId::Grpc(call));
+            state.effect(Effect::CancelGrpcCall { call });
+        }
+        let message = "more waits for the plugin than it may hold".to_owned();
+        let subject = Subject::Grpc(GrpcEvent::Closed { status: RESOURCE_EXHAUSTED, message });
+        let (on, args) = (On::GrpcClose, [token, RESOURCE_EXHAUSTED, 0, 0]);
+        state.agenda.last(Work::About(Box::new(About { plugin, on, args, subject, _charge: Charge::default() })));
     }
 }
 
 pub(super) fn timed_out(proxy: &mut Proxy, call: GrpcCallId) {
     const DEADLINE_EXCEEDED: u32 = 4;
-    proxy.state().effects.push_back(Effect::CancelGrpcCall { call });
-    proxy.grpc_event(call, GrpcEvent::Closed { status: DEADLINE_EXCEEDED, message: "the call timed out".to_owned() });
+    if proxy.state().grpc_calls.contains_key(&call) {
+        proxy.state().effect(Effect::CancelGrpcCall { call });
+        let event = GrpcEvent::Closed { status: DEADLINE_EXCEEDED, message: "the call timed out".to_owned() };
+        said(proxy, call, event);
+    }
 }

@@ -2,81 +2,114 @@
 
 use super::{PluginId, Proxy, lifecycle};
 use crate::effect::Effect;
+use crate::planted::planted;
 use crate::policy::{Canary, Rollout};
-use crate::state::State;
+use crate::state::{Plugins, State};
 
 /// A canary that has all streams.
 const ALL: Canary = Canary { share: 100, faults: 100 };
 
 /// A plugin takes the place of another, which ends when its last stream has.
 pub(super) fn succeed(proxy: &mut Proxy, old: PluginId, new: PluginId) {
+    let state = proxy.state();
+    // A canary that is replaced goes on as one: its successor gets its share.
+    let of = state.plugins.get_mut(old).and_then(|found| found.canary_of.take());
+    if let Some(rollout) = of.and_then(|of| state.plugins.get_mut(of)).and_then(|of| of.rollout.as_mut()) {
+        rollout.to = new;
+    }
+    if let Some(found) = state.plugins.get_mut(new) {
+        found.canary_of = of;
+    }
     roll_back(proxy, old);
-    begin(proxy, old, new, ALL);
+    match proxy.state().plugins.get_mut(old) {
+        Some(found) => found.rollout = Some(Rollout::new(new, ALL)),
+        None => proxy.state().plugins.succeed(old, new),
+    }
     lifecycle::retire(proxy, old);
 }
 
 pub(super) fn begin(proxy: &mut Proxy, plugin: PluginId, canary: PluginId, how: Canary) {
-    if let Some(found) = proxy.state().plugins.get_mut(plugin.0) {
-        found.rollout = Some(Rollout::new(canary, how));
+    let state = proxy.state();
+    let Some(found) = state.plugins.get_mut(plugin) else { return };
+    found.rollout = Some(Rollout::new(canary, how));
+    if let Some(found) = state.plugins.get_mut(canary) {
+        found.canary_of = Some(plugin);
     }
 }
 
 pub(super) fn promote(proxy: &mut Proxy, plugin: PluginId) {
-    let plugin = current(proxy, plugin);
-    let found = proxy.state().plugins.get_mut(plugin.0);
-    if let Some(rollout) = found.and_then(|found| found.rollout.as_mut()) {
+    let state = proxy.state();
+    let plugin = state.plugins.current(plugin);
+    let Some(to) = state.plugins.get(plugin).and_then(|found| found.rollout).map(|rollout| rollout.to) else { return };
+    // The canary has a place of its own now, or that of a canary.
+    let of = state.plugins.get_mut(plugin).and_then(|found| found.canary_of.take());
+    if let Some(rollout) = of.and_then(|of| state.plugins.get_mut(of)).and_then(|of| of.rollout.as_mut()) {
+        rollout.to = to;
+    }
+    if let Some(found) = state.plugins.get_mut(to) {
+        found.canary_of = of;
+    }
+    if let Some(rollout) = state.plugins.get_mut(plugin).and_then(|found| found.rollout.as_mut()) {
         rollout.canary = ALL;
         lifecycle::retire(proxy, plugin);
     }
 }
 
+/// The canary of a plugin, the canary's, and so on get no streams any more.
 pub(super) fn roll_back(proxy: &mut Proxy, plugin: PluginId) {
-    let found = proxy.state().plugins.get_mut(plugin.0).filter(|found| !found.retired);
-    if let Some(rollout) = found.and_then(|found| found.rollout.take()) {
-        lifecycle::retire(proxy, rollout.to);
+    let mut canaries = Vec::new();
+    let mut of = plugin;
+    while let Some(found) = proxy.state().plugins.get_mut(of).filter(|found| !found.retired)
+        && let Some(rollout) = found.rollout.take()
+    {
+        if let Some(canary) = proxy.state().plugins.get_mut(rollout.to) {
+            canary.canary_of = None;
+        }
+        canaries.push(rollout.to);
+        of = rollout.to;
+    }
+    canaries.into_iter().for_each(|canary| lifecycle::retire(proxy, canary));
+}
+
+/// A plugin gets no streams any more: if it was a canary, its share falls back to the plugin that it was tried for.
+pub(super) fn ended(proxy: &mut Proxy, canary: PluginId) {
+    planted!(CanaryBypass => return);
+    let state = proxy.state();
+    let of = state.plugins.get_mut(canary).and_then(|found| found.canary_of.take());
+    if let Some(found) = of.and_then(|of| state.plugins.get_mut(of)) {
+        found.rollout = found.rollout.filter(|rollout| rollout.to != canary);
     }
 }
 
 /// A plugin has faulted: if it was a canary, that may have been once too often.
 pub(super) fn faulted(proxy: &mut Proxy, canary: PluginId) {
     let state = proxy.state();
-    let mut plugins = state.plugins.iter_mut().enumerate().filter(|(_, plugin)| !plugin.retired);
-    let of = plugins.find_map(|(index, plugin)| {
-        plugin
-            .rollout
-            .as_mut()
-            .filter(|rollout| rollout.to == canary)
-            .map(|rollout| (PluginId(index), rollout.faulted()))
-    });
-    if let Some((plugin, true)) = of {
-        state.effects.push_back(Effect::RolledBack { plugin, canary });
+    let of = state.plugins.get(canary).and_then(|found| found.canary_of);
+    let Some(plugin) = of else { return };
+    let rollout = state.plugins.get_mut(plugin).filter(|found| !found.retired).and_then(|found| found.rollout.as_mut());
+    if rollout.is_some_and(Rollout::faulted) {
+        state.effect(Effect::RolledBack { plugin, canary });
         roll_back(proxy, plugin);
     }
-}
-
-/// Who has a plugin's place by now.
-pub(super) fn current(proxy: &mut Proxy, mut plugin: PluginId) -> PluginId {
-    while let Some(found) = proxy.state().plugins.get(plugin.0).filter(|found| found.retired)
-        && let Some(rollout) = found.rollout
-    {
-        plugin = rollout.to;
-    }
-    plugin
 }
 
 /// Who gets a stream that is opened for a plugin: nobody if it is retired, and a log-only canary besides it.
 pub(super) fn choose(state: &mut State, plugin: PluginId, stream: u64, chain: &mut Vec<PluginId>) {
     let seed = state.config.seed;
-    let mut chosen = plugin;
-    while let Some(rollout) = &mut state.plugins[chosen.0].rollout
-        && rollout.takes(seed, stream)
-    {
-        let to = rollout.to;
-        if state.plugins[to.0].log_only && !state.plugins[chosen.0].retired {
+    let State { plugins, .. } = state;
+    let mut chosen = plugins.current(plugin);
+    while let Some(to) = taken(plugins, chosen, seed, stream) {
+        if plugins.get(to).is_some_and(|to| to.log_only) {
             chain.push(to);
             break;
         }
-        chosen = to;
+        chosen = plugins.current(to);
     }
-    chain.extend((!state.plugins[chosen.0].retired).then_some(chosen));
+    chain.extend((!plugins.is_retired(chosen)).then_some(chosen));
+}
+
+/// The canary that takes a stream of a plugin's.
+fn taken(plugins: &mut Plugins, plugin: PluginId, seed: u64, stream: u64) -> Option<PluginId> {
+    let rollout = plugins.get_mut(plugin).filter(|found| !found.retired)?.rollout.as_mut()?;
+    rollout.takes(seed, stream).then_some(rollout.to)
 }

@@ -4,20 +4,31 @@
 //! What a plugin holds back lies in its [`Stage`](crate::state::Stage). Pausing from headers holds back everything
 //! behind them, without callbacks; pausing from the body goes on calling back, with all that was held so far. A TCP
 //! connection is two messages whose headers, without fields, are its opening, and whose bodies are its bytes.
+//!
+//! Each function here does one entry of the work list, or one step of it, and leaves what follows to the list.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use pw_abi::PeerType;
 
-use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, rollout, shadow, tcp};
+use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, rollout, shadow, tcp, wire};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
+use crate::http::Progress;
 use crate::planted::planted;
 use crate::state::{
-    Context, Deferred, Direction, Filter, LocalResponse, Message, Phase, Protocol, Shadow, Stage, Stream,
+    Charges, Context, Direction, Filter, LocalResponse, Message, Owner, Phase, Protocol, Shadow, Stage, State, Stream,
+    Undo, Work,
 };
+
+/// What pieces that wait at a plugin may cost besides the bytes of bodies, however few of these may be held.
+const WAITING: usize = 1 << 20;
+
+/// The status for more than may be held.
+const TOO_LARGE: &str = "413";
 
 impl Proxy {
     /// A client has opened an HTTP stream, which is to run through these plugins, or through those that have their places
@@ -32,70 +43,83 @@ impl Proxy {
 
     pub(super) fn open(&mut self, plugins: &[PluginId], info: StreamInfo, protocol: Protocol) -> StreamId {
         let state = self.state();
-        let serial = state.next_serial;
+        assert!(plugins.iter().all(|plugin| state.plugins.knows(*plugin)), "a plugin is not of this proxy");
+        let number = state.next_stream;
+        state.next_stream += 1;
         let mut chain = Vec::with_capacity(plugins.len());
-        plugins.iter().for_each(|plugin| rollout::choose(state, *plugin, serial, &mut chain));
-        let plugins = chain;
-        let id = insert(self, &plugins, info, protocol, None);
-        for (place, plugin) in plugins.into_iter().enumerate() {
-            // A plugin that faults may have ended the stream for those behind it, which then do not hear of it.
-            if self.state().find(id).is_none_or(|found| found.over) {
-                break;
-            }
-            if tell(self, id, place).is_none() && self.state().plugins[plugin.0].log_only {
-                let copy = shadow::open(self, id, plugin);
-                if let Some(found) = self.state().find(id) {
-                    found.filters[place].shadow = copy;
-                }
-            }
-        }
-        self.settle();
-        id
+        plugins.iter().for_each(|plugin| rollout::choose(state, *plugin, number, &mut chain));
+        let stream = insert(self, &chain, info, protocol, None);
+        self.event(Work::Open { stream, place: 0 });
+        stream
     }
 
-    /// A piece of the request came from the client. What nothing can come before or behind, such as a body without
-    /// headers or anything after the end, is dropped.
+    /// A piece of the request came from the client. What cannot come before or behind what came is dropped, such as a body
+    /// without headers, headers once more, or anything after the end. Fields that HTTP cannot carry end the stream with a 400.
     pub fn request(&mut self, stream: StreamId, piece: Piece) {
         self.message(stream, Direction::Request, piece);
     }
 
-    /// A piece of the response came from the upstream; dropped as those of requests are.
+    /// A piece of the response came from the upstream; dropped as those of requests are. Headers of informational responses
+    /// come before the others. Fields that HTTP cannot carry end the stream as [`Proxy::upstream_reset`] does.
     pub fn response(&mut self, stream: StreamId, piece: Piece) {
         self.message(stream, Direction::Response, piece);
     }
 
     /// The client gave the stream up.
     pub fn downstream_reset(&mut self, stream: StreamId) {
-        if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
-            let contacted = found.request.sent;
+        if let Some(found) = self.state().find(stream).filter(|found| !found.over && !found.reset) {
+            found.reset = true;
             found.closed_by(PeerType::REMOTE, PeerType::LOCAL);
-            if contacted {
-                self.state().emit(stream, Effect::ResetUpstream { stream });
-            }
-            end(self, stream);
-            self.settle();
+            self.event(Work::ClientReset { stream });
         }
     }
 
     /// The upstream gave the stream up: the client gets a 503, or is cut off if it has part of a response. That of a
     /// TCP stream is cut off.
     pub fn upstream_reset(&mut self, stream: StreamId) {
-        if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
+        if let Some(found) = self.state().find(stream).filter(|found| !found.over && !found.reset) {
+            found.reset = true;
             found.closed_by(PeerType::LOCAL, PeerType::REMOTE);
+            self.event(Work::Fail { stream });
         }
-        fail(self, stream);
-        self.settle();
     }
 
-    pub(super) fn message(&mut self, stream: StreamId, direction: Direction, piece: Piece) {
-        if let Some(found) = self.state().find(stream).filter(|found| !found.over) {
-            let http = found.protocol == Protocol::Http;
-            if !found.message(direction).takes(&piece, http) {
-                return;
-            }
-            feed(self, stream, direction, 0, piece);
-            self.settle();
+    pub(super) fn message(&mut self, stream: StreamId, direction: Direction, mut piece: Piece) {
+        let Some(found) = self.state().find(stream).filter(|found| !found.over) else { return };
+        let http = found.protocol == Protocol::Http;
+        if !found.message(direction).takes(&piece, http) {
+            return;
         }
+        if http && !wire::enters(direction, &mut piece) {
+            return self.event(match direction {
+                Direction::Request => Work::Refuse { stream, direction, status: "400" },
+                Direction::Response => Work::Fail { stream },
+            });
+        }
+        if !self.state().agenda.waits(Owner::Stream(stream)) {
+            if let Some(found) = self.state().find(stream) {
+                found.backlog = 0;
+            }
+        } else if !self.may_wait(stream, &piece) {
+            // What waited for its turn is given up with the stream.
+            self.state().agenda.drop_parked(Owner::Stream(stream));
+            return self.event(Work::Refuse { stream, direction, status: TOO_LARGE });
+        }
+        self.event(Work::Piece { stream, direction, nth: 0, piece, charges: Charges::default() });
+    }
+
+    /// Counts a piece that waits because an earlier event has left work for its stream; false if that is too much.
+    fn may_wait(&mut self, stream: StreamId, piece: &Piece) -> bool {
+        let state = self.state();
+        let Some(plugins) = state.find(stream).map(|found| {
+            found.backlog = found.backlog.saturating_add(crate::state::piece_cost(piece));
+            (found.backlog, found.filters.iter().map(|filter| filter.plugin).collect::<Vec<_>>())
+        }) else {
+            return false;
+        };
+        let (backlog, plugins) = plugins;
+        let held = plugins.iter().filter_map(|plugin| state.plugins.get(*plugin)).map(|plugin| plugin.limits.held);
+        backlog <= held.max().unwrap_or(0).max(WAITING)
     }
 }
 
@@ -109,14 +133,28 @@ pub(super) fn insert(
 ) -> StreamId {
     let state = proxy.state();
     let id = StreamId { index: state.streams.vacant_key(), serial: state.next_serial, shadow: shadow.is_some() };
-    state.next_serial += u64::from(shadow.is_none());
+    state.next_serial += 1;
     let mut filters = Vec::with_capacity(plugins.len());
     for plugin in plugins {
-        let owner = &state.plugins[plugin.0];
-        let gone = owner.vm.is_none() || owner.log_only && shadow.is_none();
-        let context = if gone { 0 } else { state.new_context(*plugin) };
-        let (request, response) = (Stage::default(), Stage::default());
-        filters.push(Filter { plugin: *plugin, context, gone, shadow: None, request, response });
+        let (mut gone, mut context, mut incarnation) = (true, 0, 0);
+        if let Some(owner) = state.plugins.get_mut(*plugin) {
+            owner.places += 1;
+            incarnation = owner.incarnation;
+            gone = owner.vm.is_none() || owner.removed || owner.log_only && shadow.is_none();
+        }
+        if !gone {
+            context = state.new_context(*plugin);
+        }
+        filters.push(Filter {
+            plugin: *plugin,
+            context,
+            incarnation,
+            gone,
+            shadow: None,
+            properties_size: 0,
+            request: Stage::default(),
+            response: Stage::default(),
+        });
     }
     let (request, response) = (Message::default(), Message::default());
     let (started, properties) = (state.now, Default::default());
@@ -131,26 +169,52 @@ pub(super) fn insert(
         local: None,
         closed: false,
         properties,
-        properties_size: 0,
+        backlog: 0,
+        reset: false,
         over: false,
         shadow,
     });
     id
 }
 
-/// Begins the context of a plugin in a stream's chain; none if the plugin is not there.
-pub(super) fn tell(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<()> {
-    let filter = proxy.state().find(stream)?.filters.get(place).filter(|filter| !filter.gone)?;
-    let (plugin, context) = (filter.plugin, filter.context);
-    let owner = &mut proxy.state().plugins[plugin.0];
-    owner.contexts.insert(context, Context { stream: Some((stream.index, place)), pending: false });
+/// Begins the context of a plugin in a stream's chain; of a log-only plugin, its copy of the stream.
+pub(super) fn tell(proxy: &mut Proxy, stream: StreamId, place: usize) {
+    let state = proxy.state();
+    // A plugin that faults may have ended the stream for those behind it, which then are not notified of it.
+    let Some(found) = state.find(stream).filter(|found| !found.over) else { return };
+    let Some(filter) = found.filters.get(place) else { return };
+    let (plugin, context, gone, incarnation) = (filter.plugin, filter.context, filter.gone, filter.incarnation);
+    if place + 1 < found.filters.len() {
+        state.agenda.first([Work::Open { stream, place: place + 1 }]);
+    }
+    let Some(owner) = state.plugins.get_mut(plugin) else { return };
+    if gone {
+        if owner.log_only && !stream.shadow {
+            shadow::open(proxy, stream, place, plugin);
+        }
+        return;
+    }
+    // It may have faulted since the stream was opened.
+    if owner.vm.is_none() || owner.incarnation != incarnation {
+        if let Some(filter) = state.find(stream).and_then(|found| found.filters.get_mut(place)) {
+            filter.gone = true;
+        }
+        return;
+    }
+    owner.contexts.insert(context, Context { stream: Some((stream.index, place)), pending: None });
     let root = owner.root;
     lifecycle::create(proxy, plugin, context, Some(root));
-    Some(())
 }
 
 /// Gives a piece to the `nth` plugin of a direction, or to the other end of the chain.
-pub(super) fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize, piece: Piece) {
+pub(super) fn feed(
+    proxy: &mut Proxy,
+    stream: StreamId,
+    direction: Direction,
+    nth: usize,
+    piece: Piece,
+    charges: Charges,
+) {
     let Some(found) = proxy.state().find(stream).filter(|found| found.moves()) else { return };
     let message = found.message(direction);
     match &piece {
@@ -159,38 +223,61 @@ pub(super) fn feed(proxy: &mut Proxy, stream: StreamId, direction: Direction, nt
         Piece::Body { .. } => {}
     }
     let tcp = found.protocol != Protocol::Http;
-    let Some(place) = found.place(nth, direction) else { return emit(proxy, stream, direction, piece) };
+    let Some(place) = found.place(nth, direction) else { return emit(proxy, stream, direction, piece, charges) };
     let filter = &mut found.filters[place];
     let (plugin, context) = (filter.plugin, filter.context);
     if filter.gone {
-        if let Some(copy) = filter.shadow {
-            shadow::give(proxy, copy, direction, piece.clone());
-        }
-        let owner = &proxy.state().plugins[plugin.0];
-        let open = owner.failure.open || owner.log_only && !stream.shadow;
-        return if open { feed(proxy, stream, direction, nth + 1, piece) } else { fail(proxy, stream) };
+        return pass_by(proxy, stream, place, Work::Piece { stream, direction, nth: nth + 1, piece, charges });
     }
     let stage = filter.stage(direction);
     let waits = stage.paused && stage.phase != Some(Phase::Body);
-    if let Piece::Body { body, .. } = &piece {
-        let held = stage.held(waits) + body.len();
-        if held > proxy.state().plugins[plugin.0].limits.held {
-            return too_much(proxy, stream, direction);
-        }
+    let held = stage.held(waits);
+    let State { streams, plugins, agenda, .. } = proxy.state();
+    let Some(limits) = plugins.get(plugin).map(|plugin| plugin.limits) else { return };
+    let Some(found) = streams.get_mut(stream.index) else { return };
+    let stage = found.filters[place].stage(direction);
+    let body = if let Piece::Body { body, .. } = &piece { body.len() } else { 0 };
+    if body > 0 && held + body > limits.held || waits && stage.waits_for_too_much(&piece, limits.held.max(WAITING)) {
+        return agenda.first([Work::Refuse { stream, direction, status: TOO_LARGE }]);
     }
-    let Some(stage) = self::stage(proxy, stream, direction, nth) else { return };
     if waits {
-        return stage.wait(piece);
+        return stage.wait(piece, charges);
     }
+    stage.comes(body, charges);
     let (on, size, end) = stage.take_in(piece, direction, tcp);
     let action = proxy.call(plugin, on, context, [context, size, u32::from(end), 0, 0]);
     let Some(found) = proxy.state().find(stream).filter(|found| found.moves()) else { return };
-    let stage = found.filters[place].stage(direction);
+    let filter = &mut found.filters[place];
+    if filter.gone {
+        return;
+    }
+    let stage = filter.stage(direction);
     let paused = action.flatten().is_some_and(|action| action != pw_abi::Action::CONTINUE.0);
     if paused && !std::mem::take(&mut stage.resume) {
         stage.paused = true;
     } else {
         release(proxy, stream, direction, nth);
+    }
+}
+
+/// A piece passes a plugin that is not there, or makes the stream fail.
+fn pass_by(proxy: &mut Proxy, stream: StreamId, place: usize, next: Work) {
+    let state = proxy.state();
+    let Some(filter) = state.find(stream).and_then(|found| found.filters.get(place)) else { return };
+    let (plugin, copy) = (filter.plugin, filter.shadow);
+    let log_only = state.plugins.get(plugin).is_some_and(|owner| owner.log_only) && !stream.shadow;
+    if !state.plugins.fails_open(plugin) && !log_only {
+        return state.agenda.first([Work::Fail { stream }]);
+    }
+    let given = match (&next, copy) {
+        (Work::Piece { direction, piece, .. }, Some(copy)) => {
+            Some(Work::Copy { stream: copy, direction: *direction, piece: piece.clone() })
+        }
+        _ => None,
+    };
+    state.agenda.first([next]);
+    if let Some(given) = given {
+        state.agenda.first([given]);
     }
 }
 
@@ -239,15 +326,46 @@ fn joined(held: Bytes, more: &[u8]) -> Bytes {
     held.freeze()
 }
 
-/// Lets everything go that the `nth` plugin holds, and then gives it what waited.
+/// Lets everything go that the `nth` plugin holds, and then what waited.
 fn release(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
     let Some(stage) = stage(proxy, stream, direction, nth) else { return };
-    for piece in stage.release().into_iter().flatten() {
-        feed(proxy, stream, direction, nth + 1, piece);
+    let waiting = stage.has_waiting();
+    let mut charges = stage.charges();
+    let pieces = stage.release();
+    let mut pieces = pieces.into_iter().flatten().peekable();
+    // Mostly there is one piece, and it leaves the chain.
+    if !waiting && !stream.shadow && is_last(proxy, stream, direction, nth) {
+        while let Some(piece) = pieces.next() {
+            let charges = if pieces.peek().is_none() { std::mem::take(&mut charges) } else { Charges::default() };
+            feed(proxy, stream, direction, nth + 1, piece, charges);
+        }
+        return;
     }
-    while let Some(piece) = stage_idle(proxy, stream, direction, nth).and_then(Stage::next) {
-        feed(proxy, stream, direction, nth, piece);
+    let agenda = &mut proxy.state().agenda;
+    if waiting {
+        agenda.first([Work::Waiting { stream, direction, nth }]);
     }
+    // The last piece, which is put first, takes along what plugins are charged for.
+    for piece in pieces.rev() {
+        let charges = std::mem::take(&mut charges);
+        agenda.first([Work::Piece { stream, direction, nth: nth + 1, piece, charges }]);
+    }
+}
+
+/// Whether the `nth` plugin of a direction is its last.
+fn is_last(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) -> bool {
+    proxy.state().find(stream).is_some_and(|found| found.place(nth + 1, direction).is_none())
+}
+
+/// Gives the `nth` plugin the piece that has waited longest, and then the others, unless it pauses again.
+pub(super) fn waiting(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
+    let stage = stage(proxy, stream, direction, nth);
+    let idle = stage.filter(|stage| !stage.paused || stage.phase == Some(Phase::Body));
+    let Some((piece, charges)) = idle.and_then(Stage::next) else { return };
+    proxy
+        .state()
+        .agenda
+        .first([Work::Piece { stream, direction, nth, piece, charges }, Work::Waiting { stream, direction, nth }]);
 }
 
 fn stage(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) -> Option<&mut Stage> {
@@ -256,29 +374,40 @@ fn stage(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) 
     Some(found.filters[place].stage(direction))
 }
 
-fn stage_idle(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) -> Option<&mut Stage> {
-    stage(proxy, stream, direction, nth).filter(|stage| !stage.paused || stage.phase == Some(Phase::Body))
+/// A plugin asked to continue what it has paused.
+pub(super) fn resume(proxy: &mut Proxy, stream: StreamId, place: usize, direction: Direction) {
+    let Some(found) = proxy.state().find(stream) else { return };
+    let Some(nth) = found.nth(place, direction) else { return };
+    let stage = found.filters[place].stage(direction);
+    stage.continuing = false;
+    if stage.paused {
+        release(proxy, stream, direction, nth);
+    }
 }
 
 /// A piece leaves the chain.
-fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece) {
+fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, mut piece: Piece, charges: Charges) {
+    let http = proxy.state().find(stream).is_some_and(|found| found.protocol == Protocol::Http);
+    if http && !wire::leaves(proxy, stream, direction, &mut piece) {
+        return fail(proxy, stream);
+    }
     let Some(found) = proxy.state().find(stream) else { return };
     let message = found.message(direction);
-    message.sent = true;
+    message.sent = message.left != Progress::Informational;
     message.complete = piece.ends();
     let waits = found.request.sent && !found.request.complete;
     if found.protocol != Protocol::Http {
-        return tcp::emit(proxy, stream, direction, piece);
+        return tcp::emit(proxy, stream, direction, piece, charges);
     }
     let over = direction == Direction::Response && piece.ends();
-    proxy.state().emit(stream, effect(stream, direction, piece));
+    proxy.state().emit_charged(stream, effect(stream, direction, piece), charges);
     if over {
         if waits {
             proxy.state().emit(stream, Effect::ResetUpstream { stream });
         }
         end(proxy, stream);
     } else if stream.shadow && direction == Direction::Request {
-        shadow::sent(proxy, stream);
+        proxy.state().agenda.first([Work::Early { stream }]);
     }
 }
 
@@ -290,34 +419,16 @@ pub(super) fn effect(stream: StreamId, direction: Direction, piece: Piece) -> Ef
     }
 }
 
-/// Does what a call asked for.
-pub(super) fn deferred(proxy: &mut Proxy, deferred: Deferred) {
-    match deferred {
-        Deferred::Continue { stream, filter, direction } => {
-            let Some(found) = proxy.state().find(stream) else { return };
-            let nth = if direction == Direction::Request { filter } else { found.filters.len() - 1 - filter };
-            if stage(proxy, stream, direction, nth).is_some_and(|stage| stage.paused) {
-                release(proxy, stream, direction, nth);
-            }
-        }
-        Deferred::Close { stream } => cut(proxy, stream, true),
-        Deferred::LocalResponse { stream } => {
-            if let Some(local) =
-                proxy.state().find(stream).filter(|found| !found.over).and_then(|found| found.local.take())
-            {
-                respond(proxy, stream, local);
-            }
-        }
-        Deferred::Finalise { plugin, context } => lifecycle::finalise(proxy, plugin, context),
-        Deferred::QueueReady { plugin, queue } => {
-            let root = proxy.state().plugins[plugin.0].root;
-            proxy.call(plugin, On::QueueReady, root, [root, queue, 0, 0, 0]);
-        }
+/// Sends the response that a plugin gave itself.
+pub(super) fn local_response(proxy: &mut Proxy, stream: StreamId) {
+    let found = proxy.state().find(stream).filter(|found| !found.over);
+    if let Some(local) = found.and_then(|found| found.local.take()) {
+        respond(proxy, stream, local);
     }
 }
 
 /// Sends a response of a plugin's own. Other plugins do not see it: it did not come from the upstream.
-fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body }: LocalResponse) {
+fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body, charge }: LocalResponse) {
     let Some(found) = proxy.state().find(stream) else { return };
     let headers = Arc::new(headers);
     found.response.headers = Some(headers.clone());
@@ -328,33 +439,48 @@ fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body }:
         state.emit(stream, Effect::ResetUpstream { stream });
     }
     let end_of_stream = body.is_empty();
-    state.emit(stream, Effect::Downstream { stream, piece: Piece::Headers { headers, end_of_stream } });
-    if !end_of_stream {
-        state.emit(stream, Effect::Downstream { stream, piece: Piece::Body { body, end_of_stream: true } });
+    let mut charges = Charges::default();
+    charges.add(charge);
+    let headers = Effect::Downstream { stream, piece: Piece::Headers { headers, end_of_stream } };
+    if end_of_stream {
+        state.emit_charged(stream, headers, charges);
+    } else {
+        state.emit(stream, headers);
+        let body = Effect::Downstream { stream, piece: Piece::Body { body, end_of_stream: true } };
+        state.emit_charged(stream, body, charges);
     }
     end(proxy, stream);
 }
 
 /// The host itself answers 503, or cuts the client off if part of a response is out.
 pub(super) fn fail(proxy: &mut Proxy, stream: StreamId) {
+    answer(proxy, stream, "503");
+}
+
+/// A message cannot be taken: a request is answered by a status, a response is cut off.
+pub(super) fn refuse(proxy: &mut Proxy, stream: StreamId, direction: Direction, status: &str) {
+    match direction {
+        Direction::Request => answer(proxy, stream, status),
+        Direction::Response => cut(proxy, stream, true),
+    }
+}
+
+/// The host itself answers, or cuts the client off if part of a response is out.
+fn answer(proxy: &mut Proxy, stream: StreamId, status: &str) {
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
     if found.response.sent || found.protocol != Protocol::Http {
         return cut(proxy, stream, true);
     }
     found.local = None;
-    let headers = Fields::from([(":status", "503")]);
-    respond(proxy, stream, LocalResponse { headers, body: Bytes::new() });
+    let headers = Fields::from([(":status", status)]);
+    respond(proxy, stream, LocalResponse { headers, ..LocalResponse::default() });
 }
 
-/// More is held at a plugin than may be.
-fn too_much(proxy: &mut Proxy, stream: StreamId, direction: Direction) {
-    let Some(found) = proxy.state().find(stream) else { return };
-    if direction == Direction::Response || found.response.sent || found.protocol != Protocol::Http {
-        return cut(proxy, stream, true);
+/// A plugin asked to close the stream, and did not fault since.
+pub(super) fn close(proxy: &mut Proxy, stream: StreamId) {
+    if proxy.state().find(stream).is_some_and(|found| found.closed) {
+        cut(proxy, stream, true);
     }
-    found.local = None;
-    let headers = Fields::from([(":status", "413")]);
-    respond(proxy, stream, LocalResponse { headers, body: Bytes::new() });
 }
 
 /// Cuts a stream off on both sides.
@@ -373,75 +499,139 @@ pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
 
 /// Nothing more moves; the contexts end.
 pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
-    let Some(found) = proxy.state().find(stream) else { return };
+    let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
     found.over = true;
-    shadow::end(proxy, stream);
-    tcp::closed(proxy, stream);
-    let Some(found) = proxy.state().find(stream) else { return };
-    for place in 0..found.filters.len() {
-        if let Some((plugin, context)) = filter(proxy, stream, place) {
-            lifecycle::done(proxy, plugin, context);
-        }
+    let alone = found.shadow.as_ref().filter(|shadow| shadow.alone).map(|shadow| shadow.plugin);
+    for filter in &mut found.filters {
+        filter.request.drop_waiting();
+        filter.response.drop_waiting();
     }
-    forget(proxy, stream.index);
+    let (tcp, connected) = (found.protocol != Protocol::Http, found.request.sent);
+    if let Some(owner) = alone.and_then(|plugin| proxy.state().plugins.get_mut(plugin)) {
+        owner.alone -= 1;
+    }
+    let agenda = &mut proxy.state().agenda;
+    agenda.first([Work::Done { stream, place: 0 }]);
+    if tcp {
+        agenda.first([Work::Closed { stream, upstream: connected, place: 0 }]);
+    }
+    shadow::end(proxy, stream);
 }
 
-/// The plugin at a place of a stream's chain, and its context there, unless it is gone or was never told of it.
+/// The context of the plugin at a place of a stream that is over is done, and then those behind it.
+pub(super) fn done(proxy: &mut Proxy, stream: StreamId, place: usize) {
+    let Some(found) = proxy.state().find(stream) else { return };
+    let more = place + 1 < found.filters.len();
+    if more {
+        proxy.state().agenda.first([Work::Done { stream, place: place + 1 }]);
+    }
+    match filter(proxy, stream, place) {
+        // The stream is forgotten with its last context.
+        Some((plugin, context)) => lifecycle::done(proxy, plugin, context),
+        None => {
+            clear(proxy, stream.index, place);
+            if !more {
+                forget(proxy, stream.index);
+            }
+        }
+    }
+}
+
+/// What a stream that is over holds at a place is of no use to anybody.
+pub(super) fn clear(proxy: &mut Proxy, index: usize, place: usize) {
+    let found = proxy.state().streams.get_mut(index).filter(|found| found.over);
+    if let Some(filter) = found.and_then(|found| found.filters.get_mut(place)) {
+        filter.request.clear();
+        filter.response.clear();
+    }
+}
+
+/// The plugin at a place of a stream's chain, and its context there, unless it is gone or was never notified of it.
 pub(super) fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<(PluginId, u32)> {
-    let filter = proxy.state().find(stream)?.filters.get(place).filter(|filter| !filter.gone)?;
+    let state = proxy.state();
+    let filter = state.find(stream)?.filters.get(place).filter(|filter| !filter.gone)?;
     let (plugin, context) = (filter.plugin, filter.context);
-    proxy.state().plugins[plugin.0].contexts.contains_key(&context).then_some((plugin, context))
+    state.plugins.get(plugin)?.contexts.contains_key(&context).then_some((plugin, context))
 }
 
 /// Drops a stream that is over once none of its contexts is left.
 pub(super) fn forget(proxy: &mut Proxy, index: usize) {
     let state = proxy.state();
     let Some(found) = state.streams.get(index).filter(|found| found.over) else { return };
-    let lives = |filter: &Filter| !filter.gone && state.plugins[filter.plugin.0].contexts.contains_key(&filter.context);
+    let has = |filter: &Filter| {
+        state.plugins.get(filter.plugin).is_some_and(|plugin| plugin.contexts.contains_key(&filter.context))
+    };
+    let lives = |filter: &Filter| !filter.gone && has(filter);
     if !found.filters.iter().any(lives) {
-        let stream = found.id;
-        state.streams.remove(index);
+        let Stream { id: stream, filters, .. } = state.streams.remove(index);
+        for filter in filters {
+            if let Some(plugin) = state.plugins.get_mut(filter.plugin) {
+                plugin.places -= 1;
+                state.plugins.free(filter.plugin);
+            }
+        }
         if !stream.shadow {
-            state.effects.push_back(Effect::StreamEnded { stream });
+            state.effect(Effect::StreamEnded { stream });
         }
     }
 }
 
-/// A stream that a plugin is not there for any more, and its places in the chain.
-pub(super) type Left = (StreamId, Vec<usize>);
-
-/// A plugin that has faulted or ended is taken out of its streams.
-pub(super) fn part(proxy: &mut Proxy, plugin: PluginId) -> Vec<Left> {
-    let mut left = Vec::new();
-    for stream in streams_of(proxy, plugin) {
-        let Some(found) = proxy.state().find(stream) else { continue };
-        let of_plugin = |place: &usize| found.filters[*place].plugin == plugin;
-        let places: Vec<usize> = (0..found.filters.len()).filter(of_plugin).collect();
-        places.iter().for_each(|place| found.filters[*place].gone = true);
-        left.push((stream, places));
-    }
-    left
+/// A plugin has faulted or ended: its streams, and its places in them, which it leaves.
+pub(super) fn part(proxy: &mut Proxy, plugin: PluginId) -> VecDeque<(StreamId, Vec<usize>)> {
+    let State { plugins, streams, .. } = proxy.state();
+    let mut left: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let contexts = plugins.get(plugin).into_iter().flat_map(|plugin| plugin.contexts.values());
+    contexts
+        .filter_map(|context| context.stream)
+        .for_each(|(stream, place)| left.entry(stream).or_default().push(place));
+    let places = left.into_iter().filter_map(|(index, places)| {
+        let stream = streams.get_mut(index)?;
+        places.iter().for_each(|place| stream.filters[*place].gone = true);
+        Some((stream.id, places))
+    });
+    places.collect()
 }
 
-/// The streams that a plugin has left fail, or go on without it.
-pub(super) fn abandon(proxy: &mut Proxy, plugin: PluginId, left: Vec<Left>) {
-    let open = proxy.state().plugins[plugin.0].failure.open;
-    for (stream, places) in left {
-        let Some(found) = proxy.state().find(stream) else { continue };
-        let count = found.filters.len();
-        if !open {
-            fail(proxy, stream);
-            continue;
-        }
-        for place in places {
-            release(proxy, stream, Direction::Request, place);
-            release(proxy, stream, Direction::Response, count - 1 - place);
-        }
+/// A stream that a plugin has left fails, or goes on without it.
+pub(super) fn left(proxy: &mut Proxy, stream: StreamId, places: &[usize]) {
+    let state = proxy.state();
+    let Some(found) = state.find(stream) else { return };
+    if found.over {
+        places.iter().for_each(|place| clear(proxy, stream.index, *place));
+        return forget(proxy, stream.index);
+    }
+    let plugin = places.first().and_then(|place| found.filters.get(*place)).map(|filter| filter.plugin);
+    if !plugin.is_some_and(|plugin| state.plugins.fails_open(plugin)) {
+        return state.agenda.first([Work::Fail { stream }]);
+    }
+    let count = state.find(stream).map_or(0, |found| found.filters.len());
+    // What is put in front last comes first: requests before responses, and the first place before the others.
+    for place in places.iter().rev() {
+        release(proxy, stream, Direction::Response, count - 1 - place);
+        release(proxy, stream, Direction::Request, *place);
     }
 }
 
-/// The streams that run through a plugin.
-pub(super) fn streams_of(proxy: &mut Proxy, plugin: PluginId) -> Vec<StreamId> {
-    let through = |stream: &&Stream| stream.filters.iter().any(|filter| filter.plugin == plugin && !filter.gone);
-    proxy.state().streams.iter().map(|(_, stream)| stream).filter(through).map(|stream| stream.id).collect()
+/// Takes back what a callback has changed.
+pub(super) fn undo(proxy: &mut Proxy, changes: Vec<Undo>) {
+    for change in changes.into_iter().rev() {
+        let Some(found) = proxy.state().find(change.stream()) else { continue };
+        match change {
+            Undo::Headers(_, place, direction, headers) => found.filters[place].stage(direction).headers = headers,
+            Undo::Body(_, place, direction, body) => found.filters[place].stage(direction).body = body,
+            Undo::Trailers(_, place, direction, trailers) => found.filters[place].stage(direction).trailers = trailers,
+            Undo::Property(_, path, property) => {
+                let size = path.len();
+                if let Some(gone) = found.properties.remove(&path) {
+                    found.filters[gone.place].properties_size -= size + gone.value.len();
+                }
+                if let Some(property) = property {
+                    found.filters[property.place].properties_size += size + property.value.len();
+                    found.properties.insert(path, property);
+                }
+            }
+            Undo::LocalResponse(_) => found.local = None,
+            Undo::Close(_) => found.closed = false,
+        }
+    }
 }

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use pw_abi::PeerType;
 
-use super::{PluginId, Proxy, StreamId, StreamInfo, shadow, streams};
+use super::{PluginId, Proxy, StreamId, StreamInfo, streams};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
-use crate::state::{Direction, Protocol};
+use crate::state::{Charges, Direction, Protocol, Work};
 
 impl Proxy {
     /// A client has opened a TCP connection, which is to run through these plugins.
@@ -30,7 +30,7 @@ impl Proxy {
 
 /// A piece leaves the chain. The connections are closed when both directions are complete; who ended the one that came
 /// first to its end is who ended both.
-pub(super) fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece) {
+pub(super) fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece, charges: Charges) {
     let Some(found) = proxy.state().find(stream) else { return };
     let ends = piece.ends();
     let over = found.request.complete && found.response.complete;
@@ -44,27 +44,28 @@ pub(super) fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, pi
         Piece::Headers { .. } => Effect::Connect { stream },
         piece => streams::effect(stream, direction, piece),
     };
-    proxy.state().emit(stream, effect);
+    proxy.state().emit_charged(stream, effect, charges);
     if over {
         streams::end(proxy, stream);
     } else if stream.shadow && direction == Direction::Request {
-        shadow::sent(proxy, stream);
+        proxy.state().agenda.first([Work::Early { stream }]);
     }
 }
 
-/// Tells the plugins that the connections are closed.
-pub(super) fn closed(proxy: &mut Proxy, stream: StreamId) {
+/// Notifies the plugin at a place that the connection to the upstream is closed, or the one to the client, and then those
+/// behind it.
+pub(super) fn closed(proxy: &mut Proxy, stream: StreamId, upstream: bool, place: usize) {
     let Some(found) = proxy.state().find(stream) else { return };
-    let (Protocol::Tcp { closed_by: (downstream, upstream) }, connected) = (found.protocol, found.request.sent) else {
-        return;
-    };
-    let count = found.filters.len();
-    let ends = [(On::UpstreamClose, upstream, connected), (On::DownstreamClose, downstream, true)];
-    for (on, peer, _) in ends.into_iter().filter(|(_, _, there)| *there) {
-        for place in 0..count {
-            if let Some((plugin, context)) = streams::filter(proxy, stream, place) {
-                proxy.call(plugin, on, context, [context, peer.0, 0, 0, 0]);
-            }
+    let Protocol::Tcp { closed_by } = found.protocol else { return };
+    if place >= found.filters.len() {
+        if upstream {
+            proxy.state().agenda.first([Work::Closed { stream, upstream: false, place: 0 }]);
         }
+        return;
+    }
+    proxy.state().agenda.first([Work::Closed { stream, upstream, place: place + 1 }]);
+    let (on, peer) = if upstream { (On::UpstreamClose, closed_by.1) } else { (On::DownstreamClose, closed_by.0) };
+    if let Some((plugin, context)) = streams::filter(proxy, stream, place) {
+        proxy.call(plugin, on, context, [context, peer.0, 0, 0, 0]);
     }
 }

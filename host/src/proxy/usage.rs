@@ -1,6 +1,6 @@
 //! How much of everything a proxy holds: what an operator watches.
 
-use super::Proxy;
+use super::{PluginId, Proxy};
 
 /// How much a proxy holds at the moment, for all of its plugins together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,22 +32,25 @@ impl Proxy {
     pub fn usage(&mut self) -> Usage {
         let vms = self.guests.iter().flatten().count();
         let state = self.state();
+        let plugins: usize = state.plugins.iter().map(|plugin| plugin.account.used()).sum();
+        let realms = state.realms.iter().map(|(_, realm)| realm);
         Usage {
             vms,
             contexts: state.plugins.iter().map(|plugin| plugin.contexts.len()).sum(),
             streams: state.streams.len(),
             calls: state.http_calls.len() + state.grpc_calls.len(),
-            shared_data: state.shared_data.values().map(|shared| shared.size).sum(),
+            shared_data: realms.clone().map(|realm| realm.shared_size).sum(),
             queues: state.queues.len(),
-            queued: state.queues.iter().map(|queue| queue.size).sum(),
+            queued: state.queues.values().map(|queue| queue.size).sum(),
             metrics: state.metrics.len(),
-            effects: state.effects.len(),
-            charged: 0,
+            effects: state.effects(),
+            charged: plugins + realms.map(|realm| realm.account.used()).sum::<usize>(),
         }
     }
 
-    /// Bytes of the host's memory that are charged to a plugin; none if it is gone.
-    pub fn charged(&self, _plugin: crate::PluginId) -> Option<usize> {
-        None
+    /// Bytes of the host's memory that are charged to a plugin, what its VM id has left out; none if it is gone.
+    pub fn charged(&self, plugin: PluginId) -> Option<usize> {
+        let state = self.state.as_ref()?;
+        state.plugins.get(plugin).map(|plugin| plugin.account.used())
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Charge;
+use super::account::MAP;
 use crate::{Fields, PluginId};
 
 /// A plugin's gRPC call or stream in flight.
@@ -15,6 +17,7 @@ pub(crate) struct GrpcCall {
     pub(crate) kind: GrpcKind,
     /// Nanoseconds since the start.
     pub(crate) deadline: Option<u64>,
+    pub(crate) _charge: Charge,
 }
 
 /// What may still be sent.
@@ -44,4 +47,15 @@ pub enum GrpcEvent {
         /// gRPC's status message.
         message: String,
     },
+}
+
+impl GrpcEvent {
+    /// Bytes of it.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            GrpcEvent::InitialMetadata(metadata) | GrpcEvent::TrailingMetadata(metadata) => MAP + metadata.footprint(),
+            GrpcEvent::Message(message) => message.len(),
+            GrpcEvent::Closed { message, .. } => message.len(),
+        }
+    }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use super::Direction;
+use super::account::{MAP, PIECE};
+use super::{Account, Charge, Direction};
 use crate::effect::{Discarded, Piece};
 use crate::{Fields, PluginId, StreamId};
 
@@ -15,11 +16,15 @@ pub(crate) struct Shadow {
     /// The stream that it is a copy of.
     pub(crate) of: StreamId,
     /// What came of the response before the plugin had let the request go, which can only be answered then.
-    pub(crate) early: VecDeque<Piece>,
+    early: VecDeque<Piece>,
     /// Bytes of bodies that came early.
     pub(crate) early_size: usize,
+    /// What came early, in all.
+    early_cost: usize,
     /// The stream that it is a copy of is over.
     pub(crate) alone: bool,
+    /// What is kept of what the plugin was given and of what came early.
+    charge: Charge,
     request: Given,
     response: Given,
 }
@@ -30,6 +35,8 @@ struct Given {
     headers: Arc<Fields>,
     trailers: Arc<Fields>,
     body: VecDeque<Bytes>,
+    /// Bytes of that.
+    size: usize,
     /// It has let another body go.
     differs: bool,
 }
@@ -37,7 +44,47 @@ struct Given {
 impl Shadow {
     pub(crate) fn new(plugin: PluginId, of: StreamId) -> Shadow {
         let (request, response) = (Given::default(), Given::default());
-        Shadow { plugin, of, early: VecDeque::new(), early_size: 0, alone: false, request, response }
+        let charge = Charge::default();
+        Shadow {
+            plugin,
+            of,
+            early: VecDeque::new(),
+            early_size: 0,
+            early_cost: 0,
+            alone: false,
+            charge,
+            request,
+            response,
+        }
+    }
+
+    /// Charges the plugin for what is kept, with one piece more; false if there is no room.
+    pub(crate) fn charge(&mut self, piece: &Piece, account: &Account, most: usize) -> bool {
+        let kept = self.request.cost() + self.response.cost() + self.early_cost;
+        self.charge.resize(account, kept + PIECE + size(piece), most)
+    }
+
+    /// Keeps a piece of the response until the plugin has let the request go.
+    pub(crate) fn wait(&mut self, piece: Piece) {
+        self.early_cost += PIECE + size(&piece);
+        if let Piece::Body { body, .. } = &piece {
+            self.early_size += body.len();
+        }
+        self.early.push_back(piece);
+    }
+
+    pub(crate) fn has_early(&self) -> bool {
+        !self.early.is_empty()
+    }
+
+    /// The piece that came earliest.
+    pub(crate) fn next(&mut self) -> Option<Piece> {
+        let piece = self.early.pop_front()?;
+        self.early_cost -= PIECE + size(&piece);
+        if let Piece::Body { body, .. } = &piece {
+            self.early_size -= body.len();
+        }
+        Some(piece)
     }
 
     /// Remembers what the plugin is about to see.
@@ -45,7 +92,10 @@ impl Shadow {
         let given = self.given(direction);
         match piece {
             Piece::Headers { headers, .. } => given.headers = headers.clone(),
-            Piece::Body { body, .. } if !given.differs => given.body.push_back(body.clone()),
+            Piece::Body { body, .. } if !given.differs && !body.is_empty() => {
+                given.size += body.len();
+                given.body.push_back(body.clone());
+            }
             Piece::Body { .. } => {}
             Piece::Trailers { trailers } => given.trailers = trailers.clone(),
         }
@@ -82,6 +132,11 @@ impl Shadow {
 }
 
 impl Given {
+    fn cost(&self) -> usize {
+        let maps = self.headers.footprint() + self.trailers.footprint();
+        self.size + PIECE * self.body.len() + 2 * MAP + maps
+    }
+
     /// Whether the body becomes another one by what comes of it now.
     fn loses(&mut self, body: &[u8], end_of_stream: bool) -> bool {
         if self.differs {
@@ -89,7 +144,7 @@ impl Given {
         }
         self.differs = !self.matches(body) || end_of_stream && self.body.iter().any(|piece| !piece.is_empty());
         if self.differs {
-            self.body.clear();
+            (self.body, self.size) = (VecDeque::new(), 0);
         }
         self.differs
     }
@@ -103,10 +158,19 @@ impl Given {
             }
             body = &body[size..];
             piece.advance(size);
+            self.size -= size;
             if piece.is_empty() {
                 self.body.pop_front();
             }
         }
         true
+    }
+}
+
+/// Bytes of a piece.
+pub(crate) fn size(piece: &Piece) -> usize {
+    match piece {
+        Piece::Headers { headers: map, .. } | Piece::Trailers { trailers: map } => MAP + map.footprint(),
+        Piece::Body { body, .. } => body.len(),
     }
 }

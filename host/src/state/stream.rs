@@ -6,9 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pw_abi::PeerType;
 
-use super::Shadow;
+use super::account::{MAP, PIECE, PLACE, STREAM};
+use super::{Account, Charge, Charges, Shadow};
 use crate::effect::{Discarded, Effect, Piece};
 use crate::fields::Fields;
+use crate::http::Progress;
 use crate::proxy::StreamInfo;
 use crate::{PluginId, StreamId};
 
@@ -27,11 +29,13 @@ pub(crate) struct Stream {
     /// A plugin has closed the stream, which is about to be done.
     pub(crate) closed: bool,
     /// What plugins have set by `proxy_set_property`.
-    pub(crate) properties: BTreeMap<Vec<u8>, Bytes>,
-    /// Bytes of their names and values.
-    pub(crate) properties_size: usize,
+    pub(crate) properties: BTreeMap<Vec<u8>, Property>,
     /// Nothing more is processed: the response is complete, or the stream was cut off.
     pub(crate) over: bool,
+    /// What pieces cost that came while work for the stream was left for later.
+    pub(crate) backlog: usize,
+    /// The client or the upstream has reset it.
+    pub(crate) reset: bool,
     /// It is the copy of another.
     pub(crate) shadow: Option<Shadow>,
 }
@@ -56,30 +60,77 @@ pub(crate) struct Message {
     pub(crate) trailers: Option<Arc<Fields>>,
     /// Bytes of the body that came in.
     pub(crate) size: u64,
-    /// Its headers came in.
-    pub(crate) begun: bool,
+    /// How much of it came in.
+    came: Progress,
     /// All of it came in.
     pub(crate) ended: bool,
-    /// The headers went out at the other end of the chain.
+    /// A request whose method was HEAD when it came in.
+    pub(crate) is_head: bool,
+    /// How much of it went out at the other end of the chain.
+    pub(crate) left: Progress,
+    /// Bytes of the body that its content length promises and that did not go out yet.
+    pub(crate) owed: Option<u64>,
+    /// A response that goes out without a body, whatever comes in.
+    pub(crate) has_no_body: bool,
+    /// The headers went out at the other end of the chain; not only those of informational responses.
     pub(crate) sent: bool,
     /// The whole message did.
     pub(crate) complete: bool,
 }
 
 /// A response that a plugin gives itself.
+#[derive(Default)]
 pub(crate) struct LocalResponse {
     pub(crate) headers: Fields,
     pub(crate) body: Bytes,
+    pub(crate) charge: Charge,
+}
+
+/// A property that a plugin has set on a stream.
+pub(crate) struct Property {
+    pub(crate) value: Bytes,
+    /// Whose it is, by its place in the chain.
+    pub(crate) place: usize,
+    pub(crate) _charge: Charge,
+}
+
+/// What a part of a stream was before a callback changed it.
+pub(crate) enum Undo {
+    Headers(StreamId, usize, Direction, Option<(Arc<Fields>, bool)>),
+    Body(StreamId, usize, Direction, Option<(Bytes, bool)>),
+    Trailers(StreamId, usize, Direction, Option<Arc<Fields>>),
+    Property(StreamId, Vec<u8>, Option<Property>),
+    /// It gave a response itself.
+    LocalResponse(StreamId),
+    /// It closed the stream.
+    Close(StreamId),
+}
+
+impl Undo {
+    pub(crate) fn stream(&self) -> StreamId {
+        match self {
+            Undo::Headers(stream, ..)
+            | Undo::Body(stream, ..)
+            | Undo::Trailers(stream, ..)
+            | Undo::Property(stream, ..)
+            | Undo::LocalResponse(stream)
+            | Undo::Close(stream) => *stream,
+        }
+    }
 }
 
 /// A plugin's place in a chain.
 pub(crate) struct Filter {
     pub(crate) plugin: PluginId,
     pub(crate) context: u32,
+    /// Which start of the plugin it was that the stream was opened for.
+    pub(crate) incarnation: u64,
     /// The plugin is not there for this stream: it has faulted, or was not there from the beginning.
     pub(crate) gone: bool,
     /// The plugin is log-only, and runs on this copy in place of the stream.
     pub(crate) shadow: Option<StreamId>,
+    /// Bytes of names and values of the properties that it has set.
+    pub(crate) properties_size: usize,
     pub(crate) request: Stage,
     pub(crate) response: Stage,
 }
@@ -92,18 +143,42 @@ pub(crate) struct Stage {
     pub(crate) paused: bool,
     /// The callback that runs has asked to be continued.
     pub(crate) resume: bool,
+    /// What is paused is about to be continued.
+    pub(crate) continuing: bool,
     /// Headers, and whether they end the message.
     pub(crate) headers: Option<(Arc<Fields>, bool)>,
     /// The body so far, and whether this is its end.
     pub(crate) body: Option<(Bytes, bool)>,
     pub(crate) trailers: Option<Arc<Fields>>,
-    /// What came while the headers were held, and how many bytes of bodies that is.
-    waiting: VecDeque<Piece>,
-    waiting_size: usize,
+    /// Bytes of bodies that came here.
+    came: usize,
+    /// What plugins have made of what is held, if they have.
+    made: Option<Box<Made>>,
+    /// What came while the headers were held.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// What plugins have made of what is held.
+#[derive(Default)]
+struct Made {
+    /// The plugin here, of the headers, the body and the trailers beyond what came.
+    grown: [Charge; 3],
+    /// Plugins before it.
+    carried: Charges,
+}
+
+/// Pieces that wait.
+#[derive(Default)]
+struct Waiting {
+    pieces: VecDeque<(Piece, Charges)>,
+    /// Bytes of bodies.
+    size: usize,
+    /// What they cost besides.
+    cost: usize,
 }
 
 /// A part of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Headers,
     Body,
@@ -111,13 +186,22 @@ pub(crate) enum Phase {
 }
 
 /// Which message of a stream; of a TCP connection, to the upstream or from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Direction {
     Request,
     Response,
 }
 
 impl Stream {
+    /// Bytes that the stream takes for as long as the plugin at a place holds up its end.
+    pub(crate) fn footprint(&self, place: usize) -> usize {
+        let filter = self.filters.get(place);
+        let held = filter.map_or(0, |filter| filter.request.footprint() + filter.response.footprint());
+        let map = |map: &Option<Arc<Fields>>| map.as_ref().map_or(0, |map| MAP + map.footprint());
+        let message = |message: &Message| map(&message.headers) + map(&message.trailers);
+        STREAM + PLACE * self.filters.len() + held + message(&self.request) + message(&self.response)
+    }
+
     /// Whether pieces go on through the chain.
     pub(crate) fn moves(&self) -> bool {
         !self.over && !self.closed && self.local.is_none()
@@ -132,7 +216,7 @@ impl Stream {
 
     /// What an effect of a shadow would change, if its plugin were to act.
     pub(crate) fn would(&mut self, effect: Effect) -> Vec<Discarded> {
-        let begun = self.response.begun;
+        let begun = self.response.came != Progress::Nothing;
         let Some(shadow) = &mut self.shadow else { return Vec::new() };
         match effect {
             Effect::Upstream { piece, .. } => shadow.changes(Direction::Request, piece),
@@ -160,22 +244,30 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// Which plugin of a direction the one at a place is.
+    pub(crate) fn nth(&self, place: usize, direction: Direction) -> Option<usize> {
+        // Counting from the other end is its own inverse.
+        self.place(place, direction)
+    }
+}
+
 impl Message {
-    /// Whether a piece can come now. Headers can come again: those of informational responses come before the others.
-    /// A TCP connection opens once, and has but bytes then.
+    /// Whether a piece can come now. A TCP connection opens once, and has but bytes then.
     pub(crate) fn takes(&mut self, piece: &Piece, http: bool) -> bool {
-        let can = match piece {
-            Piece::Headers { .. } => http || !self.begun,
-            Piece::Body { .. } => self.begun || !http,
-            Piece::Trailers { .. } => self.begun && http,
+        let came = match (piece, self.came) {
+            _ if http => self.came.with(piece),
+            (_, Progress::End) | (Piece::Trailers { .. }, _) => None,
+            (Piece::Headers { .. }, came) => (came == Progress::Nothing).then_some(Progress::Headers),
+            (Piece::Body { .. }, _) => Some(if piece.ends() { Progress::End } else { Progress::Headers }),
         };
-        if self.ended || !can {
-            return false;
+        let Some(came) = came else { return false };
+        match piece {
+            Piece::Headers { headers, .. } => self.is_head = headers.get(b":method") == Some(b"HEAD"),
+            Piece::Body { body, .. } => self.size += body.len() as u64,
+            Piece::Trailers { .. } => {}
         }
-        if let Piece::Body { body, .. } = piece {
-            self.size += body.len() as u64;
-        }
-        self.begun = true;
+        self.came = came;
         self.ended = piece.ends();
         true
     }
@@ -198,24 +290,96 @@ impl Stage {
 
     /// Bytes of bodies that are held: of what waits, or of what the plugin sees.
     pub(crate) fn held(&self, waits: bool) -> usize {
-        if waits { self.waiting_size } else { self.body.as_ref().map_or(0, |(body, _)| body.len()) }
+        if waits {
+            self.waiting.as_ref().map_or(0, |waiting| waiting.size)
+        } else {
+            self.body.as_ref().map_or(0, |(body, _)| body.len())
+        }
+    }
+
+    /// Whether pieces that wait cost more than may be, whatever their bodies.
+    pub(crate) fn waits_for_too_much(&self, piece: &Piece, most: usize) -> bool {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.cost).saturating_add(cost(piece)) > most
     }
 
     /// Lets a piece wait.
-    pub(crate) fn wait(&mut self, piece: Piece) {
+    pub(crate) fn wait(&mut self, piece: Piece, charges: Charges) {
+        let waiting = self.waiting.get_or_insert_default();
+        waiting.cost += cost(&piece);
         if let Piece::Body { body, .. } = &piece {
-            self.waiting_size += body.len();
+            waiting.size += body.len();
         }
-        self.waiting.push_back(piece);
+        waiting.pieces.push_back((piece, charges));
+    }
+
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// The piece that has waited longest.
-    pub(crate) fn next(&mut self) -> Option<Piece> {
-        let piece = self.waiting.pop_front()?;
+    pub(crate) fn next(&mut self) -> Option<(Piece, Charges)> {
+        let waiting = self.waiting.as_mut()?;
+        let (piece, charges) = waiting.pieces.pop_front()?;
+        waiting.cost -= cost(&piece);
         if let Piece::Body { body, .. } = &piece {
-            self.waiting_size -= body.len();
+            waiting.size -= body.len();
         }
-        Some(piece)
+        if waiting.pieces.is_empty() {
+            self.waiting = None;
+        }
+        Some((piece, charges))
+    }
+
+    /// Bytes of a body came here, and what plugins before this one have made of the piece.
+    pub(crate) fn comes(&mut self, bytes: usize, charges: Charges) {
+        self.came += bytes;
+        if charges.is_some() {
+            self.made.get_or_insert_default().carried.add_all(charges);
+        }
+    }
+
+    /// Charges the plugin for the headers, the body or the trailers being as long as that; false if there is no room.
+    pub(crate) fn grow(&mut self, phase: Phase, size: usize, account: &Account, most: usize) -> bool {
+        /// What maps grow by at a time, so that few calls change the account.
+        const STEP: usize = 1 << 10;
+        let (place, size) = match phase {
+            Phase::Headers => (0, size + MAP),
+            Phase::Body => (1, size.saturating_sub(self.came)),
+            Phase::Trailers => (2, size + MAP),
+        };
+        if size == 0 {
+            return true;
+        }
+        let charge = &mut self.made.get_or_insert_default().grown[place];
+        size <= charge.bytes()
+            || charge.resize(account, size.next_multiple_of(STEP), most)
+            || charge.resize(account, size, most)
+    }
+
+    /// What plugins have made of what is held here, for the piece that takes it along.
+    pub(crate) fn charges(&mut self) -> Charges {
+        self.came = 0;
+        let Some(made) = self.made.take() else { return Charges::default() };
+        let mut charges = made.carried;
+        made.grown.into_iter().for_each(|grown| charges.add(grown));
+        charges
+    }
+
+    /// Nothing moves any more: what waits is dropped.
+    pub(crate) fn drop_waiting(&mut self) {
+        self.waiting = None;
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Stage::default();
+    }
+
+    /// Bytes of what is held.
+    fn footprint(&self) -> usize {
+        let map = |map: Option<&Arc<Fields>>| map.map_or(0, |map| MAP + map.footprint());
+        let headers = self.headers.as_ref().map(|(headers, _)| headers);
+        self.held(false) + map(headers) + map(self.trailers.as_ref())
     }
 
     /// Everything that is held, in order; what waits stays.
@@ -225,10 +389,25 @@ impl Stage {
         self.phase = None;
         self.paused = false;
         self.resume = false;
+        self.continuing = false;
         let trailers = self.trailers.take().filter(|trailers| came || !trailers.is_empty());
         let headers = self.headers.take().map(|(headers, end_of_stream)| Piece::Headers { headers, end_of_stream });
         let body = self.body.take();
         let body = body.map(|(body, end)| Piece::Body { body, end_of_stream: end && trailers.is_none() });
         [headers, body, trailers.map(|trailers| Piece::Trailers { trailers })]
     }
+}
+
+/// What a piece costs that waits.
+pub(crate) fn piece_cost(piece: &Piece) -> usize {
+    cost(piece) + if let Piece::Body { body, .. } = piece { body.len() } else { 0 }
+}
+
+/// What a piece costs that waits, besides the bytes of a body.
+fn cost(piece: &Piece) -> usize {
+    PIECE
+        + match piece {
+            Piece::Headers { headers: map, .. } | Piece::Trailers { trailers: map } => MAP + map.footprint(),
+            Piece::Body { .. } => 0,
+        }
 }

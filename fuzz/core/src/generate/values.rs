@@ -7,9 +7,9 @@ use super::draw::Draw;
 
 /// Names of fields: the same ones in messages and in calls, in other cases too.
 const NAMES: [&str; 8] = ["x-a", "x-b", "X-A", "x-c", ":path", "x-empty", "X-b", ":method"];
-const VALUES: [&str; 7] = ["1", "two", "", "three and more", "1", "\u{e9}", "a,b"];
+const VALUES: [&str; 7] = ["1", "two", "", "three and more", "1", "\u{e9}", "/a,b"];
 /// What HTTP cannot carry.
-const BROKEN: [&str; 3] = ["a\r\nb", "a\0b", "\n"];
+const BROKEN: [&str; 4] = ["a\r\nb", "a\0b", "\n", "\u{1}"];
 const BODIES: [&str; 6] = ["abc", "0123456789", "", "x", "one two three", "\0\u{1}\u{2}"];
 /// Keys of shared data, names of queues and metrics.
 const KEYS: [&str; 4] = ["k", "key", "", "other"];
@@ -55,7 +55,7 @@ const LONG: [u64; 8] = [0, 1, 5, 100, 0x1_0000_0007, u32::MAX as u64, u64::MAX -
 const DELTAS: [i64; 8] = [1, 0, -1, 5, -5, 0x1_0000_0001, i64::MIN, i64::MAX];
 
 pub(super) fn field_name(draw: &mut Draw<'_>) -> Data {
-    if draw.chance(2) { Data::from(*draw.pick(&["", "a\nb"])) } else { Data::from(*draw.pick(&NAMES)) }
+    if draw.chance(2) { Data::from(*draw.pick(&["", "a\nb", "a b", ":evil"])) } else { Data::from(*draw.pick(&NAMES)) }
 }
 
 pub(super) fn field_value(draw: &mut Draw<'_>) -> Data {

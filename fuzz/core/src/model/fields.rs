@@ -13,11 +13,38 @@ impl Map {
     }
 
     /// A serialised map; none where it is none, or one that HTTP cannot carry.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Map> {
-        let pairs = pairs::decode(bytes).ok()?;
-        let sound = pairs.iter().all(|(name, value)| carries(name, value));
-        let lower = |(name, value): (&[u8], &[u8])| (name.to_ascii_lowercase(), value.to_vec());
-        sound.then(|| Map(pairs.into_iter().map(lower).collect()))
+    pub(super) fn parse(of: Of, bytes: &[u8]) -> Option<Map> {
+        let mut map = Map::default();
+        for (name, value) in pairs::decode(bytes).ok()? {
+            if !carries(of, name, value) || map.has_one(name) {
+                return None;
+            }
+            map.add(name, value);
+        }
+        Some(map)
+    }
+
+    /// Whether it has a field that no message has twice, and this is another.
+    pub(super) fn has_one(&self, name: &[u8]) -> bool {
+        let single =
+            name.starts_with(b":") || [&b"content-length"[..], b"host"].contains(&name.to_ascii_lowercase().as_slice());
+        single && self.get(name).is_some()
+    }
+
+    /// Whether a message can be sent with these headers.
+    pub(super) fn is_whole(&self, of: Of) -> bool {
+        let needed: &[&[u8]] = match of {
+            Of::Request => &[b":method", b":path"],
+            Of::Response => &[b":status"],
+            Of::Rest => &[],
+        };
+        needed.iter().all(|name| self.get(name).is_some())
+    }
+
+    /// As it is sent: pseudo headers come first.
+    pub(super) fn in_order(mut self) -> Map {
+        self.0.sort_by_key(|(name, _)| !name.starts_with(b":"));
+        self
     }
 
     pub(super) fn serialised(&self) -> Vec<u8> {
@@ -45,8 +72,33 @@ impl Map {
     }
 }
 
-/// Whether a field is one that HTTP can carry.
-pub(super) fn carries(name: &[u8], value: &[u8]) -> bool {
-    let breaks = |byte: &u8| [b'\r', b'\n', 0].contains(byte);
-    !name.is_empty() && !name.iter().chain(value).any(breaks)
+/// What a map is of: headers of a request or of a response, or trailers and metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Request,
+    Response,
+    Rest,
+}
+
+/// Whether a field is one that HTTP can carry there.
+pub(super) fn carries(of: Of, name: &[u8], value: &[u8]) -> bool {
+    let name = name.to_ascii_lowercase();
+    let token = |text: &[u8]| {
+        let is = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+        !text.is_empty() && text.iter().all(is)
+    };
+    let dark = value.iter().any(|byte| *byte <= b' ' || *byte == 0x7F);
+    let rest = value.iter().all(|byte| (*byte >= b' ' && *byte != 0x7F) || *byte == b'\t');
+    match (of, name.as_slice()) {
+        (Of::Request, b":method") => token(value),
+        (Of::Request, b":path") => (value.starts_with(b"/") || value == b"*") && !dark,
+        (Of::Request, b":authority") => !dark && !value.iter().any(|byte| b"/?#@\\".contains(byte)),
+        (Of::Request, b":scheme") => value.first().is_some_and(u8::is_ascii_alphabetic) && token(value),
+        (Of::Response, b":status") => {
+            value.len() == 3 && value.iter().all(u8::is_ascii_digit) && (b'1'..=b'5').contains(&value[0])
+        }
+        (_, b"transfer-encoding") => false,
+        (_, b"content-length") => of != Of::Rest && !value.is_empty() && value.iter().all(u8::is_ascii_digit),
+        (_, name) => token(name) && rest,
+    }
 }

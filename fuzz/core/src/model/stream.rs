@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::fields::Map;
+use super::fields::{Map, Of};
 
 /// A piece of a message. Of a TCP connection the opening is headers without fields, and data is a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,7 +220,7 @@ impl Stream {
         let http = self.http;
         let way = self.way(direction);
         let fits = match piece.part() {
-            Part::Headers => true,
+            Part::Headers => !way.begun,
             Part::Body => way.begun || !http,
             Part::Trailers => way.begun,
         };
@@ -254,6 +254,16 @@ impl Stream {
         }
         let count = self.chain.len();
         if nth == count {
+            let of = if direction == Direction::Request { Of::Request } else { Of::Response };
+            let piece = match piece {
+                Piece::Headers(map, _) if self.http && !map.is_whole(of) => {
+                    // It cannot be sent, and the host answers in its place.
+                    (self.over, self.wild) = (true, true);
+                    return;
+                }
+                Piece::Headers(map, end) => Piece::Headers(map.in_order(), end),
+                piece => piece,
+            };
             let way = self.way(direction);
             way.out.add(piece);
             let both = self.request.out.end && self.response.out.end;

@@ -1,9 +1,10 @@
 //! The section "gRPC calls".
 
-use pw_abi::{Status, pairs};
+use pw_abi::Status;
 
 use super::calls::Kind;
 use crate::model::call::{Call, Judged};
+use crate::model::fields::{Map, Of};
 use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 
 pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
@@ -30,8 +31,12 @@ pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judg
 }
 
 fn open(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
-    let text = |param: usize| std::str::from_utf8(call.bytes(param)).is_ok();
-    let sound = super::calls::is_upstream(call.bytes(0)) && text(1) && text(2) && pairs::decode(call.bytes(3)).is_ok();
+    let text = |param: usize| {
+        let is_name = |name: &str| name.chars().all(|letter| letter > ' ' && letter != '\x7F');
+        std::str::from_utf8(call.bytes(param)).is_ok_and(is_name)
+    };
+    let sound =
+        super::calls::is_upstream(call.bytes(0)) && text(1) && text(2) && Map::parse(Of::Rest, call.bytes(3)).is_some();
     if !sound {
         return call.chosen(&[Status::PARSE_FAILURE.0]);
     }

@@ -4,7 +4,7 @@ use pw_abi::{MapType, Version};
 
 use super::calls::Subject;
 use crate::model::call::{Call, Judged};
-use crate::model::fields::{Map, carries};
+use crate::model::fields::{Map, Of, carries};
 use crate::model::stream::{Direction, Part};
 use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 
@@ -20,7 +20,7 @@ pub(super) fn judge(model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     }
     if writes {
         let Some(found) = model.map_mut(map) else { return call.chosen(&[BAD_ARGUMENT]) };
-        return write(found, call);
+        return write(found, of(map), call);
     }
     let Some(found) = model.map(map) else { return call.chosen(&[BAD_ARGUMENT]) };
     match call.function.name {
@@ -47,10 +47,10 @@ pub(super) fn judge(model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
 }
 
 /// What HTTP cannot carry is refused, and changes nothing.
-fn write(map: &mut Map, call: &Call<'_>) -> Judged {
+fn write(map: &mut Map, of: Of, call: &Call<'_>) -> Judged {
     match call.function.name {
         "proxy_set_header_map_pairs" => {
-            let Some(pairs) = Map::parse(call.bytes(1)) else { return call.chosen(&[BAD_ARGUMENT]) };
+            let Some(pairs) = Map::parse(of, call.bytes(1)) else { return call.chosen(&[BAD_ARGUMENT]) };
             call.is(&[OK])?;
             if call.ok() {
                 *map = pairs;
@@ -64,7 +64,7 @@ fn write(map: &mut Map, call: &Call<'_>) -> Judged {
         }
         name => {
             let (key, value) = (call.bytes(1), call.bytes(2));
-            if !carries(key, value) {
+            if !carries(of, key, value) || name == "proxy_add_header_map_value" && map.has_one(key) {
                 return call.chosen(&[BAD_ARGUMENT]);
             }
             call.is(&[OK])?;
@@ -76,6 +76,14 @@ fn write(map: &mut Map, call: &Call<'_>) -> Judged {
         }
     }
     Ok(())
+}
+
+fn of(map: MapType) -> Of {
+    match map {
+        MapType::HTTP_REQUEST_HEADERS => Of::Request,
+        MapType::HTTP_RESPONSE_HEADERS => Of::Response,
+        _ => Of::Rest,
+    }
 }
 
 fn place(map: MapType) -> Option<(Direction, Part)> {

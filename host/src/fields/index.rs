@@ -1,0 +1,67 @@
+//! Where the fields of each name are: kept for long maps, where looking through all of them would take too long.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::mem::size_of;
+
+/// For each name, in lower case, its fields. Places are those of a list that only grows.
+#[derive(Clone, Default)]
+pub(super) struct Index {
+    names: HashMap<Box<[u8]>, Group>,
+    /// Bytes of the names, and places beside each name's first; for [`Index::footprint`].
+    name_bytes: usize,
+    others: usize,
+}
+
+/// The fields of a name.
+#[derive(Clone)]
+pub(super) struct Group {
+    pub(super) first: usize,
+    /// The places of the others, in order.
+    pub(super) others: Vec<usize>,
+    /// Bytes of all of their names and values.
+    pub(super) bytes: usize,
+}
+
+impl Index {
+    /// Adds the field at a place behind all others; `name` is in lower case.
+    pub(super) fn add(&mut self, name: &[u8], place: usize, bytes: usize) {
+        if let Some(group) = self.names.get_mut(name) {
+            group.others.push(place);
+            group.bytes += bytes;
+            self.others += 1;
+        } else {
+            self.names.insert(name.into(), Group { first: place, others: Vec::new(), bytes });
+            self.name_bytes += name.len();
+        }
+    }
+
+    pub(super) fn get(&self, name: &[u8]) -> Option<&Group> {
+        self.names.get(&*lower(name))
+    }
+
+    pub(super) fn remove(&mut self, name: &[u8]) -> Option<Group> {
+        let group = self.names.remove(&*lower(name))?;
+        self.name_bytes -= name.len();
+        self.others -= group.others.len();
+        Some(group)
+    }
+
+    /// Forgets all fields of a name but the first, which is of that many bytes now, and returns the places of the others.
+    pub(super) fn keep_first(&mut self, name: &[u8], bytes: usize) -> Vec<usize> {
+        let Some(group) = self.names.get_mut(&*lower(name)) else { return Vec::new() };
+        group.bytes = bytes;
+        self.others -= group.others.len();
+        std::mem::take(&mut group.others)
+    }
+
+    /// About how many bytes of heap it holds.
+    pub(super) fn footprint(&self) -> usize {
+        let entry = size_of::<(Box<[u8]>, Group)>() + 1;
+        self.names.capacity() * entry + self.name_bytes + 2 * self.others * size_of::<usize>()
+    }
+}
+
+fn lower(name: &[u8]) -> Cow<'_, [u8]> {
+    if name.iter().any(u8::is_ascii_uppercase) { name.to_ascii_lowercase().into() } else { name.into() }
+}

@@ -1,0 +1,469 @@
+//! HTTP's own rules, for messages of peers, embedders and plugins: which fields there can be, and in which order the parts of a
+//! message come. Functions on names, values and maps; knows no streams and no plugins.
+//!
+//! Whitespace around a value is not part of it (RFC 9110, 5.5), so that a plugin may give it, and it is left out of what is sent.
+//! Inside a value there may be tabs, and bytes from 0x80 on, but no other control characters.
+
+use std::sync::Arc;
+
+use pw_abi::{Status, pairs};
+
+use crate::effect::Piece;
+use crate::fields::Fields;
+use crate::planted::planted;
+
+/// What a map of fields is a part of, on which it depends what may be in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Request,
+    Response,
+    /// Trailers, and metadata of gRPC.
+    Trailers,
+}
+
+type Pseudo = (&'static [u8], fn(&[u8]) -> bool);
+
+const REQUEST: &[Pseudo] = &[
+    (b":method", is_token),
+    (b":scheme", is_scheme),
+    (b":authority", is_authority),
+    (b":path", is_path),
+    (b":protocol", is_protocol),
+];
+const RESPONSE: &[Pseudo] = &[(b":status", is_status)];
+
+/// Fields that a message has once, beside pseudo headers.
+const SINGLE: [&[u8]; 2] = [CONTENT_LENGTH, b"host"];
+const CONTENT_LENGTH: &[u8] = b"content-length";
+/// How a message is framed is the embedder's to say.
+const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
+
+impl Part {
+    fn pseudo(self) -> &'static [Pseudo] {
+        match self {
+            Part::Request => REQUEST,
+            Part::Response => RESPONSE,
+            Part::Trailers => &[],
+        }
+    }
+
+    /// Whether a map can have a field, as far as that depends on the field alone.
+    pub(crate) fn permits(self, name: &[u8], value: &[u8]) -> bool {
+        if name.first() == Some(&b':') {
+            return self.pseudo().iter().any(|(known, valid)| known.eq_ignore_ascii_case(name) && valid(value));
+        }
+        let framing = if name.eq_ignore_ascii_case(CONTENT_LENGTH) {
+            self == Part::Trailers || length(value).is_none()
+        } else {
+            name.eq_ignore_ascii_case(TRANSFER_ENCODING)
+        };
+        !framing && is_token(name) && is_value(value)
+    }
+
+    /// Whether a map that has some fields can get another.
+    pub(crate) fn permits_more(self, fields: &Fields, name: &[u8], value: &[u8]) -> bool {
+        self.permits(name, value) && !(is_single(name) && fields.get(name).is_some())
+    }
+
+    /// Reads a serialised map. What is larger than a map may be is not looked at any further.
+    ///
+    /// # Errors
+    ///
+    /// `malformed` if it does not parse or is not HTTP, INTERNAL_FAILURE if it has more bytes of names and values than it may have.
+    pub(crate) fn read(self, serialized: &[u8], most: usize, malformed: Status) -> Result<Fields, Status> {
+        let mut fields = Fields::new();
+        for (name, value) in decode(serialized, most, malformed)? {
+            planted!(EmptyValueRefused => if value.is_empty() {
+                return Err(malformed);
+            });
+            if !self.permits_more(&fields, name, value) {
+                return Err(malformed);
+            }
+            fields.add(name, value);
+        }
+        Ok(fields)
+    }
+
+    /// Makes a map that came from a peer one that plugins can see: without what only frames the message. False if it is not HTTP.
+    pub(crate) fn receive(self, fields: &mut Arc<Fields>) -> bool {
+        let framing: &[&[u8]] =
+            if self == Part::Trailers { &[TRANSFER_ENCODING, CONTENT_LENGTH] } else { &[TRANSFER_ENCODING] };
+        let (mut framed, mut seen) = (false, 0_u32);
+        // Names are in lower case here, and each is looked at once.
+        for (name, value) in fields.iter() {
+            let single = match (name.first(), name.len()) {
+                (Some(b':'), _) => {
+                    let Some(place) = self.pseudo().iter().position(|(known, _)| *known == name) else { return false };
+                    if !self.pseudo()[place].1(value) {
+                        return false;
+                    }
+                    1 << place
+                }
+                (_, 14 | 17) if framing.contains(&name) => {
+                    framed = true;
+                    continue;
+                }
+                (_, 4 | 14) if SINGLE.contains(&name) => {
+                    if !self.permits(name, value) {
+                        return false;
+                    }
+                    1 << (8 + name.len())
+                }
+                _ if is_token(name) && is_value(value) => 0,
+                _ => return false,
+            };
+            if seen & single != 0 {
+                return false;
+            }
+            seen |= single;
+        }
+        if framed {
+            framing.iter().for_each(|name| Arc::make_mut(fields).remove(name));
+        }
+        true
+    }
+
+    /// Whether a map has the pseudo headers that it needs.
+    pub(crate) fn is_whole(self, fields: &Fields) -> bool {
+        let has = |name: &[u8]| fields.get(name).is_some();
+        match self {
+            Part::Request if fields.get(b":method") == Some(b"CONNECT") && !has(b":protocol") => {
+                has(b":authority") && !has(b":path") && !has(b":scheme")
+            }
+            Part::Request => has(b":method") && has(b":path"),
+            Part::Response => has(b":status"),
+            Part::Trailers => true,
+        }
+    }
+}
+
+/// The headers of a local response. A status among the given fields counts for nothing, and a content length becomes that of the
+/// body, or goes where there is none.
+///
+/// # Errors
+///
+/// As [`Part::read`].
+pub(crate) fn local_response(status: u32, given: &[u8], body: &[u8], most: usize) -> Result<Fields, Status> {
+    let mut headers = Fields::from([(":status", status.to_string())]);
+    for (name, value) in decode(given, most, Status::BAD_ARGUMENT)? {
+        if name.eq_ignore_ascii_case(b":status") {
+            continue;
+        }
+        if name.eq_ignore_ascii_case(CONTENT_LENGTH) {
+            if !has_no_body(status) && headers.get(name).is_none() {
+                headers.add(name, body.len().to_string().as_bytes());
+            }
+            continue;
+        }
+        if !Part::Response.permits_more(&headers, name, value) {
+            return Err(Status::BAD_ARGUMENT);
+        }
+        headers.add(name, value);
+    }
+    Ok(headers)
+}
+
+fn decode(serialized: &[u8], most: usize, malformed: Status) -> Result<pairs::PairsRef<'_>, Status> {
+    if text_size(serialized) > most {
+        return Err(Status::INTERNAL_FAILURE);
+    }
+    pairs::decode(serialized).map_err(|_| malformed)
+}
+
+/// Bytes of the names and values that a serialised map has if it is well-formed, read off its size and its count alone.
+fn text_size(serialized: &[u8]) -> usize {
+    let Some((count, rest)) = serialized.split_first_chunk() else { return 0 };
+    // Of each pair come two sizes, and two NULs behind its texts.
+    rest.len().saturating_sub((u32::from_le_bytes(*count) as usize).saturating_mul(10))
+}
+
+/// Brings a map into the form in which it is sent: pseudo headers first, and no whitespace around values.
+pub(crate) fn tidy(fields: &mut Arc<Fields>) {
+    let mut others = false;
+    let untidy = |(name, value): (&[u8], &[u8])| {
+        let pseudo = name.starts_with(b":");
+        others |= !pseudo;
+        pseudo && others || value.trim_ascii().len() != value.len()
+    };
+    if fields.iter().any(untidy) {
+        let (pseudo, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| name.starts_with(b":"));
+        let all = pseudo.into_iter().chain(others);
+        *fields = Arc::new(all.map(|(name, value)| (name, value.trim_ascii())).collect());
+    }
+}
+
+/// The content length that a map declares.
+pub(crate) fn content_length(fields: &Fields) -> Option<u64> {
+    length(fields.get(CONTENT_LENGTH)?)
+}
+
+/// Gives a map that has a content length the right one, or none.
+pub(crate) fn set_content_length(fields: &mut Arc<Fields>, right: Option<usize>) {
+    let Some(declared) = fields.get(CONTENT_LENGTH) else { return };
+    let right = right.map(|size| size.to_string());
+    if right.as_ref().is_some_and(|right| right.as_bytes() == declared) {
+        return;
+    }
+    let fields = Arc::make_mut(fields);
+    match right {
+        Some(right) => fields.replace(CONTENT_LENGTH, right.as_bytes()),
+        None => fields.remove(CONTENT_LENGTH),
+    }
+}
+
+/// The status of a response's headers.
+pub(crate) fn status(headers: &Fields) -> Option<u32> {
+    let status = headers.get(b":status")?;
+    status.iter().try_fold(0_u32, |sum, digit| {
+        let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// Whether headers are of an informational response, which others follow. With 101 HTTP ends, so that none follow it.
+pub(crate) fn is_informational(headers: &Fields) -> bool {
+    status(headers).is_some_and(|status| (100..200).contains(&status) && status != 101)
+}
+
+/// Whether a response of that status has no body, whatever the request was.
+pub(crate) fn has_no_body(status: u32) -> bool {
+    matches!(status, 100..=199 | 204 | 304)
+}
+
+/// How far a message has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Progress {
+    #[default]
+    Nothing,
+    /// Headers of informational responses.
+    Informational,
+    /// The headers, and perhaps some of the body.
+    Headers,
+    End,
+}
+
+impl Progress {
+    /// How far it is with another piece; none if that cannot come now.
+    pub(crate) fn with(self, piece: &Piece) -> Option<Progress> {
+        let next = match (self, piece) {
+            (Progress::Nothing | Progress::Informational, Piece::Headers { headers, end_of_stream }) => {
+                match is_informational(headers) {
+                    true if *end_of_stream => return None,
+                    true => Progress::Informational,
+                    false => Progress::Headers,
+                }
+            }
+            (Progress::Headers, Piece::Body { .. } | Piece::Trailers { .. }) => Progress::Headers,
+            _ => return None,
+        };
+        Some(if piece.ends() { Progress::End } else { next })
+    }
+}
+
+/// Whether a field's name is a token, as all but pseudo headers are.
+pub(crate) fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| TOKEN[usize::from(*byte)])
+}
+
+/// Whether a path of gRPC can be made of the name of a service or a method.
+pub(crate) fn is_path_part(name: &[u8]) -> bool {
+    name.iter().all(|byte| is_visible(*byte))
+}
+
+/// RFC 9110, 5.6.2.
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric()
+            || matches!(
+                byte as u8,
+                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+            );
+        byte += 1;
+    }
+    table
+};
+
+/// RFC 9110, 5.5.
+fn is_value(value: &[u8]) -> bool {
+    value.iter().all(|byte| is_visible(*byte) || matches!(byte, b' ' | b'\t'))
+}
+
+/// Neither whitespace nor a control character.
+fn is_visible(byte: u8) -> bool {
+    byte > b' ' && byte != 0x7F
+}
+
+fn is_single(name: &[u8]) -> bool {
+    name.first() == Some(&b':') || SINGLE.iter().any(|single| single.eq_ignore_ascii_case(name))
+}
+
+/// RFC 3986, 3.1.
+fn is_scheme(value: &[u8]) -> bool {
+    value.first().is_some_and(u8::is_ascii_alphabetic)
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+}
+
+/// A host and perhaps a port: nothing that ends an authority in a URI, and nothing before an `@`.
+fn is_authority(value: &[u8]) -> bool {
+    value.iter().all(|byte| is_visible(*byte) && !matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\'))
+}
+
+fn is_path(value: &[u8]) -> bool {
+    (value.first() == Some(&b'/') || value == b"*") && is_path_part(value)
+}
+
+/// A name and perhaps a version, as `upgrade` has them.
+fn is_protocol(value: &[u8]) -> bool {
+    let mut parts = value.splitn(2, |byte| *byte == b'/');
+    parts.all(is_token)
+}
+
+fn is_status(value: &[u8]) -> bool {
+    matches!(value, [b'1'..=b'5', rest @ ..] if rest.len() == 2 && rest.iter().all(u8::is_ascii_digit))
+}
+
+fn length(value: &[u8]) -> Option<u64> {
+    let value = value.trim_ascii();
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    digits.then(|| str::from_utf8(value).ok()?.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(part: Part, valid: bool, fields: &[(&[u8], &[u8])]) {
+        for (name, value) in fields {
+            let text = String::from_utf8_lossy;
+            assert_eq!(part.permits(name, value), valid, "{part:?} {}: {:?}", text(name), text(value));
+        }
+    }
+
+    #[test]
+    fn names_are_tokens_and_values_have_no_control_characters() {
+        let sound: &[(&[u8], &[u8])] = &[
+            (b"x", b""),
+            (b"X-Upper", b"a"),
+            (b"!#$%&'*+-.^_`|~09", b"a"),
+            (b"x", b"a\tb c"),
+            (b"x", b" a\t"),
+            (b"x", b"caf\xE9"),
+        ];
+        let broken: &[(&[u8], &[u8])] = &[
+            (b"", b"a"),
+            (b"x y", b"a"),
+            (b"x:", b"a"),
+            (b" x", b"a"),
+            (b"x\0", b"a"),
+            (b"x\xE9", b"a"),
+            (b"transfer-encoding ", b"chunked"),
+            (b"x", b"a\r"),
+            (b"x", b"a\nb"),
+            (b"x", b"\0"),
+            (b"x", b"\x01"),
+            (b"x", b"\x7F"),
+            (b"Transfer-Encoding", b"chunked"),
+            (b":", b""),
+            (b":evil", b"a"),
+        ];
+        for part in [Part::Request, Part::Response, Part::Trailers] {
+            check(part, true, sound);
+            check(part, false, broken);
+        }
+    }
+
+    #[test]
+    fn pseudo_headers_are_where_they_belong_and_valid() {
+        let request: &[(&[u8], &[u8])] = &[
+            (b":method", b"GET"),
+            (b":scheme", b"https"),
+            (b":authority", b"[::1]:443"),
+            (b":authority", b""),
+            (b":path", b"/a?b=\xE9"),
+            (b":path", b"*"),
+            (b":protocol", b"connect-udp"),
+        ];
+        check(Part::Request, true, request);
+        check(Part::Response, false, request);
+        check(Part::Trailers, false, request);
+        check(Part::Response, true, &[(b":status", b"100"), (b":Status", b"599")]);
+        check(Part::Request, false, &[(b":status", b"200")]);
+        let odd: [&[u8]; 7] = [b"", b"20", b"2000", b"099", b"600", b"2 0", b"+20"];
+        odd.into_iter().for_each(|status| check(Part::Response, false, &[(b":status", status)]));
+        let broken: &[(&[u8], &[u8])] = &[
+            (b":method", b""),
+            (b":method", b"GET /a"),
+            (b":scheme", b""),
+            (b":scheme", b"ht tp"),
+            (b":scheme", b"1http"),
+            (b":authority", b"a b"),
+            (b":authority", b"user@host"),
+            (b":authority", b"host/path"),
+            (b":path", b""),
+            (b":path", b"a"),
+            (b":path", b"*a"),
+            (b":path", b"/a HTTP/1.1"),
+            (b":path", b"/a\tb"),
+            (b":protocol", b""),
+            (b":protocol", b"a/"),
+        ];
+        check(Part::Request, false, broken);
+    }
+
+    #[test]
+    fn a_content_length_is_a_number() {
+        check(Part::Request, true, &[(b"content-length", b"0"), (b"Content-Length", b" 18446744073709551615")]);
+        let odd: [&[u8]; 6] = [b"", b"-1", b"+1", b"1, 1", b"0x1", b"18446744073709551616"];
+        odd.into_iter().for_each(|value| check(Part::Response, false, &[(b"content-length", value)]));
+        check(Part::Trailers, false, &[(b"content-length", b"0")]);
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_read() {
+        let size = |pairs: &[(&[u8], &[u8])]| text_size(&pairs::encode(pairs.iter().copied()));
+        assert_eq!(size(&[]), 0);
+        assert_eq!(size(&[(b"a", b""), (b"bc", b"def")]), 6);
+        assert_eq!(text_size(&[1, 0]), 0);
+        assert_eq!(text_size(&[0xFF; 100]), 0);
+        let pairs = pairs::encode([(&b"a"[..], &b"bc"[..])]);
+        let read = |most| Part::Trailers.read(&pairs, most, Status::BAD_ARGUMENT);
+        assert_eq!(read(2), Err(Status::INTERNAL_FAILURE));
+        assert_eq!(read(3), Ok(Fields::from([("a", "bc")])));
+    }
+
+    #[test]
+    fn the_parts_of_a_message_have_an_order() {
+        let headers = |status: &str, end| Piece::headers(Fields::from([(":status", status)]), end);
+        let (body, last, trailers) = (Piece::body("a", false), Piece::body("", true), Piece::trailers(Fields::new()));
+        let message =
+            |pieces: &[&Piece]| pieces.iter().try_fold(Progress::Nothing, |progress, piece| progress.with(piece));
+        let (early, found) = (&headers("103", false), &headers("200", false));
+        assert_eq!(message(&[early, early, found, &body, &trailers]), Some(Progress::End));
+        assert_eq!(message(&[found, &body, &last]), Some(Progress::End));
+        assert_eq!(message(&[&headers("101", false), &body]), Some(Progress::Headers));
+        let broken: [&[&Piece]; 8] = [
+            &[&body],
+            &[&trailers],
+            &[early, &body],
+            &[&headers("103", true)],
+            &[found, found],
+            &[found, early],
+            &[found, &body, found],
+            &[found, &last, &trailers],
+        ];
+        broken.into_iter().for_each(|pieces| assert_eq!(message(pieces), None, "{pieces:?}"));
+    }
+
+    #[test]
+    fn what_is_sent_is_in_order_and_has_no_whitespace_around_values() {
+        let mut fields = Arc::new(Fields::from([("x-a", " 1\t"), (":path", "/"), ("x-b", "2 3"), (":method", "GET")]));
+        tidy(&mut fields);
+        assert_eq!(*fields, Fields::from([(":path", "/"), (":method", "GET"), ("x-a", "1"), ("x-b", "2 3")]));
+        let same = fields.clone();
+        tidy(&mut fields);
+        assert!(Arc::ptr_eq(&same, &fields), "what is in order is not copied");
+    }
+}

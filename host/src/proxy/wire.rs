@@ -1,0 +1,92 @@
+//! Both ends of a chain: what peers send is HTTP before plugins see it, and what plugins let go is HTTP before it is sent.
+
+use bytes::Bytes;
+
+use super::{PluginId, Proxy, StreamId};
+use crate::effect::{Effect, GrpcCallId, Piece};
+use crate::guest::On;
+use crate::http::{self, Part, Progress};
+use crate::state::{Direction, GrpcEvent};
+
+/// A piece comes in. False if it is not HTTP.
+pub(super) fn enters(direction: Direction, piece: &mut Piece) -> bool {
+    match piece {
+        Piece::Headers { headers, .. } => part(direction).receive(headers) && part(direction).is_whole(headers),
+        Piece::Trailers { trailers } => Part::Trailers.receive(trailers),
+        Piece::Body { .. } => true,
+    }
+}
+
+/// A piece is about to go out. False if that would not be HTTP.
+///
+/// Headers go out before it is known what becomes of the body: where a plugin could change it, they go without a content length.
+pub(super) fn leaves(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: &mut Piece) -> bool {
+    let declared = match piece {
+        Piece::Headers { headers, .. } => http::content_length(headers),
+        _ => None,
+    };
+    let changes = declared.is_some() && may_change_the_body(proxy, stream, direction);
+    let Some(found) = proxy.state().find(stream) else { return false };
+    let is_head = found.request.is_head;
+    let message = found.message(direction);
+    let Some(left) = message.left.with(piece) else { return false };
+    message.left = left;
+    match piece {
+        Piece::Headers { headers, end_of_stream } => {
+            if !part(direction).is_whole(headers) {
+                return false;
+            }
+            http::tidy(headers);
+            let status = http::status(headers).filter(|_| direction == Direction::Response);
+            message.has_no_body = status.is_some_and(|status| is_head || http::has_no_body(status));
+            match status {
+                Some(100..=199 | 204) => http::set_content_length(headers, None),
+                Some(_) if message.has_no_body => {}
+                _ if *end_of_stream => http::set_content_length(headers, Some(0)),
+                _ if changes => http::set_content_length(headers, None),
+                _ => message.owed = declared,
+            }
+        }
+        Piece::Body { body, .. } if message.has_no_body => *body = Bytes::new(),
+        Piece::Body { body, .. } => match message.owed.map(|owed| owed.checked_sub(body.len() as u64)) {
+            Some(None) => return false,
+            Some(owed) => message.owed = owed,
+            None => {}
+        },
+        Piece::Trailers { .. } if message.has_no_body => *piece = Piece::body("", true),
+        Piece::Trailers { trailers } => http::tidy(trailers),
+    }
+    left != Progress::End || message.owed.is_none_or(|owed| owed == 0)
+}
+
+/// Whether a plugin of the chain gets the bodies of a direction, and imports what it changes them with.
+fn may_change_the_body(proxy: &mut Proxy, stream: StreamId, direction: Direction) -> bool {
+    let on = if direction == Direction::Request { On::RequestBody } else { On::ResponseBody };
+    let Proxy { state: Some(state), guests, .. } = proxy else { return false };
+    let Some(found) = state.streams.get(stream.index).filter(|found| found.id == stream) else { return false };
+    let guest = |plugin: PluginId| guests.get(state.plugins.get(plugin)?.vm?)?.as_ref();
+    let there = found.filters.iter().filter(|filter| !filter.gone);
+    there.filter_map(|filter| guest(filter.plugin)).any(|guest| guest.has(on) && guest.sets_buffers())
+}
+
+/// What the server of a gRPC call says. Metadata that is not HTTP ends the call.
+pub(super) fn sound(proxy: &mut Proxy, call: GrpcCallId, mut event: GrpcEvent) -> GrpcEvent {
+    const INTERNAL: u32 = 13;
+    let sound = match &mut event {
+        GrpcEvent::InitialMetadata(metadata) => Part::Response.receive(metadata),
+        GrpcEvent::TrailingMetadata(metadata) => Part::Trailers.receive(metadata),
+        GrpcEvent::Message(_) | GrpcEvent::Closed { .. } => true,
+    };
+    if sound {
+        return event;
+    }
+    proxy.state().effect(Effect::CancelGrpcCall { call });
+    GrpcEvent::Closed { status: INTERNAL, message: "the server's metadata is not valid".to_owned() }
+}
+
+fn part(direction: Direction) -> Part {
+    match direction {
+        Direction::Request => Part::Request,
+        Direction::Response => Part::Response,
+    }
+}

@@ -1,0 +1,162 @@
+//! The work list: each entry is done by one handler, which may add others, and calls no other handler.
+
+use super::{Proxy, calls, lifecycle, shadow, streams, tcp};
+use crate::PluginId;
+use crate::guest::On;
+use crate::state::account::NOTICE;
+use crate::state::{Owner, Share, Timer, Work, piece_cost};
+
+/// How many entries an event does at most, whoever they are for: those that call nobody cost a fraction of a microsecond.
+const ENTRIES: usize = 1 << 18;
+
+impl Proxy {
+    /// A new event begins: every plugin may do its share again.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        let state = self.state();
+        state.event += 1;
+        if !state.spent.is_empty() {
+            state.spent.clear();
+        }
+    }
+
+    /// An event is something to do, after what is due already.
+    pub(super) fn event(&mut self, work: Work) {
+        self.begin();
+        let agenda = &mut self.state().agenda;
+        if agenda.is_idle() {
+            self.handle(work);
+        } else {
+            agenda.last(work);
+        }
+        self.run();
+    }
+
+    /// Does what is due. What is left when a plugin has used up its share of the event, or when there is too much, waits
+    /// for the next [`Proxy::advance`], and so does what comes after it.
+    pub(super) fn run(&mut self) {
+        for _ in 0..ENTRIES {
+            let state = self.state();
+            let Some(work) = state.agenda.pop() else { return };
+            if state.agenda.is_parked() && state.agenda.waits(work.owner())
+                || !state.spent.is_empty() && self.is_spent(&work)
+            {
+                self.park(work);
+                continue;
+            }
+            self.handle(work);
+        }
+        while let Some(work) = self.state().agenda.pop() {
+            self.park(work);
+        }
+    }
+
+    /// Leaves an entry for later. A log-only plugin's copy for which too much waits ends instead.
+    fn park(&mut self, work: Work) {
+        let state = self.state();
+        let Work::Copy { stream, piece, .. } = &work else { return state.agenda.park(work) };
+        let stream = *stream;
+        let Some(found) = state.streams.get_mut(stream.index).filter(|found| found.id == stream) else { return };
+        found.backlog = found.backlog.saturating_add(piece_cost(piece));
+        let owner = found.shadow.as_ref().and_then(|shadow| state.plugins.get(shadow.plugin));
+        if owner.is_some_and(|owner| found.backlog <= owner.limits.held) {
+            return state.agenda.park(work);
+        }
+        state.agenda.drop_parked(Owner::Stream(stream));
+        state.agenda.park(Work::EndCopy { stream });
+    }
+
+    fn handle(&mut self, work: Work) {
+        match work {
+            Work::Open { stream, place } => streams::tell(self, stream, place),
+            Work::Piece { stream, direction, nth, piece, charges } => {
+                streams::feed(self, stream, direction, nth, piece, charges);
+            }
+            Work::Waiting { stream, direction, nth } => streams::waiting(self, stream, direction, nth),
+            Work::Continue { stream, place, direction } => streams::resume(self, stream, place, direction),
+            Work::LocalResponse { stream } => streams::local_response(self, stream),
+            Work::Close { stream } => streams::close(self, stream),
+            Work::Cut { stream } => streams::cut(self, stream, true),
+            Work::ClientReset { stream } => streams::cut(self, stream, false),
+            Work::Fail { stream } => streams::fail(self, stream),
+            Work::Refuse { stream, direction, status } => streams::refuse(self, stream, direction, status),
+            Work::Left { stream, places } => streams::left(self, stream, &places),
+            Work::Copy { stream, direction, piece } => shadow::give(self, stream, direction, piece),
+            Work::Early { stream } => shadow::early(self, stream),
+            Work::EndCopy { stream } => shadow::end_copy(self, stream),
+            Work::Closed { stream, upstream, place } => tcp::closed(self, stream, upstream, place),
+            Work::Done { stream, place } => streams::done(self, stream, place),
+            Work::Finalise { plugin, context, .. } => lifecycle::finalise(self, plugin, context),
+            Work::EndIfRetired { plugin } => lifecycle::end_if_retired(self, plugin),
+            Work::EndPlugin { plugin } => lifecycle::end_plugin(self, plugin),
+            Work::Part(part) => lifecycle::part(self, part),
+            Work::QueueReady { plugin, queue, payer } => {
+                if let Some(payer) = self.state().plugins.get(payer) {
+                    payer.account.give_back(NOTICE);
+                }
+                if let Some(root) = self.root(plugin) {
+                    self.call(plugin, On::QueueReady, root, [root, queue, 0, 0, 0]);
+                }
+            }
+            Work::Due(timer) => calls::due(self, timer),
+            Work::About(about) => calls::about(self, *about),
+        }
+    }
+
+    /// Whether an entry is for a plugin that has used up its share of this event.
+    #[cold]
+    fn is_spent(&mut self, work: &Work) -> bool {
+        let state = self.state();
+        let place = |state: &mut crate::state::State, stream, place: Option<usize>| {
+            let filter = state.find(stream)?.filters.get(place?)?;
+            (!filter.gone).then_some(filter.plugin)
+        };
+        let plugin: Option<PluginId> = match work {
+            Work::Piece { stream, direction, nth, .. } | Work::Waiting { stream, direction, nth } => {
+                let at = state.find(*stream).and_then(|found| found.place(*nth, *direction));
+                place(state, *stream, at)
+            }
+            Work::Open { stream, place: at }
+            | Work::Continue { stream, place: at, .. }
+            | Work::Closed { stream, place: at, .. }
+            | Work::Done { stream, place: at } => place(state, *stream, Some(*at)),
+            Work::Finalise { plugin, .. } => Some(*plugin),
+            Work::Copy { stream, .. } | Work::Early { stream } | Work::EndCopy { stream } => {
+                place(state, *stream, Some(0))
+            }
+            _ => match work.owner() {
+                Owner::Plugin(plugin) => Some(plugin),
+                Owner::Stream(_) => None,
+            },
+        };
+        // What is at an end is not stopped: its memory is freed.
+        !matches!(work, Work::Part(_)) && plugin.is_some_and(|plugin| self.state().spent.contains(&plugin))
+    }
+
+    /// Counts a callback that has taken so much time, and one may take `most`, towards a plugin's share of this event.
+    #[inline]
+    pub(super) fn count(&mut self, plugin: PluginId, time: u64, most: u64) {
+        let state = self.state();
+        let event = state.event;
+        let Some(found) = state.plugins.get_mut(plugin) else { return };
+        if found.share.event != event {
+            found.share = Share { event, ..Share::default() };
+        }
+        found.share.callbacks += 1;
+        found.share.time = found.share.time.saturating_add(time);
+        let limits = &found.limits;
+        if found.share.callbacks >= limits.callbacks_per_event.max(1) || found.share.time >= most.max(1) {
+            state.spent.insert(plugin);
+        }
+    }
+}
+
+impl Timer {
+    /// Whose it is.
+    pub(super) fn plugin(self) -> PluginId {
+        match self {
+            Timer::Tick(plugin) | Timer::Restart(plugin) => plugin,
+            Timer::HttpCall(_, plugin) | Timer::GrpcCall(_, plugin) => plugin,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What a VM id has: shared data, and the queues and metrics that its plugins know. It goes with the last of its plugins.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use pw_abi::MetricType;
+
+use super::account::ENTRY;
+use super::{Account, State};
+use crate::PluginId;
+
+/// What a VM id has.
+#[derive(Default)]
+pub(crate) struct Realm {
+    pub(crate) vm_id: String,
+    /// Plugins that are not gone for good, those that are to be started again among them.
+    pub(crate) members: usize,
+    /// The VMs of its plugins.
+    pub(crate) vms: BTreeSet<usize>,
+    /// Values with their compare-and-swap values.
+    pub(crate) shared_data: BTreeMap<Vec<u8>, (Bytes, u32)>,
+    /// Bytes of its keys and values.
+    pub(crate) shared_size: usize,
+    /// Its own queues, by name.
+    pub(crate) queue_names: BTreeMap<Vec<u8>, u32>,
+    /// The queues that its plugins have registered or resolved.
+    pub(crate) queues: BTreeSet<u32>,
+    /// The metrics that its plugins have defined.
+    pub(crate) metrics: BTreeSet<u32>,
+    /// Bytes of all that.
+    pub(crate) account: Account,
+}
+
+/// A queue of a VM id.
+#[derive(Default)]
+pub(crate) struct Queue {
+    /// Whose it is.
+    pub(crate) realm: usize,
+    pub(crate) items: VecDeque<Bytes>,
+    /// Bytes of all items.
+    pub(crate) size: usize,
+    /// The plugins that are notified of items.
+    pub(crate) readers: Vec<PluginId>,
+}
+
+/// A metric of the proxy.
+pub(crate) struct Metric {
+    pub(crate) metric_type: MetricType,
+    pub(crate) name: Vec<u8>,
+    pub(crate) value: u64,
+    /// VM ids whose plugins have defined it.
+    holders: usize,
+}
+
+impl State {
+    /// Counts a plugin as one of a VM id's.
+    pub(crate) fn join_realm(&mut self, vm_id: &str) -> usize {
+        let index = match self.realm_names.get(vm_id) {
+            Some(index) => *index,
+            None => {
+                let index = self.realms.insert(Realm { vm_id: vm_id.to_owned(), ..Realm::default() });
+                self.realm_names.insert(vm_id.to_owned(), index);
+                index
+            }
+        };
+        if let Some(realm) = self.realms.get_mut(index) {
+            realm.members += 1;
+        }
+        index
+    }
+
+    /// A plugin of a VM id is gone for good; with the last one goes what they shared.
+    pub(crate) fn leave_realm(&mut self, index: usize) {
+        let Some(realm) = self.realms.get_mut(index) else { return };
+        realm.members = realm.members.saturating_sub(1);
+        if realm.members > 0 {
+            return;
+        }
+        let realm = self.realms.remove(index);
+        self.realm_names.remove(&realm.vm_id);
+        for queue in realm.queue_names.values() {
+            self.queues.remove(queue);
+        }
+        for metric in realm.metrics {
+            let Some(found) = self.metrics.get_mut(&metric) else { continue };
+            found.holders -= 1;
+            if found.holders == 0
+                && let Some(gone) = self.metrics.remove(&metric)
+            {
+                self.metric_names.remove(&(gone.metric_type.0, gone.name));
+            }
+        }
+    }
+
+    /// The VM id of the active plugin.
+    pub(crate) fn realm(&mut self) -> &mut Realm {
+        let realm = self.plugin().realm;
+        self.realms.get_mut(realm).expect("a plugin that runs counts as one of its VM id's")
+    }
+
+    /// Whether the active plugin's VM id has room for so many bytes more.
+    pub(crate) fn realm_has_room(&mut self, bytes: usize) -> bool {
+        let most = self.limits().host_memory;
+        self.realm().account.has_room(bytes, most)
+    }
+
+    /// The id of a metric; a new one where there is none, if there is room.
+    pub(crate) fn define(&mut self, metric_type: MetricType, name: &[u8]) -> Option<u32> {
+        let key = (metric_type.0, name.to_vec());
+        let known = self.metric_names.get(&key).copied();
+        if let Some(id) = known.filter(|id| self.realm().metrics.contains(id)) {
+            return Some(id);
+        }
+        let cost = 2 * name.len() + 2 * ENTRY;
+        let most = self.limits().metrics;
+        if !self.realm_has_room(cost) || known.is_none() && self.plugin().metrics >= most {
+            return None;
+        }
+        let id = known.unwrap_or_else(|| {
+            self.plugin().metrics += 1;
+            self.next_metric += 1;
+            let metric = Metric { metric_type, name: name.to_vec(), value: 0, holders: 0 };
+            self.metrics.insert(self.next_metric, metric);
+            self.metric_names.insert(key, self.next_metric);
+            self.next_metric
+        });
+        if let Some(metric) = self.metrics.get_mut(&id) {
+            metric.holders += 1;
+        }
+        let realm = self.realm();
+        realm.metrics.insert(id);
+        realm.account.take(cost);
+        Some(id)
+    }
+}

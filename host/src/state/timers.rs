@@ -1,0 +1,47 @@
+//! When ticks, timeouts and restarts fall due.
+
+use std::collections::BTreeSet;
+
+use crate::PluginId;
+use crate::effect::GrpcCallId;
+use crate::proxy::HttpCallId;
+
+/// Something that falls due. Of what is due at the same time ticks come first, in the order of the plugins, then calls in
+/// theirs, then restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    Tick(PluginId),
+    HttpCall(HttpCallId, PluginId),
+    GrpcCall(GrpcCallId, PluginId),
+    Restart(PluginId),
+}
+
+/// All of them, by the time when they fall due, in nanoseconds since the start.
+#[derive(Default)]
+pub(crate) struct Timers(BTreeSet<(u64, Timer)>);
+
+impl Timers {
+    pub(crate) fn set(&mut self, due: u64, timer: Timer) {
+        self.0.insert((due, timer));
+    }
+
+    pub(crate) fn unset(&mut self, due: Option<u64>, timer: Timer) {
+        if let Some(due) = due {
+            self.0.remove(&(due, timer));
+        }
+    }
+
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.0.first().map(|(due, _)| *due)
+    }
+
+    /// Takes out what is due at a time, in order.
+    pub(crate) fn take_due(&mut self, now: u64) -> Vec<Timer> {
+        let mut due = Vec::new();
+        while let Some((_, timer)) = self.0.first().filter(|(time, _)| *time <= now).copied() {
+            self.0.pop_first();
+            due.push(timer);
+        }
+        due
+    }
+}

@@ -1,0 +1,9 @@
+//! Attacks on the host, by kind: what plugins, clients, upstreams and operators do must not break it, nor touch others.
+
+mod account;
+mod names;
+mod policy;
+mod recursion;
+mod restarts;
+mod support;
+mod work;

@@ -1,0 +1,399 @@
+//! Nothing in the host recurses as deep as an outsider likes: pieces, chains, faults that cause faults, copies of streams.
+
+use std::time::Duration;
+
+use pw_abi::Version;
+use pw_host::{
+    Effect, FailurePolicy, Limits, Metering, Piece, PluginConfig, PluginId, ProxyConfig, StreamId, StreamInfo,
+};
+
+use crate::support::{
+    World, body, call, compile, ended, faults, forwarded, headers, on, put, queue, repeat, request, response,
+    returning, statuses,
+};
+
+const PIECES: usize = 1_000_000;
+const CHAIN: usize = 10_000;
+
+fn unmetered() -> World {
+    World::of(Metering::None, ProxyConfig { plugins: 20_000, ..ProxyConfig::default() })
+}
+
+/// Pauses requests and responses at their headers; its foreign function continues both on the stream of context 2.
+fn gate() -> Vec<String> {
+    let go = ["set_effective_context", "continue_stream", "continue_stream"].into_iter().zip([2, 0, 1]);
+    let go: String = go.map(|(name, arg)| call(name, &[arg])).collect();
+    vec![
+        returning("proxy_on_request_headers", "", 1),
+        returning("proxy_on_response_headers", "", 1),
+        on("proxy_on_foreign_function", &go),
+    ]
+}
+
+/// Lets pieces of some bytes wait behind a request's or a response's headers, and then continues. What waited goes out whole
+/// and in order, or the stream ended because it was too much.
+#[track_caller]
+fn check_waiting(direction: &str, size: usize) {
+    let mut world = unmetered();
+    let plugin = world.add(Limits::default(), &gate());
+    let stream = world.open(&[plugin]);
+    world.proxy.request(stream, headers(direction != "request"));
+    if direction == "response" {
+        world.proxy.foreign_function(plugin, 0, "");
+        world.proxy.response(stream, response("200", false));
+    }
+    for number in 0..PIECES {
+        let piece = Piece::body(vec![number as u8; size], number + 1 == PIECES);
+        match direction {
+            "request" => world.proxy.request(stream, piece),
+            _ => world.proxy.response(stream, piece),
+        }
+    }
+    world.proxy.foreign_function(plugin, 0, "");
+    let effects = world.finish();
+    if ended(&effects) == 0 || direction == "response" && body(&effects, false).len() == PIECES * size {
+        let bytes = body(&effects, direction == "request");
+        assert_eq!(bytes.len(), PIECES * size, "bytes that went on");
+        assert!(size == 0 || bytes.iter().zip(0usize..).all(|(byte, number)| *byte == number as u8), "in order");
+    } else {
+        assert!(direction == "response" || statuses(&effects) == ["413"], "{:?}", statuses(&effects));
+        assert_eq!(ended(&effects), 1);
+    }
+}
+
+#[test]
+fn a_million_bytes_of_a_request_one_by_one_behind_paused_headers() {
+    check_waiting("request", 1);
+}
+
+#[test]
+fn a_million_empty_pieces_of_a_request_behind_paused_headers() {
+    check_waiting("request", 0);
+}
+
+#[test]
+fn a_million_bytes_of_a_response_one_by_one_behind_paused_headers() {
+    check_waiting("response", 1);
+}
+
+#[test]
+fn a_million_empty_pieces_of_a_response_behind_paused_headers() {
+    check_waiting("response", 0);
+}
+
+/// The same on a connection whose opening is paused.
+#[track_caller]
+fn check_connection(size: usize, upstream: bool) {
+    let mut world = unmetered();
+    let go: String = [("set_effective_context", 2), ("continue_stream", 2), ("continue_stream", 3)]
+        .into_iter()
+        .map(|(name, arg)| call(name, &[arg]))
+        .collect();
+    let action = u32::from(!upstream);
+    let parts = [
+        returning("proxy_on_new_connection", "", action),
+        returning("proxy_on_upstream_data", "", 1),
+        on("proxy_on_foreign_function", &go),
+    ];
+    let plugin = world.add(Limits { held: 256 << 20, ..Limits::default() }, &parts);
+    let stream = world.proxy.open_connection(&[plugin], StreamInfo::default());
+    let pieces = if upstream { PIECES / 10 } else { PIECES };
+    for number in 0..pieces {
+        let last = number + 1 == pieces;
+        match upstream {
+            true => world.proxy.upstream_data(stream, vec![number as u8; size], last),
+            false => world.proxy.downstream_data(stream, vec![number as u8; size], last),
+        }
+    }
+    world.proxy.foreign_function(plugin, 0, "");
+    let effects = world.finish();
+    let bytes = body(&effects, !upstream);
+    assert!(bytes.len() == pieces * size || ended(&effects) == 1, "{} bytes, {} ends", bytes.len(), ended(&effects));
+}
+
+#[test]
+fn a_million_bytes_of_a_client_one_by_one_behind_a_paused_connection() {
+    check_connection(1, false);
+}
+
+#[test]
+fn a_million_empty_pieces_of_a_client_behind_a_paused_connection() {
+    check_connection(0, false);
+}
+
+#[test]
+fn an_upstreams_bytes_one_by_one_at_a_plugin_that_pauses_each() {
+    check_connection(1, true);
+}
+
+#[test]
+fn informational_responses_behind_paused_headers_come_out_or_end_the_stream() {
+    const RESPONSES: usize = 100_000;
+    let mut world = unmetered();
+    let plugin = world.add(Limits::default(), &gate());
+    let stream = world.get(&[plugin]);
+    world.proxy.foreign_function(plugin, 0, "");
+    for _ in 0..RESPONSES {
+        world.proxy.response(stream, response("103", false));
+    }
+    world.proxy.response(stream, response("200", true));
+    let mut effects = world.finish();
+    // Each of them is paused again.
+    for _ in 0..=RESPONSES {
+        if ended(&effects) > 0 {
+            break;
+        }
+        world.proxy.foreign_function(plugin, 0, "");
+        effects.extend(world.finish());
+    }
+    assert_eq!(ended(&effects), 1);
+}
+
+/// `count` plugins that are one module in one VM, or each in its own.
+fn crowd(world: &mut World, parts: &[String], count: usize, vm_id: &str, open: bool) -> Vec<PluginId> {
+    let module = world.module(parts);
+    let failure = FailurePolicy { open, reload: None };
+    let config = PluginConfig { vm_id: vm_id.to_owned(), failure, ..PluginConfig::default() };
+    (0..count).map(|_| world.start(&module, config.clone())).collect()
+}
+
+#[test]
+fn a_request_and_its_response_pass_a_long_chain() {
+    let mut world = unmetered();
+    let parts = ["request", "response"].map(|what| on(&format!("proxy_on_{what}_headers"), ""));
+    let chain = crowd(&mut world, &parts, CHAIN, "a", false);
+    let stream = world.get(&chain);
+    assert_eq!(forwarded(&world.finish()).len(), 1);
+    world.proxy.response(stream, response("200", true));
+    let effects = world.finish();
+    assert_eq!((statuses(&effects), ended(&effects)), (vec!["200".to_owned()], 1));
+    for plugin in [chain[0], chain[CHAIN - 1]] {
+        assert_eq!(world.seen.callbacks(plugin, "proxy_on_request_headers"), 1);
+        assert_eq!(world.seen.callbacks(plugin, "proxy_on_response_headers"), 1);
+    }
+}
+
+#[test]
+fn each_plugin_of_a_long_chain_pauses_and_continues_itself() {
+    let mut world = unmetered();
+    // It is continued before it returns PAUSE, so one event takes the request through the whole chain.
+    let parts = [returning("proxy_on_request_headers", &call("continue_stream", &[0]), 1)];
+    let chain = crowd(&mut world, &parts, CHAIN, "a", false);
+    world.get(&chain);
+    assert_eq!(forwarded(&world.finish()).len(), 1);
+    assert_eq!(world.seen.callbacks(chain[CHAIN - 1], "proxy_on_request_headers"), 1);
+}
+
+#[test]
+fn a_long_chain_of_pausing_plugins_is_continued_by_a_queue() {
+    let mut world = unmetered();
+    // Each pauses; the item that it enqueues continues its stream when the queue is ready.
+    let go = format!("(call $set_effective_context (global.get $context)) drop {}", call("continue_stream", &[0]));
+    let parts = [
+        "(global $context (mut i32) (i32.const 0))".to_owned(),
+        queue(),
+        returning("proxy_on_request_headers", &format!("(global.set $context (local.get 0)) (drop {})", put(0)), 1),
+        on("proxy_on_queue_ready", &go),
+    ];
+    let chain = crowd(&mut world, &parts, 100, "", false);
+    // Plugins without a VM id share queues too, so all are told of each item: a continue that nothing waits for is OK.
+    world.get(&chain);
+    assert_eq!(forwarded(&world.finish()).len(), 1);
+}
+
+#[test]
+fn a_long_chain_of_fail_open_plugins_traps_one_by_one() {
+    let mut world = unmetered();
+    let chain = crowd(&mut world, &[on("proxy_on_request_headers", "unreachable")], CHAIN, "", true);
+    world.get(&chain);
+    let effects = world.finish();
+    assert_eq!((faults(&effects).len(), forwarded(&effects).len()), (CHAIN, 1));
+}
+
+#[test]
+fn the_last_plugin_of_a_long_chain_answers_itself() {
+    let mut world = unmetered();
+    let parts = ["request", "response"].map(|what| on(&format!("proxy_on_{what}_headers"), ""));
+    let mut chain = crowd(&mut world, &parts, CHAIN, "a", false);
+    let answer = call("send_local_response", &[403, 0, 0, 0, 0, 0, 0, u32::MAX]);
+    chain.push(world.add(Limits::default(), &[returning("proxy_on_request_headers", &answer, 1)]));
+    world.get(&chain);
+    let effects = world.finish();
+    assert_eq!((statuses(&effects), ended(&effects)), (vec!["403".to_owned()], 1));
+}
+
+#[test]
+fn the_same_plugin_ten_thousand_times_in_a_chain() {
+    let mut world = unmetered();
+    let plugin = world.add(Limits::default(), &[on("proxy_on_request_headers", "")]);
+    let stream = world.get(&vec![plugin; CHAIN]);
+    assert_eq!(forwarded(&world.finish()).len(), 1);
+    world.proxy.downstream_reset(stream);
+    assert_eq!(ended(&world.finish()), 1);
+    assert_eq!(world.seen.callbacks(plugin, "proxy_on_delete"), 0, "it has none");
+    assert_eq!(world.proxy.usage().contexts, 1);
+}
+
+/// Opens a stream for each two neighbours and ends the first; each plugin traps in that callback when a stream ends.
+#[track_caller]
+fn check_cascade(count: usize, callback: &str, open: bool) {
+    let mut world = unmetered();
+    let parts = [on(callback, "unreachable")];
+    let plugins = crowd(&mut world, &parts, count, "", open);
+    let streams: Vec<StreamId> = plugins.windows(2).map(|pair| world.get(pair)).collect();
+    world.effects();
+    world.proxy.downstream_reset(streams[0]);
+    let effects = world.finish();
+    assert!(!faults(&effects).is_empty() && faults(&effects).len() <= count, "{} faults", faults(&effects).len());
+    if !open {
+        assert_eq!((faults(&effects).len(), ended(&effects)), (count, streams.len()));
+        assert_eq!(world.proxy.usage().streams, 0);
+    }
+}
+
+#[test]
+fn faults_that_fault_others_in_proxy_on_done() {
+    check_cascade(CHAIN, "proxy_on_done", false);
+}
+
+#[test]
+fn faults_that_fault_others_in_proxy_on_log() {
+    check_cascade(1000, "proxy_on_log", false);
+}
+
+#[test]
+fn faults_that_fault_others_in_proxy_on_delete() {
+    check_cascade(1000, "proxy_on_delete", false);
+}
+
+#[test]
+fn faults_of_fail_open_plugins_end_where_streams_go_on() {
+    check_cascade(1000, "proxy_on_done", true);
+}
+
+#[test]
+fn a_plugin_that_continues_in_what_it_continues() {
+    let mut world = unmetered();
+    // Each piece of the body pauses, and the callback asks for the next one again and again.
+    let again: String = (0..100).map(|_| call("continue_stream", &[0])).collect();
+    let parts = [
+        returning("proxy_on_request_headers", "", 1),
+        returning("proxy_on_request_body", &again, 1),
+        on("proxy_on_foreign_function", &(call("set_effective_context", &[2]) + &again)),
+    ];
+    let plugin = world.add(Limits::default(), &parts);
+    let stream = world.open(&[plugin]);
+    world.proxy.request(stream, headers(false));
+    for number in 0..10_000 {
+        world.proxy.request(stream, Piece::body("x", number == 9_999));
+    }
+    world.proxy.foreign_function(plugin, 0, "");
+    let effects = world.finish();
+    assert_eq!(body(&effects, true).len(), 10_000);
+}
+
+#[test]
+fn ten_thousand_copies_of_a_stream() {
+    let mut world = unmetered();
+    let module = world.module(&[on("proxy_on_request_headers", ""), on("proxy_on_response_headers", "")]);
+    let config = PluginConfig { vm_id: "a".to_owned(), log_only: true, ..PluginConfig::default() };
+    let chain: Vec<_> = (0..CHAIN).map(|_| world.start(&module, config.clone())).collect();
+    let stream = world.get(&chain);
+    assert_eq!(forwarded(&world.finish()).len(), 1);
+    world.proxy.response(stream, response("200", true));
+    let effects = world.finish();
+    assert_eq!((statuses(&effects), ended(&effects)), (vec!["200".to_owned()], 1));
+    assert_eq!(world.seen.callbacks(chain[CHAIN - 1], "proxy_on_response_headers"), 1);
+    assert_eq!(world.proxy.usage().streams, 0);
+}
+
+#[test]
+fn a_response_waits_piece_by_piece_for_the_copy_of_its_request() {
+    let mut world = unmetered();
+    let parts = [
+        returning("proxy_on_request_headers", "", 1),
+        on("proxy_on_response_body", ""),
+        on("proxy_on_foreign_function", &(call("set_effective_context", &[2]) + &call("continue_stream", &[0]))),
+    ];
+    let module = world.module(&parts);
+    let plugin = world.start(&module, PluginConfig { log_only: true, ..PluginConfig::default() });
+    let stream = world.get(&[plugin]);
+    world.proxy.response(stream, response("200", false));
+    for _ in 0..100_000 {
+        world.proxy.response(stream, Piece::body("x", false));
+    }
+    world.proxy.foreign_function(plugin, 0, "");
+    let effects = world.finish();
+    assert_eq!(body(&effects, false).len(), 100_000, "the client gets all of it, whatever the copy does");
+    let given = world.seen.callbacks(plugin, "proxy_on_response_body");
+    assert!(given == 100_000 || world.proxy.usage().streams == 1, "{given} pieces, and the copy goes on");
+}
+
+#[test]
+fn streams_end_in_a_long_line_of_restarts() {
+    let mut world = unmetered();
+    let parts = [on("proxy_on_context_create", "(if (i32.ne (local.get 1) (i32.const 0)) (then unreachable))")];
+    let plugins = crowd(&mut world, &parts, 1000, "", false);
+    for plugin in &plugins {
+        world.get(&[*plugin]);
+    }
+    world.proxy.advance(Duration::from_secs(1));
+    let effects = world.finish();
+    assert_eq!((faults(&effects).len(), ended(&effects)), (1000, 1000));
+    assert!(statuses(&effects).iter().all(|status| status == "503"));
+}
+
+#[test]
+fn a_chain_of_successors_is_as_good_as_the_last() {
+    let mut world = unmetered();
+    let module = world.module(&[on("proxy_on_request_headers", "")]);
+    let config = || PluginConfig { vm_id: "a".to_owned(), ..PluginConfig::default() };
+    let first = world.start(&module, config());
+    let mut last = first;
+    for _ in 0..CHAIN {
+        last = world.proxy.replace_plugin(first, &module, config()).expect("it starts");
+    }
+    world.get(&[first]);
+    assert_eq!(forwarded(&world.finish()).len(), 1);
+    assert_eq!(world.seen.callbacks(last, "proxy_on_request_headers"), 1);
+    assert_eq!(world.proxy.usage().vms, 1);
+}
+
+#[test]
+fn a_canary_of_a_canary_of_a_canary() {
+    let mut world = unmetered();
+    let module = world.module(&[on("proxy_on_request_headers", "")]);
+    let config = || PluginConfig { vm_id: "a".to_owned(), ..PluginConfig::default() };
+    let how = pw_host::Canary { share: 100, faults: 100 };
+    let first = world.start(&module, config());
+    let mut last = first;
+    for _ in 0..1000 {
+        last = world.proxy.canary(last, &module, config(), how).expect("it starts");
+    }
+    world.get(&[first]);
+    assert_eq!(forwarded(&world.finish()).len(), 1);
+    world.proxy.roll_back(first);
+    world.finish();
+    world.seen.reset();
+    world.get(&[first]);
+    assert_eq!(world.seen.callbacks(first, "proxy_on_request_headers"), 1);
+    assert_eq!(world.proxy.usage().contexts, 2 + 2, "the first, and what its streams hold");
+    assert_ne!(first, last);
+}
+
+/// A module for v0.1.0 continues by functions without a status.
+#[test]
+fn the_first_version_continues_as_often_as_it_likes() {
+    let mut world = unmetered();
+    let again = repeat(100_000, &call("continue_request", &[]));
+    // Its headers do not say whether they end the request.
+    let parts =
+        [returning("proxy_on_request_headers", &again, 1).replacen("(param i32 i32 i32)", "(param i32 i32)", 1)];
+    let module = compile(&world.engine, Version::V0_1_0, &parts);
+    let plugin = world.start(&module, PluginConfig::default());
+    world.get(&[plugin]);
+    assert_eq!(forwarded(&world.finish()).len(), 1);
+    let stream = world.proxy.open_stream(&[plugin], StreamInfo::default());
+    world.proxy.request(stream, Piece::headers(request(&[("x-a", "b")]), false));
+    assert!(world.finish().iter().any(|effect| matches!(effect, Effect::Upstream { .. })));
+}
