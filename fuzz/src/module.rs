@@ -119,7 +119,7 @@ fn run(wasm: &[u8]) -> std::result::Result<(), String> {
     let refused = interface.version().map_or(true, |version| !interface.refusals(version).is_empty());
     match &module {
         Ok(_) if refused => return Err("the module is loaded, although its interface is refused".to_owned()),
-        Err(error) if !refused && !matches!(error, ModuleError::Invalid(_)) => {
+        Err(error) if !refused && !matches!(error, ModuleError::Invalid(_) | ModuleError::Limit { .. }) => {
             return Err(format!("not loaded: {error}"));
         }
         _ => {}

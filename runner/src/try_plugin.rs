@@ -5,12 +5,15 @@ mod request;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use pw_cases::data::{Data, Fields};
 use pw_cases::files;
 use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Transcript};
-use pw_host::{Engine, Metering, Module, PluginConfig};
+use pw_host::{Engine, Metering, Module, ModuleError, PluginConfig};
 use pw_reference::{Trace, World};
 
 use crate::cli::TryArgs;
@@ -18,6 +21,9 @@ use crate::error::HarnessError;
 
 /// What the canned upstream answers.
 const ANSWER: &str = "hello from the upstream\n";
+
+/// How long a module may take to compile.
+const COMPILE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How much time passes at the most for a plugin that waits, in steps of milliseconds.
 const PATIENCE: (u32, u64) = (100, 100);
@@ -64,13 +70,25 @@ fn load(engine: &Engine, path: &Path) -> Result<Module, HarnessError> {
 }
 
 fn compile(engine: &Engine, wasm: &[u8]) -> Result<Module, String> {
-    Module::new(engine, wasm).map_err(|error| {
+    module_in_time(engine, wasm)?.map_err(|error| {
         let hint = if wasm.starts_with(b"\0asm") {
             ""
         } else {
             "; a plugin is a compiled module, as a compiler or wat2wasm writes it"
         };
         format!("{error}{hint}")
+    })
+}
+
+/// The module, unless it takes too long to compile. The thread that compiles it is not waited for then: the program ends.
+fn module_in_time(engine: &Engine, wasm: &[u8]) -> Result<Result<Module, ModuleError>, String> {
+    let (sender, receiver) = mpsc::channel();
+    let (engine, wasm) = (engine.clone(), wasm.to_vec());
+    // Nobody may be there any more to receive it.
+    thread::spawn(move || drop(sender.send(Module::new(&engine, &wasm))));
+    receiver.recv_timeout(COMPILE_TIMEOUT).map_err(|_| {
+        let seconds = COMPILE_TIMEOUT.as_secs();
+        format!("it takes longer than {seconds} seconds to compile: make its functions smaller")
     })
 }
 
