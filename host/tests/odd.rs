@@ -21,6 +21,7 @@ const COMMON: &str = r#"
     (import "env" "proxy_close_stream" (func $close (param i32) (result i32)))
     (import "env" "proxy_send_local_response"
         (func $respond (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_grpc_cancel" (func $cancel (param i32) (result i32)))
     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)
     (data (i32.const 16) "upstream")
@@ -379,4 +380,40 @@ fn what_is_held_is_counted_and_is_let_go() {
     effects(&mut proxy);
     assert_eq!(proxy.usage(), Usage::default(), "what the VM id shares goes with its last plugin");
     assert_eq!(proxy.charged(plugin), Some(0));
+}
+
+#[test]
+fn what_a_fail_open_plugin_held_of_the_request_goes_before_the_response() {
+    let mut proxy = proxy();
+    let body = "(func (export \"proxy_on_response_headers\") (param i32 i32 i32) (result i32) (i32.const 1))
+        (func (export \"proxy_on_request_body\") (param i32 i32 i32) (result i32) unreachable)";
+    let failure = pw_host::FailurePolicy { open: true, reload: None };
+    let config = PluginConfig { failure, ..PluginConfig::default() };
+    let plugin = proxy.add_plugin(&module(Metering::None, body), config).unwrap_or_else(|error| panic!("{error}"));
+    let stream = open(&mut proxy, &[plugin]);
+    let post = Fields::from([(":method", "POST"), (":path", "/"), (":authority", "a")]);
+    proxy.request(stream, Piece::headers(post, false));
+    proxy.response(stream, Piece::headers(Fields::from([(":status", "200")]), true));
+    effects(&mut proxy);
+    proxy.request(stream, Piece::body("abc", true));
+    let seen = effects(&mut proxy);
+    let sent = Effect::Upstream { stream, piece: Piece::body("abc", true) };
+    let ended = Effect::Downstream { stream, piece: Piece::headers(Fields::from([(":status", "200")]), true) };
+    let places = [sent, ended].map(|effect| seen.iter().position(|seen| *seen == effect));
+    assert!(places[0].is_some() && places[0] < places[1], "{seen:?}");
+}
+
+#[test]
+fn calls_that_time_out_together_end_one_after_the_other() {
+    let mut proxy = proxy();
+    let plugin = added(
+        &mut proxy,
+        "(func (export \"proxy_on_foreign_function\") (param i32 i32 i32) (call $ask) (call $ask))
+        (func (export \"proxy_on_http_call_response\") (param i32 i32 i32 i32 i32) (call $say (call $cancel (i32.const 2))))",
+    );
+    proxy.foreign_function(plugin, 0, "");
+    proxy.advance(Duration::from_secs(1));
+    // The second is in flight, though not a gRPC call, until its own callback.
+    let (invalid, unknown) = (pw_abi::Status::BAD_ARGUMENT.0, pw_abi::Status::NOT_FOUND.0);
+    assert_eq!(said(&effects(&mut proxy)), [invalid, unknown]);
 }

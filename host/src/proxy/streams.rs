@@ -328,25 +328,34 @@ fn joined(held: Bytes, more: &[u8]) -> Bytes {
 
 /// Lets everything go that the `nth` plugin holds, and then what waited.
 fn release(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
-    let Some(stage) = stage(proxy, stream, direction, nth) else { return };
-    let waiting = stage.has_waiting();
-    let mut charges = stage.charges();
-    let pieces = stage.release();
-    let mut pieces = pieces.into_iter().flatten().peekable();
+    let Some(found) = stage(proxy, stream, direction, nth) else { return };
     // Mostly there is one piece, and it leaves the chain.
-    if !waiting && !stream.shadow && is_last(proxy, stream, direction, nth) {
+    if !found.has_waiting() && !stream.shadow && is_last(proxy, stream, direction, nth) {
+        let Some(stage) = stage(proxy, stream, direction, nth) else { return };
+        let mut charges = stage.charges();
+        let pieces = stage.release();
+        let mut pieces = pieces.into_iter().flatten().peekable();
         while let Some(piece) = pieces.next() {
             let charges = if pieces.peek().is_none() { std::mem::take(&mut charges) } else { Charges::default() };
             feed(proxy, stream, direction, nth + 1, piece, charges);
         }
         return;
     }
+    release_in_turn(proxy, stream, direction, nth);
+}
+
+/// The same, as entries in front of all that are due.
+fn release_in_turn(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
+    let Some(stage) = stage(proxy, stream, direction, nth) else { return };
+    let waiting = stage.has_waiting();
+    let mut charges = stage.charges();
+    let pieces = stage.release();
     let agenda = &mut proxy.state().agenda;
     if waiting {
         agenda.first([Work::Waiting { stream, direction, nth }]);
     }
     // The last piece, which is put first, takes along what plugins are charged for.
-    for piece in pieces.rev() {
+    for piece in pieces.into_iter().flatten().rev() {
         let charges = std::mem::take(&mut charges);
         agenda.first([Work::Piece { stream, direction, nth: nth + 1, piece, charges }]);
     }
@@ -607,8 +616,8 @@ pub(super) fn left(proxy: &mut Proxy, stream: StreamId, places: &[usize]) {
     let count = state.find(stream).map_or(0, |found| found.filters.len());
     // What is put in front last comes first: requests before responses, and the first place before the others.
     for place in places.iter().rev() {
-        release(proxy, stream, Direction::Response, count - 1 - place);
-        release(proxy, stream, Direction::Request, *place);
+        release_in_turn(proxy, stream, Direction::Response, count - 1 - place);
+        release_in_turn(proxy, stream, Direction::Request, *place);
     }
 }
 
