@@ -270,7 +270,9 @@ impl Subject {
     /// Bytes of it, while it waits.
     pub(crate) fn size(&self) -> usize {
         let bytes = match self {
-            Subject::HttpCall(end) => end.headers.footprint() + end.body.len() + end.trailers.footprint(),
+            Subject::HttpCall(end) => {
+                2 * account::MAP + end.headers.footprint() + end.body.len() + end.trailers.footprint()
+            }
             Subject::Grpc(event) => event.size(),
             Subject::ForeignFunction(arguments) => arguments.len(),
         };

@@ -178,7 +178,8 @@ fn a_foreign_function_that_panics_costs_its_plugin() {
     let engine = Engine::new(Metering::None).expect("wasmtime runs here");
     let (calling, other) = (Module::new(&engine, &wasm(text)), Module::new(&engine, &wasm(PLUGIN)));
     let (calling, other) = (calling.expect("it is a plugin"), other.expect("it is a plugin"));
-    let panics: [fn(&[u8]) -> Result<Vec<u8>, Status>; 3] =
+    type Function = fn(&[u8]) -> Result<Vec<u8>, Status>;
+    let panics: [Function; 3] =
         [|_| panic!("on purpose"), |arguments| Ok(vec![arguments[7]]), |_| std::panic::panic_any(7)];
     for panics in panics {
         let functions = BTreeMap::from([("odd".to_owned(), ForeignFunction::new(panics))]);

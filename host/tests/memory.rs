@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use peak_alloc::PeakAlloc;
 use pw_abi::Status;
-use pw_host::{Fields, Limits, Metering, Piece, PluginConfig, PluginId, ProxyConfig, StreamInfo};
+use pw_host::{
+    Effect, FailurePolicy, Fields, Limits, Metering, Piece, PluginConfig, PluginId, ProxyConfig, StreamInfo,
+};
 
 use crate::support::{
     MIB, World, ask, call, ended, faults, headers, on, pairs, put, queue, repeat, response, returning, status,
@@ -106,6 +108,11 @@ impl Row {
         self
     }
 
+    fn filled(mut self, fill: impl Fn(&mut World, PluginId) + 'static) -> Row {
+        self.fill = Box::new(fill);
+        self
+    }
+
     fn then(mut self, empty: impl Fn(&mut World, PluginId) + 'static) -> Row {
         self.empty = Some(Box::new(empty));
         self
@@ -154,6 +161,9 @@ fn check(row: &Row) -> Vec<String> {
     wrong
 }
 
+/// Takes an item from the queue.
+const TAKE: &str = "(drop (call $dequeue_shared_queue (global.get $queue) (i32.const 0x200) (i32.const 0x204)))";
+
 /// Numbers of things at which a growing vector is almost full, and half empty.
 const FULL: [usize; 2] = [8100, 8300];
 
@@ -167,14 +177,13 @@ fn log_lines(rows: &mut Vec<Row>) {
 }
 
 fn queues(rows: &mut Vec<Row>) {
-    let take = "(drop (call $dequeue_shared_queue (global.get $queue) (i32.const 0x200) (i32.const 0x204)))";
     for times in FULL {
         for size in [0, 1, 1000] {
             let name = format!("items of {size} bytes in a queue");
             let put = format!("(drop {})", put(size));
-            rows.push(Row::emptied(&name, times, &put, &repeat(times, take)).with(&[queue()]));
+            rows.push(Row::emptied(&name, times, &put, &repeat(times, TAKE)).with(&[queue()]));
         }
-        let put = format!("(drop {}) {take}", put(0));
+        let put = format!("(drop {}) {TAKE}", put(0));
         let ready = on("proxy_on_queue_ready", "");
         let mut row = Row::new("notices of queues that wait", times, &put).with(&[queue(), ready]);
         row.config.limits.callbacks_per_event = 1000;
@@ -314,6 +323,37 @@ fn calls(rows: &mut Vec<Row>) {
             let cancel = call("grpc_cancel", &[1]);
             rows.push(Row::emptied(&name, times, &send, &cancel).with(std::slice::from_ref(&metadata)));
         }
+    }
+}
+
+/// What comes for a plugin that has used up its share of an event.
+fn late(rows: &mut Vec<Row>) {
+    for (times, size) in [(8100, 0), (8300, 0), (2000, 1000)] {
+        let parts = [queue(), on("proxy_on_queue_ready", ""), on("proxy_on_http_call_response", "")];
+        // The first notices are for this event, and the others keep what comes waiting.
+        let notices = repeat(200, &format!("(drop {})", put(0)));
+        let late = |name: &str, fill: &str| {
+            let mut row = Row::new(&format!("{name} of {size} bytes that come late"), times, "").with(&parts);
+            row.config.limits.callbacks_per_event = 100;
+            row.parts[1] = foreign(&format!("{fill} {notices}"), &repeat(200, TAKE));
+            row
+        };
+        let arguments = late("arguments of foreign functions", "");
+        rows.push(arguments.filled(move |world, plugin| {
+            world.proxy.foreign_function(plugin, FILL, "");
+            for _ in 0..times {
+                world.proxy.foreign_function(plugin, 0, vec![b'x'; size]);
+            }
+        }));
+        let answers = late("answers to HTTP calls", &repeat(times, &format!("(drop {})", ask(0, 0))));
+        rows.push(answers.filled(move |world, plugin| {
+            world.proxy.foreign_function(plugin, FILL, "");
+            while let Some(effect) = world.proxy.next_effect() {
+                let Effect::HttpCall { call, .. } = effect else { continue };
+                let fields = Fields::from([(":status", "200")]);
+                world.proxy.http_call_response(call, fields, vec![b'x'; size], Fields::new());
+            }
+        }));
     }
 }
 
@@ -479,6 +519,29 @@ fn check_closing_and_continuing() {
     }
 }
 
+/// A fail-open plugin changes a stream again and again: it is kept once what the stream was before.
+fn check_changes() {
+    for (function, args) in [
+        ("set_property", &[16, 7, 16, 8][..]),
+        ("replace_header_map_value", &[0, 16, 8, 16, 8]),
+        ("send_local_response", &[403, 0, 0, 0, 0, 0, 0, u32::MAX]),
+        ("close_stream", &[0]),
+    ] {
+        let mut world = unmetered();
+        let again = repeat(100_000, &call(function, args));
+        let module = world.module(&[MEMORY.to_owned(), returning("proxy_on_request_headers", &again, 1)]);
+        let failure = FailurePolicy { open: true, reload: None };
+        let plugin = world.start(&module, PluginConfig { limits: LIMITS, failure, ..PluginConfig::default() });
+        let peak = peak(|| {
+            world.get(&[plugin]);
+        });
+        println!("{peak:>11} at most, of {SLACK}: {function} 100,000 times on a stream");
+        assert_eq!(world.seen.calls(plugin, function), 100_000);
+        assert!(world.seen.answers(plugin, function, Status::OK) > 0, "{function} does something");
+        assert!(peak <= SLACK, "{peak} bytes for {function}");
+    }
+}
+
 /// A plugin does everything at once, as often as it can.
 fn check_everything() {
     const HOST_MEMORY: usize = 16 * MIB;
@@ -539,7 +602,7 @@ fn check_everything() {
 #[test]
 fn what_is_allocated_is_charged_and_bounded() {
     let mut rows = Vec::new();
-    for add in [log_lines, queues, shared_data, streams, calls, copies] {
+    for add in [log_lines, queues, shared_data, streams, calls, late, copies] {
         add(&mut rows);
     }
     let wrong: Vec<String> = rows.iter().flat_map(check).collect();
@@ -547,5 +610,6 @@ fn what_is_allocated_is_charged_and_bounded() {
     check_pieces();
     check_informational_responses();
     check_closing_and_continuing();
+    check_changes();
     check_everything();
 }

@@ -194,7 +194,8 @@ fn refuses_shapes_for_which_the_compiler_is_super_linear() {
             })
         })
     };
-    let rows: [(&str, Vec<(usize, usize)>, (u32, Function), Option<&str>); 19] = [
+    type Row = (&'static str, Vec<(usize, usize)>, (u32, Function), Option<&'static str>);
+    let rows: [Row; 19] = [
         ("nested loops", vec![], nested(501, true), Some("loop_nesting")),
         ("nested loops, as many as may be", vec![], nested(500, true), None),
         ("nested blocks", vec![], nested(20_001, false), Some("nesting")),
