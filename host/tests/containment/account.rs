@@ -534,7 +534,7 @@ fn what_is_drained_is_released() {
     let plugin = greedy(&mut world, 5, &call("log", &[2, 0, 100_000]), &[]);
     let idle = world.proxy.charged(plugin).expect("it is there");
     let stream = world.get(&[plugin]);
-    assert!(world.proxy.charged(plugin).is_some_and(|bytes| bytes >= 500_000 && bytes <= MIB));
+    assert!(world.proxy.charged(plugin).is_some_and(|bytes| (500_000..=MIB).contains(&bytes)));
     world.effects();
     world.proxy.response(stream, response("200", true));
     world.effects();
