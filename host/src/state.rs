@@ -42,6 +42,9 @@ use crate::{HttpCallId, PluginId, ProxyConfig, StreamId};
 /// What the monotonic clock shows first, in nanoseconds. Go's runtime takes 0 for a broken clock.
 const BOOT: u64 = 1;
 
+/// Places that an empty queue of effects or of work keeps for what comes next.
+const KEPT: usize = 128;
+
 /// All of it.
 pub(crate) struct State {
     pub(crate) config: ProxyConfig,
@@ -267,7 +270,9 @@ impl Subject {
     /// Bytes of it, while it waits.
     pub(crate) fn size(&self) -> usize {
         let bytes = match self {
-            Subject::HttpCall(end) => end.headers.footprint() + end.body.len() + end.trailers.footprint(),
+            Subject::HttpCall(end) => {
+                2 * account::MAP + end.headers.footprint() + end.body.len() + end.trailers.footprint()
+            }
             Subject::Grpc(event) => event.size(),
             Subject::ForeignFunction(arguments) => arguments.len(),
         };
@@ -415,6 +420,9 @@ impl State {
     /// The effect that was queued first.
     pub(crate) fn next_effect(&mut self) -> Option<Effect> {
         let Queued { effect, payer, .. } = self.effects.pop_front()?;
+        if self.effects.is_empty() {
+            self.effects.shrink_to(KEPT);
+        }
         if let Some((plugin, bytes)) = payer
             && let Some(plugin) = self.plugins.get(plugin)
         {

@@ -72,7 +72,7 @@ enum Call<'a> {
     Remove(MapType, &'a str),
     Set(MapType, &'a [(&'a str, &'a str)]),
     Respond(u32, &'a [(&'a str, &'a str)], &'a str),
-    HttpCall(&'a [(&'a str, &'a str)], &'a str),
+    Http(&'a [(&'a str, &'a str)], &'a str),
     Grpc(&'a str, &'a str, &'a [(&'a str, &'a str)]),
 }
 
@@ -93,7 +93,7 @@ impl Call<'_> {
                 let details = "(i32.const 0) (i32.const 0)";
                 format!("(call $respond (i32.const {status}) {details} {body} {headers} (i32.const -1))")
             }
-            Call::HttpCall(headers, body) => {
+            Call::Http(headers, body) => {
                 let (name, headers, body) = (text.bytes(b"upstream"), text.pairs(headers), text.bytes(body.as_bytes()));
                 let rest = "(i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 8)";
                 format!("(call $http_call {name} {headers} {body} {rest})")
@@ -615,14 +615,14 @@ fn a_call_smuggles_nothing_and_has_the_right_length() {
         vec![(":method", "G T"), (":path", "/"), (":authority", "a")],
         vec![(":method", "GET"), (":path", "/"), (":authority", "a/b")],
     ];
-    let calls: Vec<Call<'_>> = all.iter().chain(&broken).map(|headers| Call::HttpCall(headers, "abc")).collect();
+    let calls: Vec<Call<'_>> = all.iter().chain(&broken).map(|headers| Call::Http(headers, "abc")).collect();
     let mut world = at_request(&calls);
     let (statuses, effects) = said(world.request(get(true)));
     assert_eq!(statuses, vec![Status::BAD_ARGUMENT.0; calls.len()]);
     assert_eq!(effects.len(), 1, "no call is made: {effects:?}");
 
     let headers = [("content-length", "9"), (":method", "GET"), ("x", " y "), (":path", "/"), (":authority", "a")];
-    let mut world = at_request(&[Call::HttpCall(&headers, "abc")]);
+    let mut world = at_request(&[Call::Http(&headers, "abc")]);
     let (statuses, effects) = said(world.request(get(true)));
     assert_eq!(statuses, [0]);
     let Some(Effect::HttpCall { headers, .. }) = effects.first() else { panic!("{effects:?}") };
@@ -663,7 +663,7 @@ fn the_answer_of_a_server_that_is_not_http_is_a_failure() {
         (func (export \"proxy_on_grpc_receive_initial_metadata\") (param i32 i32 i32) (call $say (i32.const 77)))
         (func (export \"proxy_on_grpc_close\") (param i32 i32 i32) (call $say (local.get 2)))";
     let mut text = Text::default();
-    text.callback("proxy_on_request_headers", &[Call::HttpCall(&GET, ""), Call::Grpc("a.B", "C", &[])]);
+    text.callback("proxy_on_request_headers", &[Call::Http(&GET, ""), Call::Grpc("a.B", "C", &[])]);
     text.functions += answered;
     let mut world = World::of(&text.wat());
     let effects = world.request(get(true));

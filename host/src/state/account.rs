@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A piece of a message that waits.
-pub(crate) const PIECE: usize = 160;
+pub(crate) const PIECE: usize = 96;
 /// An effect that nobody has drained.
-pub(crate) const EFFECT: usize = 384;
+pub(crate) const EFFECT: usize = 208;
 /// A notice about a queue that is due.
-pub(crate) const NOTICE: usize = 192;
+pub(crate) const NOTICE: usize = 144;
 /// An item of a queue.
-pub(crate) const ITEM: usize = 96;
-/// A key, a queue, a metric or a property: a place in a tree or two, and its name.
+pub(crate) const ITEM: usize = 64;
+/// A key, a queue or a property: a place in a tree or two, and its name.
 pub(crate) const ENTRY: usize = 192;
+/// A metric: its places in three trees, besides its name in two of them.
+pub(crate) const METRIC: usize = 256;
 /// An HTTP or gRPC call in flight: its places in three trees.
-pub(crate) const CALL: usize = 320;
+pub(crate) const CALL: usize = 192;
 /// A context whose stream has ended.
 pub(crate) const CONTEXT: usize = 160;
 /// A stream, besides its places.

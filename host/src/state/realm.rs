@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use pw_abi::MetricType;
 
-use super::account::ENTRY;
+use super::account::METRIC;
 use super::{Account, State};
 use crate::PluginId;
 
@@ -111,7 +111,7 @@ impl State {
         if let Some(id) = known.filter(|id| self.realm().metrics.contains(id)) {
             return Some(id);
         }
-        let cost = 2 * name.len() + 2 * ENTRY;
+        let cost = 2 * name.len() + METRIC;
         let most = self.limits().metrics;
         if !self.realm_has_room(cost) || known.is_none() && self.plugin().metrics >= most {
             return None;

@@ -134,7 +134,8 @@ impl Shadow {
 impl Given {
     fn cost(&self) -> usize {
         let maps = self.headers.footprint() + self.trailers.footprint();
-        self.size + PIECE * self.body.len() + 2 * MAP + maps
+        // What the plugin has not let go the copy holds besides, in one piece.
+        2 * self.size + PIECE * self.body.len() + 2 * MAP + maps
     }
 
     /// Whether the body becomes another one by what comes of it now.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::timers::Timer;
-use super::{Account, Charge, Charges, Direction, State, Subject};
+use super::{Account, Charge, Charges, Direction, KEPT, State, Subject};
 use crate::effect::Piece;
 use crate::guest::On;
 use crate::{PluginId, StreamId};
@@ -157,7 +157,11 @@ impl Agenda {
     }
 
     pub(crate) fn pop(&mut self) -> Option<Work> {
-        self.due.pop_front()
+        let work = self.due.pop_front();
+        if work.is_none() {
+            self.due.shrink_to(KEPT);
+        }
+        work
     }
 
     /// Whether nothing is due, now or later.

@@ -14,6 +14,8 @@ use crate::support::{
 
 const PIECES: usize = 1_000_000;
 const CHAIN: usize = 10_000;
+/// Bytes that a piece that waits may cost besides its own.
+const MAX_COST_OF_PIECE: usize = 256;
 
 fn unmetered() -> World {
     World::of(Metering::None, ProxyConfig { plugins: 20_000, ..ProxyConfig::default() })
@@ -42,23 +44,34 @@ fn check_waiting(direction: &str, size: usize) {
         world.proxy.foreign_function(plugin, 0, "");
         world.proxy.response(stream, response("200", false));
     }
+    world.effects();
+    let mut waited = PIECES;
     for number in 0..PIECES {
         let piece = Piece::body(vec![number as u8; size], number + 1 == PIECES);
         match direction {
             "request" => world.proxy.request(stream, piece),
             _ => world.proxy.response(stream, piece),
         }
+        if waited == PIECES && number % 1000 == 0 && world.proxy.usage().effects > 0 {
+            waited = number;
+        }
+    }
+    if waited < PIECES {
+        // They were too much: that many bytes are held, with what a piece may cost besides.
+        assert!(waited > Limits::default().held / MAX_COST_OF_PIECE, "the stream ended after {waited} pieces");
+        let effects = world.finish();
+        let cut = effects.iter().filter(|effect| matches!(effect, Effect::ResetDownstream { .. })).count();
+        let expected = if direction == "request" { (vec!["413".to_owned()], 0) } else { (vec![], 1) };
+        assert_eq!((statuses(&effects), cut), expected);
+        assert_eq!((faults(&effects), ended(&effects)), (vec![], 1));
+        return;
     }
     world.proxy.foreign_function(plugin, 0, "");
     let effects = world.finish();
-    if ended(&effects) == 0 || direction == "response" && body(&effects, false).len() == PIECES * size {
-        let bytes = body(&effects, direction == "request");
-        assert_eq!(bytes.len(), PIECES * size, "bytes that went on");
-        assert!(size == 0 || bytes.iter().zip(0usize..).all(|(byte, number)| *byte == number as u8), "in order");
-    } else {
-        assert!(direction == "response" || statuses(&effects) == ["413"], "{:?}", statuses(&effects));
-        assert_eq!(ended(&effects), 1);
-    }
+    let bytes = body(&effects, direction == "request");
+    assert_eq!(bytes.len(), PIECES * size, "bytes that went on");
+    assert!(size == 0 || bytes.iter().zip(0usize..).all(|(byte, number)| *byte == number as u8), "in order");
+    assert_eq!(ended(&effects), usize::from(direction == "response"));
 }
 
 #[test]
@@ -225,12 +238,13 @@ fn the_last_plugin_of_a_long_chain_answers_itself() {
 #[test]
 fn the_same_plugin_ten_thousand_times_in_a_chain() {
     let mut world = unmetered();
-    let plugin = world.add(Limits::default(), &[on("proxy_on_request_headers", "")]);
+    let parts = [on("proxy_on_request_headers", ""), on("proxy_on_delete", "")];
+    let plugin = world.add(Limits::default(), &parts);
     let stream = world.get(&vec![plugin; CHAIN]);
     assert_eq!(forwarded(&world.finish()).len(), 1);
     world.proxy.downstream_reset(stream);
     assert_eq!(ended(&world.finish()), 1);
-    assert_eq!(world.seen.callbacks(plugin, "proxy_on_delete"), 0, "it has none");
+    assert_eq!(world.seen.callbacks(plugin, "proxy_on_delete"), CHAIN);
     assert_eq!(world.proxy.usage().contexts, 1);
 }
 
@@ -244,11 +258,20 @@ fn check_cascade(count: usize, callback: &str, open: bool) {
     world.effects();
     world.proxy.downstream_reset(streams[0]);
     let effects = world.finish();
-    assert!(!faults(&effects).is_empty() && faults(&effects).len() <= count, "{} faults", faults(&effects).len());
     if !open {
         assert_eq!((faults(&effects).len(), ended(&effects)), (count, streams.len()));
         assert_eq!(world.proxy.usage().streams, 0);
+        return;
     }
+    // The other streams go on, and each gets its response.
+    assert_eq!((faults(&effects), ended(&effects)), (plugins[..2].to_vec(), 1));
+    for (stream, plugin) in streams[1..].iter().zip(&plugins[2..]) {
+        world.proxy.response(*stream, response("200", true));
+        let effects = world.finish();
+        assert_eq!((statuses(&effects), ended(&effects)), (vec!["200".to_owned()], 1));
+        assert_eq!(faults(&effects), [*plugin], "the one that has not faulted yet");
+    }
+    assert_eq!(world.proxy.usage().streams, 0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pw_abi::{Status, Version};
-use pw_host::{Effect, Fields, GrpcEvent, Limits, Metering, Piece, PluginConfig, PluginId, ProxyConfig, StreamInfo};
+use pw_host::{Effect, GrpcEvent, Limits, Metering, Piece, PluginConfig, PluginId, ProxyConfig};
 
 use crate::support::{
     MIB, World, ask, call, compile, ended, faults, forever, headers, on, pairs, put, queue, repeat, returning, said,
@@ -17,26 +17,39 @@ const BYTES_PER_UNIT: u64 = 64;
 /// Units that a call costs at least: crossing to the host and back takes longer than as many instructions.
 const UNITS_PER_CALL: u64 = 15;
 
+const HEADERS: &str = "proxy_on_request_headers";
+const BODY: &str = "proxy_on_request_body";
+
 fn limits() -> Limits {
     Limits { fuel: FUEL, ..Limits::default() }
 }
 
-/// Runs a callback that calls one function until it is stopped; it is stopped before it has made the host touch more bytes than
-/// its fuel pays for.
+/// Runs a callback of a request that does something and then calls one function until it is stopped; how often it has called it.
 #[track_caller]
-fn check_metered(function: &str, args: &[u32], bytes: u64, more: &[String]) {
+fn calls_until_stopped(callback: (&str, &str), function: &str, args: &[u32], more: &[String]) -> u64 {
     let mut world = World::new();
     let memory = "(memory (export \"memory\") 40)".to_owned();
-    let attack = on("proxy_on_request_body", &forever(&call(function, args)));
+    let (callback, before) = callback;
+    let attack = on(callback, &format!("{before} {}", forever(&call(function, args))));
     let plugin = world.add(limits(), &[&[memory, attack], more].concat());
     let stream = world.open(&[plugin]);
     world.proxy.request(stream, headers(false));
-    world.seen.reset();
     world.proxy.request(stream, Piece::body(vec![b'x'; MIB], false));
     let effects = world.finish();
     assert_eq!(faults(&effects), [plugin], "it is stopped");
     let calls = world.seen.calls(plugin, function) as u64;
     assert!(calls > 0, "{function} is called");
+    calls
+}
+
+/// A callback is stopped before it has made the host touch more bytes than its fuel pays for.
+#[track_caller]
+fn check_metered(function: &str, args: &[u32], bytes: u64, more: &[String]) {
+    check_calls(function, calls_until_stopped((BODY, ""), function, args, more), bytes);
+}
+
+#[track_caller]
+fn check_calls(function: &str, calls: u64, bytes: u64) {
     let allowed = (FUEL / UNITS_PER_CALL).min(FUEL * BYTES_PER_UNIT / bytes.max(1)) + 1;
     assert!(calls <= allowed, "{calls} calls of {function}, each about {bytes} bytes, of at most {allowed}");
 }
@@ -48,8 +61,8 @@ fn random_bytes_cost_fuel() {
 
 #[test]
 fn changing_a_byte_of_a_large_body_costs_fuel() {
-    // Nothing is put into its beginning, so that all behind it moves.
-    check_metered("set_buffer_bytes", &[0, 0, 0, 16, 1], MIB as u64 / 4, &[]);
+    // A byte is put in front of it, so that all of it moves.
+    check_metered("set_buffer_bytes", &[0, 0, 0, 16, 1], MIB as u64, &[]);
 }
 
 #[test]
@@ -59,17 +72,30 @@ fn reading_a_large_body_costs_fuel() {
 
 #[test]
 fn reading_all_of_a_map_costs_fuel() {
-    let add =
-        format!("(i32.store (i32.const 0) (local.get $i)) {}", call("add_header_map_value", &[0, 0, 4, 0x10000, 4000]));
-    let fill = on("proxy_on_request_headers", &repeat(10, &add));
-    // Names with control characters are refused where HTTP's rules are checked, so the headers here may stay small.
-    check_metered("get_header_map_pairs", &[0, 0, 4], 60, &[fill, allocator()]);
+    // Names are aaaa, baaa and so on.
+    let name = "(i32.store (i32.const 0) (i32.add (i32.const 0x61616161) (local.get $i)))";
+    let add = format!("{name} (if {} (then unreachable))", status("add_header_map_value", &[0, 0, 4, 0x10000, 4000]));
+    let letters = "(memory.fill (i32.const 0x10000) (i32.const 97) (i32.const 4000))";
+    let fill = format!("{letters} {}", repeat(10, &add));
+    let function = "get_header_map_pairs";
+    let calls = calls_until_stopped((HEADERS, &fill), function, &[0, 0, 4], &[allocator()]);
+    check_calls(function, calls, 40_000);
+}
+
+/// Sets the request's headers to these and others; how often that is possible.
+#[track_caller]
+fn calls_that_set(fields: &[(&str, &str)]) -> (u64, u32) {
+    let usual = [(":method", "GET"), (":path", "/"), (":authority", "upstream")];
+    let (data, size) = pairs(0x20000, &[&usual, fields].concat());
+    let args = [0, 0x20000, size];
+    let works = format!("(if {} (then unreachable))", status("set_header_map_pairs", &args));
+    (calls_until_stopped((HEADERS, &works), "set_header_map_pairs", &args, &[data]), size)
 }
 
 #[test]
 fn setting_a_map_costs_fuel() {
-    let (data, size) = pairs(0x20000, &[("x-a", &"v".repeat(60_000))]);
-    check_metered("set_header_map_pairs", &[0, 0x20000, size], u64::from(size), &[data]);
+    let (calls, size) = calls_that_set(&[("x-a", &"v".repeat(60_000))]);
+    check_calls("set_header_map_pairs", calls, size.into());
 }
 
 #[test]
@@ -90,6 +116,31 @@ fn shared_data_costs_fuel() {
 #[test]
 fn a_long_path_of_a_property_costs_fuel() {
     check_metered("get_property", &[0x10000, 0x10000, 0, 4], 0x10000, &[]);
+}
+
+/// What is ten times as long costs about ten times as much: neither as much as what is short, nor a hundred times.
+#[track_caller]
+fn check_proportion(short: u64, long: u64) {
+    assert!(long >= 20, "{long} calls are too few to compare");
+    assert!((5 * long..=15 * long).contains(&short), "{short} calls with little, {long} with ten times as much");
+}
+
+#[test]
+fn paths_of_properties_with_many_parts_cost_in_proportion() {
+    // Every byte of the path separates two parts.
+    let [short, long] = [10_000, 100_000]
+        .map(|size| calls_until_stopped((BODY, ""), "get_property", &[0x10000, size, 0, 4], &[allocator()]));
+    check_proportion(short, long);
+}
+
+#[test]
+fn maps_of_many_fields_cost_in_proportion() {
+    let [short, long] = [400, 4000].map(|count| {
+        let names: Vec<String> = (0..count).map(|number| format!("x-{number}")).collect();
+        let fields: Vec<(&str, &str)> = names.iter().map(|name| (&name[..], "a value")).collect();
+        calls_that_set(&fields).0
+    });
+    check_proportion(short, long);
 }
 
 #[test]
@@ -228,8 +279,13 @@ fn check_storm(items: usize, dequeues: bool) {
         world.check_charged(plugin, limits);
         world.effects();
     }
-    // Items that nobody takes fill the account, and the storm is over.
-    assert_eq!(world.proxy.next_due(), dequeues.then_some(Duration::ZERO));
+    if dequeues {
+        assert_eq!(world.proxy.next_due(), Some(Duration::ZERO), "it never ends");
+    } else {
+        // Items that nobody takes fill the account, and then the storm is over.
+        world.finish();
+        assert!(world.seen.answers(plugin, "enqueue_shared_queue", Status::INTERNAL_FAILURE) > 0);
+    }
 }
 
 #[test]
@@ -392,18 +448,39 @@ fn messages_of_a_server_that_come_in_a_storm_cost_one_callback_each() {
 #[test]
 fn answers_that_make_calls_do_not_end_in_one_event() {
     let mut world = World::new();
+    let twice = format!("(drop {})", ask(0, 1)).repeat(2);
     let parts = [
-        on("proxy_on_foreign_function", &format!("(drop {})", ask(0, 0))),
-        on("proxy_on_http_call_response", &format!("(drop {}) (drop {})", ask(0, 0), ask(0, 0))),
+        on("proxy_on_foreign_function", &format!("(drop {})", ask(0, 1))),
+        on("proxy_on_http_call_response", &twice),
+        on("proxy_on_request_headers", ""),
     ];
     let plugin = world.add(Limits::default(), &parts);
     world.proxy.foreign_function(plugin, 0, "");
-    let calls = world.proxy.usage().calls;
-    // Timeouts of 0 are due at once; a call that is made then is not due in the same event.
-    world.seen.reset();
-    world.proxy.advance(Duration::ZERO);
-    assert!(world.seen.all_callbacks(plugin) <= calls, "{} callbacks", world.seen.all_callbacks(plugin));
-    let stream = world.proxy.open_stream(&[plugin], StreamInfo::default());
-    world.proxy.request(stream, Piece::headers(Fields::new(), true));
-    assert_eq!(faults(&world.effects()), []);
+    for round in 0..9 {
+        let due = 1 << round;
+        assert_eq!(world.proxy.usage().calls, due);
+        world.seen.reset();
+        // What is called when a call times out is not due before a millisecond later.
+        world.proxy.advance(Duration::from_secs(1));
+        assert_eq!(world.seen.callbacks(plugin, "proxy_on_http_call_response"), due, "in round {round}");
+    }
+    world.effects();
+    world.get(&[plugin]);
+    assert_eq!(crate::support::forwarded(&world.effects()).len(), 1, "a request passes");
+}
+
+#[test]
+fn a_call_with_a_timeout_of_zero_is_never_due() {
+    let mut world = World::new();
+    let parts = [
+        on("proxy_on_foreign_function", &format!("(drop {})", ask(0, 0))),
+        on("proxy_on_http_call_response", &format!("(drop {})", ask(0, 0))),
+    ];
+    let plugin = world.add(Limits::default(), &parts);
+    world.proxy.foreign_function(plugin, 0, "");
+    world.effects();
+    assert_eq!((world.proxy.usage().calls, world.proxy.next_due()), (1, None));
+    world.pass(Duration::from_secs(3600));
+    assert_eq!(world.seen.callbacks(plugin, "proxy_on_http_call_response"), 0);
+    assert_eq!(world.proxy.usage().calls, 1);
 }
