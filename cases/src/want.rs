@@ -1,6 +1,6 @@
 //! What is expected of a value, and whether a value that was seen is that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::data::{Data, Fields};
@@ -67,9 +67,10 @@ impl Want {
             (Want::Suffix(want), Returned::Bytes(seen)) => seen.0.ends_with(&want.0),
             (Want::Size(want), Returned::Bytes(seen)) => want.admits(&Returned::Number(seen.0.len() as u64), saved),
             (Want::Pairs(want), Returned::Bytes(seen)) => pairs(seen).is_some_and(|seen| seen == *want),
-            (Want::Includes(want), Returned::Bytes(seen)) => {
-                pairs(seen).is_some_and(|seen| want.iter().all(|pair| seen.contains(pair)))
-            }
+            (Want::Includes(want), Returned::Bytes(seen)) => pairs(seen).is_some_and(|seen| {
+                let seen: BTreeSet<_> = seen.iter().map(|(name, value)| (&name.0, &value.0)).collect();
+                want.iter().all(|(name, value)| seen.contains(&(&name.0, &value.0)))
+            }),
             _ => false,
         }
     }

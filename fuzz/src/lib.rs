@@ -3,6 +3,7 @@
 //! `cargo fuzz run TARGET` looks for such bytes. Each target also runs over seeded inputs in `cargo test`, and its program,
 //! built without cargo-fuzz, runs the files that it is given. Whatever the runner needs too is in `pw_fuzz`.
 
+mod attack;
 mod check;
 pub mod dictionary;
 mod hostcall;
@@ -23,6 +24,7 @@ use pw_fuzz::model::Finding;
 use pw_fuzz::{generate, oracle, print};
 use pw_reference::Reference;
 
+pub use crate::attack::{attack, campaign};
 pub use crate::check::check;
 pub use crate::hostcall::hostcall;
 pub use crate::module::module;
@@ -39,7 +41,7 @@ pub use libfuzzer_sys;
 pub type Oracle = fn(&[u8]);
 
 /// The targets, by name.
-pub const TARGETS: [(&str, Oracle); 10] = [
+pub const TARGETS: [(&str, Oracle); 11] = [
     ("scenario", scenario),
     ("hostcall", hostcall),
     ("pairs", pairs),
@@ -50,6 +52,7 @@ pub const TARGETS: [(&str, Oracle); 10] = [
     ("isolation", isolation),
     ("protocol", protocol),
     ("check", check),
+    ("attack", attack),
 ];
 
 /// One of them as a program.

@@ -61,7 +61,7 @@ fn engine() -> &'static Engine {
 }
 
 /// A module of the shape that plugins have; in some inputs parts of it are missing.
-fn generate(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+pub(crate) fn generate(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let version = *input.choose(&Version::FINAL)?;
     let functions: u64 = input.arbitrary()?;
     let exports: u32 = input.arbitrary()?;

@@ -33,7 +33,8 @@ const REQUEST: &[Pseudo] = &[
 const RESPONSE: &[Pseudo] = &[(b":status", is_status)];
 
 /// Fields that a message has once, beside pseudo headers.
-const SINGLE: [&[u8]; 2] = [CONTENT_LENGTH, b"host"];
+const SINGLE: [&[u8]; 2] = [CONTENT_LENGTH, HOST];
+const HOST: &[u8] = b"host";
 const CONTENT_LENGTH: &[u8] = b"content-length";
 /// How a message is framed is the embedder's to say.
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
@@ -54,6 +55,9 @@ impl Part {
         }
         let framing = if name.eq_ignore_ascii_case(CONTENT_LENGTH) {
             self == Part::Trailers || length(value).is_none()
+        } else if self == Part::Trailers && name.eq_ignore_ascii_case(HOST) {
+            // What decides where a message goes cannot come behind it (RFC 9110, 6.5.1).
+            true
         } else {
             name.eq_ignore_ascii_case(TRANSFER_ENCODING)
         };
@@ -87,7 +91,7 @@ impl Part {
     /// Makes a map that came from a peer one that plugins can see: without what only frames the message. False if it is not HTTP.
     pub(crate) fn receive(self, fields: &mut Arc<Fields>) -> bool {
         let framing: &[&[u8]] =
-            if self == Part::Trailers { &[TRANSFER_ENCODING, CONTENT_LENGTH] } else { &[TRANSFER_ENCODING] };
+            if self == Part::Trailers { &[TRANSFER_ENCODING, CONTENT_LENGTH, HOST] } else { &[TRANSFER_ENCODING] };
         let (mut framed, mut seen) = (false, 0_u32);
         // Names are in lower case here, and each is looked at once.
         for (name, value) in fields.iter() {
@@ -99,7 +103,7 @@ impl Part {
                     }
                     1 << place
                 }
-                (_, 14 | 17) if framing.contains(&name) => {
+                (_, 4 | 14 | 17) if framing.contains(&name) => {
                     framed = true;
                     continue;
                 }
@@ -120,7 +124,7 @@ impl Part {
         if framed {
             framing.iter().for_each(|name| Arc::make_mut(fields).remove(name));
         }
-        true
+        self != Part::Request || seen & (1 << (8 + HOST.len())) == 0 || !has_another_host(fields)
     }
 
     /// Whether a map has the pseudo headers that it needs.
@@ -130,7 +134,11 @@ impl Part {
             Part::Request if fields.get(b":method") == Some(b"CONNECT") && !has(b":protocol") => {
                 has(b":authority") && !has(b":path") && !has(b":scheme")
             }
-            Part::Request => has(b":method") && has(b":path"),
+            // Only CONNECT has a protocol (RFC 8441, 4).
+            Part::Request => {
+                let connects = fields.get(b":method") == Some(b"CONNECT");
+                has(b":method") && has(b":path") && (connects || !has(b":protocol"))
+            }
             Part::Response => has(b":status"),
             Part::Trailers => true,
         }
@@ -189,6 +197,19 @@ pub(crate) fn tidy(fields: &mut Arc<Fields>) {
         let (pseudo, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| name.starts_with(b":"));
         let all = pseudo.into_iter().chain(others);
         *fields = Arc::new(all.map(|(name, value)| (name, value.trim_ascii())).collect());
+    }
+}
+
+/// Whether the headers of a request name two hosts (RFC 9113, 8.3.1).
+pub(crate) fn has_another_host(headers: &Fields) -> bool {
+    let hosts = headers.get(b":authority").zip(headers.get(HOST));
+    hosts.is_some_and(|(authority, host)| !authority.eq_ignore_ascii_case(host.trim_ascii()))
+}
+
+/// Leaves the host out of a request's headers where a plugin has given the request another authority.
+pub(crate) fn keep_one_host(headers: &mut Arc<Fields>) {
+    if has_another_host(headers) {
+        Arc::make_mut(headers).remove(HOST);
     }
 }
 
@@ -311,7 +332,7 @@ fn is_authority(value: &[u8]) -> bool {
 }
 
 fn is_path(value: &[u8]) -> bool {
-    (value.first() == Some(&b'/') || value == b"*") && is_path_part(value)
+    (value.first() == Some(&b'/') || value == b"*") && is_path_part(value) && !value.contains(&b'#')
 }
 
 /// A name and perhaps a version, as `upgrade` has them.
@@ -407,6 +428,7 @@ mod tests {
             (b":path", b"*a"),
             (b":path", b"/a HTTP/1.1"),
             (b":path", b"/a\tb"),
+            (b":path", b"/a#b"),
             (b":protocol", b""),
             (b":protocol", b"a/"),
         ];
@@ -418,7 +440,25 @@ mod tests {
         check(Part::Request, true, &[(b"content-length", b"0"), (b"Content-Length", b" 18446744073709551615")]);
         let odd: [&[u8]; 6] = [b"", b"-1", b"+1", b"1, 1", b"0x1", b"18446744073709551616"];
         odd.into_iter().for_each(|value| check(Part::Response, false, &[(b"content-length", value)]));
-        check(Part::Trailers, false, &[(b"content-length", b"0")]);
+        check(Part::Trailers, false, &[(b"content-length", b"0"), (b"Host", b"a")]);
+    }
+
+    #[test]
+    fn a_request_has_one_host_and_a_protocol_only_to_connect_by() {
+        let received = |fields: &[(&str, &str)]| {
+            let mut fields = Arc::new(fields.iter().copied().collect::<Fields>());
+            Part::Request.receive(&mut fields) && Part::Request.is_whole(&fields)
+        };
+        let to = |method, more: &[(&'static str, &'static str)]| {
+            [&[(":method", method), (":path", "/"), (":authority", "a.test")], more].concat()
+        };
+        assert!(received(&to("GET", &[("host", "A.test")])));
+        assert!(!received(&to("GET", &[("host", "b.test")])));
+        assert!(received(&to("CONNECT", &[(":protocol", "websocket")])));
+        assert!(!received(&to("POST", &[(":protocol", "websocket")])));
+        let mut changed = Arc::new(to("GET", &[("host", "b.test"), ("x", "1")]).into_iter().collect::<Fields>());
+        keep_one_host(&mut changed);
+        assert_eq!(*changed, to("GET", &[("x", "1")]).into_iter().collect::<Fields>());
     }
 
     #[test]

@@ -58,6 +58,9 @@ bugs! {
     AnswerToTheLast "the answer of an HTTP call is told to the last plugin" "whoever looks a call up by its id alone";
     DeleteUnsaid "the end of a context is not told" "whoever frees contexts by himself";
     CanaryBypass "a canary that was retired takes its share of the streams past all plugins" "this host, once";
+    QuadraticMap "adding a field looks through all that there are" "this host, once";
+    QueueStorm "a queue's ready callbacks do not count towards an event's budget" "this host, once";
+    Recursion "pieces that waited are handled one inside the other" "this host, once";
     CasIgnored "shared data is set whatever the compare-and-swap value" "whoever has a plain dictionary";
 }
 

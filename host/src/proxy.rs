@@ -244,7 +244,7 @@ impl Proxy {
     /// Loads and starts a plugin: its start functions, `proxy_on_vm_start` and `proxy_on_configure`.
     pub fn add_plugin(&mut self, module: &Module, config: PluginConfig) -> Result<PluginId, StartError> {
         self.begin();
-        lifecycle::start(self, module, config)
+        lifecycle::start(self, module, config, false)
     }
 
     /// Starts a plugin in the place of another, from another module or with another configuration. New streams run
@@ -264,7 +264,8 @@ impl Proxy {
     }
 
     /// Starts a plugin that gets a share of another's new streams, or if it is log-only copies of them. If it does not
-    /// start, nothing changes; if the other had a canary, that one is rolled back.
+    /// start, nothing changes; if the other had a canary, that one is rolled back. Whatever its VM id is, it has a VM of its own, so
+    /// that its faults are not the other's.
     pub fn canary(
         &mut self,
         plugin: PluginId,
@@ -272,21 +273,24 @@ impl Proxy {
         config: PluginConfig,
         canary: Canary,
     ) -> Result<PluginId, StartError> {
-        let new = self.add_plugin(module, config)?;
+        self.begin();
+        let new = lifecycle::start(self, module, config, true)?;
         let plugin = self.state().plugins.current(plugin);
         self.roll_back(plugin);
         rollout::begin(self, plugin, new, canary);
         Ok(new)
     }
 
-    /// Gives all new streams of a plugin to its canary. The plugin ends when its last stream has.
+    /// Gives all new streams of a plugin to its canary, which acts on them from now on if it was log-only. The plugin ends when its
+    /// last stream has.
     pub fn promote(&mut self, plugin: PluginId) {
         self.begin();
         rollout::promote(self, plugin);
         self.run();
     }
 
-    /// Gives all new streams of a plugin to itself again. Its canary ends when its last stream has.
+    /// Gives all new streams of a plugin to itself again, also those that are opened for its canary, which ends when its last
+    /// stream has.
     pub fn roll_back(&mut self, plugin: PluginId) {
         self.begin();
         let plugin = self.state().plugins.current(plugin);
@@ -323,6 +327,9 @@ impl Proxy {
 
     /// How long it takes until something falls due by itself, such as a tick; zero if an event has left work for the next
     /// [`Proxy::advance`], none if nothing is due at any time.
+    ///
+    /// A plugin that always has more to do, such as one whose queue feeds itself, makes it zero for ever: advance by the time that
+    /// has really passed since, and what others wait for falls due all the same.
     pub fn next_due(&mut self) -> Option<Duration> {
         let state = self.state();
         if state.agenda.is_parked() {

@@ -42,8 +42,8 @@ use crate::{HttpCallId, PluginId, ProxyConfig, StreamId};
 /// What the monotonic clock shows first, in nanoseconds. Go's runtime takes 0 for a broken clock.
 const BOOT: u64 = 1;
 
-/// Places that an empty queue of effects or of work keeps for what comes next.
-const KEPT: usize = 128;
+/// Places that an empty list of effects, work or streams keeps for what comes next.
+pub(crate) const KEPT: usize = 128;
 
 /// All of it.
 pub(crate) struct State {
@@ -74,8 +74,8 @@ pub(crate) struct State {
     /// What the running call took from a queue, to be put back if the guest cannot take it.
     pub(crate) taken: Option<(u32, Bytes)>,
     pub(crate) metrics: BTreeMap<u32, Metric>,
-    /// By type and name.
-    pub(crate) metric_names: BTreeMap<(u32, Vec<u8>), u32>,
+    /// For each type by name.
+    pub(crate) metric_names: [BTreeMap<Vec<u8>, u32>; 3],
     /// The id of the metric that was defined last.
     pub(crate) next_metric: u32,
     effects: VecDeque<Queued>,
@@ -154,6 +154,8 @@ pub(crate) struct Plugin {
     pub(crate) log_only: bool,
     /// Who gets some of its new streams, or all.
     pub(crate) rollout: Option<Rollout>,
+    /// It is tried as a canary: no other plugin lives in its VM.
+    pub(crate) own_vm: bool,
     /// The plugin whose streams it gets a share of.
     pub(crate) canary_of: Option<PluginId>,
     /// Period and next due time, in nanoseconds; the latter since the start.
@@ -302,7 +304,7 @@ impl State {
             next_queue: 0,
             taken: None,
             metrics: BTreeMap::new(),
-            metric_names: BTreeMap::new(),
+            metric_names: Default::default(),
             next_metric: 0,
             effects: VecDeque::new(),
             agenda: Agenda::default(),

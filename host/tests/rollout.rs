@@ -1,8 +1,10 @@
 //! How plugins take each other's places, as an embedder sees it.
 
+use std::time::Duration;
+
 use pw_host::{
     Canary, Effect, Engine, FailurePolicy, Fields, Limits, Metering, Module, Piece, PluginConfig, PluginId, Proxy,
-    ProxyConfig, StreamId, StreamInfo,
+    ProxyConfig, Reload, StreamId, StreamInfo,
 };
 
 /// A plugin that adds its configuration's first letter to the request, traps on the header `x-trap`, pauses on `x-pause`.
@@ -153,4 +155,59 @@ fn copies_that_wait_for_ever_are_so_many_at_most_and_hold_nobody() {
     assert_eq!((world.proxy.usage().vms, world.proxy.usage().streams), (1, 3));
     world.proxy.retire_plugin(plugin);
     assert_eq!((world.proxy.usage().vms, world.proxy.usage().streams), (0, 0));
+}
+
+#[test]
+fn a_canary_lives_in_a_vm_of_its_own_so_that_its_faults_are_not_the_plugins() {
+    let mut world = World::new();
+    let shared = |name: &str| PluginConfig { vm_id: "shared".to_owned(), ..named(name) };
+    let old = world.add(shared("a"));
+    let module = world.module.clone();
+    let how = Canary { share: 100, faults: 0 };
+    let canary = world.proxy.canary(old, &module, shared("b"), how).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(world.proxy.usage().vms, 2);
+    let (_, effects) = world.open(old, "x-trap");
+    assert!(effects.contains(&Effect::RolledBack { plugin: old, canary }), "{effects:?}");
+    assert_eq!(world.whose(old), "a");
+    let other = world.add(shared("c"));
+    assert_eq!((world.proxy.usage().vms, world.whose(other)), (1, "c".to_owned()), "others share a VM as ever");
+}
+
+#[test]
+fn a_log_only_canary_acts_once_it_is_promoted() {
+    let mut world = World::new();
+    let old = world.add(named("a"));
+    let module = world.module.clone();
+    let config = PluginConfig {
+        log_only: true,
+        failure: FailurePolicy { reload: Some(Reload::default()), open: false },
+        ..named("b")
+    };
+    let how = Canary { share: 100, faults: 100 };
+    let canary = world.proxy.canary(old, &module, config, how).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(world.whose(old), "a");
+    world.proxy.promote(old);
+    assert_eq!((world.whose(old), world.whose(canary)), ("b".to_owned(), "b".to_owned()));
+    world.open(old, "x-trap");
+    world.proxy.advance(Duration::from_secs(5));
+    world.effects();
+    assert_eq!(world.whose(old), "b", "also when it was started again");
+}
+
+#[test]
+fn streams_that_are_opened_for_a_canary_fall_back_with_it() {
+    for fault in [false, true] {
+        let mut world = World::new();
+        let old = world.add(named("a"));
+        let canary = world.canary(old, "b", Canary { share: 0, faults: 0 });
+        assert_eq!(world.whose(canary), "b");
+        if fault {
+            world.open(canary, "x-trap");
+        } else {
+            world.proxy.roll_back(old);
+        }
+        assert_eq!(world.whose(canary), "a", "by a fault: {fault}");
+        world.canary(old, "c", Canary { share: 100, faults: 0 });
+        assert_eq!(world.whose(canary), "c");
+    }
 }

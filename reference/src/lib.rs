@@ -3,6 +3,7 @@
 //!
 //! Knows nothing of what is expected, of other hosts, and of files.
 
+mod room;
 mod trace;
 mod world;
 
@@ -60,13 +61,19 @@ impl Reference {
         Ok(Reference { engine, probes: Arc::default() })
     }
 
-    /// Runs a scenario. An error is ours: what a probe reports is not what the host saw.
+    /// Runs a scenario. An error is not the host's: what a probe reports is not what the host saw, or there is more to see than is kept.
     pub fn run(&self, scenario: &Scenario) -> Result<Transcript, String> {
         let mut world = World::new();
         let trace = Trace::default();
         world.proxy().observe(Box::new(trace.clone()));
         if self.start(&mut world, scenario)? {
             world.run(&scenario.steps);
+        }
+        if world.is_full() || trace.is_full() {
+            return Err(
+                "its plugins send, log and read more than is kept of a case (256 MiB): make its steps fewer or smaller"
+                    .to_owned(),
+            );
         }
         // A plugin that was not taken has no name in the world.
         let refused = world.events.iter().find_map(|event| match event {

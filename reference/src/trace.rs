@@ -7,14 +7,22 @@ use pw_cases::data::Data;
 use pw_cases::transcript::{Event, Returned};
 use pw_host::{Observer, PluginId};
 
+use crate::room::Room;
+
 /// Sees everything; a clone of it tells what that was.
 #[derive(Clone, Debug, Default)]
-pub struct Trace(Arc<Mutex<Vec<(PluginId, Event)>>>);
+pub struct Trace(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    events: Vec<(PluginId, Event)>,
+    room: Room,
+}
 
 impl Trace {
     /// Takes what was seen since the last time, with a name for each plugin.
     pub fn take(&self, name: impl Fn(PluginId) -> String) -> Vec<Event> {
-        let seen = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let seen = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).events;
         let named = |(id, mut event): (PluginId, Event)| {
             if let Event::Callback { plugin, .. } | Event::Returned { plugin, .. } | Event::Call { plugin, .. } =
                 &mut event
@@ -26,8 +34,24 @@ impl Trace {
         seen.into_iter().map(named).collect()
     }
 
+    /// Whether there was more to see since then than is kept, and the rest was left out.
+    pub fn is_full(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).room.is_full()
+    }
+
     fn push(&self, plugin: PluginId, event: Event) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((plugin, event));
+        let bytes = match &event {
+            Event::Call { args, returned, .. } => {
+                let bytes = |value: &Returned| if let Returned::Bytes(bytes) = value { bytes.0.len() } else { 8 };
+                args.iter().map(String::len).sum::<usize>()
+                    + returned.iter().map(|(name, value)| name.len() + bytes(value)).sum::<usize>()
+            }
+            _ => 0,
+        };
+        let seen = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.room.take(bytes) {
+            seen.events.push((plugin, event));
+        }
     }
 }
 

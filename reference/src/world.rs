@@ -12,11 +12,16 @@ use pw_host::{
     PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
 };
 
+use crate::room::{self, Room};
+
 /// The upstreams that cases may name; the last refuses connections.
 pub const UPSTREAMS: [&str; 4] = ["upstream", "auth", "callout", "dead"];
 
 /// When the world begins, in nanoseconds since 1970: 2020-01-01.
 pub const START: u64 = 1_577_836_800_000_000_000;
+
+/// How often what is due at one time is gone on with, of which each does as much as an event may.
+const ROUNDS: usize = 32;
 
 /// A proxy and what is around it.
 pub struct World {
@@ -31,6 +36,7 @@ pub struct World {
     grpc_calls: Vec<GrpcCallId>,
     /// What was seen so far.
     pub events: Vec<Event>,
+    room: Room,
 }
 
 /// A module, or why the host does not take it.
@@ -76,6 +82,7 @@ impl World {
             calls: Vec::new(),
             grpc_calls: Vec::new(),
             events: Vec::new(),
+            room: Room::default(),
         }
     }
 
@@ -118,9 +125,17 @@ impl World {
         known.map_or(starting, |running| &running.name).to_owned()
     }
 
-    /// Does steps, which may go on from earlier ones.
+    /// Whether there was more to see than is kept, and the rest was left out.
+    pub fn is_full(&self) -> bool {
+        self.room.is_full()
+    }
+
+    /// Does steps, which may go on from earlier ones, as long as there is room for what is seen.
     pub fn run(&mut self, steps: &[Step]) {
         for (index, step) in steps.iter().enumerate() {
+            if self.is_full() {
+                return;
+            }
             self.events.push(Event::Step { index: index as u32 });
             self.step(step);
             self.drain("");
@@ -227,19 +242,20 @@ impl World {
 
     /// Lets time pass as a proxy at work does: what falls due happens at its time.
     pub fn advance(&mut self, duration: Duration) {
-        /// How often something falls due at the same time; then time passes.
-        const ROUNDS: usize = 256;
-        let (mut left, mut rounds) = (duration, 0);
+        /// At how many times a plugin may have more to do than [`ROUNDS`]; then all of the time that is left passes at once.
+        const STUCK: usize = 16;
+        let (mut left, mut rounds, mut stuck) = (duration, 0, 0);
         loop {
             let next = self.proxy.next_due().filter(|due| *due <= left);
             self.proxy.advance(next.unwrap_or(left));
             self.drain("");
-            let Some(passed) = next else { return };
+            let Some(passed) = next.filter(|_| !self.is_full()) else { return };
             left -= passed;
             rounds = if passed.is_zero() { rounds + 1 } else { 0 };
             if rounds == ROUNDS {
                 // A plugin that never comes to an end does not stop the clock.
-                let step = left.min(Duration::from_millis(1));
+                stuck += 1;
+                let step = if stuck == STUCK { left } else { left.min(Duration::from_millis(1)) };
                 self.proxy.advance(step);
                 self.drain("");
                 left -= step;
@@ -251,12 +267,10 @@ impl World {
         }
     }
 
-    /// Does what an event has left, until nothing is left that is due now.
+    /// Does what an event has left, until nothing is left that is due now. Plugins that never come to an end wait for the next step.
     fn finish(&mut self) {
-        /// How often time goes on without passing. Plugins that never come to an end wait for the next step.
-        const ROUNDS: usize = 256;
         for _ in 0..ROUNDS {
-            if self.proxy.next_due() != Some(Duration::ZERO) {
+            if self.proxy.next_due() != Some(Duration::ZERO) || self.is_full() {
                 return;
             }
             self.proxy.advance(Duration::ZERO);
@@ -316,6 +330,9 @@ impl World {
     /// Turns effects into events, and refuses calls to where nobody is.
     pub fn drain(&mut self, starting: &str) {
         while let Some(effect) = self.proxy.next_effect() {
+            if !self.room.take(room::bytes(&effect)) {
+                continue;
+            }
             let event = self.event(effect, starting);
             self.events.extend(event);
         }

@@ -97,6 +97,8 @@ struct Attempt {
     trace: Option<Trace>,
     text: String,
     answered: u32,
+    /// It was said that something is left out.
+    cut: bool,
 }
 
 impl Attempt {
@@ -106,7 +108,7 @@ impl Attempt {
         if let Some(trace) = &trace {
             world.proxy().observe(Box::new(trace.clone()));
         }
-        Attempt { world, trace, text: String::new(), answered: 0 }
+        Attempt { world, trace, text: String::new(), answered: 0, cut: false }
     }
 
     /// Starts a plugin, which is the last of the chain then; false if it does not start.
@@ -206,6 +208,10 @@ impl Attempt {
         events.extend(self.world.events[marks..].iter().cloned());
         if !events.is_empty() {
             let _ = write!(self.text, "# {what}\n{}", Transcript { events });
+        }
+        if self.world.is_full() && !self.cut {
+            self.cut = true;
+            self.text += "# the plugin sends and logs more than 256 MiB: the rest is left out\n";
         }
         self.world.events.push(Event::Step { index: shown as u32 });
     }

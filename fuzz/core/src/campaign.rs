@@ -16,10 +16,15 @@ use crate::generate;
 use crate::model::Finding;
 use crate::oracle;
 
-/// Planted bugs that no scenario of the generator shows: they need an operator who tries canaries and removes them, which is
-/// what the target `attack` and the cases of `rollout` do.
+/// Planted bugs that no scenario of the generator shows, and the target `attack` does: they need an operator who tries canaries
+/// and removes them, or sizes and numbers that no scenario has.
 #[cfg(feature = "planted")]
-pub const NOT_SHOWN: &[pw_host::Planted] = &[pw_host::Planted::CanaryBypass];
+pub const NOT_SHOWN: &[pw_host::Planted] = &[
+    pw_host::Planted::CanaryBypass,
+    pw_host::Planted::QuadraticMap,
+    pw_host::Planted::QueueStorm,
+    pw_host::Planted::Recursion,
+];
 
 /// Bytes of an input.
 const SIZES: std::ops::Range<usize> = 230..420;

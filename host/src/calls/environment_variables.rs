@@ -7,7 +7,9 @@ use crate::state::State;
 impl EnvironmentVariables for State {
     fn environ_sizes_get(&mut self) -> Result<(u32, u32), Errno> {
         let environment = &self.plugin().environment;
-        Ok((environment.len() as u32, environment.iter().map(|variable| variable.len() as u32).sum()))
+        let sizes = (environment.len() as u32, environment.iter().map(|variable| variable.len() as u32).sum());
+        self.work = self.work.saturating_add(4 * u64::from(sizes.0));
+        Ok(sizes)
     }
 
     fn environ_get(&mut self, array: u32, buffer: u32) -> Result<MemoryWrites, Errno> {
@@ -18,6 +20,9 @@ impl EnvironmentVariables for State {
             pointers.extend(place.to_le_bytes());
             place = place.checked_add(variable.len() as u32).ok_or(Errno::FAULT)?;
         }
-        Ok(vec![(array, pointers), (buffer, environment.concat())])
+        let values = environment.concat();
+        // Each variable takes longer than its bytes.
+        self.work = self.work.saturating_add(2 * values.len() as u64 + 16 * pointers.len() as u64);
+        Ok(vec![(array, pointers), (buffer, values)])
     }
 }

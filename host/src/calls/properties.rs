@@ -98,9 +98,8 @@ fn well_known(stream: &Stream, now: u64, parts: &[&[u8]; 2]) -> Option<Bytes> {
     let info = &stream.info;
     let address = |address: Option<std::net::SocketAddr>| address.map(|address| text(&address.ip().to_string()));
     let port = |address: Option<std::net::SocketAddr>| address.map(|address| number(address.port().into()));
-    let size = |fields: &Option<std::sync::Arc<crate::Fields>>| {
-        fields.as_ref().map_or(0, |fields| fields.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum())
-    };
+    let size =
+        |fields: &Option<std::sync::Arc<crate::Fields>>| fields.as_ref().map_or(0, |fields| fields.bytes() as u64);
     let (request, response) = (&stream.request, &stream.response);
     match parts {
         [b"connection", b"id"] => Some(number(info.connection_id)),

@@ -15,13 +15,19 @@ use crate::rules::Rules;
 use crate::state::account::CONTEXT;
 use crate::state::{Account, Active, CallId, Context, Part, Plugin, Share, Then, Timer, Vm, Work};
 
-pub(super) fn start(proxy: &mut Proxy, module: &Module, config: PluginConfig) -> Result<PluginId, StartError> {
+/// Starts a plugin, if need be in a VM that no other plugin lives in.
+pub(super) fn start(
+    proxy: &mut Proxy,
+    module: &Module,
+    config: PluginConfig,
+    own_vm: bool,
+) -> Result<PluginId, StartError> {
     if proxy.sources.len() >= proxy.state().config.plugins {
         return Err(StartError::TooMany);
     }
     let state = proxy.state();
     let realm = state.join_realm(&config.vm_id);
-    let id = state.plugins.insert(plugin(module, &config, realm));
+    let id = state.plugins.insert(Plugin { own_vm, ..plugin(module, &config, realm) });
     proxy.sources.insert(id, Arc::new((module.clone(), config)));
     let booted = boot(proxy, id);
     if booted.is_err() {
@@ -94,9 +100,11 @@ fn vm_for(proxy: &mut Proxy, id: PluginId, module: &Module, config: &PluginConfi
         return None;
     }
     let Proxy { state: Some(state), sources, guests, .. } = proxy else { return None };
-    let realm = state.realms.get(state.plugins.get(id)?.realm)?;
+    let plugin = state.plugins.get(id).filter(|found| !found.own_vm)?;
+    let realm = state.realms.get(plugin.realm)?;
+    let is_open = |member: &PluginId| state.plugins.get(*member).is_some_and(|found| !found.own_vm);
     let fits = |member: &PluginId| {
-        sources.get(member).is_some_and(|source| source.0.is(module) && source.1.vm() == config.vm())
+        is_open(member) && sources.get(member).is_some_and(|source| source.0.is(module) && source.1.vm() == config.vm())
     };
     let runs = |vm: &usize| guests.get(*vm).is_some_and(Option::is_some);
     let is_fit = |vm: &usize| state.vms.get(*vm).is_some_and(|vm| vm.plugins.first().is_some_and(fits));
@@ -117,6 +125,7 @@ pub(super) fn restart(proxy: &mut Proxy, id: PluginId) {
         revival: old.revival,
         rollout: old.rollout,
         canary_of: old.canary_of,
+        own_vm: old.own_vm,
         started: old.started,
         incarnation: old.incarnation,
         metrics: old.metrics,
@@ -178,6 +187,7 @@ fn plugin(module: &Module, config: &PluginConfig, realm: usize) -> Plugin {
         log_only: config.log_only,
         rollout: None,
         canary_of: None,
+        own_vm: false,
         tick: None,
         calls: BTreeMap::new(),
         queues: Default::default(),

@@ -1,5 +1,7 @@
 //! How a plugin takes another's place: at once, or on a share of its streams first.
 
+use std::sync::Arc;
+
 use super::{PluginId, Proxy, lifecycle};
 use crate::effect::Effect;
 use crate::planted::planted;
@@ -48,7 +50,14 @@ pub(super) fn promote(proxy: &mut Proxy, plugin: PluginId) {
     }
     if let Some(found) = state.plugins.get_mut(to) {
         found.canary_of = of;
+        // What it has only logged it does from now on.
+        found.log_only = false;
+        found.own_vm = false;
     }
+    if let Some(source) = proxy.sources.get_mut(&to).filter(|source| source.1.log_only) {
+        Arc::make_mut(source).1.log_only = false;
+    }
+    let state = proxy.state();
     if let Some(rollout) = state.plugins.get_mut(plugin).and_then(|found| found.rollout.as_mut()) {
         rollout.canary = ALL;
         lifecycle::retire(proxy, plugin);
@@ -62,13 +71,20 @@ pub(super) fn roll_back(proxy: &mut Proxy, plugin: PluginId) {
     while let Some(found) = proxy.state().plugins.get_mut(of).filter(|found| !found.retired)
         && let Some(rollout) = found.rollout.take()
     {
-        if let Some(canary) = proxy.state().plugins.get_mut(rollout.to) {
-            canary.canary_of = None;
-        }
         canaries.push(rollout.to);
         of = rollout.to;
     }
-    canaries.into_iter().for_each(|canary| lifecycle::retire(proxy, canary));
+    for canary in canaries {
+        // Streams that are opened for it are the plugin's again.
+        match proxy.state().plugins.get_mut(canary) {
+            Some(found) => {
+                found.canary_of = None;
+                found.rollout = Some(Rollout::new(plugin, ALL));
+            }
+            None => proxy.state().plugins.succeed(canary, plugin),
+        }
+        lifecycle::retire(proxy, canary);
+    }
 }
 
 /// A plugin gets no streams any more: if it was a canary, its share falls back to the plugin that it was tried for.

@@ -17,11 +17,11 @@ use super::{PluginId, Proxy, StreamId, StreamInfo, lifecycle, rollout, shadow, t
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
-use crate::http::Progress;
+use crate::http::{self, Progress};
 use crate::planted::planted;
 use crate::state::{
-    Charges, Context, Direction, Filter, LocalResponse, Message, Owner, Phase, Protocol, Shadow, Stage, State, Stream,
-    Undo, Work,
+    Charges, Context, Direction, Filter, KEPT, LocalResponse, Message, Owner, Phase, Protocol, Shadow, Stage, State,
+    Stream, Undo, Work,
 };
 
 /// What pieces that wait at a plugin may cost besides the bytes of bodies, however few of these may be held.
@@ -70,6 +70,7 @@ impl Proxy {
         if let Some(found) = self.state().find(stream).filter(|found| !found.over && !found.reset) {
             found.reset = true;
             found.closed_by(PeerType::REMOTE, PeerType::LOCAL);
+            self.state().agenda.drop_pieces(stream);
             self.event(Work::ClientReset { stream });
         }
     }
@@ -169,6 +170,7 @@ pub(super) fn insert(
         local: None,
         closed: false,
         properties,
+        ended: 0,
         backlog: 0,
         reset: false,
         over: false,
@@ -371,6 +373,13 @@ pub(super) fn waiting(proxy: &mut Proxy, stream: StreamId, direction: Direction,
     let stage = stage(proxy, stream, direction, nth);
     let idle = stage.filter(|stage| !stage.paused || stage.phase == Some(Phase::Body));
     let Some((piece, charges)) = idle.and_then(Stage::next) else { return };
+    planted!(Recursion => {
+        feed(proxy, stream, direction, nth, piece, charges);
+        waiting(proxy, stream, direction, nth);
+        // Else the compiler makes a loop of it.
+        std::hint::black_box(&proxy);
+        return;
+    });
     proxy
         .state()
         .agenda
@@ -439,7 +448,8 @@ pub(super) fn local_response(proxy: &mut Proxy, stream: StreamId) {
 /// Sends a response of a plugin's own. Other plugins do not see it: it did not come from the upstream.
 fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body, charge }: LocalResponse) {
     let Some(found) = proxy.state().find(stream) else { return };
-    let headers = Arc::new(headers);
+    let mut headers = Arc::new(headers);
+    http::tidy(&mut headers);
     found.response.headers = Some(headers.clone());
     found.response.size = body.len() as u64;
     let contacted = found.request.sent;
@@ -546,10 +556,12 @@ pub(super) fn done(proxy: &mut Proxy, stream: StreamId, place: usize) {
     }
 }
 
-/// What a stream that is over holds at a place is of no use to anybody.
+/// A plugin has done with its place in a stream that is over: what is held there is of no use to anybody, and the context's id
+/// may soon be that of another, when the plugin is started again.
 pub(super) fn clear(proxy: &mut Proxy, index: usize, place: usize) {
     let found = proxy.state().streams.get_mut(index).filter(|found| found.over);
     if let Some(filter) = found.and_then(|found| found.filters.get_mut(place)) {
+        filter.gone = true;
         filter.request.clear();
         filter.response.clear();
     }
@@ -571,8 +583,18 @@ pub(super) fn forget(proxy: &mut Proxy, index: usize) {
         state.plugins.get(filter.plugin).is_some_and(|plugin| plugin.contexts.contains_key(&filter.context))
     };
     let lives = |filter: &Filter| !filter.gone && has(filter);
-    if !found.filters.iter().any(lives) {
+    // Contexts end in the order of the chain, and what has ended stays so.
+    let ended = found.filters[found.ended..].iter().position(lives);
+    if let Some(more) = ended {
+        let ended = found.ended + more;
+        if let Some(found) = state.streams.get_mut(index) {
+            found.ended = ended;
+        }
+    } else {
         let Stream { id: stream, filters, .. } = state.streams.remove(index);
+        if state.streams.is_empty() && state.streams.capacity() > KEPT {
+            state.streams.shrink_to_fit();
+        }
         for filter in filters {
             if let Some(plugin) = state.plugins.get_mut(filter.plugin) {
                 plugin.places -= 1;
@@ -609,14 +631,20 @@ pub(super) fn left(proxy: &mut Proxy, stream: StreamId, places: &[usize]) {
         places.iter().for_each(|place| clear(proxy, stream.index, *place));
         return forget(proxy, stream.index);
     }
+    if stream.shadow {
+        // Nothing of a copy is of use without its plugin.
+        return state.agenda.first([Work::EndCopy { stream }]);
+    }
     let plugin = places.first().and_then(|place| found.filters.get(*place)).map(|filter| filter.plugin);
     if !plugin.is_some_and(|plugin| state.plugins.fails_open(plugin)) {
         return state.agenda.first([Work::Fail { stream }]);
     }
     let count = state.find(stream).map_or(0, |found| found.filters.len());
-    // What is put in front last comes first: requests before responses, and the first place before the others.
+    // What is put in front last comes first: requests before responses, and of each message what has come furthest.
     for place in places.iter().rev() {
         release_in_turn(proxy, stream, Direction::Response, count - 1 - place);
+    }
+    for place in places {
         release_in_turn(proxy, stream, Direction::Request, *place);
     }
 }

@@ -37,6 +37,9 @@ pub(super) fn leaves(proxy: &mut Proxy, stream: StreamId, direction: Direction, 
                 return false;
             }
             http::tidy(headers);
+            if direction == Direction::Request {
+                http::keep_one_host(headers);
+            }
             let status = http::status(headers).filter(|_| direction == Direction::Response);
             message.has_no_body = status.is_some_and(|status| is_head || http::has_no_body(status));
             match status {

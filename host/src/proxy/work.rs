@@ -3,6 +3,7 @@
 use super::{Proxy, calls, lifecycle, shadow, streams, tcp};
 use crate::PluginId;
 use crate::guest::On;
+use crate::planted::planted;
 use crate::state::account::NOTICE;
 use crate::state::{Owner, Share, Timer, Work, piece_cost};
 
@@ -106,6 +107,7 @@ impl Proxy {
     /// Whether an entry is for a plugin that has used up its share of this event.
     #[cold]
     fn is_spent(&mut self, work: &Work) -> bool {
+        planted!(QueueStorm => if matches!(work, Work::QueueReady { .. }) { return false; });
         let state = self.state();
         let place = |state: &mut crate::state::State, stream, place: Option<usize>| {
             let filter = state.find(stream)?.filters.get(place?)?;

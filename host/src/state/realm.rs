@@ -87,7 +87,7 @@ impl State {
             if found.holders == 0
                 && let Some(gone) = self.metrics.remove(&metric)
             {
-                self.metric_names.remove(&(gone.metric_type.0, gone.name));
+                self.metric_names[gone.metric_type.0 as usize].remove(&gone.name);
             }
         }
     }
@@ -104,10 +104,10 @@ impl State {
         self.realm().account.has_room(bytes, most)
     }
 
-    /// The id of a metric; a new one where there is none, if there is room.
+    /// The id of a metric, whose type is one of those that there are; a new one where there is none, if there is room.
     pub(crate) fn define(&mut self, metric_type: MetricType, name: &[u8]) -> Option<u32> {
-        let key = (metric_type.0, name.to_vec());
-        let known = self.metric_names.get(&key).copied();
+        let of_type = metric_type.0 as usize;
+        let known = self.metric_names[of_type].get(name).copied();
         if let Some(id) = known.filter(|id| self.realm().metrics.contains(id)) {
             return Some(id);
         }
@@ -121,7 +121,7 @@ impl State {
             self.next_metric += 1;
             let metric = Metric { metric_type, name: name.to_vec(), value: 0, holders: 0 };
             self.metrics.insert(self.next_metric, metric);
-            self.metric_names.insert(key, self.next_metric);
+            self.metric_names[of_type].insert(name.to_vec(), self.next_metric);
             self.next_metric
         });
         if let Some(metric) = self.metrics.get_mut(&id) {

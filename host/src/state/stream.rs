@@ -32,6 +32,8 @@ pub(crate) struct Stream {
     pub(crate) properties: BTreeMap<Vec<u8>, Property>,
     /// Nothing more is processed: the response is complete, or the stream was cut off.
     pub(crate) over: bool,
+    /// At how many places, counted from the first, nothing is left of a stream that is over.
+    pub(crate) ended: usize,
     /// What pieces cost that came while work for the stream was left for later.
     pub(crate) backlog: usize,
     /// The client or the upstream has reset it.

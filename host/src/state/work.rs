@@ -184,6 +184,13 @@ impl Agenda {
         self.parked.entry(work.owner()).or_default().push_back(work);
     }
 
+    /// Forgets the pieces that wait for a stream which nobody receives any more.
+    pub(crate) fn drop_pieces(&mut self, stream: StreamId) {
+        if let Some(waiting) = self.parked.get_mut(&Owner::Stream(stream)) {
+            waiting.retain(|work| !matches!(work, Work::Piece { .. }));
+        }
+    }
+
     /// Forgets what is left for later of an owner.
     pub(crate) fn drop_parked(&mut self, owner: Owner) -> VecDeque<Work> {
         self.parked.remove(&owner).unwrap_or_default()

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use pw_host::{Effect, FailurePolicy, Metering, PluginConfig, PluginId, ProxyConfig, Reload};
+use pw_host::{Effect, FailurePolicy, Metering, Piece, PluginConfig, PluginId, ProxyConfig, Reload, StreamInfo, Usage};
 
-use crate::support::{World, call, ended, faults, on, status, statuses};
+use crate::support::{World, call, ended, faults, headers, on, returning, status, statuses};
 
 /// A VM id keeps shared data while its plugin awaits a restart: this plugin starts once, and never again.
 fn starts_once() -> Vec<String> {
@@ -169,4 +169,89 @@ fn timers_that_are_due_come_in_the_order_of_their_times() {
     let by = |effect: &Effect| if let Effect::Log { plugin, .. } = effect { Some(*plugin) } else { None };
     let order: Vec<_> = world.finish().iter().filter_map(by).collect();
     assert_eq!(order, [plugins[1], plugins[2], plugins[0]]);
+}
+
+#[test]
+fn a_stream_ends_although_a_plugin_that_was_started_again_counts_its_contexts_anew() {
+    let mut world = World::new();
+    let traps = world.module(&[on("proxy_on_foreign_function", "unreachable"), on("proxy_on_request_headers", "")]);
+    let reload = Some(Reload { base: Duration::from_millis(1), ..Reload::default() });
+    let config = PluginConfig { failure: FailurePolicy { open: true, reload }, ..PluginConfig::default() };
+    let traps = world.start(&traps, config);
+    let holds = world.module(&[returning("proxy_on_done", "", 0)]);
+    let holds = world.start(&holds, PluginConfig::default());
+    let old = world.get(&[traps, holds]);
+    world.proxy.downstream_reset(old);
+    assert_eq!(ended(&world.finish()), 0, "a plugin holds up its end");
+    world.proxy.foreign_function(traps, 0, "");
+    world.pass(Duration::from_secs(1));
+    // The first context of the plugin's new VM has the id that the first one of its old VM had.
+    let new = world.get(&[traps]);
+    world.proxy.terminate_plugin(holds);
+    let effects = world.finish();
+    assert!(effects.contains(&Effect::StreamEnded { stream: old }), "{effects:?}");
+    world.proxy.terminate_plugin(traps);
+    world.proxy.downstream_reset(new);
+    world.finish();
+    assert_eq!(world.proxy.usage(), Usage::default());
+}
+
+#[test]
+fn what_a_log_only_plugin_that_is_open_leaves_behind_ends() {
+    // Its copy has the whole stream, and only waits for its leave.
+    for terminate in [false, true] {
+        let mut world = World::new();
+        let module = world
+            .module(&[returning("proxy_on_request_headers", "", 1), on("proxy_on_foreign_function", "unreachable")]);
+        let failure = FailurePolicy { open: true, reload: None };
+        let plugin = world.start(&module, PluginConfig { log_only: true, failure, ..PluginConfig::default() });
+        let stream = world.get(&[plugin]);
+        world.proxy.response(stream, Piece::headers([(":status", "200")], true));
+        assert_eq!((ended(&world.finish()), world.proxy.usage().streams), (1, 1));
+        match terminate {
+            true => world.proxy.terminate_plugin(plugin),
+            false => world.proxy.foreign_function(plugin, 0, ""),
+        }
+        world.finish();
+        assert_eq!(world.proxy.usage(), Usage::default());
+    }
+}
+
+#[test]
+fn what_an_open_plugin_held_at_two_places_is_sent_in_order() {
+    for tcp in [true, false] {
+        let mut world = World::new();
+        // Of its two contexts the first pauses the bytes, and the second, created last, the opening or the headers.
+        let second = "(i32.eq (local.get 0) (i32.const 3))";
+        let pauses = |callback: &str, when: &str| on(callback, &format!("(if {when} (then (return (i32.const 1))))"));
+        let not = format!("(i32.eqz {second})");
+        let parts = [
+            pauses("proxy_on_new_connection", second),
+            pauses("proxy_on_downstream_data", &not),
+            pauses("proxy_on_request_headers", second),
+            pauses("proxy_on_request_body", &not),
+            on("proxy_on_foreign_function", "unreachable"),
+        ];
+        let module = world.module(&parts);
+        let failure = FailurePolicy { open: true, reload: None };
+        let plugin = world.start(&module, PluginConfig { failure, ..PluginConfig::default() });
+        let chain = [plugin, plugin];
+        let stream = if tcp {
+            world.proxy.open_connection(&chain, StreamInfo::default())
+        } else {
+            let stream = world.open(&chain);
+            world.proxy.request(stream, headers(false));
+            stream
+        };
+        world.proxy.request(stream, Piece::body("bytes", true));
+        assert!(world.finish().is_empty(), "all of it is held");
+        world.proxy.foreign_function(plugin, 0, "");
+        let effects = world.finish();
+        let order: Vec<&Effect> = effects.iter().filter(|effect| !matches!(effect, Effect::Fault { .. })).collect();
+        let opens = |effect: &Effect| {
+            matches!(effect, Effect::Connect { .. } | Effect::Upstream { piece: Piece::Headers { .. }, .. })
+        };
+        let bytes = |effect: &Effect| matches!(effect, Effect::Upstream { piece: Piece::Body { .. }, .. });
+        assert!(matches!(order[..], [first, last] if opens(first) && bytes(last)), "{effects:?}");
+    }
 }

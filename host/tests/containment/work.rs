@@ -60,6 +60,26 @@ fn random_bytes_cost_fuel() {
 }
 
 #[test]
+fn reading_many_environment_variables_costs_fuel() {
+    for (function, bytes) in [("environ_get", 300_000), ("environ_sizes_get", 0)] {
+        let mut world = World::new();
+        let memory = "(memory (export \"memory\") 40)".to_owned();
+        let args = if bytes > 0 { [0x10000, 0x20000] } else { [0, 4] };
+        let attack = on(HEADERS, &forever(&call(function, &args)));
+        let module = compile(&world.engine, Version::V0_2_1, &[memory, attack]);
+        let environment = (0..5000).map(|number| (format!("NAME_{number}"), "v".repeat(50))).collect();
+        let plugin = world.start(&module, PluginConfig { limits: limits(), environment, ..PluginConfig::default() });
+        world.get(&[plugin]);
+        assert_eq!(faults(&world.finish()), [plugin], "it is stopped");
+        // That there are 5000 of them costs at least a unit each.
+        let allowed = FUEL / 5000 + 1;
+        let calls = world.seen.calls(plugin, function) as u64;
+        assert!(0 < calls && calls <= allowed, "{calls} calls of {function}, of at most {allowed}");
+        check_calls(function, calls, bytes);
+    }
+}
+
+#[test]
 fn changing_a_byte_of_a_large_body_costs_fuel() {
     // A byte is put in front of it, so that all of it moves.
     check_metered("set_buffer_bytes", &[0, 0, 0, 16, 1], MIB as u64, &[]);

@@ -1,5 +1,7 @@
 //! A record as JUnit XML: one suite per section, one test case per case and version.
 
+use std::collections::HashMap;
+
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::error::HarnessError;
@@ -11,10 +13,10 @@ pub fn render(record: &Record) -> Result<String, HarnessError> {
     let host = &record.header.host;
     let mut report = Report::new(format!("{} on {} {}", record.header.suite.name, host.name, host.version));
     let mut suites: Vec<TestSuite> = Vec::new();
+    let mut places = HashMap::new();
     for case in &record.cases {
         let section = if case.section().is_empty() { "catalog" } else { case.section() };
-        let known = suites.iter().position(|suite| suite.name.as_str() == section);
-        let place = known.unwrap_or_else(|| {
+        let place = *places.entry(section).or_insert_with(|| {
             suites.push(TestSuite::new(section));
             suites.len() - 1
         });

@@ -1,7 +1,7 @@
 //! Records side by side as Markdown: cases by section, hosts and versions in columns, and what is known of failures. Derived
 //! cases are counted apart, and named only where they fail.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use pw_abi::{SECTIONS, Version};
@@ -20,8 +20,8 @@ pub fn render(records: &[Record]) -> String {
     text += "\n✓ passes · ✗ fails · ~ fails, and it is known why · ! passes though it is known to fail · ? the \
              specification leaves it open · – cannot be run on this host · E the harness failed · empty: not a case of \
              this version\n";
-    let written = matrix.sections.iter().filter(|section| !section.starts_with("derived/"));
-    written.for_each(|section| matrix.cases(&mut text, section));
+    let written = matrix.sections.iter().filter(|(section, _)| !section.starts_with("derived/"));
+    written.for_each(|(section, cases)| matrix.cases(&mut text, section, cases));
     matrix.failures(&mut text, "Known failures", "instead, and why", &[Verdict::Known]);
     matrix.failures(&mut text, "Failures", "what it is", &[Verdict::Fail, Verdict::Stale, Verdict::Error]);
     matrix.skips(&mut text);
@@ -33,8 +33,10 @@ pub fn render(records: &[Record]) -> String {
 
 struct Matrix<'a> {
     records: &'a [Record],
-    /// In the order of the specification.
-    sections: Vec<&'a str>,
+    /// In the order of the specification, each with its cases, by record.
+    sections: Vec<(&'a str, Vec<Vec<&'a Case>>)>,
+    /// What became of a case of a version, by record.
+    verdicts: Vec<HashMap<(&'a str, &'a str), Verdict>>,
     /// Those that any record has.
     versions: Vec<&'static str>,
 }
@@ -43,11 +45,20 @@ impl<'a> Matrix<'a> {
     fn new(records: &'a [Record]) -> Matrix<'a> {
         let all = || records.iter().flat_map(|record| &record.cases);
         let place = |slug: &str| SECTIONS.iter().position(|section| section.slug == slug).unwrap_or(usize::MAX);
-        let sections: BTreeSet<(usize, &str)> = all().map(|case| (place(case.section()), case.section())).collect();
+        let mut sections: BTreeMap<(usize, &str), Vec<Vec<&Case>>> = BTreeMap::new();
+        let mut verdicts = vec![HashMap::new(); records.len()];
+        for (number, record) in records.iter().enumerate() {
+            for case in &record.cases {
+                let section = sections.entry((place(case.section()), case.section()));
+                section.or_insert_with(|| vec![Vec::new(); records.len()])[number].push(case);
+                verdicts[number].entry((&case.id[..], &case.abi[..])).or_insert(case.verdict);
+            }
+        }
         let versions = Version::ALL.into_iter().map(Version::name);
         Matrix {
             records,
-            sections: sections.into_iter().map(|(_, section)| section).collect(),
+            sections: sections.into_iter().map(|((_, section), cases)| (section, cases)).collect(),
+            verdicts,
             versions: versions.filter(|version| all().any(|case| case.abi == *version)).collect(),
         }
     }
@@ -73,28 +84,25 @@ impl<'a> Matrix<'a> {
         let hosts: Vec<String> = self.records.iter().map(host).collect();
         let _ = writeln!(text, "\n| section | {} |", hosts.join(" | "));
         let _ = writeln!(text, "|---|{}", "---:|".repeat(hosts.len()));
-        for section in &self.sections {
-            let shares = self.records.iter().map(|record| {
-                let own = record.cases.iter().filter(|case| case.section() == *section);
-                share(Counts::of(own))
-            });
-            let shares: Vec<String> = shares.collect();
+        for (section, cases) in &self.sections {
+            let shares: Vec<String> = cases.iter().map(|own| share(Counts::of(own.iter().copied()))).collect();
             let _ = writeln!(text, "| {} | {} |", title(section), shares.join(" | "));
         }
     }
 
-    fn cases(&self, text: &mut String, section: &str) {
+    fn cases(&self, text: &mut String, section: &str, cases: &[Vec<&Case>]) {
         let _ = writeln!(text, "\n## {}\n", title(section));
         let columns =
-            || self.records.iter().flat_map(|record| self.versions.iter().map(move |version| (record, *version)));
-        let heads: Vec<String> =
-            columns().map(|(record, version)| format!("{} v{version}", record.header.host.name)).collect();
+            || (0..self.records.len()).flat_map(|number| self.versions.iter().map(move |version| (number, *version)));
+        let head = |(number, version): (usize, &str)| format!("{} v{version}", self.records[number].header.host.name);
+        let heads: Vec<String> = columns().map(head).collect();
         let _ = writeln!(text, "| case | {} |", heads.join(" | "));
         let _ = writeln!(text, "|---|{}", ":-:|".repeat(heads.len()));
-        let all = self.records.iter().flat_map(|record| &record.cases).filter(|case| case.section() == section);
+        let all = cases.iter().flatten();
         let cases: BTreeMap<&str, &str> = all.map(|case| (case.id.as_str(), case.title.as_str())).collect();
         for (id, title) in cases {
-            let marks: Vec<&str> = columns().map(|(record, version)| mark(record, id, version)).collect();
+            let marks: Vec<&str> =
+                columns().map(|(number, version)| mark(self.verdicts[number].get(&(id, version)))).collect();
             let name = id.rsplit('/').next().unwrap_or_default();
             let _ = writeln!(text, "| `{name}` {} | {} |", cell(title), marks.join(" | "));
         }
@@ -167,8 +175,8 @@ fn share(counts: Counts) -> String {
     if decided == 0 { "–".to_owned() } else { format!("{conforms}/{decided} ({})", percent(conforms, decided)) }
 }
 
-fn mark(record: &Record, id: &str, version: &str) -> &'static str {
-    match record.cases.iter().find(|case| case.id == id && case.abi == version).map(|case| case.verdict) {
+fn mark(verdict: Option<&Verdict>) -> &'static str {
+    match verdict {
         None => "",
         Some(Verdict::Pass) => "✓",
         Some(Verdict::Fail) => "✗",

@@ -1,7 +1,7 @@
 //! What the specification's authors would have to decide: the questions of the cases of level unspecified, by section, and
 //! what each host answers. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 
 use pw_abi::SECTIONS;
@@ -13,6 +13,7 @@ use crate::verdict::Verdict;
 /// The Markdown.
 pub fn render(records: &[Record]) -> String {
     let sections = gathered(records);
+    let by_id = ById::new(records);
     let count: usize = sections.values().map(BTreeMap::len).sum();
     let mut text = format!(
         "# Questions to the specification\n\nMade by `pw-conform report` from the records beside it. Each of these {count} \
@@ -21,7 +22,7 @@ pub fn render(records: &[Record]) -> String {
     );
     for ((_, section), questions) in sections {
         let _ = writeln!(text, "\n## {}", title(section));
-        questions.into_iter().for_each(|(question, ids)| ask(&mut text, records, &question, &ids));
+        questions.into_iter().for_each(|(question, ids)| ask(&mut text, records, &by_id, &question, &ids));
     }
     text
 }
@@ -42,29 +43,47 @@ fn gathered(records: &[Record]) -> Questions<'_> {
     sections
 }
 
-fn ask(text: &mut String, records: &[Record], question: &str, ids: &BTreeSet<&str>) {
+/// The cases of an id, by record.
+struct ById<'a>(HashMap<&'a str, Vec<Vec<&'a Case>>>);
+
+impl<'a> ById<'a> {
+    fn new(records: &'a [Record]) -> ById<'a> {
+        let mut cases: HashMap<&str, Vec<Vec<&Case>>> = HashMap::new();
+        for (number, record) in records.iter().enumerate() {
+            for case in &record.cases {
+                cases.entry(&case.id).or_insert_with(|| vec![Vec::new(); records.len()])[number].push(case);
+            }
+        }
+        ById(cases)
+    }
+
+    fn get(&self, id: &str) -> &[Vec<&'a Case>] {
+        self.0.get(id).map_or(&[], |cases| cases)
+    }
+}
+
+fn ask(text: &mut String, records: &[Record], by_id: &ById<'_>, question: &str, ids: &BTreeSet<&str>) {
     let hosts: Vec<String> = records.iter().map(host).collect();
     let _ = writeln!(text, "\n### {}\n", question.replace('<', "&lt;"));
     let _ = writeln!(text, "| case | {} |\n|---|{}", hosts.join(" | "), "---|".repeat(hosts.len()));
     for id in ids {
-        let answers: Vec<String> = records.iter().map(|record| answers(record, id)).collect();
-        let _ = writeln!(text, "| {} | {} |", name(records, id), answers.join(" | "));
+        let cases = by_id.get(id);
+        let answers: Vec<String> = cases.iter().map(|own| answers(own)).collect();
+        let _ = writeln!(text, "| {} | {} |", name(cases, id), answers.join(" | "));
     }
 }
 
 /// A case's id, and its title where somebody wrote it.
-fn name(records: &[Record], id: &str) -> String {
-    let mut all = records.iter().flat_map(|record| &record.cases);
-    match all.find(|case| case.id == id && !case.is_derived()) {
+fn name(cases: &[Vec<&Case>], id: &str) -> String {
+    match cases.iter().flatten().find(|case| !case.is_derived()) {
         Some(case) => format!("`{id}` {}", cell(&case.title)),
         None => format!("`{id}`"),
     }
 }
 
 /// What a host answers: once if it is the same in all versions, else per version.
-fn answers(record: &Record, id: &str) -> String {
-    let own = record.cases.iter().filter(|case| case.id == id);
-    let own: Vec<(&str, String)> = own.map(|case| (case.abi.as_str(), answer(case))).collect();
+fn answers(own: &[&Case]) -> String {
+    let own: Vec<(&str, String)> = own.iter().map(|case| (case.abi.as_str(), answer(case))).collect();
     match own.first() {
         None => String::new(),
         Some((_, answer)) if own.iter().all(|(_, other)| other == answer) => answer.clone(),

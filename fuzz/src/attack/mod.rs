@@ -1,0 +1,203 @@
+//! The target `attack`: hostile plugins, clients, servers and operators, who do anything legal and illegal at any time.
+//!
+//! A find is a panic or an abort; memory beyond what the host says that it holds, or may hold; work beyond what an event may do;
+//! something that another plugin's client notices; a request that comes past a plugin that refuses it; a message that HTTP cannot
+//! carry; a stream that ends twice or never; anything that is left when all have ended.
+//!
+//! The target's program without libFuzzer is a campaign: workers that may die, each with its input on disk before it runs.
+
+mod bystanders;
+mod campaign;
+mod guest;
+mod plan;
+mod watch;
+mod wire;
+mod world;
+
+use std::time::Duration;
+
+use pw_host::{Canary, Fields, GrpcEvent, Piece};
+
+use self::plan::{Action, Attack, Event, Map, ODD, Operation, Shape};
+use self::world::{World, Wrong};
+
+pub use self::campaign::campaign;
+
+/// See above.
+pub fn attack(bytes: &[u8]) {
+    let attack = plan::attack(bytes);
+    if let Err(wrong) = run(&attack) {
+        panic!("{wrong}\n{attack}");
+    }
+}
+
+fn run(attack: &Attack) -> Result<(), Wrong> {
+    let mut world = World::new(&attack.plugins)?;
+    for (number, action) in attack.actions.iter().enumerate() {
+        world.begin();
+        act(&mut world, action).map_err(|wrong| format!("action {number}: {wrong}"))?;
+        if number % 8 == 0 {
+            world.visit().map_err(|wrong| format!("after action {number}: {wrong}"))?;
+        }
+    }
+    world.finish().map_err(|wrong| format!("at the end: {wrong}"))
+}
+
+fn act(world: &mut World, action: &Action) -> Result<(), Wrong> {
+    match action {
+        Action::Add { plugin, times } => (0..*times).try_for_each(|_| world.add(*plugin)),
+        Action::Replace { target, plugin } => world.replace(*target, *plugin),
+        Action::Canary { target, plugin, share, faults } => {
+            world.canary(*target, *plugin, Canary { share: *share, faults: *faults })
+        }
+        Action::Operate { target, how } => {
+            let Some(plugin) = world.plugin(*target) else { return Ok(()) };
+            world.event("operate", |proxy| match how {
+                Operation::Promote => proxy.promote(plugin),
+                Operation::RollBack => proxy.roll_back(plugin),
+                Operation::Retire => proxy.retire_plugin(plugin),
+                Operation::Remove => proxy.remove_plugin(plugin),
+                Operation::Terminate => proxy.terminate_plugin(plugin),
+            })
+        }
+        Action::Guard(action) => world.guard(*action),
+        Action::Open { chain, guard, tcp, times } => {
+            (0..*times).try_for_each(|_| world.open(chain, *guard, *tcp).map(drop))
+        }
+        Action::Piece { stream, request, piece, end, times } => {
+            let Some(stream) = nth(&world.streams, *stream) else { return Ok(()) };
+            let (piece, size) = piece_of(piece, *end);
+            (0..*times).try_for_each(|_| {
+                world.give(size, 1);
+                let piece = piece.clone();
+                world.event("piece", |proxy| match request {
+                    true => proxy.request(stream, piece),
+                    false => proxy.response(stream, piece),
+                })
+            })
+        }
+        Action::Exchange { chain, guard, body } => exchange(world, chain, *guard, *body),
+        Action::Reset { stream, by_client } => {
+            let Some(stream) = nth(&world.streams, *stream) else { return Ok(()) };
+            world.event("reset", |proxy| match by_client {
+                true => proxy.downstream_reset(stream),
+                false => proxy.upstream_reset(stream),
+            })
+        }
+        Action::Advance { nanoseconds } => {
+            world.event("advance", |proxy| proxy.advance(Duration::from_nanos(*nanoseconds)))
+        }
+        Action::Settle => world.settle(20),
+        Action::Answer { call, headers, body, trailers } => {
+            let Some(call) = nth(&world.calls, *call) else { return Ok(()) };
+            let (headers, trailers) = (fields(*headers), fields(*trailers));
+            world.give(3_000_000 + body, 1);
+            let body = vec![0; *body];
+            world.event("answer", |proxy| proxy.http_call_response(call, headers, body, trailers))
+        }
+        Action::Fail { call } => {
+            let Some(call) = nth(&world.calls, *call) else { return Ok(()) };
+            world.event("fail", |proxy| proxy.http_call_failed(call))
+        }
+        Action::Grpc { call, event, times } => {
+            let Some(call) = nth(&world.grpc_calls, *call) else { return Ok(()) };
+            let (event, size) = match event {
+                Event::InitialMetadata(map) => (GrpcEvent::InitialMetadata(fields(*map).into()), size(*map)),
+                Event::TrailingMetadata(map) => (GrpcEvent::TrailingMetadata(fields(*map).into()), size(*map)),
+                Event::Message(size) => (GrpcEvent::Message(vec![0; *size].into()), *size),
+                Event::Closed(status) => (GrpcEvent::Closed { status: *status, message: "over".to_owned() }, 4),
+            };
+            (0..*times).try_for_each(|_| {
+                world.give(size, 1);
+                let event = event.clone();
+                world.event("gRPC", |proxy| proxy.grpc_event(call, event))
+            })
+        }
+        Action::Foreign { target, size, times } => {
+            let Some(plugin) = world.plugin(*target) else { return Ok(()) };
+            let arguments = bytes::Bytes::from(vec![0; *size]);
+            (0..*times).try_for_each(|_| {
+                world.give(*size, 1);
+                let arguments = arguments.clone();
+                world.event("foreign function", |proxy| proxy.foreign_function(plugin, 1, arguments))
+            })
+        }
+        Action::Drain(drains) => {
+            world.drains = *drains;
+            if *drains { world.drain() } else { Ok(()) }
+        }
+    }
+}
+
+fn exchange(world: &mut World, chain: &[usize], guard: Option<usize>, body: usize) -> Result<(), Wrong> {
+    let stream = world.open(chain, guard, false)?;
+    world.give(2 * body + 1000, 8);
+    world.event("request", |proxy| proxy.request(stream, Piece::headers(fields(Map::Request), body == 0)))?;
+    if body > 0 {
+        world.event("request body", |proxy| proxy.request(stream, Piece::body(vec![b'a'; body], false)))?;
+        world.event("request trailers", |proxy| proxy.request(stream, Piece::trailers([("x-a", "1")])))?;
+    }
+    world.event("response", |proxy| proxy.response(stream, Piece::headers([(":status", "200")], body == 0)))?;
+    if body > 0 {
+        world.event("response body", |proxy| proxy.response(stream, Piece::body(vec![b'a'; body], true)))?;
+    }
+    Ok(())
+}
+
+/// One of those that there were, or none if there were none.
+fn nth<'a, T: Copy + 'a>(from: impl IntoIterator<Item = &'a T> + Clone, number: usize) -> Option<T> {
+    let count = from.clone().into_iter().count();
+    // The last ones are the likeliest to be there still.
+    from.into_iter().nth((count.max(1) - 1).saturating_sub(number % count.max(1))).copied()
+}
+
+fn piece_of(shape: &Shape, end: bool) -> (Piece, usize) {
+    match shape {
+        Shape::Headers(map) => (Piece::headers(fields(*map), end), size(*map)),
+        Shape::Body(size) => (Piece::body(vec![b'a'; *size], end), *size),
+        Shape::Trailers(map) => (Piece::trailers(fields(*map)), size(*map)),
+    }
+}
+
+/// The fields that a map stands for.
+fn fields(map: Map) -> Fields {
+    let request =
+        [(":method", "GET"), (":scheme", "http"), (":authority", "example.test"), (":path", "/"), ("x-a", "1")];
+    match map {
+        Map::Empty => Fields::new(),
+        Map::Request => Fields::from(request),
+        Map::Response(status) => Fields::from([(":status".to_owned(), status.to_string())]),
+        Map::Many(count) => {
+            let more = (0..count).map(|number| (format!("{number:x}"), String::new()));
+            request.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).chain(more).collect()
+        }
+        Map::Large(size) => request
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .chain([("x-b", "b".repeat(size))])
+            .collect(),
+        Map::Odd(number) => request.into_iter().chain([ODD[number]]).collect(),
+    }
+}
+
+/// About how many bytes it takes.
+fn size(map: Map) -> usize {
+    match map {
+        Map::Empty | Map::Request | Map::Response(_) | Map::Odd(_) => 200,
+        Map::Many(count) => 200 + 200 * count,
+        Map::Large(size) => 200 + size,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attacks_do_something() {
+        let attacks: Vec<Attack> = crate::inputs(200).map(|bytes| plan::attack(&bytes)).collect();
+        let actions: usize = attacks.iter().map(|attack| attack.actions.len()).sum();
+        assert!(actions > 1000, "{actions}");
+        attacks.iter().take(40).for_each(|attack| run(attack).unwrap_or_else(|wrong| panic!("{wrong}\n{attack}")));
+    }
+}

@@ -1,0 +1,593 @@
+//! What an attack is made of: plugins that do anything, and what operators, clients and servers do, at any time. Sizes are small
+//! in general and large in one dimension now and then.
+
+use arbitrary::Unstructured;
+use pw_abi::{Function, Kind, Param, Version};
+use pw_host::Limits;
+
+use super::guest::{self, ARGUMENTS, Act, COUNT, Entry, HEAP, Lane, PAGES, RESULTS, ROUND, Step, VALUES};
+
+/// An attack.
+#[derive(Debug)]
+pub(crate) struct Attack {
+    pub(crate) plugins: Vec<Plugin>,
+    pub(crate) actions: Vec<Action>,
+}
+
+/// A plugin of the attacker's.
+#[derive(Debug)]
+pub(crate) struct Plugin {
+    pub(crate) module: Module,
+    pub(crate) vm_id: &'static str,
+    pub(crate) limits: Limits,
+    pub(crate) open: bool,
+    /// How often in a row it is started again, and after how many milliseconds.
+    pub(crate) reload: Option<(u32, u64)>,
+    pub(crate) log_only: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Module {
+    Guest {
+        version: Version,
+        allocator: u32,
+        entries: Vec<Entry>,
+        values: Values,
+    },
+    /// One made at random.
+    Random(Vec<u8>),
+}
+
+/// What lies at [`VALUES`].
+#[derive(Clone, Default)]
+pub(crate) struct Values(pub(crate) Vec<u8>);
+
+/// Something that happens to the proxy. Numbers of plugins, streams and calls count those that there were, and begin again.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// The operator adds a plugin, as often as that.
+    Add {
+        plugin: usize,
+        times: usize,
+    },
+    Replace {
+        target: usize,
+        plugin: usize,
+    },
+    Canary {
+        target: usize,
+        plugin: usize,
+        share: u8,
+        faults: u8,
+    },
+    Operate {
+        target: usize,
+        how: Operation,
+    },
+    /// The operator does something to the guard.
+    Guard(GuardAction),
+    /// Clients open streams through these plugins; the guard stands at that place.
+    Open {
+        chain: Vec<usize>,
+        guard: Option<usize>,
+        tcp: bool,
+        times: usize,
+    },
+    Piece {
+        stream: usize,
+        request: bool,
+        piece: Shape,
+        end: bool,
+        times: usize,
+    },
+    /// A stream from its beginning to its end.
+    Exchange {
+        chain: Vec<usize>,
+        guard: Option<usize>,
+        body: usize,
+    },
+    Reset {
+        stream: usize,
+        by_client: bool,
+    },
+    Advance {
+        nanoseconds: u64,
+    },
+    /// Time passes until nothing is due, or for a while.
+    Settle,
+    Answer {
+        call: usize,
+        headers: Map,
+        body: usize,
+        trailers: Map,
+    },
+    Fail {
+        call: usize,
+    },
+    Grpc {
+        call: usize,
+        event: Event,
+        times: usize,
+    },
+    Foreign {
+        target: usize,
+        size: usize,
+        times: usize,
+    },
+    /// From now on effects are drained after each event, or not.
+    Drain(bool),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Operation {
+    Promote,
+    RollBack,
+    Retire,
+    Remove,
+    Terminate,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum GuardAction {
+    Canary {
+        share: u8,
+        log_only: bool,
+    },
+    Replace,
+    Promote,
+    RollBack,
+    /// These are about one of the guards that there were.
+    Retire(usize),
+    Remove(usize),
+    Terminate(usize),
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug)]
+pub(crate) enum Shape {
+    Headers(Map),
+    Body(usize),
+    Trailers(Map),
+}
+
+/// Fields from outside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Map {
+    Empty,
+    Request,
+    Response(u16),
+    Many(usize),
+    Large(usize),
+    Odd(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    InitialMetadata(Map),
+    Message(usize),
+    TrailingMetadata(Map),
+    Closed(u32),
+}
+
+/// Fields that HTTP cannot carry, and others at the edge.
+pub(crate) const ODD: [(&str, &str); 12] = [
+    ("x a", "1"),
+    ("x-a", "b\r\nc: d"),
+    ("content-length", "1"),
+    ("content-length", "x"),
+    ("transfer-encoding", "chunked"),
+    (":path", "/a b"),
+    (":evil", "1"),
+    ("", ""),
+    ("X-UPPER", "\0"),
+    (":status", "200"),
+    ("host", "other.test"),
+    ("connection", "close"),
+];
+
+/// Draws from bytes; behind their end everything is the first of what there is.
+pub(crate) struct Draw<'a>(pub(crate) Unstructured<'a>);
+
+impl Draw<'_> {
+    fn below(&mut self, most: usize) -> usize {
+        self.0.int_in_range(0..=most.max(1) as u64 - 1).unwrap_or(0) as usize
+    }
+
+    fn chance(&mut self, percent: usize) -> bool {
+        !self.0.is_empty() && self.below(100) < percent
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How often something is done: mostly once.
+    fn times(&mut self, most: usize) -> usize {
+        let times = self.pick(&[1, 1, 1, 1, 1, 1, 2, 3, 10, 100, 1000, 10_000]);
+        times.min(most)
+    }
+}
+
+/// The attack that bytes stand for.
+pub(crate) fn attack(bytes: &[u8]) -> Attack {
+    let draw = &mut Draw(Unstructured::new(bytes));
+    let crowd = draw.chance(3);
+    let count = 1 + draw.below(3);
+    let plugins = (0..count).map(|_| plugin(draw, crowd)).collect();
+    let mut actions: Vec<Action> = (0..count).map(|plugin| Action::Add { plugin, times: 1 }).collect();
+    if crowd {
+        actions.push(Action::Add { plugin: 0, times: 1000 });
+    }
+    while !draw.is_over() && actions.len() < 60 {
+        actions.push(action(draw, crowd));
+    }
+    Attack { plugins, actions }
+}
+
+fn plugin(draw: &mut Draw<'_>, crowd: bool) -> Plugin {
+    let module = if draw.chance(6) { random(draw) } else { None };
+    Plugin {
+        module: module.unwrap_or_else(|| guest(draw)),
+        vm_id: draw.pick(&["", "", "a", "b"]),
+        limits: limits(draw, crowd),
+        open: draw.chance(40),
+        reload: draw.chance(30).then(|| (draw.pick(&[3, 10, 0, u32::MAX]), draw.pick(&[1, 0, 1000]))),
+        log_only: draw.chance(15),
+    }
+}
+
+fn random(draw: &mut Draw<'_>) -> Option<Module> {
+    let seed: u64 = draw.0.arbitrary().ok()?;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut bytes = vec![0; random.usize(100..2000)];
+    random.fill(&mut bytes);
+    crate::module::generate(&mut Unstructured::new(&bytes)).ok().map(Module::Random)
+}
+
+const KIB: usize = 1 << 10;
+
+fn limits(draw: &mut Draw<'_>, crowd: bool) -> Limits {
+    let mut of = |usual: usize| match draw.below(16) {
+        0 => 0,
+        1 => 1,
+        2 | 3 => usual / 16,
+        _ => usual,
+    };
+    Limits {
+        memory: 32 << 20,
+        table_elements: 2000,
+        fuel: if crowd { 200_000 } else { 10_000_000 },
+        epochs: 10,
+        log_lines: of(1000),
+        log_bytes: of(256 * KIB),
+        held: of(256 * KIB),
+        fields: of(1024 * KIB),
+        shared_data: of(512 * KIB),
+        queue: of(256 * KIB),
+        queues: of(100),
+        metrics: of(1000),
+        calls: of(100),
+        pending: of(100),
+        properties: of(64 * KIB),
+        host_memory: of(4096 * KIB),
+        callbacks_per_event: of(2000),
+    }
+}
+
+fn guest(draw: &mut Draw<'_>) -> Module {
+    let version = if draw.chance(15) { draw.pick(&Version::FINAL) } else { Version::V0_2_1 };
+    let allocator = if draw.chance(5) { draw.pick(&[0, PAGES << 16, u32::MAX, RESULTS]) } else { HEAP };
+    let mut values = Image::new();
+    let callbacks: Vec<(usize, &pw_abi::Callback)> = guest::callbacks(version).collect();
+    let mut entries = Vec::new();
+    for _ in 0..1 + draw.below(6) {
+        let (callback, row) = draw.pick(&callbacks);
+        let steps = (0..1 + draw.below(5)).map(|_| step(draw, version, &mut values)).collect();
+        let result = match row.result {
+            // Plugins that do not start do nothing.
+            Some(_) if row.section == "configuration" || row.section == "context_lifecycle" && draw.chance(50) => None,
+            Some(_) => draw.chance(60).then(|| draw.pick(&[1, 0, 0, 1, 4, u32::MAX])),
+            None => None,
+        };
+        entries.push(Entry { callback, steps, result, calls: draw.pick(&[u32::MAX, u32::MAX, 1, 2, 10]) });
+    }
+    Module::Guest { version, allocator, entries, values: Values(values.bytes) }
+}
+
+fn step(draw: &mut Draw<'_>, version: Version, values: &mut Image) -> Step {
+    if draw.chance(4) {
+        let act = draw.pick(&[Act::Trap, Act::Trap, Act::Loop, Act::Recurse, Act::Grow]);
+        return Step { act, times: draw.times(10_000) as u32, lanes: Vec::new() };
+    }
+    let rows = guest::functions(version);
+    // Those that change something are worth more than those that look.
+    let number = if draw.chance(50) {
+        draw.below(rows.len())
+    } else {
+        let name = draw.pick(&CHANGING);
+        rows.iter().position(|row| row.name == name).unwrap_or(0)
+    };
+    let lanes = rows[number].params.iter().flat_map(|param| lanes(draw, rows[number], param, values)).collect();
+    Step { act: Act::Call(number), times: draw.times(10_000) as u32, lanes }
+}
+
+const CHANGING: [&str; 24] = [
+    "proxy_set_tick_period_milliseconds",
+    "proxy_set_header_map_pairs",
+    "proxy_add_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_remove_header_map_value",
+    "proxy_set_buffer_bytes",
+    "proxy_continue_stream",
+    "proxy_close_stream",
+    "proxy_send_local_response",
+    "proxy_http_call",
+    "proxy_grpc_call",
+    "proxy_grpc_stream",
+    "proxy_grpc_send",
+    "proxy_grpc_cancel",
+    "proxy_set_shared_data",
+    "proxy_register_shared_queue",
+    "proxy_enqueue_shared_queue",
+    "proxy_enqueue_shared_queue",
+    "proxy_define_metric",
+    "proxy_record_metric",
+    "proxy_set_property",
+    "proxy_done",
+    "proxy_set_effective_context",
+    "proxy_log",
+];
+
+const NAMES: [&str; 12] = [
+    "x-a",
+    "x-b",
+    ":path",
+    ":status",
+    ":method",
+    "content-length",
+    "transfer-encoding",
+    "x a",
+    "a\r\nb",
+    "",
+    "k",
+    "upstream",
+];
+const PATHS: [&str; 6] = [
+    "own",
+    "connection\0subject_peer_certificate",
+    "plugin_name",
+    "request\0headers\0x-a",
+    "source\0address",
+    "no\0such",
+];
+
+fn lanes(draw: &mut Draw<'_>, row: &Function, param: &Param, values: &mut Image) -> Vec<Lane> {
+    let count = param.lanes.len();
+    if param.out || draw.chance(2) {
+        let at = if draw.chance(3) { u32::MAX - 2 } else { RESULTS };
+        return (0..count as u32).map(|n| Lane::Bits((at.wrapping_add(8 * n)).into())).collect();
+    }
+    let bytes = |(at, size): (u32, usize)| vec![Lane::Bits(at.into()), Lane::Bits(size as u64)];
+    match param.kind {
+        Kind::Bytes if count == 2 => match draw.below(12) {
+            // Another one in each round, or in each call.
+            0 | 1 => bytes((if draw.chance(50) { ROUND } else { COUNT }, 8)),
+            2 => bytes((HEAP, draw.pick(&[1, 1000, 100_000, 1_000_000, 16_000_000]))),
+            3 => bytes((HEAP, 0)),
+            4 if row.section == "http_calls" || row.section == "grpc_calls" => bytes(values.text(b"upstream")),
+            5 => bytes((u32::MAX - 4, draw.below(16))),
+            6 => vec![Lane::Bits(HEAP.into()), Lane::Rising(0)],
+            _ => bytes(values.text(draw.pick(&NAMES).as_bytes())),
+        },
+        Kind::Path if count == 2 => match draw.below(5) {
+            0 => bytes((HEAP, draw.pick(&[1, 100, 10_000, 1_000_000, 16_000_000]))),
+            _ => bytes(values.text(draw.pick(&PATHS).as_bytes())),
+        },
+        Kind::Pairs if count == 2 => match draw.below(8) {
+            0 => bytes((HEAP, draw.pick(&[4, 100, 1_000_000]))),
+            1 => bytes(values.many(draw.pick(&[10, 100, 1000, 30_000, 100_000]))),
+            2 => bytes(values.pairs(&[draw.pick(&ODD), draw.pick(&ODD)])),
+            3 => bytes(values.pairs(&[(":status", "200"), ("x-a", "1")])),
+            _ => bytes(values.pairs(&[
+                (":method", "GET"),
+                (":scheme", "http"),
+                (":authority", "example.test"),
+                (":path", "/"),
+                ("x-a", "1"),
+            ])),
+        },
+        Kind::Enum(table) if draw.chance(90) => {
+            let value = draw.below(table.values.len());
+            vec![Lane::Bits(table.values[value].value.into())]
+        }
+        _ => (0..count)
+            .map(|_| match draw.below(8) {
+                0 => Lane::At(ARGUMENTS + 4 * draw.below(4) as u32),
+                1 => Lane::At(RESULTS),
+                2 => Lane::Rising(draw.pick(&[0, 1, u64::MAX])),
+                3 => Lane::Bits(draw.pick(&[u64::MAX, 1 << 31, 1000, 65_536, 16_000_000])),
+                _ => Lane::Bits(draw.below(8) as u64),
+            })
+            .collect(),
+    }
+}
+
+/// Values in the order in which they are needed.
+struct Image {
+    bytes: Vec<u8>,
+}
+
+impl Image {
+    fn new() -> Image {
+        Image { bytes: Vec::new() }
+    }
+
+    fn text(&mut self, text: &[u8]) -> (u32, usize) {
+        let room = (HEAP - VALUES) as usize;
+        let at = self.bytes.len();
+        if at + text.len() > room {
+            // There is no room: zeros then.
+            return (HEAP, text.len());
+        }
+        self.bytes.extend_from_slice(text);
+        (VALUES + at as u32, text.len())
+    }
+
+    fn pairs(&mut self, pairs: &[(&str, &str)]) -> (u32, usize) {
+        let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        self.text(&pw_abi::pairs::encode(pairs))
+    }
+
+    /// A map of fields with short names, as many as fit.
+    fn many(&mut self, count: usize) -> (u32, usize) {
+        let room = (HEAP - VALUES) as usize - self.bytes.len();
+        let names: Vec<String> = (0..count.min(room / 20)).map(|number| format!("{number:x}")).collect();
+        let head = [(":status", "200"), (":method", "GET"), (":path", "/")];
+        let head = head.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let pairs = head.chain(names.iter().map(|name| (name.as_bytes(), &b""[..])));
+        let bytes = pw_abi::pairs::encode(pairs.collect::<Vec<_>>());
+        self.text(&bytes)
+    }
+}
+
+fn action(draw: &mut Draw<'_>, crowd: bool) -> Action {
+    // Whatever is many is more so by what comes to it over and over.
+    let most = if crowd { 10 } else { 10_000 };
+    let number = |draw: &mut Draw<'_>| draw.below(64);
+    match draw.below(32) {
+        0 => Action::Add { plugin: number(draw), times: draw.times(100) },
+        1 => Action::Replace { target: number(draw), plugin: number(draw) },
+        2 => Action::Canary {
+            target: number(draw),
+            plugin: number(draw),
+            share: draw.pick(&[50, 100, 0, 1, 255]),
+            faults: draw.pick(&[10, 0, 100, 255]),
+        },
+        3 | 4 => {
+            let how = draw.pick(&[
+                Operation::Promote,
+                Operation::RollBack,
+                Operation::Retire,
+                Operation::Remove,
+                Operation::Terminate,
+            ]);
+            Action::Operate { target: number(draw), how }
+        }
+        5 | 6 => Action::Guard(match draw.below(8) {
+            0 | 1 => GuardAction::Canary { share: draw.pick(&[50, 100, 10]), log_only: draw.chance(20) },
+            2 => GuardAction::Replace,
+            3 => GuardAction::Promote,
+            4 => GuardAction::RollBack,
+            5 => GuardAction::Retire(number(draw)),
+            6 => GuardAction::Remove(number(draw)),
+            _ => GuardAction::Terminate(number(draw)),
+        }),
+        7 | 8 => Action::Open {
+            chain: chain(draw, crowd),
+            guard: draw.chance(30).then(|| number(draw)),
+            tcp: draw.chance(25),
+            times: draw.times(most.min(1000)),
+        },
+        9..=13 => Action::Piece {
+            stream: number(draw),
+            request: draw.chance(60),
+            piece: match draw.below(6) {
+                0 => Shape::Headers(map(draw)),
+                1 => Shape::Trailers(map(draw)),
+                _ => Shape::Body(draw.pick(&[0, 1, 1, 1, 1000, 100_000, 16_000_000])),
+            },
+            end: draw.chance(20),
+            times: draw.times(most),
+        },
+        14..=19 => Action::Exchange {
+            chain: chain(draw, crowd),
+            guard: draw.chance(30).then(|| number(draw)),
+            body: draw.pick(&[0, 1, 10, 1000, 100_000]),
+        },
+        20 => Action::Reset { stream: number(draw), by_client: draw.chance(50) },
+        21 | 22 => Action::Advance { nanoseconds: draw.pick(&[0, 1_000_000, 10_000_000, 1_000_000_000, u64::MAX, 1]) },
+        23 | 24 => Action::Settle,
+        25 => Action::Answer {
+            call: number(draw),
+            headers: map(draw),
+            body: draw.pick(&[0, 10, 100_000, 16_000_000]),
+            trailers: map(draw),
+        },
+        26 => Action::Fail { call: number(draw) },
+        27 | 28 => Action::Grpc {
+            call: number(draw),
+            event: match draw.below(5) {
+                0 => Event::InitialMetadata(map(draw)),
+                1 => Event::TrailingMetadata(map(draw)),
+                2 => Event::Closed(draw.pick(&[0, 1, 13, 99, u32::MAX])),
+                _ => Event::Message(draw.pick(&[0, 1, 1000, 1_000_000])),
+            },
+            times: draw.times(most.min(1000)),
+        },
+        29 | 30 => Action::Foreign {
+            target: number(draw),
+            size: draw.pick(&[0, 10, 1_000_000, 16_000_000]),
+            times: draw.times(most.min(1000)),
+        },
+        _ => Action::Drain(draw.chance(50)),
+    }
+}
+
+fn chain(draw: &mut Draw<'_>, crowd: bool) -> Vec<usize> {
+    if crowd && draw.chance(30) {
+        return (0..1000).collect();
+    }
+    (0..draw.below(4)).map(|_| draw.below(64)).collect()
+}
+
+fn map(draw: &mut Draw<'_>) -> Map {
+    match draw.below(8) {
+        0 => Map::Empty,
+        1 | 2 => Map::Request,
+        3 => Map::Response(draw.pick(&[200, 200, 100, 204, 304, 101, 999])),
+        4 => Map::Many(draw.pick(&[1, 100, 10_000, 100_000])),
+        5 => Map::Large(draw.pick(&[1000, 100_000, 16_000_000])),
+        _ => Map::Odd(draw.below(ODD.len())),
+    }
+}
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes: {}", self.0.len(), self.0[..self.0.len().min(200)].escape_ascii())
+    }
+}
+
+impl std::fmt::Display for Attack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (number, plugin) in self.plugins.iter().enumerate() {
+            let Plugin { module, vm_id, limits, open, reload, log_only } = plugin;
+            writeln!(
+                f,
+                "plugin {number}: VM id {vm_id:?}, open {open}, reload {reload:?}, log-only {log_only}, {limits:?}"
+            )?;
+            match module {
+                Module::Random(wasm) => writeln!(f, "  a module of {} bytes", wasm.len())?,
+                Module::Guest { version, allocator, entries, values } => {
+                    writeln!(f, "  a guest of v{version}, whose allocator answers {allocator:#x}")?;
+                    for Entry { callback, steps, result, calls } in entries {
+                        let name = pw_cases::script::callback(*callback).map_or("", |row| row.name);
+                        writeln!(f, "  {name}, first {calls} calls, result {result:?}")?;
+                        for Step { act, times, lanes } in steps {
+                            let name = match act {
+                                Act::Call(number) => guest::functions(*version)[*number].name.to_owned(),
+                                act => format!("{act:?}"),
+                            };
+                            writeln!(f, "    {times} times {name} {lanes:?}")?;
+                        }
+                    }
+                    writeln!(f, "  at {VALUES:#x}: {values:?}")?;
+                }
+            }
+        }
+        self.actions.iter().enumerate().try_for_each(|(number, action)| writeln!(f, "action {number}: {action:?}"))
+    }
+}

@@ -1,0 +1,67 @@
+//! How much is kept of a run: what a plugin can make longer without end is cut short.
+
+use pw_host::{Effect, Fields, Piece};
+
+/// Bytes of what is sent, logged and returned that are kept of a run, and as many of what the host itself saw.
+const MOST: usize = 256 << 20;
+/// What is kept of anything besides its bytes.
+const ITEM: usize = 128;
+
+/// What is left of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
+    left: usize,
+    full: bool,
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room { left: MOST, full: false }
+    }
+}
+
+impl Room {
+    /// Takes room for something of so many bytes; false from the first time on that there was none.
+    pub(crate) fn take(&mut self, bytes: usize) -> bool {
+        match self.left.checked_sub(bytes.saturating_add(ITEM)) {
+            Some(left) if !self.full => self.left = left,
+            _ => self.full = true,
+        }
+        !self.full
+    }
+
+    /// Whether something was left out.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+}
+
+/// Bytes of an effect.
+pub(crate) fn bytes(effect: &Effect) -> usize {
+    let fields = |fields: &Fields| fields.iter().map(|(name, value)| name.len() + value.len() + 48).sum::<usize>();
+    match effect {
+        Effect::Log { message, .. } => message.len(),
+        Effect::Upstream { piece, .. } | Effect::Downstream { piece, .. } => match piece {
+            Piece::Headers { headers, .. } => fields(headers),
+            Piece::Body { body, .. } => body.len(),
+            Piece::Trailers { trailers } => fields(trailers),
+        },
+        Effect::HttpCall { headers, body, trailers, .. } => fields(headers) + body.len() + fields(trailers),
+        Effect::GrpcCall { metadata, .. } => fields(metadata),
+        Effect::GrpcSend { message, .. } => message.as_ref().map_or(0, |message| message.len()),
+        Effect::Fault { reason, .. } => reason.len(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn once_it_is_full_nothing_more_goes_in() {
+        let mut room = Room::default();
+        assert!(room.take(MOST / 2) && room.take(0) && !room.is_full());
+        assert!(!room.take(MOST / 2) && !room.take(0) && room.is_full());
+    }
+}
