@@ -1,17 +1,24 @@
 //! A proxy full of plugins: healthy ones, and ones that misbehave.
 
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use pw_host::{Engine, FailurePolicy, Limits, Module, PluginConfig, PluginId, Proxy, ProxyConfig, Reload};
+use pw_host::{Engine, FailurePolicy, Limits, Module, PluginConfig, PluginId, Proxy, ProxyConfig, Reload, StartError};
 
 use crate::error::HarnessError;
-use crate::soak::kinds::{KINDS, Kind};
+use crate::soak::kinds::KINDS;
+use crate::soak::work::Watch;
 
 /// Ticks of the engine, a millisecond each, that a call into a plugin may last. A healthy one is not to be stopped
 /// because the machine has other things to do.
 pub(super) const EPOCHS: u64 = 5_000;
 /// The same for a plugin that misbehaves.
 pub(super) const BAD_EPOCHS: u64 = 2;
+/// Bytes of the host's memory that a plugin that misbehaves may fill.
+pub(super) const BAD_HOST_MEMORY: usize = 4 << 20;
+/// Callbacks that an event may run of a plugin that misbehaves.
+pub(super) const BAD_CALLBACKS: usize = 64;
 
 /// The modules, compiled.
 pub(super) struct Modules {
@@ -23,8 +30,15 @@ pub(super) struct Modules {
 /// A proxy and its plugins.
 pub(super) struct Fleet {
     pub(super) proxy: Proxy,
+    /// Sees what an event runs.
+    pub(super) watch: Watch,
     pub(super) healthy: Vec<Healthy>,
     pub(super) bad: Vec<Bad>,
+    /// Plugins whose place has another by now, and which may not have ended yet.
+    pub(super) former: VecDeque<PluginId>,
+    /// Of each plugin that misbehaves, former ones too, the place in [`KINDS`].
+    kinds: HashMap<PluginId, usize>,
+    modules: Arc<Modules>,
 }
 
 /// A plugin that does what it should.
@@ -36,11 +50,14 @@ pub(super) struct Healthy {
     pub(super) requests: u64,
 }
 
-/// A plugin that misbehaves in the way of that place in [`KINDS`].
+/// A place for a plugin that misbehaves in the way of that place in [`KINDS`].
 #[derive(Clone, Copy)]
 pub(super) struct Bad {
-    pub(super) plugin: PluginId,
+    /// None if it did not start.
+    pub(super) plugin: Option<PluginId>,
     pub(super) kind: usize,
+    /// A plugin that is tried for its place, and the kind of that one.
+    pub(super) canary: Option<(PluginId, usize)>,
 }
 
 impl Modules {
@@ -59,32 +76,67 @@ impl Modules {
 
 impl Fleet {
     /// Starts so many plugins of both sorts. The ways to misbehave are dealt out in turn.
-    pub(super) fn start(modules: &Modules, healthy: usize, bad: usize, seed: u64) -> Result<Fleet, HarnessError> {
+    pub(super) fn start(modules: &Arc<Modules>, healthy: usize, bad: usize, seed: u64) -> Result<Fleet, HarnessError> {
         let config = ProxyConfig { seed, upstreams: None, ..ProxyConfig::default() };
-        let mut fleet = Fleet { proxy: Proxy::new(config), healthy: Vec::new(), bad: Vec::new() };
+        let (mut proxy, watch) = (Proxy::new(config), Watch::default());
+        proxy.observe(Box::new(watch.clone()));
+        let mut fleet = Fleet {
+            proxy,
+            watch,
+            healthy: Vec::new(),
+            bad: Vec::new(),
+            former: VecDeque::new(),
+            kinds: HashMap::new(),
+            modules: modules.clone(),
+        };
         for number in 0..healthy {
             let field = format!("x-p{number:04}");
-            let plugin = fleet.add(&modules.healthy, healthy_config(&field))?;
+            let added = fleet.proxy.add_plugin(&modules.healthy, healthy_config(&field));
+            let failed = |error| HarnessError::new(format!("failed to start the plugin {field}: {error}"));
+            let plugin = added.map_err(failed)?;
             fleet.healthy.push(Healthy { plugin, field, requests: 0 });
         }
-        for number in 0..bad {
-            let kind = number % KINDS.len();
-            let config = bad_config(&KINDS[kind], number, healthy);
-            let plugin = fleet.add(&modules.bad[kind], config)?;
-            fleet.bad.push(Bad { plugin, kind });
-        }
+        fleet.bad = (0..bad).map(|number| Bad { plugin: None, kind: number % KINDS.len(), canary: None }).collect();
         Ok(fleet)
     }
 
-    fn add(&mut self, module: &Module, config: PluginConfig) -> Result<PluginId, HarnessError> {
-        let name = config.name.clone();
-        let added = self.proxy.add_plugin(module, config);
-        added.map_err(|error| HarnessError::new(format!("failed to start the plugin {name}: {error}")))
+    /// Starts a plugin of a kind for a place, in whatever way `start` does that.
+    pub(super) fn launch(
+        &mut self,
+        place: usize,
+        kind: usize,
+        start: impl FnOnce(&mut Proxy, &Module, PluginConfig) -> Result<PluginId, StartError>,
+    ) -> Option<PluginId> {
+        let config = bad_config(place, kind, self.healthy.len());
+        let plugin = start(&mut self.proxy, &self.modules.bad[kind], config).ok()?;
+        self.kinds.insert(plugin, kind);
+        Some(plugin)
+    }
+
+    /// Forgets former plugins that have ended.
+    pub(super) fn prune(&mut self) {
+        let Fleet { proxy, kinds, former, .. } = self;
+        former.retain(|plugin| {
+            let is_there = proxy.charged(*plugin).is_some();
+            if !is_there {
+                kinds.remove(plugin);
+            }
+            is_there
+        });
+    }
+
+    /// All plugins that misbehave, those that are tried and former ones too.
+    pub(super) fn plugins(&self) -> impl Iterator<Item = PluginId> {
+        self.kinds.keys().copied()
     }
 
     /// The way in which a plugin misbehaves; none if it is healthy.
     pub(super) fn kind(&self, plugin: PluginId) -> Option<usize> {
-        self.bad.iter().find(|bad| bad.plugin == plugin).map(|bad| bad.kind)
+        // The healthy ones were started first.
+        if self.healthy.last().is_some_and(|last| plugin <= last.plugin) {
+            return None;
+        }
+        self.kinds.get(&plugin).copied()
     }
 }
 
@@ -100,26 +152,33 @@ fn healthy_config(field: &str) -> PluginConfig {
 }
 
 /// Small limits, which are reached, and a short wait, so that it is soon back.
-fn bad_config(kind: &Kind, number: usize, healthy: usize) -> PluginConfig {
+fn bad_config(place: usize, kind: usize, healthy: usize) -> PluginConfig {
     const KIB: usize = 1 << 10;
     let limits = Limits {
         memory: 2048 * KIB,
+        table_elements: 10_000,
         epochs: BAD_EPOCHS,
         log_lines: 100,
+        held: 512 * KIB,
         queue: 64 * KIB,
         shared_data: 64 * KIB,
         metrics: healthy + 200,
         calls: 20,
         pending: 32,
         properties: 16 * KIB,
+        host_memory: BAD_HOST_MEMORY,
+        callbacks_per_event: BAD_CALLBACKS,
         ..Limits::default()
     };
     let reload = Reload { base: Duration::from_millis(5), max: Duration::from_millis(20), limit: u32::MAX };
-    PluginConfig {
-        name: format!("bad {number}, which {}", kind.name),
-        vm_id: format!("bad {number}"),
+    let kind = &KINDS[kind];
+    let mut config = PluginConfig {
+        name: format!("bad {place}, which {}", kind.name),
+        vm_id: format!("bad {place}"),
         limits,
         failure: FailurePolicy { open: false, reload: Some(reload) },
         ..PluginConfig::default()
-    }
+    };
+    (kind.tune)(&mut config);
+    config
 }

@@ -1,60 +1,72 @@
-//! Spans of time in a fixed room, so that counting them takes no memory that would be taken for a leak.
+//! Numbers, spans of time among them, in a fixed room, so that counting them takes no memory that would be taken for a leak.
 
 use std::time::Duration;
 
-/// Buckets per doubling: a span is told to about 3 %.
+/// Buckets per doubling: a number is reported to about 3 %.
 const FINE: u32 = 5;
 
-/// How many spans of each length there were.
+/// How many numbers of each size there were. Spans of time are numbers of nanoseconds.
 pub(super) struct Histogram {
     buckets: Vec<u64>,
     count: u64,
-    longest: Duration,
+    largest: u64,
 }
 
 impl Default for Histogram {
     fn default() -> Histogram {
-        Histogram { buckets: vec![0; (u64::BITS << FINE) as usize], count: 0, longest: Duration::ZERO }
+        Histogram { buckets: vec![0; (u64::BITS << FINE) as usize], count: 0, largest: 0 }
     }
 }
 
 impl Histogram {
-    pub(super) fn add(&mut self, span: Duration) {
-        self.buckets[bucket(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))] += 1;
+    pub(super) fn add_span(&mut self, span: Duration) {
+        self.add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn add(&mut self, number: u64) {
+        self.buckets[bucket(number)] += 1;
         self.count += 1;
-        self.longest = self.longest.max(span);
+        self.largest = self.largest.max(number);
     }
 
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    pub(super) fn longest(&self) -> Duration {
-        self.longest
+    pub(super) fn largest(&self) -> u64 {
+        self.largest
     }
 
-    /// The span than which so many percent are not longer; none is no time.
-    pub(super) fn percentile(&self, percent: u64) -> Duration {
+    pub(super) fn longest(&self) -> Duration {
+        Duration::from_nanos(self.largest)
+    }
+
+    pub(super) fn percentile_span(&self, percent: u64) -> Duration {
+        Duration::from_nanos(self.percentile(percent))
+    }
+
+    /// The number than which so many percent are not larger; 0 if there is none.
+    pub(super) fn percentile(&self, percent: u64) -> u64 {
         let wanted = (self.count * percent).div_ceil(100);
         let mut seen = 0;
         let found = self.buckets.iter().position(|count| {
             seen += count;
             seen >= wanted && seen > 0
         });
-        found.map_or(Duration::ZERO, |index| Duration::from_nanos(most(index)).min(self.longest))
+        found.map_or(0, |index| most(index).min(self.largest))
     }
 }
 
-fn bucket(nanoseconds: u64) -> usize {
-    let magnitude = nanoseconds.max(1).ilog2();
+fn bucket(number: u64) -> usize {
+    let magnitude = number.max(1).ilog2();
     if magnitude <= FINE {
-        return nanoseconds as usize;
+        return number as usize;
     }
     let shift = magnitude - FINE;
-    ((u64::from(shift + 1) << FINE) + ((nanoseconds >> shift) - (1 << FINE))) as usize
+    ((u64::from(shift + 1) << FINE) + ((number >> shift) - (1 << FINE))) as usize
 }
 
-/// The longest span of a bucket.
+/// The largest number of a bucket.
 fn most(bucket: usize) -> u64 {
     let (row, column) = ((bucket >> FINE) as u32, (bucket & ((1 << FINE) - 1)) as u64);
     match row.checked_sub(1) {
@@ -68,10 +80,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_in_the_bucket_that_ends_behind_it() {
-        for nanoseconds in [0, 1, 31, 32, 33, 63, 64, 65, 100, 1000, 123_456, 10_000_000_000, 1 << 40] {
-            let end = most(bucket(nanoseconds));
-            assert!((nanoseconds..=nanoseconds + nanoseconds / 32).contains(&end), "{nanoseconds} in {end}");
+    fn a_number_is_in_the_bucket_that_ends_after_it() {
+        for number in [0, 1, 31, 32, 33, 63, 64, 65, 100, 1000, 123_456, 10_000_000_000, 1 << 40] {
+            let end = most(bucket(number));
+            assert!((number..=number + number / 32).contains(&end), "{number} in {end}");
         }
         assert!((0..100_000).all(|n| bucket(n) <= bucket(n + 1)));
         assert!(bucket(u64::MAX) < Histogram::default().buckets.len());
@@ -80,9 +92,9 @@ mod tests {
     #[test]
     fn percentiles_are_of_what_was_added() {
         let mut histogram = Histogram::default();
-        assert_eq!(histogram.percentile(50), Duration::ZERO);
-        (1..=100).for_each(|n| histogram.add(Duration::from_nanos(n)));
-        assert_eq!(histogram.percentile(50), Duration::from_nanos(50));
-        assert_eq!(histogram.percentile(100), Duration::from_nanos(100));
+        assert_eq!(histogram.percentile(50), 0);
+        (1..=100).for_each(|n| histogram.add(n));
+        assert_eq!(histogram.percentile(50), 50);
+        assert_eq!((histogram.percentile(100), histogram.largest()), (100, 100));
     }
 }

@@ -2,20 +2,29 @@
 //!
 //! Two proxies take turns, slice by slice and each first every other time: one without the bad plugins, one with them. A
 //! slice is the same number of requests on either side, and what is compared is the CPU time that they took.
+//!
+//! On the side with the bad plugins there are clients, servers and an operator too that do what is hard to stand.
 
+mod clients;
 mod clock;
 mod exchange;
+mod fields;
 mod fleet;
 mod histogram;
+mod hostile;
 mod kinds;
 mod memory;
+mod operator;
 mod promises;
 mod render;
 mod report;
+mod servers;
 mod tally;
 mod ticker;
 mod traffic;
+mod work;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pw_host::{Engine, Metering, Pool};
@@ -31,6 +40,12 @@ use crate::soak::traffic::Traffic;
 
 /// Requests per slice before it is known how long they take.
 const FIRST: u64 = 500;
+/// VMs beside those of the plugins: of canaries, and of plugins that end.
+const SPARE_VMS: u32 = 64;
+/// Bytes that stay in RAM of the memory of a VM that has ended.
+const RESIDENT: usize = 256 << 10;
+/// Pairs of slices after which a soak is over although not everything had its turn.
+const MAX_PAIRS: u64 = 2_000;
 
 /// Runs it, and tells whether the promises hold.
 pub fn run(args: &SoakArgs, console: &mut Console) -> Result<Exit, HarnessError> {
@@ -41,16 +56,18 @@ pub fn run(args: &SoakArgs, console: &mut Console) -> Result<Exit, HarnessError>
             "--bad {bad} leaves none of --plugins {plugins} healthy: at most {at_most} can be bad"
         ))
     })?;
-    let pool = Pool { instances: 2 * u32::from(args.plugins), ..Pool::default() };
+    let instances = 2 * (u32::from(args.plugins) + SPARE_VMS);
+    let pool = Pool { instances, resident: RESIDENT, ..Pool::default() };
     let engine = Engine::with_pool(Metering::Epochs, pool)
         .map_err(|error| HarnessError::new(format!("failed to set up wasmtime for {plugins} plugins: {error:#}")))?;
-    let modules = Modules::compile(&engine)?;
+    let modules = Arc::new(Modules::compile(&engine)?);
+    let empty = memory::resident();
+    let ticker = Ticker::start(&engine);
     let mut soak = Soak {
         calm: Traffic::new(Fleet::start(&modules, healthy, 0, args.seed)?, args.seed),
         rough: Traffic::new(Fleet::start(&modules, healthy, bad, args.seed)?, args.seed),
         turn: false,
     };
-    let ticker = Ticker::start(&engine);
     let warm_up = (args.time / 10).clamp(Duration::from_millis(200), Duration::from_secs(10));
     soak.run(warm_up, FIRST, console, "warm-up");
     let per_second = soak.calm.tally.requests as f64 / soak.calm.tally.time.as_secs_f64().max(f64::EPSILON);
@@ -63,7 +80,8 @@ pub fn run(args: &SoakArgs, console: &mut Console) -> Result<Exit, HarnessError>
     let after = soak.held();
     drop(ticker);
     let miscounts = soak.calm.miscounts() + soak.rough.miscounts();
-    let report = Report::new(args, [before, after], [&soak.calm.tally, &soak.rough.tally], miscounts);
+    let tallies = [&soak.calm.tally, &soak.rough.tally];
+    let report = Report::new(args, empty, [before, after], tallies, miscounts);
     console.clear();
     console.print(&if args.json { report.json() } else { report.text() });
     Ok(if report.is_bad(args.check) { Exit::Failed } else { Exit::Passed })
@@ -78,16 +96,18 @@ struct Soak {
 }
 
 impl Soak {
-    /// Pairs of slices until the time is over, and one at least.
+    /// Pairs of slices until the time is over and everything that is bad had its turn, and one at least.
     fn run(&mut self, time: Duration, requests: u64, console: &mut Console, what: &str) {
         let begun = Instant::now();
-        loop {
+        for pairs in 1.. {
             let Soak { calm, rough, turn } = self;
             let pair = if *turn { [rough, calm] } else { [calm, rough] };
             pair.into_iter().for_each(|traffic| traffic.slice(requests));
             *turn = !*turn;
             console.progress(begun.elapsed().as_secs() as usize, time.as_secs() as usize, what);
-            if begun.elapsed() >= time {
+            let rough = &self.rough;
+            let complete = rough.fleet.bad.is_empty() || rough.tally.is_complete() || pairs >= MAX_PAIRS;
+            if begun.elapsed() >= time && complete {
                 return;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::soak::report::{Kind, Memory, Report, Side};
+use crate::soak::report::{Charged, Kind, Memory, PerEvent, PerPlugin, Report, Side};
 
 impl Report {
     pub(super) fn json(&self) -> String {
@@ -11,7 +11,7 @@ impl Report {
     }
 
     pub(super) fn text(&self) -> String {
-        let Report { plugins, bad, seconds, seed, without, with, hung, .. } = self;
+        let Report { plugins, bad, seconds, seed, without, with, burnt, .. } = self;
         let mut text = format!("{plugins} plugins of which {bad} misbehave, {seconds} s, seed {seed}\n\n");
         let mut row = |what: &str, of: &dyn Fn(&Side) -> String| {
             let _ = writeln!(text, "{what:24}{:>16}{:>16}", of(without), of(with));
@@ -28,16 +28,21 @@ impl Report {
         row("lost, altered", &|side| format!("{}, {}", side.lost, side.altered));
         let _ = writeln!(
             text,
-            "\nthroughput {:.2} of that without; {:.2} without the {:.2} s that {} calls burnt until they were stopped \
-             (the longest {:.1} ms)",
-            self.ratio_with_hung_calls,
+            "\nCPU time of a healthy request without bad plugins: {:.2} of that with them; throughput {:.2}, which includes the\n\
+             {:.2} s of bad plugins, clients, servers, the operator and passing time, of which {} requests to plugins that use\n\
+             up all their time took {:.2} s (the longest {:.1} ms)",
             self.ratio,
-            hung.cpu_seconds,
-            hung.calls,
-            hung.longest_microseconds / 1000.0,
+            self.ratio_of_all,
+            self.aside_cpu_seconds,
+            burnt.requests,
+            burnt.cpu_seconds,
+            burnt.longest_microseconds / 1000.0,
         );
         self.kinds_text(&mut text);
+        self.others_text(&mut text);
         self.memory_text(&mut text);
+        self.per_plugin_text(&mut text);
+        self.per_event_text(&mut text);
         for promise in &self.promises {
             let holds = match promise.holds {
                 Some(true) => "holds",
@@ -52,13 +57,30 @@ impl Report {
     fn kinds_text(&self, text: &mut String) {
         let _ = writeln!(
             text,
-            "\n{:30}{:>10}{:>12}{:>10}{:>10}",
-            "a bad plugin", "requests", "CPU seconds", "faults", "reloads"
+            "\n{:50}{:>10}{:>12}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
+            "a bad plugin", "requests", "CPU seconds", "callbacks", "calls", "faults", "reloads", "refused", "max KiB"
         );
-        for Kind { name, requests, cpu_seconds, faults, reloads } in &self.kinds {
-            let _ = writeln!(text, "{name:30}{requests:>10}{cpu_seconds:>12.3}{faults:>10}{reloads:>10}");
+        for kind in &self.kinds {
+            let Kind { name, requests, cpu_seconds, callbacks, calls, faults, reloads, refused, max_charged_bytes } =
+                kind;
+            let _ = writeln!(
+                text,
+                "{name:50}{requests:>10}{cpu_seconds:>12.3}{callbacks:>10}{calls:>10}{faults:>10}{reloads:>10}\
+                 {refused:>10}{:>10}",
+                max_charged_bytes >> 10
+            );
         }
-        let _ = writeln!(text, "{:52}{:>10}{:>10}", "all of them", self.faults, self.reloads);
+        let _ = writeln!(text, "{:92}{:>10}{:>10}", "all of them", self.faults, self.reloads);
+    }
+
+    fn others_text(&self, text: &mut String) {
+        let others = [("a client", &self.clients), ("a server", &self.servers), ("the operator", &self.operator)];
+        for (who, counts) in others {
+            let _ = writeln!(text, "\n{who:60}{:>10}", "times");
+            for count in counts {
+                let _ = writeln!(text, "{:60}{:>10}", count.name, count.times);
+            }
+        }
     }
 
     fn memory_text(&self, text: &mut String) {
@@ -79,6 +101,42 @@ impl Report {
         row("queues, and bytes in them", &|memory| format!("{}, {}", memory.queues, memory.queued_bytes));
         row("metrics", &|memory| memory.metrics.to_string());
         row("effects not drained", &|memory| memory.effects.to_string());
+        row("charged to plugins, KiB", &|memory| (memory.charged_bytes >> 10).to_string());
         text.push('\n');
+    }
+
+    fn per_plugin_text(&self, text: &mut String) {
+        let PerPlugin { healthy, bad, resident_bytes, resident_growth_bytes, .. } = &self.memory_per_plugin;
+        let _ = writeln!(text, "{:40}{:>12}{:>12}{:>12}", "memory per plugin, KiB", "median", "maximum", "limit");
+        for (what, Charged { p50_bytes, max_bytes, limit_bytes }) in [("healthy", healthy), ("bad", bad)] {
+            let (p50, max, limit) = (p50_bytes >> 10, max_bytes >> 10, limit_bytes >> 10);
+            let _ = writeln!(text, "{:40}{p50:>12}{max:>12}{limit:>12}", format!("charged to a {what} one"));
+        }
+        let growth = [("process, since it had none", resident_bytes), ("since the warm-up", resident_growth_bytes)];
+        for (what, bytes) in growth {
+            let bytes = bytes.map_or("?".to_owned(), |bytes| format!("{:.1}", bytes as f64 / 1024.0));
+            let _ = writeln!(text, "{what:40}{bytes:>12}");
+        }
+        text.push('\n');
+    }
+
+    fn per_event_text(&self, text: &mut String) {
+        let PerEvent { p50_callbacks, p99_callbacks, max_callbacks, p50_rounds, p99_rounds, max_rounds, .. } =
+            self.work_per_event;
+        let PerEvent { events, max_callbacks_of_a_plugin, limit_reached, callbacks_limit, work_left, .. } =
+            self.work_per_event;
+        let _ = writeln!(text, "{:40}{:>12}{:>12}{:>12}", "work per event", "median", "99 %", "maximum");
+        let _ = writeln!(text, "{:40}{p50_callbacks:>12}{p99_callbacks:>12}{max_callbacks:>12}", "callbacks");
+        let _ = writeln!(text, "{:64}{max_callbacks_of_a_plugin:>12}", "callbacks of one plugin");
+        let _ = writeln!(text, "{:40}{p50_rounds:>12}{p99_rounds:>12}{max_rounds:>12}", "rounds of advance");
+        let _ = writeln!(
+            text,
+            "{events} events; the longest took {:.1} ms",
+            self.work_per_event.longest_microseconds / 1e3
+        );
+        let _ = writeln!(
+            text,
+            "{limit_reached} times a bad plugin had its {callbacks_limit} callbacks; {work_left} times work was left\n"
+        );
     }
 }

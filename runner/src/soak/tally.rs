@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use crate::soak::clients::CLIENTS;
 use crate::soak::histogram::Histogram;
 use crate::soak::kinds::KINDS;
+use crate::soak::operator::ACTIONS;
+use crate::soak::servers::SERVERS;
 
 /// Counts since they were cleared last.
 pub(super) struct Tally {
@@ -11,6 +14,8 @@ pub(super) struct Tally {
     pub(super) requests: u64,
     pub(super) lost: u64,
     pub(super) altered: u64,
+    /// Maps of fields that came out, and that HTTP cannot carry.
+    pub(super) smuggled: u64,
     /// From the request to the end of the response, by the clock.
     pub(super) latency: Histogram,
     /// How much CPU time slices took.
@@ -19,19 +24,53 @@ pub(super) struct Tally {
     pub(super) healthy_faults: u64,
     /// By [`KINDS`].
     pub(super) kinds: Vec<KindTally>,
-    /// CPU time of calls that were stopped.
-    pub(super) hung: Histogram,
-    pub(super) hung_time: Duration,
+    /// Steps of clients, servers and the operator, by [`CLIENTS`], [`SERVERS`] and [`ACTIONS`].
+    pub(super) clients: Vec<u64>,
+    pub(super) servers: Vec<u64>,
+    pub(super) actions: Vec<u64>,
+    /// CPU time of requests that use up the time that they may take.
+    pub(super) burnt: Histogram,
+    pub(super) burnt_time: Duration,
+    /// CPU time of what plugins that misbehave, clients, servers and the operator do, and of letting time pass.
+    pub(super) aside_time: Duration,
+    pub(super) events: Events,
+    /// Bytes that healthy plugins are charged with, and those that misbehave.
+    pub(super) charged: [Histogram; 2],
+    /// How often a plugin was charged with more than it may hold.
+    pub(super) overdrawn: u64,
+}
+
+/// What was counted of events: calls of the proxy's methods.
+#[derive(Default)]
+pub(super) struct Events {
+    /// Callbacks of an event, of all plugins; and of one plugin that the event called.
+    pub(super) callbacks: Histogram,
+    pub(super) by_one: Histogram,
+    /// By the clock.
+    pub(super) longest: Duration,
+    /// After so many events work was left.
+    pub(super) parked: u64,
+    /// How often a plugin had all callbacks that an event may run of it, and how often more.
+    pub(super) used_up: u64,
+    pub(super) excesses: u64,
+    /// How often time was advanced without passing until nothing was due, or until that was given up.
+    pub(super) rounds: Histogram,
 }
 
 /// What was counted of a way to misbehave.
 #[derive(Clone, Copy, Default)]
 pub(super) struct KindTally {
     pub(super) requests: u64,
+    pub(super) callbacks: u64,
+    pub(super) calls: u64,
     pub(super) faults: u64,
     pub(super) reloads: u64,
+    /// It did not start when the operator wanted that.
+    pub(super) refused: u64,
     /// CPU time of its requests, without its starts and ticks.
     pub(super) time: Duration,
+    /// Bytes that such a plugin was charged with at most.
+    pub(super) charged: usize,
 }
 
 impl Default for Tally {
@@ -40,22 +79,52 @@ impl Default for Tally {
             requests: 0,
             lost: 0,
             altered: 0,
+            smuggled: 0,
             latency: Histogram::default(),
             time: Duration::ZERO,
             healthy_faults: 0,
             kinds: vec![KindTally::default(); KINDS.len()],
-            hung: Histogram::default(),
-            hung_time: Duration::ZERO,
+            clients: vec![0; CLIENTS.len()],
+            servers: vec![0; SERVERS.len()],
+            actions: vec![0; ACTIONS.len()],
+            burnt: Histogram::default(),
+            burnt_time: Duration::ZERO,
+            aside_time: Duration::ZERO,
+            events: Events::default(),
+            charged: Default::default(),
+            overdrawn: 0,
         }
     }
 }
 
 impl Tally {
+    /// Another one, in which only what must not happen at any time stays.
+    pub(super) fn cleared(self) -> Tally {
+        let Tally { lost, altered, smuggled, healthy_faults, overdrawn, events, .. } = self;
+        let events = Events { excesses: events.excesses, ..Events::default() };
+        Tally { lost, altered, smuggled, healthy_faults, overdrawn, events, ..Tally::default() }
+    }
+
+    /// A plugin, of a way to misbehave if it does, is charged with so many bytes.
+    pub(super) fn weigh(&mut self, kind: Option<usize>, charged: usize, limit: usize) {
+        self.charged[usize::from(kind.is_some())].add(charged as u64);
+        self.overdrawn += u64::from(charged > limit);
+        if let Some(kind) = kind {
+            self.kinds[kind].charged = self.kinds[kind].charged.max(charged);
+        }
+    }
+
     pub(super) fn faults(&self) -> u64 {
         self.kinds.iter().map(|kind| kind.faults).sum()
     }
 
     pub(super) fn reloads(&self) -> u64 {
         self.kinds.iter().map(|kind| kind.reloads).sum()
+    }
+
+    /// Whether every way to misbehave was seen, and every client and action had a turn.
+    pub(super) fn is_complete(&self) -> bool {
+        let turns = self.clients.iter().chain(&self.actions).all(|count| *count > 0);
+        turns && self.kinds.iter().all(|kind| kind.callbacks + kind.refused > 0)
     }
 }

@@ -1,23 +1,13 @@
 ;; What all plugins that misbehave have in common. `soak::kinds` puts the rest into the places in capitals.
 (module
-  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
-  (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
-  (import "env" "proxy_set_property" (func $property (param i32 i32 i32 i32) (result i32)))
-  (import "env" "proxy_get_shared_data" (func $shared (param i32 i32 i32 i32 i32) (result i32)))
-  (import "env" "proxy_set_shared_data" (func $share (param i32 i32 i32 i32 i32) (result i32)))
-  (import "env" "proxy_register_shared_queue" (func $register (param i32 i32 i32) (result i32)))
-  (import "env" "proxy_enqueue_shared_queue" (func $enqueue (param i32 i32 i32) (result i32)))
-  (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
-  (import "env" "proxy_set_tick_period_milliseconds" (func $tick (param i32) (result i32)))
-  (import "env" "proxy_http_call" (func $ask (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
-  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-  (memory (export "memory") 1)
-  ;; An upstream, a name of a header, and the pairs of a request.
+  IMPORTS
+  (memory (export "memory") 17)
+  ;; A name of an upstream, a name of a header, and the headers of a request.
   (data (i32.const 16) "upstream")
   (data (i32.const 32) ":path")
-  (data (i32.const 128) "PAIRS")
+  HEADERS
   (global $count (mut i32) (i32.const 0))
-  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "VERSION"))
   ;; A number at address 64, another one each time.
   (func $next (result i32)
     (global.set $count (i32.add (global.get $count) (i32.const 1)))
@@ -30,5 +20,4 @@
     (memory.fill (i32.mul (local.get $page) (i32.const 65536)) (i32.const 1) (i32.const 65536))
     (i32.const 1))
   (func (export "proxy_on_memory_allocate") (param i32) (result i32) ALLOCATE)
-  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) REQUEST)
-  MORE)
+  PARTS)
