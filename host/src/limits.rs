@@ -45,7 +45,8 @@ pub struct Limits {
     /// together. 256 MiB.
     pub host_memory: usize,
     /// Callbacks of the plugin that one event, a call of one of [`Proxy`](crate::Proxy)'s methods, may run. What is left waits for
-    /// [`Proxy::advance`](crate::Proxy::advance). Ten thousand.
+    /// [`Proxy::advance`](crate::Proxy::advance). What cannot be divided is finished, such as the last three callbacks of a
+    /// context. Ten thousand.
     pub callbacks_per_event: usize,
 }
 

@@ -99,7 +99,7 @@ struct Queued {
     effect: Effect,
     payer: Option<(PluginId, usize)>,
     /// Of what plugins have made of a message.
-    _charges: Charges,
+    charges: Charges,
 }
 
 /// A VM, as far as plugins see it. Ids count up in it, so that none means two things to its module.
@@ -154,6 +154,10 @@ pub(crate) struct Plugin {
     pub(crate) log_only: bool,
     /// Who gets some of its new streams, or all.
     pub(crate) rollout: Option<Rollout>,
+    /// Its own context was asked whether it is done.
+    pub(crate) asked: bool,
+    /// It is among those that wait until nothing is charged to them.
+    pub(crate) leaving: bool,
     /// It is tried as a canary: no other plugin lives in its VM.
     pub(crate) own_vm: bool,
     /// The plugin whose streams it gets a share of.
@@ -403,7 +407,7 @@ impl State {
 
     /// Queues an effect that nobody is charged for.
     pub(crate) fn effect(&mut self, effect: Effect) {
-        self.effects.push_back(Queued { effect, payer: None, _charges: Charges::default() });
+        self.effects.push_back(Queued { effect, payer: None, charges: Charges::default() });
     }
 
     /// Queues an effect of the active plugin's, with so many bytes; there must be room for them.
@@ -415,20 +419,22 @@ impl State {
             return Err(Status::INTERNAL_FAILURE);
         }
         found.account.take(bytes);
-        self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), _charges: Charges::default() });
+        self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), charges: Charges::default() });
         Ok(())
     }
 
     /// The effect that was queued first.
     pub(crate) fn next_effect(&mut self) -> Option<Effect> {
-        let Queued { effect, payer, .. } = self.effects.pop_front()?;
-        if self.effects.is_empty() {
-            self.effects.shrink_to(KEPT);
-        }
+        let Queued { effect, payer, charges } = self.effects.pop_front()?;
+        drop(charges);
         if let Some((plugin, bytes)) = payer
             && let Some(plugin) = self.plugins.get(plugin)
         {
             plugin.account.give_back(bytes);
+        }
+        if self.effects.is_empty() {
+            self.effects.shrink_to(KEPT);
+            self.plugins.free_leaving();
         }
         Some(effect)
     }
@@ -445,7 +451,7 @@ impl State {
     /// The same with what plugins have made of a piece.
     pub(crate) fn emit_charged(&mut self, stream: StreamId, effect: Effect, charges: Charges) {
         if !stream.shadow {
-            return self.effects.push_back(Queued { effect, payer: None, _charges: charges });
+            return self.effects.push_back(Queued { effect, payer: None, charges });
         }
         let Some((found, Some(plugin))) = self.find(stream).map(|found| {
             let plugin = found.shadow.as_ref().map(|shadow| (shadow.plugin, shadow.of));
@@ -461,7 +467,7 @@ impl State {
             if owner.account.has_room(bytes, owner.limits.host_memory) {
                 owner.account.take(bytes);
                 let effect = Effect::Discarded { plugin, stream: of, what };
-                self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), _charges: Charges::default() });
+                self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), charges: Charges::default() });
             }
         }
     }

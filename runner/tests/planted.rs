@@ -44,6 +44,9 @@ const CAUGHT_BY: &[(Planted, &str)] = &[
     (Planted::CasIgnored, "shared_key_value_store/cas_mismatch"),
 ];
 
+/// What no case shows in seconds: sizes and numbers of things, which the fuzz target `attack` is for and finds.
+const ATTACKED: [Planted; 3] = [Planted::QuadraticMap, Planted::QueueStorm, Planted::Recursion];
+
 #[test]
 fn every_planted_bug_is_caught_by_its_case() {
     let (cases, errors) = catalog::load(&catalog::folder());
@@ -51,7 +54,7 @@ fn every_planted_bug_is_caught_by_its_case() {
     let mut reference = Reference::new().expect("wasmtime runs here");
     let mut table = String::new();
     let mut missed = Vec::new();
-    for bug in Planted::ALL {
+    for bug in Planted::ALL.iter().filter(|bug| !ATTACKED.contains(bug)) {
         let (does, who) = bug.describe();
         let named = CAUGHT_BY.iter().find(|(known, _)| known == bug).map_or("none", |(_, case)| case);
         let Some(case) = cases.iter().find(|case| case.id == named) else {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::attack;
 
-const USAGE: &str = "usage: attack [--for SECONDS] [--inputs N] [--jobs N] [--seed N] [--out FOLDER] [--plant BUG]
+const USAGE: &str = "usage: attack [--for SECONDS] [--inputs N] [--jobs N] [--seed N] [--most FINDS] [--out FOLDER] [--plant BUG]
        attack FILE ...
 
 Attacks the reference host with generated plugins, clients, servers and operators, or runs the inputs in files. Inputs that
@@ -20,7 +20,7 @@ const HANG: Duration = Duration::from_secs(if cfg!(debug_assertions) { 300 } els
 const POLL: Duration = Duration::from_millis(20);
 /// After how many inputs a worker is replaced, so that one input's memory is not another's.
 const LIFE: u64 = 20_000;
-/// How many finds end a campaign.
+/// How many finds end a campaign, unless it is told.
 const FINDS: usize = 10;
 const SIZES: std::ops::Range<usize> = 100..1500;
 
@@ -29,6 +29,7 @@ struct Options {
     inputs: u64,
     jobs: u64,
     seed: u64,
+    most: usize,
     out: PathBuf,
     plant: Option<String>,
     worker: Option<PathBuf>,
@@ -53,6 +54,7 @@ fn options(mut given: impl Iterator<Item = String>) -> Result<Options, String> {
         inputs: u64::MAX,
         jobs: 1,
         seed: 1,
+        most: FINDS,
         out: PathBuf::from("fuzz/artifacts/attack"),
         plant: None,
         worker: None,
@@ -73,6 +75,7 @@ fn options(mut given: impl Iterator<Item = String>) -> Result<Options, String> {
             "--inputs" => options.inputs = number()?,
             "--jobs" => options.jobs = number()?.clamp(1, 64),
             "--seed" => options.seed = number()?,
+            "--most" => options.most = number()? as usize,
             "--out" => options.out = value.into(),
             "--plant" => options.plant = Some(value),
             "--worker" => options.worker = Some(value.into()),
@@ -107,7 +110,7 @@ fn run(options: Options) -> Result<usize, String> {
         let mut next = Vec::new();
         for mut job in jobs {
             let Some(ended) = job.ended()? else {
-                if begun.elapsed() >= options.time {
+                if begun.elapsed() >= options.time || finds >= options.most {
                     done += job.stop();
                 } else {
                     next.push(job);
@@ -124,7 +127,7 @@ fn run(options: Options) -> Result<usize, String> {
                 let said: String = said.lines().take(8).map(|line| format!("  {line}\n")).collect();
                 println!("find: {how}, by an input of {size} bytes: {}\n{said}", kept.display());
             }
-            if begun.elapsed() < options.time && finds < FINDS && done < options.inputs {
+            if begun.elapsed() < options.time && finds < options.most && done < options.inputs {
                 next.push(Job::start(&options, job.number, job.turn + 1)?);
             }
         }

@@ -66,7 +66,7 @@ fn act(world: &mut World, action: &Action) -> Result<(), Wrong> {
         }
         Action::Piece { stream, request, piece, end, times } => {
             let Some(stream) = nth(&world.streams, *stream) else { return Ok(()) };
-            let (piece, size) = piece_of(piece, *end);
+            let (piece, size) = made(world, size_of(piece), || piece_of(piece, *end))?;
             (0..*times).try_for_each(|_| {
                 world.give(size, 1);
                 let piece = piece.clone();
@@ -90,8 +90,8 @@ fn act(world: &mut World, action: &Action) -> Result<(), Wrong> {
         Action::Settle => world.settle(20),
         Action::Answer { call, headers, body, trailers } => {
             let Some(call) = nth(&world.calls, *call) else { return Ok(()) };
-            let (headers, trailers) = (fields(*headers), fields(*trailers));
-            world.give(3_000_000 + body, 1);
+            let bytes = size(*headers) + size(*trailers) + body;
+            let (headers, trailers) = made(world, bytes, || (fields(*headers), fields(*trailers)))?;
             let body = vec![0; *body];
             world.event("answer", |proxy| proxy.http_call_response(call, headers, body, trailers))
         }
@@ -101,12 +101,17 @@ fn act(world: &mut World, action: &Action) -> Result<(), Wrong> {
         }
         Action::Grpc { call, event, times } => {
             let Some(call) = nth(&world.grpc_calls, *call) else { return Ok(()) };
-            let (event, size) = match event {
+            let bytes = match event {
+                Event::InitialMetadata(map) | Event::TrailingMetadata(map) => size(*map),
+                Event::Message(size) => *size,
+                Event::Closed(_) => 4,
+            };
+            let (event, size) = made(world, bytes, || match event {
                 Event::InitialMetadata(map) => (GrpcEvent::InitialMetadata(fields(*map).into()), size(*map)),
                 Event::TrailingMetadata(map) => (GrpcEvent::TrailingMetadata(fields(*map).into()), size(*map)),
                 Event::Message(size) => (GrpcEvent::Message(vec![0; *size].into()), *size),
                 Event::Closed(status) => (GrpcEvent::Closed { status: *status, message: "over".to_owned() }, 4),
-            };
+            })?;
             (0..*times).try_for_each(|_| {
                 world.give(size, 1);
                 let event = event.clone();
@@ -144,6 +149,12 @@ fn exchange(world: &mut World, chain: &[usize], guard: Option<usize>, body: usiz
     Ok(())
 }
 
+/// Something that a peer sends, whose maps the host makes too.
+fn made<T>(world: &mut World, bytes: usize, make: impl FnOnce() -> T) -> Result<T, Wrong> {
+    world.give(bytes, 1);
+    world.event("a peer's fields", |_| make())
+}
+
 /// One of those that there were, or none if there were none.
 fn nth<'a, T: Copy + 'a>(from: impl IntoIterator<Item = &'a T> + Clone, number: usize) -> Option<T> {
     let count = from.clone().into_iter().count();
@@ -156,6 +167,14 @@ fn piece_of(shape: &Shape, end: bool) -> (Piece, usize) {
         Shape::Headers(map) => (Piece::headers(fields(*map), end), size(*map)),
         Shape::Body(size) => (Piece::body(vec![b'a'; *size], end), *size),
         Shape::Trailers(map) => (Piece::trailers(fields(*map)), size(*map)),
+    }
+}
+
+/// About how many bytes it takes.
+fn size_of(shape: &Shape) -> usize {
+    match shape {
+        Shape::Headers(map) | Shape::Trailers(map) => size(*map),
+        Shape::Body(size) => *size,
     }
 }
 

@@ -251,7 +251,7 @@ fn random(draw: &mut Draw<'_>) -> Option<Module> {
 const KIB: usize = 1 << 10;
 
 fn limits(draw: &mut Draw<'_>, crowd: bool) -> Limits {
-    let mut of = |usual: usize| match draw.below(16) {
+    let of = |draw: &mut Draw<'_>, usual: usize| match draw.below(16) {
         0 => 0,
         1 => 1,
         2 | 3 => usual / 16,
@@ -262,19 +262,22 @@ fn limits(draw: &mut Draw<'_>, crowd: bool) -> Limits {
         table_elements: 2000,
         fuel: if crowd { 200_000 } else { 10_000_000 },
         epochs: 10,
-        log_lines: of(1000),
-        log_bytes: of(256 * KIB),
-        held: of(256 * KIB),
-        fields: of(1024 * KIB),
-        shared_data: of(512 * KIB),
-        queue: of(256 * KIB),
-        queues: of(100),
-        metrics: of(1000),
-        calls: of(100),
-        pending: of(100),
-        properties: of(64 * KIB),
-        host_memory: of(4096 * KIB),
-        callbacks_per_event: of(2000),
+        log_lines: of(draw, 1000),
+        log_bytes: of(draw, 256 * KIB),
+        held: of(draw, 256 * KIB),
+        fields: of(draw, 1024 * KIB),
+        shared_data: of(draw, 512 * KIB),
+        queue: of(draw, 256 * KIB),
+        queues: of(draw, 100),
+        metrics: of(draw, 1000),
+        calls: of(draw, 100),
+        pending: of(draw, 100),
+        properties: of(draw, 64 * KIB),
+        host_memory: of(draw, 4096 * KIB),
+        callbacks_per_event: match draw.below(3) {
+            0 => draw.pick(&[1, 2, 3, 5]),
+            _ => 2000,
+        },
     }
 }
 

@@ -22,7 +22,7 @@ const VM: usize = 128 << 10;
 /// What a VM leaves in lists that are as long as they ever were.
 const LEFT: usize = 4 << 10;
 const STREAM: usize = 4 << 10;
-const EFFECT: usize = 1 << 10;
+const EFFECT: usize = 3 << 10;
 const SLACK: usize = 2 << 20;
 /// How many callbacks one entry of the host's work list may make beyond a plugin's share, such as the last three of a context.
 const BEYOND: usize = 8;
@@ -126,12 +126,13 @@ impl World {
         self.about = about;
         self.watch.begin();
         watch::forget_peak();
+        let before = watch::allocated().saturating_sub(self.baseline);
         let begun = Instant::now();
         let result = event(&mut self.proxy);
         let took = begun.elapsed();
         let peak = watch::peak();
         self.work(took)?;
-        self.memory(peak)?;
+        self.memory(before, peak)?;
         if self.drains {
             self.drain()?;
         }
@@ -145,6 +146,9 @@ impl World {
 
     /// The work that the event has made is within what the plugins may do, and what came from outside.
     fn work(&self, took: Duration) -> Result<(), Wrong> {
+        if let Some(wrong) = self.watch.wrong() {
+            return Err(format!("{}: {wrong}", self.about));
+        }
         for (plugin, callbacks) in self.watch.callbacks() {
             let most = self.limits.get(&plugin).map_or(usize::MAX, |limits| limits.callbacks_per_event.max(1));
             if callbacks > most.saturating_add(BEYOND) {
@@ -176,7 +180,7 @@ impl World {
     }
 
     /// What the host holds is within what it says that it holds, and what it held meanwhile within what it may.
-    fn memory(&mut self, peak: usize) -> Result<(), Wrong> {
+    fn memory(&mut self, before: usize, peak: usize) -> Result<(), Wrong> {
         let held = watch::allocated().saturating_sub(self.baseline);
         let peak = peak.saturating_sub(self.baseline);
         if peak.max(held) <= SLACK {
@@ -198,7 +202,7 @@ impl World {
             return Err(format!("{}: {held} bytes are held, of at most {most}: {usage:?}", self.about));
         }
         let allowed = self.host_memory + 2 * self.guards.all.len() * (64 << 10);
-        let most = 4 * allowed + 2 * besides;
+        let most = before + 4 * allowed + 2 * besides;
         if peak > most {
             return Err(format!("{}: {peak} bytes were held, of at most {most}: {usage:?}", self.about));
         }
@@ -500,7 +504,7 @@ impl World {
         self.given = (0, 0);
         (self.streams, self.plugins, self.open) = (Vec::new(), Vec::new(), HashMap::new());
         (self.limits, self.guarded) = (HashMap::new(), HashSet::new());
-        self.memory(0)
+        self.memory(0, 0)
     }
 }
 

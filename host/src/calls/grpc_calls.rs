@@ -93,9 +93,9 @@ impl State {
         more: usize,
     ) -> Result<(GrpcCallId, u32), Status> {
         let upstream = self.upstream(upstream).ok_or(Status::PARSE_FAILURE)?;
-        let text = |bytes: &[u8]| {
+        let text = |bytes| {
             let text = str::from_utf8(bytes).ok().filter(|text| http::is_path_part(text.as_bytes()));
-            text.map(str::to_owned).ok_or(Status::PARSE_FAILURE)
+            text.ok_or(Status::PARSE_FAILURE)
         };
         let (service, method) = (text(service)?, text(method)?);
         let size = upstream.len() + service.len() + method.len() + MAP + 2 * metadata.len() + EFFECT;
@@ -117,6 +117,7 @@ impl State {
         }
         self.plugin().calls.insert(token, CallId::Grpc(call));
         self.grpc_calls.insert(call, GrpcCall { plugin, token, kind, deadline, _charge: charge });
+        let [upstream, service, method] = [upstream, service, method].map(str::to_owned);
         self.plugin_effect(Effect::GrpcCall { call, plugin, upstream, service, method, metadata, timeout }, size)?;
         Ok((call, token))
     }

@@ -49,7 +49,7 @@ impl HttpCalls for State {
         }
         self.plugin().calls.insert(token, CallId::Http(call));
         self.http_calls.insert(call, HttpCall { plugin, token, deadline, _charge: charge });
-        let body = Bytes::copy_from_slice(body);
+        let (upstream, body) = (upstream.to_owned(), Bytes::copy_from_slice(body));
         self.plugin_effect(Effect::HttpCall { call, plugin, upstream, headers, body, trailers, timeout }, size)?;
         Ok(token)
     }
@@ -57,10 +57,10 @@ impl HttpCalls for State {
 
 impl State {
     /// An upstream that plugins may call.
-    pub(super) fn upstream(&self, name: &[u8]) -> Option<String> {
+    pub(super) fn upstream<'a>(&self, name: &'a [u8]) -> Option<&'a str> {
         let allowed = self.config.upstreams.as_ref();
         let name = str::from_utf8(name).ok();
-        name.filter(|name| allowed.is_none_or(|allowed| allowed.iter().any(|known| known == name))).map(str::to_owned)
+        name.filter(|name| allowed.is_none_or(|allowed| allowed.iter().any(|known| known == name)))
     }
 
     /// A plugin has so many calls in flight at most.

@@ -126,6 +126,7 @@ pub(super) fn restart(proxy: &mut Proxy, id: PluginId) {
         rollout: old.rollout,
         canary_of: old.canary_of,
         own_vm: old.own_vm,
+        leaving: old.leaving,
         started: old.started,
         incarnation: old.incarnation,
         metrics: old.metrics,
@@ -188,6 +189,8 @@ fn plugin(module: &Module, config: &PluginConfig, realm: usize) -> Plugin {
         rollout: None,
         canary_of: None,
         own_vm: false,
+        leaving: false,
+        asked: false,
         tick: None,
         calls: BTreeMap::new(),
         queues: Default::default(),
@@ -226,6 +229,9 @@ pub(super) fn create(proxy: &mut Proxy, plugin: PluginId, context: u32, parent: 
 
 /// Asks whether a context may end, and ends it unless the plugin still needs it.
 pub(super) fn done(proxy: &mut Proxy, plugin: PluginId, context: u32) {
+    if let Some(found) = proxy.state().plugins.get_mut(plugin).filter(|found| found.root == context) {
+        found.asked = true;
+    }
     if proxy.call(plugin, On::Done, context, [context, 0, 0, 0, 0]) == Some(Some(0)) && hold(proxy, plugin, context) {
         return;
     }
@@ -310,6 +316,10 @@ fn dismiss(proxy: &mut Proxy, plugin: PluginId) {
     let state = proxy.state();
     let Some(found) = state.plugins.get_mut(plugin).filter(|found| !found.dismissed) else { return };
     found.dismissed = true;
+    // The entry that ends its streams, and its calls, may still wait.
+    forget_requests(proxy, plugin);
+    let state = proxy.state();
+    let Some(found) = state.plugins.get_mut(plugin) else { return };
     let due = found.revival.due.take();
     (found.configuration, found.vm_configuration) = (Bytes::new(), Bytes::new());
     found.environment = Vec::new();
@@ -400,7 +410,7 @@ pub(super) fn end_if_retired(proxy: &mut Proxy, plugin: PluginId) {
     let Some(found) = proxy.state().plugins.get(plugin) else { return };
     let root = found.root;
     let alone = found.contexts.len() == 1 && found.contexts.get(&root).is_some_and(|root| root.pending.is_none());
-    if (found.retired || found.removed) && alone && proxy.lives(plugin) {
+    if (found.retired || found.removed) && alone && !found.asked && proxy.lives(plugin) {
         done(proxy, plugin, root);
     }
 }
@@ -427,7 +437,7 @@ pub(super) fn end_plugin(proxy: &mut Proxy, plugin: PluginId) {
     let state = proxy.state();
     let Some(found) = state.plugins.get(plugin) else { return };
     let root = found.root;
-    let asked = found.contexts.get(&root).is_none_or(|root| root.pending.is_some());
+    let asked = found.asked || found.contexts.get(&root).is_none_or(|root| root.pending.is_some());
     let in_use = found.contexts.values().any(|context| context.stream.is_some() && context.pending.is_none());
     if !asked && !in_use && proxy.lives(plugin) {
         done(proxy, plugin, root);

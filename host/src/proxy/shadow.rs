@@ -73,8 +73,8 @@ pub(super) fn end(proxy: &mut Proxy, of: StreamId) {
     // The first one ends first.
     for (plugin, copy) in copies.into_iter().rev() {
         let state = proxy.state();
-        let Some(owner) = state.plugins.get(plugin) else { continue };
-        let room = owner.alone < owner.limits.pending && !owner.retired && !owner.removed;
+        let owner = state.plugins.get(plugin);
+        let room = owner.is_some_and(|owner| owner.alone < owner.limits.pending && !owner.retired && !owner.removed);
         let Some(shadow) = state.find(copy).filter(|found| !found.over).and_then(|found| found.shadow.as_mut()) else {
             continue;
         };

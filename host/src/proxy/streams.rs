@@ -56,13 +56,13 @@ impl Proxy {
     /// A piece of the request came from the client. What cannot come before or behind what came is dropped, such as a body
     /// without headers, headers once more, or anything after the end. Fields that HTTP cannot carry end the stream with a 400.
     pub fn request(&mut self, stream: StreamId, piece: Piece) {
-        self.message(stream, Direction::Request, piece);
+        self.http_message(stream, Direction::Request, piece);
     }
 
     /// A piece of the response came from the upstream; dropped as those of requests are. Headers of informational responses
     /// come before the others. Fields that HTTP cannot carry end the stream as [`Proxy::upstream_reset`] does.
     pub fn response(&mut self, stream: StreamId, piece: Piece) {
-        self.message(stream, Direction::Response, piece);
+        self.http_message(stream, Direction::Response, piece);
     }
 
     /// The client gave the stream up.
@@ -85,6 +85,16 @@ impl Proxy {
         }
     }
 
+    /// Of an HTTP message's pieces a TCP stream takes only bodies.
+    fn http_message(&mut self, stream: StreamId, direction: Direction, piece: Piece) {
+        let http = self.state().find(stream).is_some_and(|found| found.protocol == Protocol::Http);
+        if http || matches!(piece, Piece::Body { .. }) {
+            self.begin();
+            self.message(stream, direction, piece);
+        }
+    }
+
+    /// A piece as a part of the event that has begun.
     pub(super) fn message(&mut self, stream: StreamId, direction: Direction, mut piece: Piece) {
         let Some(found) = self.state().find(stream).filter(|found| !found.over) else { return };
         let http = found.protocol == Protocol::Http;
@@ -92,7 +102,7 @@ impl Proxy {
             return;
         }
         if http && !wire::enters(direction, &mut piece) {
-            return self.event(match direction {
+            return self.more(match direction {
                 Direction::Request => Work::Refuse { stream, direction, status: "400" },
                 Direction::Response => Work::Fail { stream },
             });
@@ -104,9 +114,9 @@ impl Proxy {
         } else if !self.may_wait(stream, &piece) {
             // What waited for its turn is given up with the stream.
             self.state().agenda.drop_parked(Owner::Stream(stream));
-            return self.event(Work::Refuse { stream, direction, status: TOO_LARGE });
+            return self.more(Work::Refuse { stream, direction, status: TOO_LARGE });
         }
-        self.event(Work::Piece { stream, direction, nth: 0, piece, charges: Charges::default() });
+        self.more(Work::Piece { stream, direction, nth: 0, piece, charges: Charges::default() });
     }
 
     /// Counts a piece that waits because an earlier event has left work for its stream; false if that is too much.
@@ -186,6 +196,7 @@ pub(super) fn tell(proxy: &mut Proxy, stream: StreamId, place: usize) {
     let Some(found) = state.find(stream).filter(|found| !found.over) else { return };
     let Some(filter) = found.filters.get(place) else { return };
     let (plugin, context, gone, incarnation) = (filter.plugin, filter.context, filter.gone, filter.incarnation);
+    let alone = found.shadow.as_ref().is_some_and(|shadow| shadow.alone);
     if place + 1 < found.filters.len() {
         state.agenda.first([Work::Open { stream, place: place + 1 }]);
     }
@@ -196,8 +207,13 @@ pub(super) fn tell(proxy: &mut Proxy, stream: StreamId, place: usize) {
         }
         return;
     }
-    // It may have faulted since the stream was opened.
-    if owner.vm.is_none() || owner.incarnation != incarnation {
+    // It may have faulted since the stream was opened, or been removed.
+    let is_gone = owner.vm.is_none() || owner.incarnation != incarnation || owner.removed;
+    if stream.shadow && is_gone || alone && owner.retired {
+        // Nobody would end the copy.
+        return state.agenda.first([Work::EndCopy { stream }]);
+    }
+    if is_gone {
         if let Some(filter) = state.find(stream).and_then(|found| found.filters.get_mut(place)) {
             filter.gone = true;
         }
@@ -228,6 +244,10 @@ pub(super) fn feed(
     let Some(place) = found.place(nth, direction) else { return emit(proxy, stream, direction, piece, charges) };
     let filter = &mut found.filters[place];
     let (plugin, context) = (filter.plugin, filter.context);
+    if filter.gone && filter.stage(direction).phase.is_some() {
+        // What the plugin held comes first, which the entry that it has left lets go.
+        return filter.stage(direction).wait(piece, charges);
+    }
     if filter.gone {
         return pass_by(proxy, stream, place, Work::Piece { stream, direction, nth: nth + 1, piece, charges });
     }

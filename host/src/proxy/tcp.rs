@@ -19,11 +19,13 @@ impl Proxy {
 
     /// Bytes came from the client; after the end of the stream it sends no more.
     pub fn downstream_data(&mut self, stream: StreamId, data: impl Into<Bytes>, end_of_stream: bool) {
+        self.begin();
         self.message(stream, Direction::Request, Piece::body(data, end_of_stream));
     }
 
     /// Bytes came from the upstream; after the end of the stream it sends no more.
     pub fn upstream_data(&mut self, stream: StreamId, data: impl Into<Bytes>, end_of_stream: bool) {
+        self.begin();
         self.message(stream, Direction::Response, Piece::body(data, end_of_stream));
     }
 }

@@ -24,6 +24,11 @@ impl Proxy {
     /// An event is something to do, after what is due already.
     pub(super) fn event(&mut self, work: Work) {
         self.begin();
+        self.more(work);
+    }
+
+    /// The same as a part of the event that has begun.
+    pub(super) fn more(&mut self, work: Work) {
         let agenda = &mut self.state().agenda;
         if agenda.is_idle() {
             self.handle(work);
@@ -57,7 +62,8 @@ impl Proxy {
         let state = self.state();
         let Work::Copy { stream, piece, .. } = &work else { return state.agenda.park(work) };
         let stream = *stream;
-        let Some(found) = state.streams.get_mut(stream.index).filter(|found| found.id == stream) else { return };
+        let there = |found: &&mut crate::state::Stream| found.id == stream && !found.over;
+        let Some(found) = state.streams.get_mut(stream.index).filter(there) else { return };
         found.backlog = found.backlog.saturating_add(piece_cost(piece));
         let owner = found.shadow.as_ref().and_then(|shadow| state.plugins.get(shadow.plugin));
         if owner.is_some_and(|owner| found.backlog <= owner.limits.held) {

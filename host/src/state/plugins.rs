@@ -1,5 +1,7 @@
 //! The plugins of a proxy, by id. An id is never given twice; what is gone for good leaves a few bytes.
 
+use std::collections::VecDeque;
+
 use super::Plugin;
 use crate::PluginId;
 
@@ -7,6 +9,8 @@ use crate::PluginId;
 #[derive(Default)]
 pub(crate) struct Plugins {
     slots: Vec<Slot>,
+    /// Those that are gone, and to which something is still charged.
+    leaving: VecDeque<PluginId>,
 }
 
 enum Slot {
@@ -109,11 +113,32 @@ impl Plugins {
         }
     }
 
-    /// Frees what a plugin took, if it is gone for good and no stream has a place for it.
+    /// Frees some of those to which something was still charged when they went.
+    pub(crate) fn free_leaving(&mut self) {
+        /// Of very many only some, since it is tried after each event.
+        const SOME: usize = 16;
+        for _ in 0..self.leaving.len().min(SOME) {
+            let Some(id) = self.leaving.pop_front() else { return };
+            if let Some(plugin) = self.get_mut(id) {
+                plugin.leaving = false;
+            }
+            self.free(id);
+        }
+    }
+
+    /// Frees what a plugin took, if it is gone for good and no stream has a place for it; later, if something is still charged to
+    /// it, such as effects that nobody has drained.
     pub(crate) fn free(&mut self, id: PluginId) {
         // One that has crashed is still the operator's: its place can be taken.
         let is_free = |plugin: &&Plugin| plugin.is_gone() && plugin.places == 0 && plugin.is_given_back();
         if let Some(plugin) = self.get(id).filter(is_free) {
+            if plugin.account.used() > 0 {
+                if let Some(plugin) = self.get_mut(id).filter(|plugin| !plugin.leaving) {
+                    plugin.leaving = true;
+                    self.leaving.push_back(id);
+                }
+                return;
+            }
             let (open, retired, successor) = (plugin.failure.open, plugin.retired, self.successor(id));
             self.slots[id.0] = Slot::Gone { successor, open, retired };
         }

@@ -196,9 +196,12 @@ impl Agenda {
         self.parked.remove(&owner).unwrap_or_default()
     }
 
-    /// Makes due what was left for later.
+    /// Makes due what was left for later. What a stream goes on with may be for its copies, and comes behind what is theirs already.
     pub(crate) fn resume(&mut self) {
-        for work in std::mem::take(&mut self.parked).into_values() {
+        let is_copy = |owner: &Owner| matches!(owner, Owner::Stream(stream) if stream.shadow);
+        let (copies, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.parked).into_iter().partition(|(owner, _)| is_copy(owner));
+        for (_, work) in copies.into_iter().chain(others) {
             self.due.extend(work);
         }
     }
