@@ -286,9 +286,9 @@ pub(crate) fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| TOKEN[usize::from(*byte)])
 }
 
-/// Whether a path of gRPC can be made of the name of a service or a method.
-pub(crate) fn is_path_part(name: &[u8]) -> bool {
-    name.iter().all(|byte| is_visible(*byte))
+/// Whether a path of gRPC can be made of the name of a service or a method: it stays one segment, and no query begins in it.
+pub(crate) fn is_path_segment(name: &[u8]) -> bool {
+    name.iter().all(|byte| is_visible(*byte) && !matches!(byte, b'/' | b'?' | b'#' | b'%' | b'\\'))
 }
 
 /// RFC 9110, 5.6.2.
@@ -332,7 +332,7 @@ fn is_authority(value: &[u8]) -> bool {
 }
 
 fn is_path(value: &[u8]) -> bool {
-    (value.first() == Some(&b'/') || value == b"*") && is_path_part(value) && !value.contains(&b'#')
+    (value.first() == Some(&b'/') || value == b"*") && value.iter().all(|byte| is_visible(*byte) && *byte != b'#')
 }
 
 /// A name and perhaps a version, as `upgrade` has them.

@@ -80,6 +80,13 @@ pub(crate) enum Action {
         end: bool,
         times: usize,
     },
+    /// A client sends a request in many pieces, and then a plugin is ended.
+    Flood {
+        chain: Vec<usize>,
+        pieces: usize,
+        size: usize,
+        how: Operation,
+    },
     /// A stream from its beginning to its end.
     Exchange {
         chain: Vec<usize>,
@@ -288,7 +295,7 @@ fn guest(draw: &mut Draw<'_>) -> Module {
     let callbacks: Vec<(usize, &pw_abi::Callback)> = guest::callbacks(version).collect();
     let mut entries = Vec::new();
     for _ in 0..1 + draw.below(6) {
-        let (callback, row) = draw.pick(&callbacks);
+        let (callback, row) = if draw.chance(50) { often(draw, &callbacks) } else { draw.pick(&callbacks) };
         let steps = (0..1 + draw.below(5)).map(|_| step(draw, version, &mut values)).collect();
         let result = match row.result {
             // Plugins that do not start do nothing.
@@ -298,7 +305,51 @@ fn guest(draw: &mut Draw<'_>) -> Module {
         };
         entries.push(Entry { callback, steps, result, calls: draw.pick(&[u32::MAX, u32::MAX, 1, 2, 10]) });
     }
+    if draw.chance(20) {
+        storm(version, &mut entries, &mut values);
+    }
     Module::Guest { version, allocator, entries, values: Values(values.bytes) }
+}
+
+/// The callbacks that streams make.
+fn often<'a>(draw: &mut Draw<'_>, callbacks: &[(usize, &'a pw_abi::Callback)]) -> (usize, &'a pw_abi::Callback) {
+    const OFTEN: [&str; 6] = [
+        "proxy_on_request_headers",
+        "proxy_on_request_body",
+        "proxy_on_response_headers",
+        "proxy_on_response_body",
+        "proxy_on_downstream_data",
+        "proxy_on_queue_ready",
+    ];
+    let name = draw.pick(&OFTEN);
+    *callbacks.iter().find(|(_, row)| row.name == name).unwrap_or(&callbacks[0])
+}
+
+/// A queue that feeds itself: the plugin registers it when it starts, puts an item into it with each request, and two for each.
+fn storm(version: Version, entries: &mut Vec<Entry>, values: &mut Image) {
+    let (name, size) = values.text(b"k");
+    let item = [Lane::Bits(name.into()), Lane::Bits(1)];
+    let number = |name: &str| pw_cases::script::callback_number(name);
+    let function = |name: &str| guest::functions(version).iter().position(|row| row.name == name);
+    let (Some(register), Some(enqueue)) =
+        (function("proxy_register_shared_queue"), function("proxy_enqueue_shared_queue"))
+    else {
+        return;
+    };
+    // Where no other call writes.
+    let id = RESULTS + 0x40;
+    let registers = [Lane::Bits(name.into()), Lane::Bits(size as u64), Lane::Bits(id.into())].to_vec();
+    let rows = [
+        ("proxy_on_configure", register, 1, registers),
+        ("proxy_on_request_headers", enqueue, 1, [&[Lane::At(id)][..], &item].concat()),
+        ("proxy_on_queue_ready", enqueue, 2, [&[Lane::At(ARGUMENTS + 4)][..], &item].concat()),
+    ];
+    for (callback, function, times, lanes) in rows {
+        let Some(callback) = number(callback) else { continue };
+        let step = Step { act: Act::Call(function), times, lanes };
+        entries.retain(|entry| entry.callback != callback);
+        entries.push(Entry { callback, steps: vec![step], result: None, calls: u32::MAX });
+    }
 }
 
 fn step(draw: &mut Draw<'_>, version: Version, values: &mut Image) -> Step {
@@ -531,7 +582,13 @@ fn action(draw: &mut Draw<'_>, crowd: bool) -> Action {
             },
             times: draw.times(most.min(1000)),
         },
-        29 | 30 => Action::Foreign {
+        29 => Action::Flood {
+            chain: chain(draw, crowd),
+            pieces: draw.pick(&[100, 10_000]).min(most),
+            size: draw.pick(&[1, 0]),
+            how: draw.pick(&[Operation::Terminate, Operation::Remove, Operation::Retire]),
+        },
+        30 => Action::Foreign {
             target: number(draw),
             size: draw.pick(&[0, 10, 1_000_000, 16_000_000]),
             times: draw.times(most.min(1000)),

@@ -94,7 +94,7 @@ impl State {
     ) -> Result<(GrpcCallId, u32), Status> {
         let upstream = self.upstream(upstream).ok_or(Status::PARSE_FAILURE)?;
         let text = |bytes| {
-            let text = str::from_utf8(bytes).ok().filter(|text| http::is_path_part(text.as_bytes()));
+            let text = str::from_utf8(bytes).ok().filter(|text| http::is_path_segment(text.as_bytes()));
             text.ok_or(Status::PARSE_FAILURE)
         };
         let (service, method) = (text(service)?, text(method)?);

@@ -30,12 +30,14 @@ impl HttpCalls for State {
         let most = self.limits().fields;
         let headers = Part::Request.read(headers, most, Status::BAD_ARGUMENT)?;
         let trailers = Part::Trailers.read(trailers, most, Status::BAD_ARGUMENT)?;
-        if [":authority", ":method", ":path"].iter().any(|name| headers.get(name.as_bytes()).is_none()) {
+        let has = |name: &[u8]| headers.get(name).is_some();
+        if !has(b":authority") || !has(b":method") || !has(b":path") || !Part::Request.is_whole(&headers) {
             return Err(Status::BAD_ARGUMENT);
         }
         let (mut headers, mut trailers) = (Arc::new(headers), Arc::new(trailers));
         http::set_content_length(&mut headers, Some(body.len()));
         http::tidy(&mut headers);
+        http::keep_one_host(&mut headers);
         http::tidy(&mut trailers);
         self.check_calls()?;
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));

@@ -368,6 +368,7 @@ fn faulted(proxy: &mut Proxy, plugin: PluginId, reason: &str, starting: Option<P
 pub(super) fn part(proxy: &mut Proxy, mut part: Box<Part>) {
     let plugin = part.plugin;
     forget_requests(proxy, plugin);
+    proxy.forget_parked(plugin);
     if let Some((stream, places)) = part.streams.pop_front() {
         let agenda = &mut proxy.state().agenda;
         return agenda.first([Work::Left { stream, places }, Work::Part(part)]);

@@ -244,15 +244,13 @@ pub(super) fn feed(
     let Some(place) = found.place(nth, direction) else { return emit(proxy, stream, direction, piece, charges) };
     let filter = &mut found.filters[place];
     let (plugin, context) = (filter.plugin, filter.context);
-    if filter.gone && filter.stage(direction).phase.is_some() {
-        // What the plugin held comes first, which the entry that it has left lets go.
-        return filter.stage(direction).wait(piece, charges);
-    }
-    if filter.gone {
+    // What a plugin that is gone held comes first: the entry that it has left lets that go, and what waits here then.
+    let left = filter.gone && filter.stage(direction).phase.is_some();
+    if filter.gone && !left {
         return pass_by(proxy, stream, place, Work::Piece { stream, direction, nth: nth + 1, piece, charges });
     }
     let stage = filter.stage(direction);
-    let waits = stage.paused && stage.phase != Some(Phase::Body);
+    let waits = left || stage.paused && stage.phase != Some(Phase::Body);
     let held = stage.held(waits);
     let State { streams, plugins, agenda, .. } = proxy.state();
     let Some(limits) = plugins.get(plugin).map(|plugin| plugin.limits) else { return };

@@ -44,9 +44,9 @@ impl Proxy {
         for _ in 0..ENTRIES {
             let state = self.state();
             let Some(work) = state.agenda.pop() else { return };
-            if state.agenda.is_parked() && state.agenda.waits(work.owner())
-                || !state.spent.is_empty() && self.is_spent(&work)
-            {
+            // What is at an end does not wait: its memory is freed.
+            let waits = state.agenda.is_parked() && state.agenda.waits(work.owner()) && !matches!(work, Work::Part(_));
+            if waits || !state.spent.is_empty() && self.is_spent(&work) {
                 self.park(work);
                 continue;
             }
@@ -98,15 +98,29 @@ impl Proxy {
             Work::EndPlugin { plugin } => lifecycle::end_plugin(self, plugin),
             Work::Part(part) => lifecycle::part(self, part),
             Work::QueueReady { plugin, queue, payer } => {
-                if let Some(payer) = self.state().plugins.get(payer) {
-                    payer.account.give_back(NOTICE);
-                }
+                self.notified(payer);
                 if let Some(root) = self.root(plugin) {
                     self.call(plugin, On::QueueReady, root, [root, queue, 0, 0, 0]);
                 }
             }
             Work::Due(timer) => calls::due(self, timer),
             Work::About(about) => calls::about(self, *about),
+        }
+    }
+
+    /// A notice of a queue's item has come, or never will.
+    fn notified(&mut self, payer: PluginId) {
+        if let Some(payer) = self.state().plugins.get(payer) {
+            payer.account.give_back(NOTICE);
+        }
+    }
+
+    /// Forgets what is left for later of a plugin that has left its VM: when it is started again that is about another's calls.
+    pub(super) fn forget_parked(&mut self, plugin: PluginId) {
+        for work in self.state().agenda.drop_parked(Owner::Plugin(plugin)) {
+            if let Work::QueueReady { payer, .. } = work {
+                self.notified(payer);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod names;
+mod parked;
 mod policy;
 mod recursion;
 mod restarts;

@@ -1,0 +1,171 @@
+//! Work that is left for later, and those who leave meanwhile: nothing is overtaken, lost or kept.
+
+use std::time::Duration;
+
+use pw_host::{Effect, FailurePolicy, Limits, Piece, PluginConfig, PluginId, StreamInfo, Usage};
+
+use crate::support::{World, ask, body, call, headers, on, returning, status};
+
+const HEADERS: &str = "proxy_on_request_headers";
+const BODY: &str = "proxy_on_request_body";
+const FOREIGN: &str = "proxy_on_foreign_function";
+
+fn start(world: &mut World, parts: &[String], open: bool, callbacks: usize) -> PluginId {
+    let module = world.module(parts);
+    let limits = Limits { callbacks_per_event: callbacks, ..Limits::default() };
+    let failure = FailurePolicy { open, reload: None };
+    world.start(&module, PluginConfig { limits, failure, ..PluginConfig::default() })
+}
+
+/// Lets two calls of a plugin's time out, of which it may be told of one.
+fn parked(world: &mut World) {
+    world.proxy.advance(Duration::from_millis(1));
+    assert_eq!(world.proxy.next_due(), Some(Duration::ZERO), "the other answer waits");
+}
+
+fn answered() -> String {
+    on("proxy_on_http_call_response", "")
+}
+
+fn two_calls() -> String {
+    format!("(drop {}) (drop {})", ask(0, 1), ask(0, 1))
+}
+
+#[test]
+fn what_comes_later_waits_until_a_plugin_whose_work_waits_has_left() {
+    for trap in [false, true] {
+        let mut world = World::new();
+        let parts = [on(HEADERS, &two_calls()), answered(), returning(BODY, "", 1), on(FOREIGN, "unreachable")];
+        let plugin = start(&mut world, &parts, true, 1);
+        let stream = world.open(&[plugin]);
+        world.proxy.request(stream, headers(false));
+        world.proxy.request(stream, Piece::body("one ", false));
+        parked(&mut world);
+        match trap {
+            true => world.proxy.foreign_function(plugin, 0, ""),
+            false => world.proxy.terminate_plugin(plugin),
+        }
+        world.proxy.request(stream, Piece::body("two ", false));
+        world.proxy.request(stream, Piece::body("three", true));
+        let effects = world.finish();
+        assert_eq!(String::from_utf8_lossy(&body(&effects, true)), "one two three", "by a trap: {trap}");
+    }
+}
+
+#[test]
+fn what_two_plugins_held_is_sent_in_order_whoever_ends_first() {
+    for first in [0, 1] {
+        let mut world = World::new();
+        let parts = [returning("proxy_on_new_connection", "", 1), returning("proxy_on_downstream_data", "", 1)];
+        let plugins = [start(&mut world, &parts, true, 1), start(&mut world, &parts, true, 1)];
+        let stream = world.proxy.open_connection(&plugins, StreamInfo::default());
+        world.proxy.downstream_data(stream, "one", false);
+        world.proxy.terminate_plugin(plugins[first]);
+        world.proxy.downstream_data(stream, "two", false);
+        world.proxy.terminate_plugin(plugins[1 - first]);
+        let effects = world.finish();
+        assert_eq!(effects.first(), Some(&Effect::Connect { stream }), "{effects:?}");
+        assert_eq!(body(&effects, true), b"onetwo");
+    }
+}
+
+#[test]
+fn calls_of_a_plugin_that_is_ended_while_its_end_waits_are_cancelled() {
+    let mut world = World::new();
+    let parts =
+        [on(HEADERS, &format!("{} (drop {})", two_calls(), ask(0, 0))), answered(), on("proxy_on_done", "unreachable")];
+    let plugin = start(&mut world, &parts, true, 1);
+    let stream = world.get(&[plugin]);
+    parked(&mut world);
+    world.proxy.downstream_reset(stream);
+    world.proxy.terminate_plugin(plugin);
+    let effects = world.finish();
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::CancelHttpCall { .. })), "{effects:?}");
+    assert_eq!(world.proxy.usage(), Usage::default());
+}
+
+#[test]
+fn an_answer_that_waits_is_not_for_the_plugin_that_is_started_again() {
+    let mut world = World::new();
+    let module =
+        world.module(&[on(HEADERS, &two_calls()), on(FOREIGN, "unreachable"), on("proxy_on_http_call_response", "")]);
+    let limits = Limits { callbacks_per_event: 1, ..Limits::default() };
+    let reload = Some(pw_host::Reload { base: Duration::ZERO, ..pw_host::Reload::default() });
+    let failure = FailurePolicy { open: true, reload };
+    let plugin = world.start(&module, PluginConfig { limits, failure, ..PluginConfig::default() });
+    world.get(&[plugin]);
+    parked(&mut world);
+    world.proxy.foreign_function(plugin, 0, "");
+    world.seen.reset();
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.seen.callbacks(plugin, "proxy_on_http_call_response"), 1, "told of before it trapped");
+}
+
+#[test]
+fn copies_whose_end_waits_do_not_stay() {
+    for (trap, held) in [(false, 1), (true, 1), (false, 1 << 20)] {
+        let mut world = World::new();
+        let module = world.module(&[
+            on("proxy_on_new_connection", &call("close_stream", &[2])),
+            on("proxy_on_downstream_data", ""),
+            on(FOREIGN, "unreachable"),
+        ]);
+        let limits = Limits { callbacks_per_event: 2, held, ..Limits::default() };
+        let plugin = world.start(&module, PluginConfig { limits, log_only: true, ..PluginConfig::default() });
+        for _ in 0..10 {
+            let stream = world.proxy.open_connection(&[plugin, plugin], StreamInfo::default());
+            world.proxy.downstream_data(stream, "0123456789", false);
+        }
+        match trap {
+            true => world.proxy.foreign_function(plugin, 0, ""),
+            false => world.proxy.terminate_plugin(plugin),
+        }
+        let streams = world.proxy.usage().streams;
+        assert!(streams > 0);
+        world.finish();
+        let left = world.proxy.usage();
+        assert!(left.streams <= 10, "only the clients' own streams are left: {left:?}");
+        if !trap {
+            assert_eq!((left.charged, left.contexts), (0, 0));
+        }
+    }
+}
+
+#[test]
+fn a_plugin_is_asked_once_whether_it_is_done() {
+    let mut world = World::new();
+    let plugin = start(&mut world, &[on("proxy_on_done", ""), on(HEADERS, "")], true, 2);
+    let streams = [world.get(&[plugin]), world.get(&[plugin])];
+    world.seen.reset();
+    world.proxy.retire_plugin(plugin);
+    streams.into_iter().for_each(|stream| world.proxy.downstream_reset(stream));
+    world.finish();
+    // Of each stream's context, and of its own.
+    assert_eq!(world.seen.callbacks(plugin, "proxy_on_done"), 3);
+    assert_eq!(world.proxy.usage(), Usage::default());
+}
+
+#[test]
+fn a_call_names_one_host_and_one_method_of_a_service() {
+    let grpc = |service: &str, size: usize| {
+        format!(
+            "(data (i32.const 0x300) \"{service}\") {}",
+            on(
+                HEADERS,
+                &format!(
+                    "(i32.store (i32.const 0) {}) {}",
+                    status("grpc_call", &[16, 8, 0x300, size as u32, 0x300, 1, 0, 0, 0, 0, 0, 8]),
+                    call("log", &[2, 0, 4])
+                )
+            )
+        )
+    };
+    for (service, fits) in [("a.B", true), ("a.B/C", false), ("a?x=", false), ("a#b", false), ("a%2fb", false)] {
+        let mut world = World::new();
+        let plugin = world.add(Limits::default(), &[grpc(service, service.len())]);
+        world.get(&[plugin]);
+        let effects = world.finish();
+        let sent = effects.iter().any(|effect| matches!(effect, Effect::GrpcCall { .. }));
+        assert_eq!(sent, fits, "{service}: {effects:?}");
+    }
+}
