@@ -43,18 +43,20 @@ impl Proxy {
     pub(super) fn run(&mut self) {
         for _ in 0..ENTRIES {
             let state = self.state();
-            let Some(work) = state.agenda.pop() else { return };
+            let Some((work, left)) = state.agenda.pop() else { return };
             // What is at an end does not wait: its memory is freed.
             let waits = state.agenda.is_parked() && state.agenda.waits(work.owner()) && !matches!(work, Work::Part(_));
             if waits || !state.spent.is_empty() && self.is_spent(&work) {
-                self.park(work);
+                match left {
+                    true => self.state().agenda.postpone(work),
+                    false => self.park(work),
+                }
                 continue;
             }
             self.handle(work);
         }
-        while let Some(work) = self.state().agenda.pop() {
-            self.park(work);
-        }
+        let [due, later] = self.state().agenda.suspend();
+        due.into_iter().chain(later).for_each(|work| self.park(work));
     }
 
     /// Leaves an entry for later. A log-only plugin's copy for which too much waits ends instead.

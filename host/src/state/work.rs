@@ -135,6 +135,11 @@ impl Work {
 #[derive(Default)]
 pub(crate) struct Agenda {
     due: VecDeque<Work>,
+    /// What earlier events have left and this one goes on with, when nothing is due; and the order of its owners.
+    resumed: BTreeMap<Owner, VecDeque<Work>>,
+    turns: VecDeque<Owner>,
+    /// What is due after that.
+    later: VecDeque<Work>,
     parked: BTreeMap<Owner, VecDeque<Work>>,
 }
 
@@ -146,27 +151,76 @@ impl Agenda {
 
     /// Puts an entry behind all others.
     pub(crate) fn last(&mut self, work: Work) {
-        self.due.push_back(work);
+        if self.turns.is_empty() { self.due.push_back(work) } else { self.later.push_back(work) }
     }
 
     /// Makes the entry that was put behind all others the next one.
     pub(crate) fn last_is_next(&mut self) {
-        if let Some(work) = self.due.pop_back() {
+        if let Some(work) = self.later.pop_back().or_else(|| self.due.pop_back()) {
             self.due.push_front(work);
         }
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Work> {
+    /// The next entry, and whether an earlier event has left it.
+    pub(crate) fn pop(&mut self) -> Option<(Work, bool)> {
+        if let Some(work) = self.due.pop_front() {
+            return Some((work, false));
+        }
+        while let Some(owner) = self.turns.front() {
+            let next = self.resumed.get_mut(owner).and_then(VecDeque::pop_front);
+            if next.is_some() {
+                return next.map(|work| (work, true));
+            }
+            self.resumed.remove(owner);
+            self.turns.pop_front();
+        }
+        self.due.append(&mut self.later);
         let work = self.due.pop_front();
         if work.is_none() {
             self.due.shrink_to(KEPT);
+            self.later.shrink_to(KEPT);
         }
-        work
+        work.map(|work| (work, false))
+    }
+
+    /// An entry that an earlier event has left cannot be done in this one either: it waits, and so does what comes after it.
+    pub(crate) fn postpone(&mut self, work: Work) {
+        let owner = work.owner();
+        let mut left = self.resumed.remove(&owner).unwrap_or_default();
+        left.push_front(work);
+        self.park_again(owner, left);
+    }
+
+    /// What was left stays left, behind what it has led to meanwhile.
+    fn park_again(&mut self, owner: Owner, mut left: VecDeque<Work>) {
+        let first = self.parked.remove(&owner).unwrap_or_default();
+        first.into_iter().rev().for_each(|work| left.push_front(work));
+        if !left.is_empty() {
+            self.parked.insert(owner, left);
+        }
+    }
+
+    /// The event has done enough: what was resumed stays left, and this is what is due besides, before it and after it.
+    pub(crate) fn suspend(&mut self) -> [VecDeque<Work>; 2] {
+        let due = std::mem::take(&mut self.due);
+        let mut later = std::mem::take(&mut self.later);
+        if self.turns.is_empty() {
+            return [due, later];
+        }
+        self.turns.clear();
+        for (owner, left) in std::mem::take(&mut self.resumed) {
+            self.park_again(owner, left);
+        }
+        // What is due was put in front of all that was resumed.
+        for work in due.into_iter().rev() {
+            self.parked.entry(work.owner()).or_default().push_front(work);
+        }
+        [VecDeque::new(), std::mem::take(&mut later)]
     }
 
     /// Whether nothing is due, now or later.
     pub(crate) fn is_idle(&self) -> bool {
-        self.due.is_empty() && self.parked.is_empty()
+        self.due.is_empty() && self.turns.is_empty() && self.later.is_empty() && self.parked.is_empty()
     }
 
     /// Whether work is left for later.
@@ -191,19 +245,22 @@ impl Agenda {
         }
     }
 
-    /// Forgets what is left for later of an owner.
+    /// Forgets what is left for later of an owner, also what this event was to go on with.
     pub(crate) fn drop_parked(&mut self, owner: Owner) -> VecDeque<Work> {
-        self.parked.remove(&owner).unwrap_or_default()
+        let mut dropped = self.parked.remove(&owner).unwrap_or_default();
+        if let Some(resumed) = self.resumed.get_mut(&owner) {
+            dropped.append(resumed);
+        }
+        dropped
     }
 
-    /// Makes due what was left for later. What a stream goes on with may be for its copies, and comes behind what is theirs already.
+    /// Goes on with what was left for later, once nothing is due. What a stream goes on with may be for its copies, and comes
+    /// behind what is theirs already.
     pub(crate) fn resume(&mut self) {
         let is_copy = |owner: &Owner| matches!(owner, Owner::Stream(stream) if stream.shadow);
-        let (copies, others): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.parked).into_iter().partition(|(owner, _)| is_copy(owner));
-        for (_, work) in copies.into_iter().chain(others) {
-            self.due.extend(work);
-        }
+        self.resumed = std::mem::take(&mut self.parked);
+        let (copies, others): (Vec<Owner>, Vec<Owner>) = self.resumed.keys().copied().partition(is_copy);
+        self.turns.extend(copies.into_iter().chain(others));
     }
 }
 
