@@ -40,8 +40,8 @@ pub use libfuzzer_sys;
 /// What a target does with an input.
 pub type Oracle = fn(&[u8]);
 
-/// The targets, by name.
-pub const TARGETS: [(&str, Oracle); 11] = [
+/// The targets, by name, but for `attack`, which has a campaign of its own.
+pub const TARGETS: [(&str, Oracle); 10] = [
     ("scenario", scenario),
     ("hostcall", hostcall),
     ("pairs", pairs),
@@ -52,7 +52,6 @@ pub const TARGETS: [(&str, Oracle); 11] = [
     ("isolation", isolation),
     ("protocol", protocol),
     ("check", check),
-    ("attack", attack),
 ];
 
 /// One of them as a program.

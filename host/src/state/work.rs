@@ -195,6 +195,10 @@ impl Agenda {
     fn park_again(&mut self, owner: Owner, mut left: VecDeque<Work>) {
         let first = self.parked.remove(&owner).unwrap_or_default();
         first.into_iter().rev().for_each(|work| left.push_front(work));
+        // It has become shorter one by one.
+        if left.capacity() > KEPT && left.len() < left.capacity() / 4 {
+            left.shrink_to(2 * left.len());
+        }
         if !left.is_empty() {
             self.parked.insert(owner, left);
         }
