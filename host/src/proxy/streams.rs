@@ -649,13 +649,13 @@ pub(super) fn left(proxy: &mut Proxy, stream: StreamId, places: &[usize]) {
         places.iter().for_each(|place| clear(proxy, stream.index, *place));
         return forget(proxy, stream.index);
     }
-    if stream.shadow {
-        // Nothing of a copy is of use without its plugin.
-        return state.agenda.first([Work::EndCopy { stream }]);
-    }
     let plugin = places.first().and_then(|place| found.filters.get(*place)).map(|filter| filter.plugin);
     if !plugin.is_some_and(|plugin| state.plugins.fails_open(plugin)) {
         return state.agenda.first([Work::Fail { stream }]);
+    }
+    if stream.shadow {
+        // Nothing of a copy is of use without its plugin.
+        return state.agenda.first([Work::EndCopy { stream }]);
     }
     let count = state.find(stream).map_or(0, |found| found.filters.len());
     // What is put in front last comes first: requests before responses, and of each message what has come furthest.
