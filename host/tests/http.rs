@@ -313,12 +313,12 @@ fn a_plugin_smuggles_nothing_into_a_request() {
     let both: Vec<Vec<(&str, &str)>> = odd
         .iter()
         .chain(&twice)
-        .map(|field| [&GET[..], &[("content-length", "1"), ("host", "a"), *field]].concat())
+        .map(|field| [&GET[..], &[("content-length", "1"), ("host", "example.test"), *field]].concat())
         .collect();
     let set = both.iter().map(|pairs| Call::Set(REQUEST, pairs));
     let calls: Vec<Call<'_>> = replaced.chain(added).chain(second).chain(set).collect();
     let mut world = at_request(&calls);
-    let sent = Piece::headers(request(&[("content-length", "1"), ("host", "a")]), false);
+    let sent = Piece::headers(request(&[("content-length", "1"), ("host", "example.test")]), false);
     let (statuses, effects) = said(world.request(sent.clone()));
     assert_eq!(statuses, vec![Status::BAD_ARGUMENT.0; calls.len()]);
     assert_eq!(effects, [world.up(sent)]);
