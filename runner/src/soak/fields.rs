@@ -16,7 +16,7 @@ fn is_name(name: &[u8]) -> bool {
 }
 
 fn is_value(value: &[u8], is_path: bool) -> bool {
-    value.iter().all(|byte| !matches!(byte, b'\r' | b'\n' | 0) && !(is_path && *byte == b' '))
+    value.iter().all(|byte| !(matches!(byte, b'\r' | b'\n' | 0) || is_path && *byte == b' '))
 }
 
 #[cfg(test)]
