@@ -27,8 +27,10 @@ pub(crate) fn head(callback: usize, function: usize, allocator: u32, lanes: &[u6
 }
 
 /// The functions of a version, by the numbers that the guest has for them.
-pub(crate) fn functions(version: Version) -> Vec<&'static Function> {
-    pw_abi::host_functions(version).collect()
+pub(crate) fn functions(version: Version) -> &'static [&'static Function] {
+    static ROWS: LazyLock<Vec<(Version, Vec<&'static Function>)>> =
+        LazyLock::new(|| Version::FINAL.map(|version| (version, pw_abi::host_functions(version).collect())).to_vec());
+    ROWS.iter().find(|(known, _)| *known == version).map_or(&[], |(_, rows)| rows)
 }
 
 /// The guest for a version, compiled once.
@@ -46,7 +48,9 @@ pub(crate) fn module(version: Version) -> Module {
     found.map(|(_, module)| module.clone()).expect("only final versions are asked for")
 }
 
-fn text(version: Version) -> String {
+/// The beginning of a module's text: it imports every function of a version, and its table has a thunk for each, which takes its
+/// lanes from memory, eight bytes each from `lanes` on.
+pub(crate) fn thunks(version: Version, pages: u32, lanes: usize) -> String {
     let mut text = String::from("(module (type $thunk (func (result i32)))\n");
     let rows = functions(version);
     for (number, row) in rows.iter().enumerate() {
@@ -55,17 +59,22 @@ fn text(version: Version) -> String {
         let _ =
             writeln!(text, "(import \"{}\" \"{}\" (func $f{number} (param{params}){result}))", row.module, row.name);
     }
-    let _ = writeln!(text, "(memory (export \"memory\") 1) (table funcref (elem");
+    let _ = writeln!(text, "(memory (export \"memory\") {pages}) (table funcref (elem");
     (0..rows.len()).for_each(|number| text += &format!(" $t{number}"));
     text += "))\n";
     for (number, row) in rows.iter().enumerate() {
         let load = |(place, (_, lane)): (usize, (_, pw_abi::Lane))| {
-            format!(" ({}.load (i32.const {}))", lane.name(), LANES + 8 * place)
+            format!(" ({}.load (i32.const {}))", lane.name(), lanes + 8 * place)
         };
         let lanes: String = row.lanes().enumerate().map(load).collect();
         let zero = row.result().map_or(" (i32.const 0)", |_| "");
         let _ = writeln!(text, "(func $t{number} (result i32) (call $f{number}{lanes}){zero})");
     }
+    text
+}
+
+fn text(version: Version) -> String {
+    let mut text = thunks(version, 1, LANES);
     text += ACT;
     for (number, row) in script::callbacks().enumerate().filter(|(_, row)| row.versions.contains(version)) {
         let params: String = row.params(version).map(|param| format!(" {}", param.kind.lane().name())).collect();

@@ -1,6 +1,7 @@
 //! The public face: what a proxy does to a chain of plugins. Knows nothing of the wire format.
 
 mod calls;
+mod endings;
 mod grpc;
 mod lifecycle;
 mod rollout;
@@ -428,7 +429,7 @@ impl Proxy {
                 Ok(Some(result))
             }
             Err(trap) => {
-                streams::undo(self, changes.map_or_else(Vec::new, |changes| changes.undo));
+                endings::undo(self, changes.map_or_else(Vec::new, |changes| changes.undo));
                 Err(trap.reason)
             }
         }

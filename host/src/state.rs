@@ -3,6 +3,7 @@
 //! Plain data and plain methods; knows nothing of wasmtime.
 
 pub(crate) mod account;
+mod effects;
 mod grpc;
 mod plugins;
 mod realm;
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pw_abi::{Exit, LogLevel, Status};
+use pw_abi::{Exit, Status};
 use slab::Slab;
 
 pub(crate) use self::account::{Account, Charge, Charges};
@@ -29,7 +30,7 @@ pub(crate) use self::stream::{
 };
 pub(crate) use self::timers::{Timer, Timers};
 pub(crate) use self::work::{About, Agenda, Owner, Part, Then, Work};
-use crate::effect::{Effect, GrpcCallId};
+use crate::effect::GrpcCallId;
 use crate::fields::Fields;
 use crate::guest::On;
 use crate::limits::Limits;
@@ -78,7 +79,7 @@ pub(crate) struct State {
     pub(crate) metric_names: [BTreeMap<Vec<u8>, u32>; 3],
     /// The id of the metric that was defined last.
     pub(crate) next_metric: u32,
-    effects: VecDeque<Queued>,
+    effects: VecDeque<effects::Queued>,
     /// What is due.
     pub(crate) agenda: Agenda,
     pub(crate) timers: Timers,
@@ -92,14 +93,6 @@ pub(crate) struct State {
     /// What a call is just about to return, if it is small.
     pub(crate) scratch: Vec<u8>,
     pub(crate) observer: Option<Box<dyn Observer>>,
-}
-
-/// An effect that nobody has drained, and whose memory it takes.
-struct Queued {
-    effect: Effect,
-    payer: Option<(PluginId, usize)>,
-    /// Of what plugins have made of a message.
-    charges: Charges,
 }
 
 /// A VM, as far as plugins see it. Ids count up in it, so that none means two things to its module.
@@ -403,94 +396,6 @@ impl State {
     /// The stream's id, if it still is that stream.
     pub(crate) fn find(&mut self, stream: StreamId) -> Option<&mut Stream> {
         self.streams.get_mut(stream.index).filter(|found| found.id == stream)
-    }
-
-    /// Queues an effect that nobody is charged for.
-    pub(crate) fn effect(&mut self, effect: Effect) {
-        self.effects.push_back(Queued { effect, payer: None, charges: Charges::default() });
-    }
-
-    /// Queues an effect of the active plugin's, with so many bytes; there must be room for them.
-    pub(crate) fn plugin_effect(&mut self, effect: Effect, bytes: usize) -> Result<(), Status> {
-        let bytes = bytes.saturating_add(account::EFFECT);
-        let plugin = self.active.plugin;
-        let found = self.plugin();
-        if !found.account.has_room(bytes, found.limits.host_memory) {
-            return Err(Status::INTERNAL_FAILURE);
-        }
-        found.account.take(bytes);
-        self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), charges: Charges::default() });
-        Ok(())
-    }
-
-    /// The effect that was queued first.
-    pub(crate) fn next_effect(&mut self) -> Option<Effect> {
-        let Queued { effect, payer, charges } = self.effects.pop_front()?;
-        drop(charges);
-        if let Some((plugin, bytes)) = payer
-            && let Some(plugin) = self.plugins.get(plugin)
-        {
-            plugin.account.give_back(bytes);
-        }
-        if self.effects.is_empty() {
-            self.effects.shrink_to(KEPT);
-            self.plugins.free_leaving();
-        }
-        Some(effect)
-    }
-
-    pub(crate) fn effects(&self) -> usize {
-        self.effects.len()
-    }
-
-    /// Queues an effect on a stream; on a shadow, what it would change.
-    pub(crate) fn emit(&mut self, stream: StreamId, effect: Effect) {
-        self.emit_charged(stream, effect, Charges::default());
-    }
-
-    /// The same with what plugins have made of a piece.
-    pub(crate) fn emit_charged(&mut self, stream: StreamId, effect: Effect, charges: Charges) {
-        if !stream.shadow {
-            return self.effects.push_back(Queued { effect, payer: None, charges });
-        }
-        let Some((found, Some(plugin))) = self.find(stream).map(|found| {
-            let plugin = found.shadow.as_ref().map(|shadow| (shadow.plugin, shadow.of));
-            (found, plugin)
-        }) else {
-            return;
-        };
-        let (plugin, of) = plugin;
-        let changes = found.would(effect);
-        for what in changes {
-            let Some(owner) = self.plugins.get(plugin) else { continue };
-            let bytes = account::EFFECT + what.size();
-            if owner.account.has_room(bytes, owner.limits.host_memory) {
-                owner.account.take(bytes);
-                let effect = Effect::Discarded { plugin, stream: of, what };
-                self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), charges: Charges::default() });
-            }
-        }
-    }
-
-    /// Writes a line to the log, if the plugin may and has room for it.
-    pub(crate) fn log(&mut self, level: LogLevel, message: &[u8]) {
-        if level < self.config.log_level {
-            return;
-        }
-        let plugin = self.active.plugin;
-        let limits = *self.limits();
-        let (lines, bytes) = self.active.logged;
-        let within = lines < limits.log_lines && bytes.saturating_add(message.len()) <= limits.log_bytes;
-        if within && self.has_room(account::EFFECT + message.len()) {
-            self.active.logged = (lines + 1, bytes + message.len());
-            let (size, message) = (message.len(), Bytes::copy_from_slice(message));
-            // There is room, as was just seen.
-            let _: Result<(), Status> = self.plugin_effect(Effect::Log { plugin, level, message }, size);
-        } else if lines != usize::MAX {
-            self.active.logged.0 = usize::MAX;
-            let message = Bytes::from_static(b"the callback logs more than it may: the rest is dropped");
-            self.effect(Effect::Log { plugin, level: LogLevel::WARN, message });
-        }
     }
 }
 

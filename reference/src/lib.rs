@@ -20,6 +20,10 @@ use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, Plug
 pub use crate::trace::Trace;
 pub use crate::world::{START, UPSTREAMS, World};
 
+/// Why a scenario has no transcript.
+const TOO_LONG: &str =
+    "its plugins send, log and read more than is kept of a case (256 MiB): make its steps fewer or smaller";
+
 /// Enough for any case; an endless loop burns it in about a second.
 const FUEL: u64 = 300_000_000;
 
@@ -61,7 +65,7 @@ impl Reference {
         Ok(Reference { engine, probes: Arc::default() })
     }
 
-    /// Runs a scenario. An error is not the host's: what a probe reports is not what the host saw, or there is more to see than is kept.
+    /// Runs a scenario. Fails if the probe reports something else than the host saw, and if the transcript is too long to keep.
     pub fn run(&self, scenario: &Scenario) -> Result<Transcript, String> {
         let mut world = World::new();
         let trace = Trace::default();
@@ -69,21 +73,19 @@ impl Reference {
         if self.start(&mut world, scenario)? {
             world.run(&scenario.steps);
         }
-        if world.is_full() || trace.is_full() {
-            return Err(
-                "its plugins send, log and read more than is kept of a case (256 MiB): make its steps fewer or smaller"
-                    .to_owned(),
-            );
+        if trace.is_full() {
+            return Err(TOO_LONG.to_owned());
         }
+        let events = world.take_events()?;
         // A plugin that was not taken has no name in the world.
-        let refused = world.events.iter().find_map(|event| match event {
+        let refused = events.iter().find_map(|event| match event {
             Event::Refused { plugin, .. } => Some(plugin.clone()),
             _ => None,
         });
         let last = scenario.plugins.last().map(|plugin| plugin.name.clone());
         let unknown = refused.or(last).unwrap_or_default();
         let recorded = trace.take(|id| world.name(id, &unknown));
-        let transcript = Transcript { events: world.events };
+        let transcript = Transcript { events };
         agree(&decode(transcript.clone(), scenario), &recorded)?;
         Ok(transcript)
     }

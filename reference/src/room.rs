@@ -1,10 +1,10 @@
-//! How much is kept of a run: what a plugin can make longer without end is cut short.
+//! Bounds how much of a run is kept: a plugin could make its transcript as long as it likes.
 
 use pw_host::{Effect, Fields, Piece};
 
-/// Bytes of what is sent, logged and returned that are kept of a run, and as many of what the host itself saw.
+/// Bytes of sent, logged and returned values that are kept of a run; the same again for what the host observed.
 const MOST: usize = 256 << 20;
-/// What is kept of anything besides its bytes.
+/// Bytes that each event costs besides its values.
 const ITEM: usize = 128;
 
 /// What is left of it.
@@ -21,7 +21,7 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Takes room for something of so many bytes; false from the first time on that there was none.
+    /// Reserves `bytes`. Returns false if they do not fit, and always after that.
     pub(crate) fn take(&mut self, bytes: usize) -> bool {
         match self.left.checked_sub(bytes.saturating_add(ITEM)) {
             Some(left) if !self.full => self.left = left,

@@ -12,6 +12,7 @@ use pw_host::{
     PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
 };
 
+use crate::TOO_LONG;
 use crate::room::{self, Room};
 
 /// The upstreams that cases may name; the last refuses connections.
@@ -20,7 +21,7 @@ pub const UPSTREAMS: [&str; 4] = ["upstream", "auth", "callout", "dead"];
 /// When the world begins, in nanoseconds since 1970: 2020-01-01.
 pub const START: u64 = 1_577_836_800_000_000_000;
 
-/// How often what is due at one time is gone on with, of which each does as much as an event may.
+/// How often the proxy is advanced at one time while it has work left. Each round does as much as one event may.
 const ROUNDS: usize = 32;
 
 /// A proxy and what is around it.
@@ -125,9 +126,14 @@ impl World {
         known.map_or(starting, |running| &running.name).to_owned()
     }
 
-    /// Whether there was more to see than is kept, and the rest was left out.
+    /// Whether the transcript is too long to keep, so that its end is missing.
     pub fn is_full(&self) -> bool {
         self.room.is_full()
+    }
+
+    /// Takes the transcript so far; fails if its end is missing.
+    pub fn take_events(&mut self) -> Result<Vec<Event>, String> {
+        if self.is_full() { Err(TOO_LONG.to_owned()) } else { Ok(std::mem::take(&mut self.events)) }
     }
 
     /// Does steps, which may go on from earlier ones, as long as there is room for what is seen.

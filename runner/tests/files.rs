@@ -41,6 +41,39 @@ fn what_a_case_asks_too_much_of_is_said_with_its_line() {
     }
 }
 
+/// The module logs a megabyte at each tick, or makes sixty of each body: a small file asks for more than fits into memory.
+#[test]
+fn a_transcript_that_is_too_long_is_an_error_of_the_case() {
+    let folder = Folder::new("too_long");
+    let module = |call: &str| {
+        format!(
+            r#"(module
+                (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+                (import "env" "proxy_set_buffer_bytes" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+                (import "env" "proxy_set_tick_period_milliseconds" (func $tick (param i32) (result i32)))
+                (memory (export "memory") 1000)
+                (func (export "proxy_abi_version_0_2_1"))
+                (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+                (func (export "proxy_on_configure") (param i32 i32) (result i32)
+                    (drop (call $tick (i32.const 1))) (i32.const 1))
+                (func (export "proxy_on_tick") (param i32)
+                    (drop (call $log (i32.const 2) (i32.const 0) (i32.const 1000000))))
+                (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) {call} (i32.const 0)))"#
+        )
+    };
+    folder.write("logs.wat", &module(""));
+    let set = "(drop (call $set (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 60000000)))";
+    folder.write("bodies.wat", &module(set));
+    let headers = "[[step]]\nrequest_headers = [[\":method\", \"POST\"], [\":path\", \"/\"], [\":authority\", \"a\"]]\nend_of_stream = false\n";
+    let body = "[[step]]\nrequest_body = \"x\"\nend_of_stream = false\n";
+    let rows = [("logs", "[[step]]\nadvance = 2000\n".to_owned()), ("bodies", format!("{headers}{}", body.repeat(10)))];
+    for (name, steps) in rows {
+        let file = format!("cases/{name}.toml");
+        folder.write(&file, &format!("{HEAD}{STEP}[[plugin]]\nmodule = \"../{name}.wat\"\n{steps}"));
+        folder.run(&["run", &file]).check(2, &[name, "256 MiB", "make its steps fewer or smaller"]);
+    }
+}
+
 #[test]
 fn what_is_long_but_within_the_limits_is_read() {
     let folder = Folder::new("long");

@@ -28,7 +28,7 @@ pub const NOT_SHOWN: &[pw_host::Planted] = &[
 
 /// Bytes of an input.
 const SIZES: std::ops::Range<usize> = 230..420;
-/// One in so many inputs is also looked at by the slower oracles.
+/// The slower oracles check one input in this many.
 const SLOW: u64 = 256;
 
 /// The input that is being run, for who waits for its end.

@@ -1,5 +1,5 @@
-//! The campaign of attacks: workers side by side, each a process of its own that may die. What a worker runs is on disk before it
-//! runs, so that nothing is lost whatever becomes of it.
+//! The campaign of attacks: workers side by side, each its own process, which may crash. A worker writes each input to disk before it
+//! runs it, so that no input is lost.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const HANG: Duration = Duration::from_secs(if cfg!(debug_assertions) { 300 } els
 const POLL: Duration = Duration::from_millis(20);
 /// After how many inputs a worker is replaced, so that one input's memory is not another's.
 const LIFE: u64 = 20_000;
-/// How many finds end a campaign, unless it is told.
+/// The default of `--most`: a campaign ends after this number of finds.
 const FINDS: usize = 10;
 const SIZES: std::ops::Range<usize> = 100..1500;
 

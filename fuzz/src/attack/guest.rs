@@ -4,9 +4,11 @@
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use pw_abi::{Callback, Function, Kind, Version};
+use pw_abi::{Callback, Kind, Version};
 use pw_cases::script;
 use pw_host::{Engine, Metering, Module, Pool};
+
+use crate::relay::{self, MOST_LANES};
 
 /// Pages of its memory, in 64 KiB.
 pub(crate) const PAGES: u32 = 272;
@@ -25,8 +27,6 @@ const STEPS: u32 = 0x1000;
 const STEP: u32 = 16 + 16 * MOST_LANES as u32;
 /// Behind the program are its values.
 pub(crate) const VALUES: u32 = 0x1_0000;
-/// No function has more lanes.
-const MOST_LANES: usize = 12;
 /// Where the allocator gives memory, and behind that are bytes that are zero at first.
 pub(crate) const HEAP: u32 = 0x10_0000;
 
@@ -114,13 +114,6 @@ pub(crate) fn image(allocator: u32, entries: &[Entry], values: &[u8]) -> Vec<u8>
     bytes
 }
 
-/// The functions of a version, by the numbers that the guest has for them.
-pub(crate) fn functions(version: Version) -> &'static [&'static Function] {
-    static ROWS: LazyLock<Vec<(Version, Vec<&'static Function>)>> =
-        LazyLock::new(|| Version::FINAL.map(|version| (version, pw_abi::host_functions(version).collect())).to_vec());
-    ROWS.iter().find(|(known, _)| *known == version).map_or(&[], |(_, rows)| rows)
-}
-
 /// The callbacks of a version with their numbers; those that a program is for.
 pub(crate) fn callbacks(version: Version) -> impl Iterator<Item = (usize, &'static Callback)> {
     let has = move |(_, row): &(usize, &Callback)| row.versions.contains(version);
@@ -154,25 +147,7 @@ pub(crate) fn compiled(text: &str) -> Module {
 }
 
 fn text(version: Version) -> String {
-    let mut text = String::from("(module (type $thunk (func (result i32)))\n");
-    let rows = functions(version);
-    for (number, row) in rows.iter().enumerate() {
-        let params: String = row.lanes().map(|(_, lane)| format!(" {}", lane.name())).collect();
-        let result = row.result().map_or("", |_| " (result i32)");
-        let _ =
-            writeln!(text, "(import \"{}\" \"{}\" (func $f{number} (param{params}){result}))", row.module, row.name);
-    }
-    let _ = writeln!(text, "(memory (export \"memory\") {PAGES}) (table funcref (elem");
-    (0..rows.len()).for_each(|number| text += &format!(" $t{number}"));
-    text += "))\n";
-    for (number, row) in rows.iter().enumerate() {
-        let load = |(place, (_, lane)): (u32, (_, pw_abi::Lane))| {
-            format!(" ({}.load (i32.const {}))", lane.name(), LANES + 8 * place)
-        };
-        let lanes: String = (0..).zip(row.lanes()).map(load).collect();
-        let zero = row.result().map_or(" (i32.const 0)", |_| "");
-        let _ = writeln!(text, "(func $t{number} (result i32) (call $f{number}{lanes}){zero})");
-    }
+    let mut text = relay::thunks(version, PAGES, LANES as usize);
     let numbers = [
         ("$ROUND", ROUND),
         ("$COUNT", COUNT),

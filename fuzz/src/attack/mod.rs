@@ -4,11 +4,13 @@
 //! something that another plugin's client notices; a request that comes past a plugin that refuses it; a message that HTTP cannot
 //! carry; a stream that ends twice or never; anything that is left when all have ended.
 //!
-//! The target's program without libFuzzer is a campaign: workers that may die, each with its input on disk before it runs.
+//! The target's program without libFuzzer is a campaign: workers that may crash, each of which writes its input to disk first.
 
 mod bystanders;
 mod campaign;
+mod generate;
 mod guest;
+mod operator;
 mod plan;
 mod watch;
 mod wire;
@@ -25,7 +27,7 @@ pub use self::campaign::campaign;
 
 /// See above.
 pub fn attack(bytes: &[u8]) {
-    let attack = plan::attack(bytes);
+    let attack = generate::attack(bytes);
     if let Err(wrong) = run(&attack) {
         panic!("{wrong}\n{attack}");
     }
@@ -223,7 +225,7 @@ mod tests {
 
     #[test]
     fn attacks_do_something() {
-        let attacks: Vec<Attack> = crate::inputs(200).map(|bytes| plan::attack(&bytes)).collect();
+        let attacks: Vec<Attack> = crate::inputs(200).map(|bytes| generate::attack(&bytes)).collect();
         let actions: usize = attacks.iter().map(|attack| attack.actions.len()).sum();
         assert!(actions > 1000, "{actions}");
         attacks.iter().take(40).for_each(|attack| run(attack).unwrap_or_else(|wrong| panic!("{wrong}\n{attack}")));

@@ -49,7 +49,7 @@ impl Observer for Watch {
             // A plugin that is started again knows nothing of what was.
             seen.contexts.insert(plugin, HashMap::new());
         }
-        // Whoever is not told of contexts that begin does not miss any.
+        // A plugin without `proxy_on_context_create` is not checked.
         let Some(contexts) = seen.contexts.get_mut(&plugin) else { return };
         let fits = match name {
             "proxy_on_context_create" => contexts.insert(context, false).is_none(),

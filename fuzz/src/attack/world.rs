@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use pw_host::{
-    Canary, Effect, FailurePolicy, ForeignFunction, GrpcCallId, HttpCallId, Limits, Module, Piece, PluginConfig,
-    PluginId, Proxy, ProxyConfig, Reload, StreamId, StreamInfo,
+    Effect, ForeignFunction, GrpcCallId, HttpCallId, Limits, Module, Piece, PluginConfig, PluginId, Proxy, ProxyConfig,
+    StreamId, StreamInfo,
 };
 
 use super::bystanders::{self, MARK};
-use super::guest;
+use super::operator::template;
 use super::plan::{self, Plugin};
 use super::watch::{self, Watch};
 use super::wire::{self, Messages};
@@ -30,24 +30,24 @@ const BEYOND: usize = 8;
 const ROUNDS: usize = 100_000;
 
 /// The guards that there were, and which one serves now.
-struct Guards {
-    all: Vec<PluginId>,
-    serving: PluginId,
-    canary: Option<(PluginId, bool)>,
+pub(super) struct Guards {
+    pub(super) all: Vec<PluginId>,
+    pub(super) serving: PluginId,
+    pub(super) canary: Option<(PluginId, bool)>,
     /// The operator has retired the one that serves, so that streams pass.
-    retired: bool,
+    pub(super) retired: bool,
 }
 
 pub(crate) struct World {
     pub(crate) proxy: Proxy,
     watch: Watch,
     /// The attacker's modules, and how they are set up.
-    templates: Vec<(Module, PluginConfig)>,
+    pub(super) templates: Vec<(Module, PluginConfig)>,
     /// Ids of plugins of the attacker's that there were.
     pub(crate) plugins: Vec<PluginId>,
-    limits: HashMap<PluginId, Limits>,
+    pub(super) limits: HashMap<PluginId, Limits>,
     victim: PluginId,
-    guards: Guards,
+    pub(super) guards: Guards,
     pub(crate) streams: Vec<StreamId>,
     guarded: HashSet<StreamId>,
     open: HashMap<StreamId, Messages>,
@@ -55,8 +55,8 @@ pub(crate) struct World {
     pub(crate) grpc_calls: VecDeque<GrpcCallId>,
     pub(crate) drains: bool,
     /// What plugins may burn in an event, and hold, together.
-    fuel: u64,
-    host_memory: usize,
+    pub(super) fuel: u64,
+    pub(super) host_memory: usize,
     /// How many VMs there were at most.
     vms: usize,
     /// When the action at hand began, by the clock and by the work of this thread.
@@ -289,103 +289,6 @@ impl World {
         Ok(())
     }
 
-    /// The operator adds a plugin.
-    pub(crate) fn add(&mut self, template: usize) -> Result<(), Wrong> {
-        self.start(template, "add", |proxy, module, config| proxy.add_plugin(module, config).ok())
-    }
-
-    pub(crate) fn replace(&mut self, target: usize, template: usize) -> Result<(), Wrong> {
-        let Some(old) = self.plugin(target) else { return Ok(()) };
-        self.start(template, "replace", |proxy, module, config| proxy.replace_plugin(old, module, config).ok())
-    }
-
-    pub(crate) fn canary(&mut self, target: usize, template: usize, canary: Canary) -> Result<(), Wrong> {
-        let Some(old) = self.plugin(target) else { return Ok(()) };
-        self.start(template, "canary", |proxy, module, config| proxy.canary(old, module, config, canary).ok())
-    }
-
-    fn start(
-        &mut self,
-        template: usize,
-        about: &'static str,
-        start: impl FnOnce(&mut Proxy, &Module, PluginConfig) -> Option<PluginId>,
-    ) -> Result<(), Wrong> {
-        let Some(count) = Some(self.templates.len()).filter(|count| *count > 0) else { return Ok(()) };
-        let (module, config) = self.templates[template % count].clone();
-        let limits = config.limits;
-        self.fuel += limits.fuel;
-        self.host_memory += limits.host_memory;
-        if let Some(id) = self.event(about, |proxy| start(proxy, &module, config))? {
-            if self.limits.insert(id, limits).is_some() {
-                return Err(format!("{about}: {id:?} was given before"));
-            }
-            self.plugins.push(id);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn plugin(&self, number: usize) -> Option<PluginId> {
-        (!self.plugins.is_empty()).then(|| self.plugins[number % self.plugins.len()])
-    }
-
-    /// The operator does something to the guard.
-    pub(crate) fn guard(&mut self, action: plan::GuardAction) -> Result<(), Wrong> {
-        use plan::GuardAction::{Canary as Try, Promote, Remove, Replace, Retire, RollBack, Terminate};
-        let serving = self.guards.serving;
-        let any = |guards: &Guards, number: usize| guards.all[number % guards.all.len()];
-        match action {
-            Try { share, log_only } => {
-                let config = bystanders::config("guard", log_only);
-                let canary = Canary { share, faults: 50 };
-                let module = bystanders::guard();
-                let added =
-                    self.event("canary of the guard", |proxy| proxy.canary(serving, &module, config, canary).ok())?;
-                self.guards.all.extend(added);
-                if let Some(id) = added {
-                    self.guards.canary = Some((id, log_only));
-                }
-            }
-            Replace => {
-                let (module, config) = (bystanders::guard(), bystanders::config("guard", false));
-                let added =
-                    self.event("replace the guard", |proxy| proxy.replace_plugin(serving, &module, config).ok())?;
-                if let Some(id) = added {
-                    self.guards.all.push(id);
-                    self.guards.serving = id;
-                    self.guards.canary = None;
-                }
-            }
-            Promote => {
-                self.event("promote the guard's canary", |proxy| proxy.promote(serving))?;
-                if let Some((canary, log_only)) = self.guards.canary.take() {
-                    self.guards.serving = canary;
-                    self.guards.retired |= log_only;
-                }
-            }
-            RollBack => {
-                self.event("roll back the guard's canary", |proxy| proxy.roll_back(serving))?;
-                self.guards.canary = None;
-            }
-            Retire(number) => {
-                let id = any(&self.guards, number);
-                self.event("retire a guard", |proxy| proxy.retire_plugin(id))?;
-                self.guards.retired |= id == serving;
-                self.guards.canary.take_if(|(canary, _)| *canary == id);
-            }
-            Remove(number) => {
-                let id = any(&self.guards, number);
-                self.event("remove a guard", |proxy| proxy.remove_plugin(id))?;
-                self.guards.canary.take_if(|(canary, _)| *canary == id || id == serving);
-            }
-            Terminate(number) => {
-                let id = any(&self.guards, number);
-                self.event("terminate a guard", |proxy| proxy.terminate_plugin(id))?;
-                self.guards.canary.take_if(|(canary, _)| *canary == id || id == serving);
-            }
-        }
-        Ok(())
-    }
-
     /// A client opens a stream.
     pub(crate) fn open(&mut self, chain: &[usize], guard: Option<usize>, tcp: bool) -> Result<StreamId, Wrong> {
         let mut plugins: Vec<PluginId> = chain.iter().filter_map(|number| self.plugin(*number)).collect();
@@ -506,28 +409,4 @@ impl World {
         (self.limits, self.guarded) = (HashMap::new(), HashSet::new());
         self.memory(0, 0)
     }
-}
-
-/// A plugin of the attacker's, unless the host refuses its module.
-fn template(plugin: &Plugin) -> Option<(Module, PluginConfig)> {
-    let module = match &plugin.module {
-        plan::Module::Guest { version, allocator, entries, values } => {
-            guest::module(*version).with_data(0, &guest::image(*allocator, entries, &values.0))
-        }
-        plan::Module::Random(wasm) => Module::new(guest::engine(), wasm).ok()?,
-    };
-    let reload = plugin.reload.map(|(limit, base)| Reload {
-        base: Duration::from_millis(base),
-        max: Duration::from_millis(base.saturating_mul(4)),
-        limit,
-    });
-    let config = PluginConfig {
-        name: "attacker".to_owned(),
-        vm_id: plugin.vm_id.to_owned(),
-        limits: plugin.limits,
-        failure: FailurePolicy { open: plugin.open, reload },
-        log_only: plugin.log_only,
-        ..PluginConfig::default()
-    };
-    Some((module, config))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{PluginConfig, PluginId, Proxy, StartError, rollout, shadow, streams};
+use super::{PluginConfig, PluginId, Proxy, StartError, endings, rollout, shadow};
 use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::module::Module;
@@ -218,7 +218,7 @@ fn refuse(proxy: &mut Proxy, plugin: PluginId, why: StartError) -> Result<(), St
 fn depart(proxy: &mut Proxy, plugin: PluginId, then: Then) {
     leave(proxy, plugin);
     forget_requests(proxy, plugin);
-    let streams = streams::part(proxy, plugin);
+    let streams = endings::part(proxy, plugin);
     proxy.state().agenda.first([Work::Part(Box::new(Part { plugin, streams, then }))]);
 }
 
@@ -276,8 +276,8 @@ pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     }
     match gone.map(|context| context.stream) {
         Some(Some((stream, place))) => {
-            streams::clear(proxy, stream, place);
-            streams::forget(proxy, stream);
+            endings::clear(proxy, stream, place);
+            endings::forget(proxy, stream);
             end_if_retired(proxy, plugin);
         }
         Some(None) => {
@@ -354,7 +354,7 @@ fn faulted(proxy: &mut Proxy, plugin: PluginId, reason: &str, starting: Option<P
                 false => format!("the plugin {name} in the same VM failed: {reason}"),
             };
             proxy.state().effect(Effect::Fault { plugin: member, reason });
-            let streams = streams::part(proxy, member);
+            let streams = endings::part(proxy, member);
             parts.push(Part { plugin: member, streams, then: Then::ComeBack(draw) });
         }
         forget_timers(proxy, member);

@@ -1,6 +1,6 @@
 //! Log-only plugins: each runs on a copy of the stream, of which nothing gets out.
 
-use super::{PluginId, Proxy, StreamId, streams};
+use super::{PluginId, Proxy, StreamId, endings, streams};
 use crate::effect::Piece;
 use crate::state::{Charges, Direction, Message, Protocol, Shadow, State, Work, piece_cost};
 
@@ -90,7 +90,7 @@ pub(super) fn end(proxy: &mut Proxy, of: StreamId) {
 
 /// A copy ends.
 pub(super) fn end_copy(proxy: &mut Proxy, copy: StreamId) {
-    streams::end(proxy, copy);
+    endings::end(proxy, copy);
 }
 
 /// A plugin is to end: its copies that only wait for its leave do not hold it.

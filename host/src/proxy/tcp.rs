@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use pw_abi::PeerType;
 
-use super::{PluginId, Proxy, StreamId, StreamInfo, streams};
+use super::{PluginId, Proxy, StreamId, StreamInfo, endings, streams};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::guest::On;
@@ -48,7 +48,7 @@ pub(super) fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, pi
     };
     proxy.state().emit_charged(stream, effect, charges);
     if over {
-        streams::end(proxy, stream);
+        endings::end(proxy, stream);
     } else if stream.shadow && direction == Direction::Request {
         proxy.state().agenda.first([Work::Early { stream }]);
     }
@@ -67,7 +67,7 @@ pub(super) fn closed(proxy: &mut Proxy, stream: StreamId, upstream: bool, place:
     }
     proxy.state().agenda.first([Work::Closed { stream, upstream, place: place + 1 }]);
     let (on, peer) = if upstream { (On::UpstreamClose, closed_by.1) } else { (On::DownstreamClose, closed_by.0) };
-    if let Some((plugin, context)) = streams::filter(proxy, stream, place) {
+    if let Some((plugin, context)) = endings::filter(proxy, stream, place) {
         proxy.call(plugin, on, context, [context, peer.0, 0, 0, 0]);
     }
 }

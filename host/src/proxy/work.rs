@@ -1,6 +1,6 @@
 //! The work list: each entry is done by one handler, which may add others, and calls no other handler.
 
-use super::{Proxy, calls, lifecycle, shadow, streams, tcp};
+use super::{Proxy, calls, endings, lifecycle, shadow, streams, tcp};
 use crate::PluginId;
 use crate::guest::On;
 use crate::planted::planted;
@@ -83,18 +83,18 @@ impl Proxy {
             }
             Work::Waiting { stream, direction, nth } => streams::waiting(self, stream, direction, nth),
             Work::Continue { stream, place, direction } => streams::resume(self, stream, place, direction),
-            Work::LocalResponse { stream } => streams::local_response(self, stream),
-            Work::Close { stream } => streams::close(self, stream),
-            Work::Cut { stream } => streams::cut(self, stream, true),
-            Work::ClientReset { stream } => streams::cut(self, stream, false),
-            Work::Fail { stream } => streams::fail(self, stream),
-            Work::Refuse { stream, direction, status } => streams::refuse(self, stream, direction, status),
-            Work::Left { stream, places } => streams::left(self, stream, &places),
+            Work::LocalResponse { stream } => endings::local_response(self, stream),
+            Work::Close { stream } => endings::close(self, stream),
+            Work::Cut { stream } => endings::cut(self, stream, true),
+            Work::ClientReset { stream } => endings::cut(self, stream, false),
+            Work::Fail { stream } => endings::fail(self, stream),
+            Work::Refuse { stream, direction, status } => endings::refuse(self, stream, direction, status),
+            Work::Left { stream, places } => endings::left(self, stream, &places),
             Work::Copy { stream, direction, piece } => shadow::give(self, stream, direction, piece),
             Work::Early { stream } => shadow::early(self, stream),
             Work::EndCopy { stream } => shadow::end_copy(self, stream),
             Work::Closed { stream, upstream, place } => tcp::closed(self, stream, upstream, place),
-            Work::Done { stream, place } => streams::done(self, stream, place),
+            Work::Done { stream, place } => endings::done(self, stream, place),
             Work::Finalise { plugin, context, .. } => lifecycle::finalise(self, plugin, context),
             Work::EndIfRetired { plugin } => lifecycle::end_if_retired(self, plugin),
             Work::EndPlugin { plugin } => lifecycle::end_plugin(self, plugin),

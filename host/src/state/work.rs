@@ -206,8 +206,7 @@ impl Agenda {
 
     /// The event has done enough: what was resumed stays left, and this is what is due besides, before it and after it.
     pub(crate) fn suspend(&mut self) -> [VecDeque<Work>; 2] {
-        let due = std::mem::take(&mut self.due);
-        let mut later = std::mem::take(&mut self.later);
+        let (due, later) = (std::mem::take(&mut self.due), std::mem::take(&mut self.later));
         if self.turns.is_empty() {
             return [due, later];
         }
@@ -219,7 +218,7 @@ impl Agenda {
         for work in due.into_iter().rev() {
             self.parked.entry(work.owner()).or_default().push_front(work);
         }
-        [VecDeque::new(), std::mem::take(&mut later)]
+        [VecDeque::new(), later]
     }
 
     /// Whether nothing is due, now or later.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pw_host::{Effect, FailurePolicy, Limits, Piece, PluginConfig, PluginId, StreamInfo, Usage};
+use pw_host::{Effect, FailurePolicy, Limits, Piece, PluginConfig, PluginId, Reload, StreamInfo, Usage};
 
 use crate::support::{World, ask, body, call, headers, on, returning, status};
 
@@ -17,7 +17,7 @@ fn start(world: &mut World, parts: &[String], open: bool, callbacks: usize) -> P
     world.start(&module, PluginConfig { limits, failure, ..PluginConfig::default() })
 }
 
-/// Lets two calls of a plugin's time out, of which it may be told of one.
+/// Lets two HTTP calls of a plugin time out. It has the budget for one callback, so the other one is parked.
 fn parked(world: &mut World) {
     world.proxy.advance(Duration::from_millis(1));
     assert_eq!(world.proxy.next_due(), Some(Duration::ZERO), "the other answer waits");
@@ -85,20 +85,20 @@ fn calls_of_a_plugin_that_is_ended_while_its_end_waits_are_cancelled() {
 }
 
 #[test]
-fn an_answer_that_waits_is_not_for_the_plugin_that_is_started_again() {
+fn a_parked_answer_is_not_for_the_plugin_that_is_started_again() {
     let mut world = World::new();
-    let module =
-        world.module(&[on(HEADERS, &two_calls()), on(FOREIGN, "unreachable"), on("proxy_on_http_call_response", "")]);
+    let module = world.module(&[on(HEADERS, &two_calls()), on(BODY, "unreachable"), answered()]);
     let limits = Limits { callbacks_per_event: 1, ..Limits::default() };
-    let reload = Some(pw_host::Reload { base: Duration::ZERO, ..pw_host::Reload::default() });
-    let failure = FailurePolicy { open: true, reload };
+    let failure = FailurePolicy { open: true, reload: Some(Reload { base: Duration::ZERO, ..Reload::default() }) };
     let plugin = world.start(&module, PluginConfig { limits, failure, ..PluginConfig::default() });
-    world.get(&[plugin]);
+    let stream = world.open(&[plugin]);
+    world.proxy.request(stream, headers(false));
     parked(&mut world);
-    world.proxy.foreign_function(plugin, 0, "");
+    world.proxy.request(stream, Piece::body("trap", true));
     world.seen.reset();
-    world.pass(Duration::from_secs(5));
-    assert_eq!(world.seen.callbacks(plugin, "proxy_on_http_call_response"), 1, "told of before it trapped");
+    let effects = world.pass(Duration::from_secs(5));
+    assert!(effects.contains(&Effect::Restarted { plugin }), "{effects:?}");
+    assert_eq!(world.seen.callbacks(plugin, "proxy_on_http_call_response"), 0);
 }
 
 #[test]

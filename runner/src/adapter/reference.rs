@@ -69,7 +69,7 @@ impl Adapter for Reference {
         if self.reference.start(&mut world, scenario).map_err(HarnessError::new)? {
             world.run(&scenario.steps);
         }
-        let events = std::mem::take(&mut world.events);
+        let events = world.take_events().map_err(HarnessError::new)?;
         self.kept = Some(world);
         Ok(Outcome::Ran(Transcript { events }))
     }
@@ -77,6 +77,6 @@ impl Adapter for Reference {
     fn more(&mut self, steps: Vec<Step>) -> Result<Transcript, HarnessError> {
         let world = self.kept.as_mut().ok_or_else(|| HarnessError::new("there is no scenario that goes on"))?;
         world.run(&steps);
-        Ok(Transcript { events: std::mem::take(&mut world.events) })
+        Ok(Transcript { events: world.take_events().map_err(HarnessError::new)? })
     }
 }

@@ -75,7 +75,7 @@ impl Modules {
 }
 
 impl Fleet {
-    /// Starts so many plugins of both sorts. The ways to misbehave are dealt out in turn.
+    /// Starts the healthy plugins and those that misbehave. The ways to misbehave are dealt out in turn.
     pub(super) fn start(modules: &Arc<Modules>, healthy: usize, bad: usize, seed: u64) -> Result<Fleet, HarnessError> {
         let config = ProxyConfig { seed, upstreams: None, ..ProxyConfig::default() };
         let (mut proxy, watch) = (Proxy::new(config), Watch::default());

@@ -45,7 +45,7 @@ impl Histogram {
         Duration::from_nanos(self.percentile(percent))
     }
 
-    /// The number than which so many percent are not larger; 0 if there is none.
+    /// The smallest value that `percent` of all values do not exceed; 0 if there are no values.
     pub(super) fn percentile(&self, percent: u64) -> u64 {
         let wanted = (self.count * percent).div_ceil(100);
         let mut seen = 0;

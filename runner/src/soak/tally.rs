@@ -48,7 +48,7 @@ pub(super) struct Events {
     pub(super) by_one: Histogram,
     /// By the clock.
     pub(super) longest: Duration,
-    /// After so many events work was left.
+    /// Number of events after which work was left.
     pub(super) parked: u64,
     /// How often a plugin had all callbacks that an event may run of it, and how often more.
     pub(super) used_up: u64,
@@ -105,7 +105,7 @@ impl Tally {
         Tally { lost, altered, smuggled, healthy_faults, overdrawn, events, ..Tally::default() }
     }
 
-    /// A plugin, of a way to misbehave if it does, is charged with so many bytes.
+    /// Records how many bytes a plugin is charged with. `kind` is its way to misbehave; a healthy plugin has none.
     pub(super) fn weigh(&mut self, kind: Option<usize>, charged: usize, limit: usize) {
         self.charged[usize::from(kind.is_some())].add(charged as u64);
         self.overdrawn += u64::from(charged > limit);

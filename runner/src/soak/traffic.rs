@@ -18,7 +18,7 @@ use crate::soak::work::Work;
 
 /// Requests of healthy plugins in flight.
 const WINDOW: usize = 16;
-/// After so many requests the proxy is told what time it is, and a plugin that misbehaves may get one.
+/// Number of requests after which the proxy's time is advanced, and a plugin that misbehaves may get a request.
 const BATCH: u64 = 16;
 /// Calls of plugins that wait for their answers; older ones get none.
 const CALLS: usize = 64;

@@ -123,7 +123,7 @@ pub(super) fn grpc([name, name_size]: [u32; 2], [metadata, metadata_size]: [u32;
     status("grpc_stream", &names)
 }
 
-/// Answers the request with so many bytes; the status is left.
+/// Sends a local response with a body of `size` bytes; leaves the status on the stack.
 pub(super) fn answer(size: u32) -> String {
     status("send_local_response", &[200, 0, 0, BIG, size, BIG, 4, u32::MAX])
 }

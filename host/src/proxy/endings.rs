@@ -1,0 +1,249 @@
+//! How streams end: by their last piece, a local response, a reset, a failure, or because a plugin has left them.
+//!
+//! As in [`streams`](super::streams), each function does one entry of the work list or one step of it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::streams::release_in_turn;
+use super::{PluginId, Proxy, StreamId, lifecycle, shadow};
+use crate::effect::{Effect, Piece};
+use crate::fields::Fields;
+use crate::http;
+use crate::state::{Charges, Direction, Filter, KEPT, LocalResponse, Protocol, State, Stream, Undo, Work};
+
+/// Sends the response that a plugin gave itself.
+pub(super) fn local_response(proxy: &mut Proxy, stream: StreamId) {
+    let found = proxy.state().find(stream).filter(|found| !found.over);
+    if let Some(local) = found.and_then(|found| found.local.take()) {
+        respond(proxy, stream, local);
+    }
+}
+
+/// Sends a response of a plugin's own. Other plugins do not see it: it did not come from the upstream.
+fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body, charge }: LocalResponse) {
+    let Some(found) = proxy.state().find(stream) else { return };
+    let mut headers = Arc::new(headers);
+    http::tidy(&mut headers);
+    found.response.headers = Some(headers.clone());
+    found.response.size = body.len() as u64;
+    let contacted = found.request.sent;
+    let state = proxy.state();
+    if contacted {
+        state.emit(stream, Effect::ResetUpstream { stream });
+    }
+    let end_of_stream = body.is_empty();
+    let mut charges = Charges::default();
+    charges.add(charge);
+    let headers = Effect::Downstream { stream, piece: Piece::Headers { headers, end_of_stream } };
+    if end_of_stream {
+        state.emit_charged(stream, headers, charges);
+    } else {
+        state.emit(stream, headers);
+        let body = Effect::Downstream { stream, piece: Piece::Body { body, end_of_stream: true } };
+        state.emit_charged(stream, body, charges);
+    }
+    end(proxy, stream);
+}
+
+/// The host itself answers 503, or cuts the client off if part of a response is out.
+pub(super) fn fail(proxy: &mut Proxy, stream: StreamId) {
+    answer(proxy, stream, "503");
+}
+
+/// A message cannot be taken: a request is answered by a status, a response is cut off.
+pub(super) fn refuse(proxy: &mut Proxy, stream: StreamId, direction: Direction, status: &str) {
+    match direction {
+        Direction::Request => answer(proxy, stream, status),
+        Direction::Response => cut(proxy, stream, true),
+    }
+}
+
+/// The host itself answers, or cuts the client off if part of a response is out.
+fn answer(proxy: &mut Proxy, stream: StreamId, status: &str) {
+    let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
+    if found.response.sent || found.protocol != Protocol::Http {
+        return cut(proxy, stream, true);
+    }
+    found.local = None;
+    let headers = Fields::from([(":status", status)]);
+    respond(proxy, stream, LocalResponse { headers, ..LocalResponse::default() });
+}
+
+/// A plugin asked to close the stream, and did not fault since.
+pub(super) fn close(proxy: &mut Proxy, stream: StreamId) {
+    if proxy.state().find(stream).is_some_and(|found| found.closed) {
+        cut(proxy, stream, true);
+    }
+}
+
+/// Cuts a stream off on both sides.
+pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
+    let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
+    let contacted = found.request.sent;
+    let state = proxy.state();
+    if contacted {
+        state.emit(stream, Effect::ResetUpstream { stream });
+    }
+    if downstream {
+        state.emit(stream, Effect::ResetDownstream { stream });
+    }
+    end(proxy, stream);
+}
+
+/// Nothing more moves; the contexts end.
+pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
+    let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
+    found.over = true;
+    let alone = found.shadow.as_ref().filter(|shadow| shadow.alone).map(|shadow| shadow.plugin);
+    for filter in &mut found.filters {
+        filter.request.drop_waiting();
+        filter.response.drop_waiting();
+    }
+    let (tcp, connected) = (found.protocol != Protocol::Http, found.request.sent);
+    if let Some(owner) = alone.and_then(|plugin| proxy.state().plugins.get_mut(plugin)) {
+        owner.alone -= 1;
+    }
+    let agenda = &mut proxy.state().agenda;
+    agenda.first([Work::Done { stream, place: 0 }]);
+    if tcp {
+        agenda.first([Work::Closed { stream, upstream: connected, place: 0 }]);
+    }
+    shadow::end(proxy, stream);
+}
+
+/// The context of the plugin at a place of a stream that is over is done, and then those behind it.
+pub(super) fn done(proxy: &mut Proxy, stream: StreamId, place: usize) {
+    let Some(found) = proxy.state().find(stream) else { return };
+    let more = place + 1 < found.filters.len();
+    if more {
+        proxy.state().agenda.first([Work::Done { stream, place: place + 1 }]);
+    }
+    match filter(proxy, stream, place) {
+        // The stream is forgotten with its last context.
+        Some((plugin, context)) => lifecycle::done(proxy, plugin, context),
+        None => {
+            clear(proxy, stream.index, place);
+            if !more {
+                forget(proxy, stream.index);
+            }
+        }
+    }
+}
+
+/// A plugin has done with its place in a stream that is over: what is held there is of no use to anybody, and the context's id
+/// may soon be that of another, when the plugin is started again.
+pub(super) fn clear(proxy: &mut Proxy, index: usize, place: usize) {
+    let found = proxy.state().streams.get_mut(index).filter(|found| found.over);
+    if let Some(filter) = found.and_then(|found| found.filters.get_mut(place)) {
+        filter.gone = true;
+        filter.request.clear();
+        filter.response.clear();
+    }
+}
+
+/// The plugin at a place of a stream's chain, and its context there, unless it is gone or was never notified of it.
+pub(super) fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<(PluginId, u32)> {
+    let state = proxy.state();
+    let filter = state.find(stream)?.filters.get(place).filter(|filter| !filter.gone)?;
+    let (plugin, context) = (filter.plugin, filter.context);
+    state.plugins.get(plugin)?.contexts.contains_key(&context).then_some((plugin, context))
+}
+
+/// Drops a stream that is over once none of its contexts is left.
+pub(super) fn forget(proxy: &mut Proxy, index: usize) {
+    let state = proxy.state();
+    let Some(found) = state.streams.get(index).filter(|found| found.over) else { return };
+    let has = |filter: &Filter| {
+        state.plugins.get(filter.plugin).is_some_and(|plugin| plugin.contexts.contains_key(&filter.context))
+    };
+    let lives = |filter: &Filter| !filter.gone && has(filter);
+    // Contexts end in the order of the chain, and what has ended stays so.
+    let ended = found.filters[found.ended..].iter().position(lives);
+    if let Some(more) = ended {
+        let ended = found.ended + more;
+        if let Some(found) = state.streams.get_mut(index) {
+            found.ended = ended;
+        }
+    } else {
+        let Stream { id: stream, filters, .. } = state.streams.remove(index);
+        if state.streams.is_empty() && state.streams.capacity() > KEPT {
+            state.streams.shrink_to_fit();
+        }
+        for filter in filters {
+            if let Some(plugin) = state.plugins.get_mut(filter.plugin) {
+                plugin.places -= 1;
+                state.plugins.free(filter.plugin);
+            }
+        }
+        if !stream.shadow {
+            state.effect(Effect::StreamEnded { stream });
+        }
+    }
+}
+
+/// A plugin has faulted or ended: its streams, and its places in them, which it leaves.
+pub(super) fn part(proxy: &mut Proxy, plugin: PluginId) -> VecDeque<(StreamId, Vec<usize>)> {
+    let State { plugins, streams, .. } = proxy.state();
+    let mut left: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let contexts = plugins.get(plugin).into_iter().flat_map(|plugin| plugin.contexts.values());
+    contexts
+        .filter_map(|context| context.stream)
+        .for_each(|(stream, place)| left.entry(stream).or_default().push(place));
+    let places = left.into_iter().filter_map(|(index, places)| {
+        let stream = streams.get_mut(index)?;
+        places.iter().for_each(|place| stream.filters[*place].gone = true);
+        Some((stream.id, places))
+    });
+    places.collect()
+}
+
+/// A stream that a plugin has left fails, or goes on without it.
+pub(super) fn left(proxy: &mut Proxy, stream: StreamId, places: &[usize]) {
+    let state = proxy.state();
+    let Some(found) = state.find(stream) else { return };
+    if found.over {
+        places.iter().for_each(|place| clear(proxy, stream.index, *place));
+        return forget(proxy, stream.index);
+    }
+    let plugin = places.first().and_then(|place| found.filters.get(*place)).map(|filter| filter.plugin);
+    if !plugin.is_some_and(|plugin| state.plugins.fails_open(plugin)) {
+        return state.agenda.first([Work::Fail { stream }]);
+    }
+    if stream.shadow {
+        // Nothing of a copy is of use without its plugin.
+        return state.agenda.first([Work::EndCopy { stream }]);
+    }
+    let count = state.find(stream).map_or(0, |found| found.filters.len());
+    // What is put in front last comes first: requests before responses, and of each message what has come furthest.
+    for place in places.iter().rev() {
+        release_in_turn(proxy, stream, Direction::Response, count - 1 - place);
+    }
+    for place in places {
+        release_in_turn(proxy, stream, Direction::Request, *place);
+    }
+}
+
+/// Takes back what a callback has changed.
+pub(super) fn undo(proxy: &mut Proxy, changes: Vec<Undo>) {
+    for change in changes.into_iter().rev() {
+        let Some(found) = proxy.state().find(change.stream()) else { continue };
+        match change {
+            Undo::Headers(_, place, direction, headers) => found.filters[place].stage(direction).headers = headers,
+            Undo::Body(_, place, direction, body) => found.filters[place].stage(direction).body = body,
+            Undo::Trailers(_, place, direction, trailers) => found.filters[place].stage(direction).trailers = trailers,
+            Undo::Property(_, path, property) => {
+                let size = path.len();
+                if let Some(gone) = found.properties.remove(&path) {
+                    found.filters[gone.place].properties_size -= size + gone.value.len();
+                }
+                if let Some(property) = property {
+                    found.filters[property.place].properties_size += size + property.value.len();
+                    found.properties.insert(path, property);
+                }
+            }
+            Undo::LocalResponse(_) => found.local = None,
+            Undo::Close(_) => found.closed = false,
+        }
+    }
+}

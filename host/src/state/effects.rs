@@ -1,0 +1,106 @@
+//! What the proxy is to do and nobody has drained yet, and who is charged for it. Log lines are effects too.
+
+use bytes::Bytes;
+use pw_abi::{LogLevel, Status};
+
+use super::{Charges, KEPT, State, account};
+use crate::effect::Effect;
+use crate::{PluginId, StreamId};
+
+/// An effect that nobody has drained, and whose memory it takes.
+pub(super) struct Queued {
+    effect: Effect,
+    payer: Option<(PluginId, usize)>,
+    /// Of what plugins have made of a message.
+    charges: Charges,
+}
+
+impl State {
+    /// Queues an effect that nobody is charged for.
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(Queued { effect, payer: None, charges: Charges::default() });
+    }
+
+    /// Queues an effect of the active plugin's, with so many bytes; there must be room for them.
+    pub(crate) fn plugin_effect(&mut self, effect: Effect, bytes: usize) -> Result<(), Status> {
+        let bytes = bytes.saturating_add(account::EFFECT);
+        let plugin = self.active.plugin;
+        let found = self.plugin();
+        if !found.account.has_room(bytes, found.limits.host_memory) {
+            return Err(Status::INTERNAL_FAILURE);
+        }
+        found.account.take(bytes);
+        self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), charges: Charges::default() });
+        Ok(())
+    }
+
+    /// The effect that was queued first.
+    pub(crate) fn next_effect(&mut self) -> Option<Effect> {
+        let Queued { effect, payer, charges } = self.effects.pop_front()?;
+        drop(charges);
+        if let Some((plugin, bytes)) = payer
+            && let Some(plugin) = self.plugins.get(plugin)
+        {
+            plugin.account.give_back(bytes);
+        }
+        if self.effects.is_empty() {
+            self.effects.shrink_to(KEPT);
+            self.plugins.free_leaving();
+        }
+        Some(effect)
+    }
+
+    pub(crate) fn effects(&self) -> usize {
+        self.effects.len()
+    }
+
+    /// Queues an effect on a stream; on a shadow, what it would change.
+    pub(crate) fn emit(&mut self, stream: StreamId, effect: Effect) {
+        self.emit_charged(stream, effect, Charges::default());
+    }
+
+    /// The same with what plugins have made of a piece.
+    pub(crate) fn emit_charged(&mut self, stream: StreamId, effect: Effect, charges: Charges) {
+        if !stream.shadow {
+            return self.effects.push_back(Queued { effect, payer: None, charges });
+        }
+        let Some((found, Some(plugin))) = self.find(stream).map(|found| {
+            let plugin = found.shadow.as_ref().map(|shadow| (shadow.plugin, shadow.of));
+            (found, plugin)
+        }) else {
+            return;
+        };
+        let (plugin, of) = plugin;
+        let changes = found.would(effect);
+        for what in changes {
+            let Some(owner) = self.plugins.get(plugin) else { continue };
+            let bytes = account::EFFECT + what.size();
+            if owner.account.has_room(bytes, owner.limits.host_memory) {
+                owner.account.take(bytes);
+                let effect = Effect::Discarded { plugin, stream: of, what };
+                self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), charges: Charges::default() });
+            }
+        }
+    }
+
+    /// Writes a line to the log, if the plugin may and has room for it.
+    pub(crate) fn log(&mut self, level: LogLevel, message: &[u8]) {
+        if level < self.config.log_level {
+            return;
+        }
+        let plugin = self.active.plugin;
+        let limits = *self.limits();
+        let (lines, bytes) = self.active.logged;
+        let within = lines < limits.log_lines && bytes.saturating_add(message.len()) <= limits.log_bytes;
+        if within && self.has_room(account::EFFECT + message.len()) {
+            self.active.logged = (lines + 1, bytes + message.len());
+            let (size, message) = (message.len(), Bytes::copy_from_slice(message));
+            // There is room, as was just seen.
+            let _: Result<(), Status> = self.plugin_effect(Effect::Log { plugin, level, message }, size);
+        } else if lines != usize::MAX {
+            self.active.logged.0 = usize::MAX;
+            let message = Bytes::from_static(b"the callback logs more than it may: the rest is dropped");
+            self.effect(Effect::Log { plugin, level: LogLevel::WARN, message });
+        }
+    }
+}
