@@ -1,6 +1,6 @@
 //! The target `attack` can find something: bugs that this host had, and that no scenario shows, are found by its campaign.
 //!
-//! `cargo test -p pw-fuzz-targets --features planted --test planted`
+//! `cargo test -p pw-fuzz-targets --features planted --test attack`
 
 use std::fs;
 use std::path::PathBuf;
