@@ -542,6 +542,46 @@ fn check_changes() {
     }
 }
 
+/// A line that is longer than it may be is not copied on the way to be dropped.
+fn check_a_long_line() {
+    const LINE: usize = 32 * MIB;
+    let mut world = unmetered();
+    let write = "(i32.store (i32.const 4) (i32.const 33554432)) (drop (call $fd_write (i32.const 1) (i32.const 0)
+        (i32.const 1) (i32.const 8)))";
+    let memory = "(memory (export \"memory\") 1024)".to_owned();
+    let plugin = world.add(Limits { log_bytes: MIB, ..LIMITS }, &[memory, on("proxy_on_foreign_function", write)]);
+    world.effects();
+    let peak = peak(|| world.proxy.foreign_function(plugin, FILL, ""));
+    let most = 2 * MIB;
+    println!("{peak:>11} at most, of {most}: a line of {LINE} bytes");
+    assert_eq!(world.seen.calls(plugin, "fd_write"), 1);
+    assert!(peak <= most, "{peak} bytes");
+}
+
+/// A thousand plugins read a queue: what comes into it waits once, not once for each of them.
+fn check_readers() {
+    const READERS: usize = 1000;
+    const ITEMS: usize = 100;
+    let mut world = unmetered();
+    let all = repeat(ITEMS, &format!("(drop {})", put(1)));
+    let module = world.module(&[
+        queue(),
+        on("proxy_on_queue_ready", ""),
+        on("proxy_on_foreign_function", &all),
+        MEMORY.to_owned(),
+    ]);
+    let limits = Limits { host_memory: 64 * MIB, ..LIMITS };
+    let config = PluginConfig { limits, vm_id: "a".to_owned(), ..PluginConfig::default() };
+    let plugins: Vec<PluginId> = (0..READERS).map(|_| world.start(&module, config.clone())).collect();
+    world.effects();
+    world.seen.reset();
+    let peak = peak(|| world.proxy.foreign_function(plugins[0], FILL, ""));
+    let most = MIB;
+    println!("{peak:>11} at most, of {most}: {ITEMS} items of a queue that {READERS} plugins read");
+    assert_eq!(world.seen.of_all("proxy_on_queue_ready"), READERS * ITEMS);
+    assert!(peak <= most, "{peak} bytes");
+}
+
 /// A plugin does everything at once, as often as it can.
 fn check_everything() {
     const HOST_MEMORY: usize = 16 * MIB;
@@ -611,5 +651,7 @@ fn what_is_allocated_is_charged_and_bounded() {
     check_informational_responses();
     check_closing_and_continuing();
     check_changes();
+    check_a_long_line();
+    check_readers();
     check_everything();
 }

@@ -26,6 +26,8 @@ const EFFECT: usize = 3 << 10;
 const SLACK: usize = 2 << 20;
 /// How many callbacks one entry of the host's work list may make beyond a plugin's share, such as the last three of a context.
 const BEYOND: usize = 8;
+/// How long what events have left is gone on with, before the next action.
+const SETTLING: Duration = Duration::from_secs(2);
 /// How often the proxy may be asked to go on with what an event has left.
 const ROUNDS: usize = 100_000;
 
@@ -351,7 +353,7 @@ impl World {
 
     /// Goes on with what events have left, and lets time pass so far; whether nothing is left then.
     pub(crate) fn settle(&mut self, mut steps: usize) -> Result<(), Wrong> {
-        let mut rounds = 0;
+        let (mut rounds, begun) = (0, Instant::now());
         while let Some(due) = self.proxy.next_due() {
             if due.is_zero() {
                 rounds += 1;
@@ -363,7 +365,8 @@ impl World {
             if rounds > ROUNDS {
                 return Err("what events have left has no end".to_owned());
             }
-            if steps == 0 && rounds > 200 {
+            // A storm may go on for as long as there is room for it: 1000 plugins for a minute.
+            if begun.elapsed() > SETTLING || steps == 0 && rounds > 200 {
                 return Ok(());
             }
             self.event("advance", |proxy| proxy.advance(due))?;

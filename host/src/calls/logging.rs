@@ -27,16 +27,20 @@ impl Logging for State {
             _ => return Err(Errno::BADF),
         };
         let most = iovecs.memory.len();
-        let mut message = Vec::new();
+        // Of a line that is longer than it may be nothing is logged.
+        let limits = self.limits();
+        let kept = limits.log_bytes.min(limits.host_memory).saturating_add(2);
+        let (mut message, mut written) = (Vec::new(), 0);
         for piece in iovecs.pieces() {
-            message.extend_from_slice(&piece[..piece.len().min(most - message.len())]);
+            let piece = &piece[..piece.len().min(most - written)];
+            written += piece.len();
+            message.extend_from_slice(&piece[..piece.len().min(kept - message.len())]);
         }
-        let written = message.len() as u32;
         if written > 0 {
             let line = message.strip_suffix(b"\n").unwrap_or(&message);
             self.log(level, line);
         }
-        Ok(written)
+        Ok(written as u32)
     }
 
     fn proxy_get_log_level(&mut self) -> Result<LogLevel, Status> {

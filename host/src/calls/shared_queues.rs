@@ -1,6 +1,8 @@
 //! The section "Shared Queues". A queue belongs to a VM id and a name, and has one id for everybody; the id means something
 //! to the VM ids that have registered or resolved the queue.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use pw_abi::{SharedQueues, Status};
 
@@ -35,7 +37,7 @@ impl SharedQueues for State {
         if self.plugin().queues.insert(id)
             && let Some(queue) = self.queues.get_mut(&id)
         {
-            queue.readers.push(plugin);
+            Arc::make_mut(&mut queue.readers).push(plugin);
         }
         Ok(id)
     }
@@ -64,7 +66,7 @@ impl SharedQueues for State {
         let found = self.queue(queue)?;
         let (realm, size) = (found.realm, found.size.saturating_add(value.len()));
         let mut readers = found.readers.clone();
-        planted!(ReadyForTheSender => readers = vec![self.active.plugin]);
+        planted!(ReadyForTheSender => readers = Arc::new(vec![self.active.plugin]));
         let cost = ITEM + value.len();
         let account = self.realms.get(realm).map(|realm| realm.account.clone()).unwrap_or_default();
         if size > most || !account.has_room(cost, memory) || !self.has_room(NOTICE * readers.len()) {
@@ -74,10 +76,7 @@ impl SharedQueues for State {
         found.size = size;
         found.items.push_back(Bytes::copy_from_slice(value));
         account.take(cost);
-        let account = self.plugin().account.clone();
-        for reader in readers {
-            self.notify(reader, queue, &account);
-        }
+        self.notify(readers, queue);
         Ok(())
     }
 

@@ -465,7 +465,7 @@ fn forget_timers(proxy: &mut Proxy, plugin: PluginId) {
     state.timers.unset(tick, Timer::Tick(plugin));
     for queue in queues {
         if let Some(queue) = state.queues.get_mut(&queue) {
-            queue.readers.retain(|reader| *reader != plugin);
+            Arc::make_mut(&mut queue.readers).retain(|reader| *reader != plugin);
         }
     }
 }

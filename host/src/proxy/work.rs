@@ -43,7 +43,10 @@ impl Proxy {
     pub(super) fn run(&mut self) {
         for _ in 0..ENTRIES {
             let state = self.state();
-            let Some((work, left)) = state.agenda.pop() else { return };
+            let Some((mut work, left)) = state.agenda.pop() else { return };
+            if let Some(rest) = work.split() {
+                state.agenda.first([rest]);
+            }
             // What is at an end does not wait: its memory is freed.
             let waits = state.agenda.is_parked() && state.agenda.waits(work.owner()) && !matches!(work, Work::Part(_));
             if waits || !state.spent.is_empty() && self.is_spent(&work) {
@@ -99,8 +102,9 @@ impl Proxy {
             Work::EndIfRetired { plugin } => lifecycle::end_if_retired(self, plugin),
             Work::EndPlugin { plugin } => lifecycle::end_plugin(self, plugin),
             Work::Part(part) => lifecycle::part(self, part),
-            Work::QueueReady { plugin, queue, payer } => {
+            Work::QueueReady { readers, places, queue, payer } => {
                 self.notified(payer);
+                let plugin = readers[places.start];
                 if let Some(root) = self.root(plugin) {
                     self.call(plugin, On::QueueReady, root, [root, queue, 0, 0, 0]);
                 }
@@ -119,7 +123,10 @@ impl Proxy {
 
     /// Forgets what is left for later of a plugin that has left its VM: when it is started again that is about another's calls.
     pub(super) fn forget_parked(&mut self, plugin: PluginId) {
-        for work in self.state().agenda.drop_parked(Owner::Plugin(plugin)) {
+        for mut work in self.state().agenda.drop_parked(Owner::Plugin(plugin)) {
+            if let Some(rest) = work.split() {
+                self.state().agenda.park(rest);
+            }
             if let Work::QueueReady { payer, .. } = work {
                 self.notified(payer);
             }

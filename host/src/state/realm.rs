@@ -1,6 +1,7 @@
 //! What a VM id has: shared data, and the queues and metrics that its plugins know. It goes with the last of its plugins.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use pw_abi::MetricType;
@@ -40,7 +41,7 @@ pub(crate) struct Queue {
     /// Bytes of all items.
     pub(crate) size: usize,
     /// The plugins that are notified of items.
-    pub(crate) readers: Vec<PluginId>,
+    pub(crate) readers: Arc<Vec<PluginId>>,
 }
 
 /// A metric of the proxy.

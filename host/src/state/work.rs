@@ -4,9 +4,11 @@
 //! to plugin as if handlers called each other, and no depth of the stack depends on how long the queue is.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::timers::Timer;
-use super::{Account, Charge, Charges, Direction, KEPT, State, Subject};
+use super::{Charge, Charges, Direction, KEPT, State, Subject};
 use crate::effect::Piece;
 use crate::guest::On;
 use crate::{PluginId, StreamId};
@@ -53,8 +55,8 @@ pub(crate) enum Work {
     EndPlugin { plugin: PluginId },
     /// A plugin has left its VM, and its streams are left one after the other.
     Part(Box<Part>),
-    /// An item came into a queue.
-    QueueReady { plugin: PluginId, queue: u32, payer: PluginId },
+    /// An item came into a queue: the reader at a place is notified, and then those behind it.
+    QueueReady { readers: Arc<Vec<PluginId>>, places: Range<usize>, queue: u32, payer: PluginId },
     /// Something falls due.
     Due(Timer),
     /// A callback about something that is not a stream.
@@ -122,12 +124,23 @@ impl Work {
             Work::Finalise { stream: None, plugin, .. }
             | Work::EndIfRetired { plugin }
             | Work::EndPlugin { plugin }
-            | Work::QueueReady { plugin, .. }
             | Work::Due(Timer::Tick(plugin) | Timer::Restart(plugin)) => Owner::Plugin(*plugin),
             Work::Due(Timer::HttpCall(_, plugin) | Timer::GrpcCall(_, plugin)) => Owner::Plugin(*plugin),
             Work::Part(part) => Owner::Plugin(part.plugin),
             Work::About(about) => Owner::Plugin(about.plugin),
+            Work::QueueReady { readers, places, .. } => Owner::Plugin(readers[places.start]),
         }
+    }
+
+    /// Leaves of an entry what is for one owner, and gives what is for others.
+    pub(crate) fn split(&mut self) -> Option<Work> {
+        let Work::QueueReady { readers, places, queue, payer } = self else { return None };
+        let rest = places.start + 1..places.end;
+        if rest.is_empty() {
+            return None;
+        }
+        places.end = rest.start;
+        Some(Work::QueueReady { readers: readers.clone(), places: rest, queue: *queue, payer: *payer })
     }
 }
 
@@ -280,10 +293,12 @@ impl State {
         self.agenda.last(work);
     }
 
-    /// A notice that an item is in a queue, if the active plugin has room for one.
-    pub(crate) fn notify(&mut self, plugin: PluginId, queue: u32, account: &Account) {
-        account.take(super::account::NOTICE);
-        let payer = self.active.plugin;
-        self.defer(Work::QueueReady { plugin, queue, payer });
+    /// Notices that an item is in a queue, for which the active plugin pays.
+    pub(crate) fn notify(&mut self, readers: Arc<Vec<PluginId>>, queue: u32) {
+        if !readers.is_empty() {
+            self.plugin().account.take(super::account::NOTICE * readers.len());
+            let (places, payer) = (0..readers.len(), self.active.plugin);
+            self.defer(Work::QueueReady { readers, places, queue, payer });
+        }
     }
 }
