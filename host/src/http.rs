@@ -124,24 +124,69 @@ impl Part {
         if framed {
             framing.iter().for_each(|name| Arc::make_mut(fields).remove(name));
         }
-        self != Part::Request || seen & (1 << (8 + HOST.len())) == 0 || !has_another_host(fields)
+        self != Part::Request || seen & (1 << (8 + HOST.len())) == 0 || !Facts::of(fields).two_hosts
     }
 
     /// Whether a map has the pseudo headers that it needs.
-    pub(crate) fn is_whole(self, fields: &Fields) -> bool {
-        let has = |name: &[u8]| fields.get(name).is_some();
+    pub(crate) fn is_whole(self, facts: &Facts) -> bool {
         match self {
-            Part::Request if fields.get(b":method") == Some(b"CONNECT") && !has(b":protocol") => {
-                has(b":authority") && !has(b":path") && !has(b":scheme")
-            }
+            Part::Request if facts.connects && !facts.protocol => facts.authority && !facts.path && !facts.scheme,
             // Only CONNECT has a protocol (RFC 8441, 4).
-            Part::Request => {
-                let connects = fields.get(b":method") == Some(b"CONNECT");
-                has(b":method") && has(b":path") && (connects || !has(b":protocol"))
-            }
-            Part::Response => has(b":status"),
+            Part::Request => facts.method && facts.path && (facts.connects || !facts.protocol),
+            Part::Response => facts.status.is_some(),
             Part::Trailers => true,
         }
+    }
+}
+
+/// What HTTP's rules ask of a whole map, found in one pass: which pseudo headers it has, and what some fields say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) method: bool,
+    pub(crate) path: bool,
+    scheme: bool,
+    pub(crate) authority: bool,
+    protocol: bool,
+    /// The method is CONNECT.
+    connects: bool,
+    pub(crate) status: Option<u32>,
+    pub(crate) has_content_length: bool,
+    pub(crate) content_length: Option<u64>,
+    /// A pseudo header comes behind other fields, or there is whitespace around a value.
+    untidy: bool,
+    /// A request names two hosts (RFC 9113, 8.3.1).
+    two_hosts: bool,
+}
+
+impl Facts {
+    /// Of several fields of a name the first one counts.
+    pub(crate) fn of(fields: &Fields) -> Facts {
+        let mut facts = Facts::default();
+        let (mut others, mut authority, mut host) = (false, None, None);
+        let space = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
+        // Names are in lower case here.
+        for (name, value) in fields.iter() {
+            let pseudo = name.first() == Some(&b':');
+            others |= !pseudo;
+            facts.untidy |= pseudo && others || space(value.first()) || space(value.last());
+            match name {
+                b":method" if !facts.method => (facts.method, facts.connects) = (true, value == b"CONNECT"),
+                b":path" => facts.path = true,
+                b":scheme" => facts.scheme = true,
+                b":authority" => authority = authority.or(Some(value)),
+                b":protocol" => facts.protocol = true,
+                b":status" if facts.status.is_none() => facts.status = number(value),
+                HOST => host = host.or(Some(value)),
+                CONTENT_LENGTH if !facts.has_content_length => {
+                    (facts.has_content_length, facts.content_length) = (true, length(value));
+                }
+                _ => {}
+            }
+        }
+        facts.authority = authority.is_some();
+        let hosts = authority.zip(host);
+        facts.two_hosts = hosts.is_some_and(|(authority, host)| !authority.eq_ignore_ascii_case(host.trim_ascii()));
+        facts
     }
 }
 
@@ -185,37 +230,23 @@ fn text_size(serialized: &[u8]) -> usize {
     rest.len().saturating_sub((u32::from_le_bytes(*count) as usize).saturating_mul(10))
 }
 
-/// Brings a map into the form in which it is sent: pseudo headers first, and no whitespace around values.
+/// Brings a map into the form in which it is sent: pseudo headers first, no whitespace around values, and no host where a plugin has
+/// given the request another authority.
 pub(crate) fn tidy(fields: &mut Arc<Fields>) {
-    let mut others = false;
-    let untidy = |(name, value): (&[u8], &[u8])| {
-        let pseudo = name.starts_with(b":");
-        others |= !pseudo;
-        pseudo && others || value.trim_ascii().len() != value.len()
-    };
-    if fields.iter().any(untidy) {
+    let facts = Facts::of(fields);
+    tidy_known(fields, &facts);
+}
+
+/// The same for a map whose facts are known.
+pub(crate) fn tidy_known(fields: &mut Arc<Fields>, facts: &Facts) {
+    if facts.untidy {
         let (pseudo, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| name.starts_with(b":"));
         let all = pseudo.into_iter().chain(others);
         *fields = Arc::new(all.map(|(name, value)| (name, value.trim_ascii())).collect());
     }
-}
-
-/// Whether the headers of a request name two hosts (RFC 9113, 8.3.1).
-pub(crate) fn has_another_host(headers: &Fields) -> bool {
-    let hosts = headers.get(b":authority").zip(headers.get(HOST));
-    hosts.is_some_and(|(authority, host)| !authority.eq_ignore_ascii_case(host.trim_ascii()))
-}
-
-/// Leaves the host out of a request's headers where a plugin has given the request another authority.
-pub(crate) fn keep_one_host(headers: &mut Arc<Fields>) {
-    if has_another_host(headers) {
-        Arc::make_mut(headers).remove(HOST);
+    if facts.two_hosts {
+        Arc::make_mut(fields).remove(HOST);
     }
-}
-
-/// The content length that a map declares.
-pub(crate) fn content_length(fields: &Fields) -> Option<u64> {
-    length(fields.get(CONTENT_LENGTH)?)
 }
 
 /// Gives a map that has a content length the right one, or none.
@@ -234,8 +265,11 @@ pub(crate) fn set_content_length(fields: &mut Arc<Fields>, right: Option<usize>)
 
 /// The status of a response's headers.
 pub(crate) fn status(headers: &Fields) -> Option<u32> {
-    let status = headers.get(b":status")?;
-    status.iter().try_fold(0_u32, |sum, digit| {
+    number(headers.get(b":status")?)
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |sum, digit| {
         let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
         sum.checked_mul(10)?.checked_add(digit)
     })
@@ -447,7 +481,7 @@ mod tests {
     fn a_request_has_one_host_and_a_protocol_only_to_connect_by() {
         let received = |fields: &[(&str, &str)]| {
             let mut fields = Arc::new(fields.iter().copied().collect::<Fields>());
-            Part::Request.receive(&mut fields) && Part::Request.is_whole(&fields)
+            Part::Request.receive(&mut fields) && Part::Request.is_whole(&Facts::of(&fields))
         };
         let to = |method, more: &[(&'static str, &'static str)]| {
             [&[(":method", method), (":path", "/"), (":authority", "a.test")], more].concat()
@@ -457,7 +491,7 @@ mod tests {
         assert!(received(&to("CONNECT", &[(":protocol", "websocket")])));
         assert!(!received(&to("POST", &[(":protocol", "websocket")])));
         let mut changed = Arc::new(to("GET", &[("host", "b.test"), ("x", "1")]).into_iter().collect::<Fields>());
-        keep_one_host(&mut changed);
+        tidy(&mut changed);
         assert_eq!(*changed, to("GET", &[("x", "1")]).into_iter().collect::<Fields>());
     }
 

@@ -23,6 +23,9 @@ const IN_ALLOCATOR: [&str; 5] =
 /// Units of work of each call, in units of fuel: some twenty nanoseconds.
 const CALL: u64 = 50;
 
+/// Units of work of a call that is paid for before it is done, in case the guest cannot.
+const LARGE: u64 = 1 << 12;
+
 /// What the module may import, by the version's rows and what is beyond them.
 pub(crate) fn linker(engine: &Engine, interface: &Interface, version: Version) -> wasmtime::Result<Linker<Data>> {
     let mut linker = Linker::new(&engine.wasm);
@@ -167,7 +170,7 @@ macro_rules! shims {
                             type Fail = code!($Code);
                             const ALLOCATES: bool = $(<pw_abi::$Out as Encode>::ALLOCATES ||)* false;
                             let mut units = CALL;
-                            let call = |caller: &mut Caller<'_, Data>, _units: &mut u64| -> Result<(), codec::Stop<Fail>> {
+                            let call = |caller: &mut Caller<'_, Data>, _units: &mut u64, _paid: bool| -> Result<(), codec::Stop<Fail>> {
                                 let memory = codec::memory(caller);
                                 let (_bytes, data) = codec::parts(memory, caller);
                                 if data.allocating && !_in_allocator || !data.allows(stringify!($name)) {
@@ -176,7 +179,12 @@ macro_rules! shims {
                                 let fault = || codec::Stop::Code(<Fail as Code>::FAULT);
                                 $(let $in = <pw_abi::$In as Decode>::decode(_bytes, ($($in_lane,)+)).ok_or_else(fault)?;)*
                                 $(<pw_abi::$Out as Encode>::check(_bytes, ($($out_lane,)*)).ok_or_else(fault)?;)*
-                                $(*_units += <pw_abi::$In as Decode>::weight(&$in);)*
+                                if !_paid {
+                                    $(*_units += <pw_abi::$In as Decode>::weight(&$in);)*
+                                    if *_units > LARGE {
+                                        return Err(codec::Stop::Unpaid);
+                                    }
+                                }
                                 let Some(state) = &mut data.state else {
                                     return Err(codec::Stop::Restricted);
                                 };
@@ -195,7 +203,13 @@ macro_rules! shims {
                                 $(<pw_abi::$Out as Encode>::write(_bytes, _scratch, $out, ($($out_lane,)*)).ok_or_else(fault)?;)*
                                 Ok(())
                             };
-                            let returned = call(&mut caller, &mut units);
+                            let mut returned = call(&mut caller, &mut units, false);
+                            if matches!(returned, Err(codec::Stop::Unpaid)) {
+                                let _enough: bool = caller.data_mut().worked(units);
+                                crate::guest::count(&mut caller)?;
+                                units = 0;
+                                returned = call(&mut caller, &mut units, true);
+                            }
                             if ALLOCATES && let Some(state) = &mut caller.data_mut().state {
                                 if returned.is_err() { state.undo() } else { state.taken = None }
                             }
@@ -210,6 +224,7 @@ macro_rules! shims {
                                 Err(codec::Stop::Code(code)) => code.lane()?,
                                 Err(codec::Stop::Restricted) => <Fail as Code>::RESTRICTED,
                                 Err(codec::Stop::Trap(trap)) => return Err(trap),
+                                Err(codec::Stop::Unpaid) => return Err(wasmtime::Trap::OutOfFuel.into()),
                             };
                             if caller.data().observed() {
                                 let lanes = &[$($($in_lane as u64,)+)* $($($out_lane as u64,)*)*];

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pw_abi::{HttpCalls, Status};
 
 use crate::effect::Effect;
-use crate::http::{self, Part};
+use crate::http::{self, Facts, Part};
 use crate::state::account::{CALL, EFFECT, MAP};
 use crate::state::{CallId, HttpCall, State, Timer, Vm};
 use crate::{HttpCallId, PluginId};
@@ -30,14 +30,13 @@ impl HttpCalls for State {
         let most = self.limits().fields;
         let headers = Part::Request.read(headers, most, Status::BAD_ARGUMENT)?;
         let trailers = Part::Trailers.read(trailers, most, Status::BAD_ARGUMENT)?;
-        let has = |name: &[u8]| headers.get(name).is_some();
-        if !has(b":authority") || !has(b":method") || !has(b":path") || !Part::Request.is_whole(&headers) {
+        let facts = Facts::of(&headers);
+        if !facts.authority || !facts.method || !facts.path || !Part::Request.is_whole(&facts) {
             return Err(Status::BAD_ARGUMENT);
         }
         let (mut headers, mut trailers) = (Arc::new(headers), Arc::new(trailers));
         http::set_content_length(&mut headers, Some(body.len()));
-        http::tidy(&mut headers);
-        http::keep_one_host(&mut headers);
+        http::tidy_known(&mut headers, &facts);
         http::tidy(&mut trailers);
         self.check_calls()?;
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));

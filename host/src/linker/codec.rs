@@ -19,6 +19,8 @@ pub(super) enum Stop<C> {
     Code(C),
     /// It may not be made here, and has no effect.
     Restricted,
+    /// It is so much work that it is to be counted first.
+    Unpaid,
     /// The guest ends.
     Trap(wasmtime::Error),
 }

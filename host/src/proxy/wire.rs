@@ -5,13 +5,15 @@ use bytes::Bytes;
 use super::{PluginId, Proxy, StreamId};
 use crate::effect::{Effect, GrpcCallId, Piece};
 use crate::guest::On;
-use crate::http::{self, Part, Progress};
+use crate::http::{self, Facts, Part, Progress};
 use crate::state::{Direction, GrpcEvent};
 
 /// A piece comes in. False if it is not HTTP.
 pub(super) fn enters(direction: Direction, piece: &mut Piece) -> bool {
     match piece {
-        Piece::Headers { headers, .. } => part(direction).receive(headers) && part(direction).is_whole(headers),
+        Piece::Headers { headers, .. } => {
+            part(direction).receive(headers) && part(direction).is_whole(&Facts::of(headers))
+        }
         Piece::Trailers { trailers } => Part::Trailers.receive(trailers),
         Piece::Body { .. } => true,
     }
@@ -21,11 +23,11 @@ pub(super) fn enters(direction: Direction, piece: &mut Piece) -> bool {
 ///
 /// Headers go out before it is known what becomes of the body: where a plugin could change it, they go without a content length.
 pub(super) fn leaves(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: &mut Piece) -> bool {
-    let declared = match piece {
-        Piece::Headers { headers, .. } => http::content_length(headers),
-        _ => None,
+    let facts = match piece {
+        Piece::Headers { headers, .. } => Facts::of(headers),
+        _ => Facts::default(),
     };
-    let changes = declared.is_some() && may_change_the_body(proxy, stream, direction);
+    let changes = facts.content_length.is_some() && may_change_the_body(proxy, stream, direction);
     let Some(found) = proxy.state().find(stream) else { return false };
     let is_head = found.request.is_head;
     let message = found.message(direction);
@@ -33,21 +35,19 @@ pub(super) fn leaves(proxy: &mut Proxy, stream: StreamId, direction: Direction, 
     message.left = left;
     match piece {
         Piece::Headers { headers, end_of_stream } => {
-            if !part(direction).is_whole(headers) {
+            if !part(direction).is_whole(&facts) {
                 return false;
             }
-            http::tidy(headers);
-            if direction == Direction::Request {
-                http::keep_one_host(headers);
-            }
-            let status = http::status(headers).filter(|_| direction == Direction::Response);
+            http::tidy_known(headers, &facts);
+            let status = facts.status.filter(|_| direction == Direction::Response);
             message.has_no_body = status.is_some_and(|status| is_head || http::has_no_body(status));
             match status {
+                _ if !facts.has_content_length => {}
                 Some(100..=199 | 204) => http::set_content_length(headers, None),
                 Some(_) if message.has_no_body => {}
                 _ if *end_of_stream => http::set_content_length(headers, Some(0)),
                 _ if changes => http::set_content_length(headers, None),
-                _ => message.owed = declared,
+                _ => message.owed = facts.content_length,
             }
         }
         Piece::Body { body, .. } if message.has_no_body => *body = Bytes::new(),

@@ -122,13 +122,20 @@ impl Proxy {
     }
 
     /// Forgets what is left for later of a plugin that has left its VM: when it is started again that is about another's calls.
+    /// What is for others too stays theirs.
     pub(super) fn forget_parked(&mut self, plugin: PluginId) {
-        for mut work in self.state().agenda.drop_parked(Owner::Plugin(plugin)) {
-            if let Some(rest) = work.split() {
-                self.state().agenda.park(rest);
+        let state = self.state();
+        for work in state.agenda.drop_parked(Owner::Plugin(plugin)) {
+            let Work::QueueReady { readers, mut places, queue, payer } = work else { continue };
+            let is_gone = |reader: &PluginId| state.plugins.get(*reader).is_none_or(|reader| reader.vm.is_none());
+            let gone =
+                readers[places.clone()].iter().take_while(|reader| **reader == plugin || is_gone(reader)).count();
+            places.start += gone;
+            if let Some(payer) = state.plugins.get(payer) {
+                payer.account.give_back(NOTICE * gone);
             }
-            if let Work::QueueReady { payer, .. } = work {
-                self.notified(payer);
+            if !places.is_empty() {
+                state.agenda.park(Work::QueueReady { readers, places, queue, payer });
             }
         }
     }

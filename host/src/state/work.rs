@@ -187,13 +187,16 @@ impl Agenda {
             self.resumed.remove(owner);
             self.turns.pop_front();
         }
-        self.due.append(&mut self.later);
-        let work = self.due.pop_front();
-        if work.is_none() {
-            self.due.shrink_to(KEPT);
-            self.later.shrink_to(KEPT);
+        if self.later.is_empty() {
+            for list in [&mut self.due, &mut self.later] {
+                if list.capacity() > KEPT {
+                    list.shrink_to(KEPT);
+                }
+            }
+            return None;
         }
-        work.map(|work| (work, false))
+        std::mem::swap(&mut self.due, &mut self.later);
+        self.due.pop_front().map(|work| (work, false))
     }
 
     /// An entry that an earlier event has left cannot be done in this one either: it waits, and so does what comes after it.
