@@ -92,6 +92,14 @@ fn status_in_sdks(linker: &mut Linker<Data>, name: &str) -> wasmtime::Result<()>
     Ok(())
 }
 
+/// Counts the work of a call that is about to be done.
+#[cold]
+fn pay(caller: &mut Caller<'_, Data>, units: &mut u64, paid: &mut bool) -> wasmtime::Result<()> {
+    caller.data_mut().worked(std::mem::take(units));
+    *paid = true;
+    crate::guest::count(caller)
+}
+
 /// Tells the observer, if there is one, of a call that is about to return.
 #[cold]
 fn observe(caller: &mut Caller<'_, Data>, row: &'static Function, lanes: &[u64], result: Option<u32>) {
@@ -203,13 +211,13 @@ macro_rules! shims {
                                 $(<pw_abi::$Out as Encode>::write(_bytes, _scratch, $out, ($($out_lane,)*)).ok_or_else(fault)?;)*
                                 Ok(())
                             };
-                            let mut returned = call(&mut caller, &mut units, false);
-                            if matches!(returned, Err(codec::Stop::Unpaid)) {
-                                let _enough: bool = caller.data_mut().worked(units);
-                                crate::guest::count(&mut caller)?;
-                                units = 0;
-                                returned = call(&mut caller, &mut units, true);
-                            }
+                            let mut paid = false;
+                            let returned = loop {
+                                match call(&mut caller, &mut units, paid) {
+                                    Err(codec::Stop::Unpaid) => pay(&mut caller, &mut units, &mut paid)?,
+                                    returned => break returned,
+                                }
+                            };
                             if ALLOCATES && let Some(state) = &mut caller.data_mut().state {
                                 if returned.is_err() { state.undo() } else { state.taken = None }
                             }

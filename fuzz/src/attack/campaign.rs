@@ -16,7 +16,7 @@ Attacks the reference host with generated plugins, clients, servers and operator
 show something are kept in FOLDER (fuzz/artifacts/attack).";
 
 /// How long a worker may take for one input, in seconds.
-const HANG: Duration = Duration::from_secs(if cfg!(debug_assertions) { 300 } else { 60 });
+const HANG: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(20);
 /// After how many inputs a worker is replaced, so that one input's memory is not another's.
 const LIFE: u64 = 20_000;

@@ -27,7 +27,7 @@ const SLACK: usize = 2 << 20;
 /// How many callbacks one entry of the host's work list may make beyond a plugin's share, such as the last three of a context.
 const BEYOND: usize = 8;
 /// How long what events have left is gone on with, before the next action.
-const SETTLING: Duration = Duration::from_secs(2);
+const SETTLING: Duration = Duration::from_millis(500);
 /// How often the proxy may be asked to go on with what an event has left.
 const ROUNDS: usize = 100_000;
 

@@ -17,7 +17,7 @@ const BRANCH: usize = 2;
 /// Parts of the code that a local lives through, for a unit of work.
 const LIVED: usize = 4;
 /// Loops before a loop, or targets of branch tables before a target, that cost it one more unit.
-const LOOPS: usize = 16;
+const LOOPS: usize = 8;
 const TARGETS: usize = 100;
 /// Branches back to loops before one, that cost it one more unit.
 const BACK: usize = 200;

@@ -239,8 +239,7 @@ pub(super) fn feed(
     let Some(place) = found.place(nth, direction) else { return emit(proxy, stream, direction, piece, charges) };
     let filter = &mut found.filters[place];
     let (plugin, context) = (filter.plugin, filter.context);
-    // What a plugin that is gone held comes first: the entry that it has left lets that go, and what waits here then.
-    let left = filter.gone && filter.stage(direction).phase.is_some();
+    let left = filter.has_left(direction);
     if filter.gone && !left {
         return pass_by(proxy, stream, place, Work::Piece { stream, direction, nth: nth + 1, piece, charges });
     }
@@ -383,9 +382,12 @@ fn is_last(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize
 
 /// Gives the `nth` plugin the piece that has waited longest, and then the others, unless it pauses again.
 pub(super) fn waiting(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
-    let stage = stage(proxy, stream, direction, nth);
-    let idle = stage.filter(|stage| !stage.paused || stage.phase == Some(Phase::Body));
-    let Some((piece, charges)) = idle.and_then(Stage::next) else { return };
+    let Some(filter) = filter(proxy, stream, direction, nth) else { return };
+    // What a plugin that is gone held comes first: the entry that it has left lets that go, and then what waits.
+    let left = filter.has_left(direction);
+    let stage = filter.stage(direction);
+    let idle = !left && (!stage.paused || stage.phase == Some(Phase::Body));
+    let Some((piece, charges)) = idle.then(|| stage.next()).flatten() else { return };
     planted!(Recursion => {
         feed(proxy, stream, direction, nth, piece, charges);
         waiting(proxy, stream, direction, nth);
@@ -400,9 +402,13 @@ pub(super) fn waiting(proxy: &mut Proxy, stream: StreamId, direction: Direction,
 }
 
 fn stage(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) -> Option<&mut Stage> {
+    Some(filter(proxy, stream, direction, nth)?.stage(direction))
+}
+
+fn filter(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) -> Option<&mut Filter> {
     let found = proxy.state().find(stream)?;
     let place = found.place(nth, direction)?;
-    Some(found.filters[place].stage(direction))
+    found.filters.get_mut(place)
 }
 
 /// A plugin asked to continue what it has paused.

@@ -276,6 +276,12 @@ impl Message {
 }
 
 impl Filter {
+    /// Whether the plugin is gone and what it held of a message is there: it is let go when the entry that the plugin has left is
+    /// done, before all that comes behind.
+    pub(crate) fn has_left(&mut self, direction: Direction) -> bool {
+        self.gone && self.stage(direction).phase.is_some()
+    }
+
     pub(crate) fn stage(&mut self, direction: Direction) -> &mut Stage {
         match direction {
             Direction::Request => &mut self.request,

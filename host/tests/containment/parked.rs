@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pw_host::{Effect, FailurePolicy, Limits, Piece, PluginConfig, PluginId, Reload, StreamInfo, Usage};
 
-use crate::support::{World, ask, body, call, headers, on, returning, status};
+use crate::support::{World, ask, body, call, ended, headers, on, returning, status};
 
 const HEADERS: &str = "proxy_on_request_headers";
 const BODY: &str = "proxy_on_request_body";
@@ -167,5 +167,53 @@ fn a_call_names_one_host_and_one_method_of_a_service() {
         let effects = world.finish();
         let sent = effects.iter().any(|effect| matches!(effect, Effect::GrpcCall { .. }));
         assert_eq!(sent, fits, "{service}: {effects:?}");
+    }
+}
+
+/// A plugin continues a stream at which pieces wait, without the budget for what follows, and is ended before that.
+fn check_ended_while_it_continues(tcp: bool, callbacks: usize, pieces: usize, advances: [bool; 2], reset_first: bool) {
+    let mut world = World::new();
+    let go: String = (0..4).map(|what| call("continue_stream", &[what])).collect();
+    let go = format!("{} {go} {}", call("set_effective_context", &[2]), call("done", &[]));
+    let paused = ["proxy_on_new_connection", "proxy_on_downstream_data", HEADERS, BODY].map(|on| returning(on, "", 1));
+    let parts = [paused.concat(), returning("proxy_on_done", "", 0), on(FOREIGN, &go)];
+    let plugin = start(&mut world, &parts, false, callbacks);
+    let stream = if tcp {
+        world.proxy.open_connection(&[plugin], StreamInfo::default())
+    } else {
+        let stream = world.open(&[plugin]);
+        world.proxy.request(stream, headers(false));
+        stream
+    };
+    for _ in 0..pieces {
+        match tcp {
+            true => world.proxy.downstream_data(stream, "a", false),
+            false => world.proxy.request(stream, Piece::body("a", false)),
+        }
+    }
+    let advance = |world: &mut World, advances| {
+        if advances {
+            world.proxy.advance(Duration::ZERO);
+        }
+    };
+    advance(&mut world, advances[0]);
+    world.proxy.foreign_function(plugin, 0, "");
+    advance(&mut world, advances[1]);
+    if reset_first {
+        world.proxy.downstream_reset(stream);
+    }
+    world.proxy.terminate_plugin(plugin);
+    world.proxy.downstream_reset(stream);
+    assert_eq!(ended(&world.finish()), 1, "TCP: {tcp}, {callbacks} callbacks, {pieces} pieces, {advances:?}");
+    assert_eq!(world.proxy.usage(), Usage::default());
+}
+
+#[test]
+fn a_plugin_is_ended_while_it_continues() {
+    for case in 0..16 {
+        let is = |bit: u32| case >> bit & 1 == 1;
+        for (callbacks, pieces) in [(1, 1), (1, 2), (2, 2), (3, 3)] {
+            check_ended_while_it_continues(is(0), callbacks, pieces, [is(1), is(2)], is(3));
+        }
     }
 }

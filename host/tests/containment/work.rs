@@ -123,6 +123,22 @@ fn logging_costs_fuel() {
     check_metered("log", &[5, 0x10000, 0x10000], 0x10000, &[]);
 }
 
+/// One call can be more work than a callback may make, however little the host does for it meanwhile.
+#[test]
+fn what_a_plugin_cannot_pay_for_is_not_done() {
+    const LINE: u32 = 8 << 20;
+    let mut world = World::new();
+    let memory = "(memory (export \"memory\") 129)".to_owned();
+    let parts = [memory, on(HEADERS, &call("log", &[2, 0x10000, LINE]))];
+    let [poor, rich] = [FUEL, 10 * FUEL].map(|fuel| world.add(Limits { fuel, ..Limits::default() }, &parts));
+    for (plugin, stopped) in [(poor, true), (rich, false)] {
+        world.get(&[plugin]);
+        let effects = world.finish();
+        assert_eq!(faults(&effects).contains(&plugin), stopped);
+        assert_eq!(weight(&effects) < LINE as usize, stopped, "a line of {} bytes", weight(&effects));
+    }
+}
+
 #[test]
 fn a_line_below_the_log_level_costs_fuel() {
     check_metered("log", &[0, 0x10000, 4], 0, &[]);
