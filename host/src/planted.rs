@@ -60,6 +60,7 @@ bugs! {
     CanaryBypass "a canary that was retired takes its share of the streams past all plugins" "this host, once";
     QuadraticMap "adding a field looks through all that there are" "this host, once";
     QueueStorm "a queue's ready callbacks do not count towards an event's budget" "this host, once";
+    EndlessWait "a piece goes back and forth at the place of a plugin that has left" "this host, once";
     Recursion "pieces that waited are handled one inside the other" "this host, once";
     CasIgnored "shared data is set whatever the compare-and-swap value" "whoever has a plain dictionary";
 }

@@ -45,7 +45,7 @@ const CAUGHT_BY: &[(Planted, &str)] = &[
 ];
 
 /// What no case shows in seconds: sizes and numbers of things, which the fuzz target `attack` is for and finds.
-const ATTACKED: [Planted; 3] = [Planted::QuadraticMap, Planted::QueueStorm, Planted::Recursion];
+const ATTACKED: [Planted; 4] = [Planted::QuadraticMap, Planted::QueueStorm, Planted::EndlessWait, Planted::Recursion];
 
 #[test]
 fn every_planted_bug_is_caught_by_its_case() {

@@ -23,6 +23,7 @@ pub const NOT_SHOWN: &[pw_host::Planted] = &[
     pw_host::Planted::CanaryBypass,
     pw_host::Planted::QuadraticMap,
     pw_host::Planted::QueueStorm,
+    pw_host::Planted::EndlessWait,
     pw_host::Planted::Recursion,
 ];
 

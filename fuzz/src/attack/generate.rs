@@ -121,8 +121,10 @@ fn guest(draw: &mut Draw<'_>) -> Module {
         };
         entries.push(Entry { callback, steps, result, calls: draw.pick(&[u32::MAX, u32::MAX, 1, 2, 10]) });
     }
-    if draw.chance(20) {
-        storm(version, &mut entries, &mut values);
+    match draw.below(10) {
+        0 | 1 => storm(version, &mut entries, &mut values),
+        2 => gate(version, &mut entries),
+        _ => {}
     }
     Module::Guest { version, allocator, entries, values: Values(values.bytes) }
 }
@@ -166,6 +168,26 @@ fn storm(version: Version, entries: &mut Vec<Entry>, values: &mut Image) {
         entries.retain(|entry| entry.callback != callback);
         entries.push(Entry { callback, steps: vec![step], result: None, calls: u32::MAX });
     }
+}
+
+/// Holds what begins, and continues it all when its foreign function is called.
+fn gate(version: Version, entries: &mut Vec<Entry>) {
+    let function = |name: &str| relay::functions(version).iter().position(|row| row.name == name);
+    let (Some(select), Some(go)) = (function("proxy_set_effective_context"), function("proxy_continue_stream")) else {
+        return;
+    };
+    let step = |function, number| Step { act: Act::Call(function), times: 1, lanes: vec![Lane::Bits(number)] };
+    // The contexts of the first streams, and what of each can be held.
+    let steps = (2..40).flat_map(|context| [step(select, context), step(go, 0), step(go, 1), step(go, 2), step(go, 3)]);
+    let mut entry = |callback: &str, steps, result| {
+        let Some(callback) = pw_cases::script::callback_number(callback) else { return };
+        entries.retain(|entry| entry.callback != callback);
+        entries.push(Entry { callback, steps, result, calls: u32::MAX });
+    };
+    for begins in ["proxy_on_request_headers", "proxy_on_response_headers", "proxy_on_new_connection"] {
+        entry(begins, Vec::new(), Some(1));
+    }
+    entry("proxy_on_foreign_function", steps.collect(), None);
 }
 
 fn step(draw: &mut Draw<'_>, version: Version, values: &mut Image) -> Step {
@@ -388,7 +410,7 @@ fn action(draw: &mut Draw<'_>, crowd: bool) -> Action {
             trailers: map(draw),
         },
         26 => Action::Fail { call: number(draw) },
-        27 | 28 => Action::Grpc {
+        27 => Action::Grpc {
             call: number(draw),
             event: match draw.below(5) {
                 0 => Event::InitialMetadata(map(draw)),
@@ -398,13 +420,14 @@ fn action(draw: &mut Draw<'_>, crowd: bool) -> Action {
             },
             times: draw.times(most.min(1000)),
         },
-        29 => Action::Flood {
+        28 => Action::Flood {
             chain: chain(draw, crowd),
-            pieces: draw.pick(&[100, 10_000]).min(most),
+            pieces: draw.pick(&[100, 10_000, 3]).min(most),
             size: draw.pick(&[1, 0]),
+            continues: draw.chance(50),
             how: draw.pick(&[Operation::Terminate, Operation::Remove, Operation::Retire]),
         },
-        30 => Action::Foreign {
+        29 | 30 => Action::Foreign {
             target: number(draw),
             size: draw.pick(&[0, 10, 1_000_000, 16_000_000]),
             times: draw.times(most.min(1000)),

@@ -78,14 +78,18 @@ fn act(world: &mut World, action: &Action) -> Result<(), Wrong> {
                 })
             })
         }
-        Action::Flood { chain, pieces, size, how } => {
+        Action::Flood { chain, pieces, size, continues, how } => {
             let stream = world.open(chain, None, false)?;
             world.event("request", |proxy| proxy.request(stream, Piece::headers(fields(Map::Request), false)))?;
             for _ in 0..*pieces {
                 world.give(*size, 1);
                 world.event("piece", |proxy| proxy.request(stream, Piece::body(vec![b'a'; *size], false)))?;
             }
-            act(world, &Action::Operate { target: chain.first().copied().unwrap_or(0), how: *how })
+            let target = chain.first().copied().unwrap_or(0);
+            if *continues {
+                act(world, &Action::Foreign { target, size: 0, times: 1 })?;
+            }
+            act(world, &Action::Operate { target, how: *how })
         }
         Action::Exchange { chain, guard, body } => exchange(world, chain, *guard, *body),
         Action::Reset { stream, by_client } => {

@@ -81,11 +81,12 @@ pub(crate) enum Action {
         end: bool,
         times: usize,
     },
-    /// A client sends a request in many pieces, and then a plugin is ended.
+    /// A client sends a request in many pieces, a plugin perhaps continues what it holds, and then it is ended.
     Flood {
         chain: Vec<usize>,
         pieces: usize,
         size: usize,
+        continues: bool,
         how: Operation,
     },
     /// A stream from its beginning to its end.

@@ -30,6 +30,8 @@ const BEYOND: usize = 8;
 const SETTLING: Duration = Duration::from_millis(500);
 /// How often the proxy may be asked to go on with what an event has left.
 const ROUNDS: usize = 100_000;
+/// The same when all plugins have ended: nothing is done then but to leave.
+const LAST_ROUNDS: usize = 1000;
 
 /// The guards that there were, and which one serves now.
 pub(super) struct Guards {
@@ -393,7 +395,7 @@ impl World {
         while self.proxy.next_due() == Some(Duration::ZERO) {
             self.event("advance at the end", |proxy| proxy.advance(Duration::ZERO))?;
             rounds += 1;
-            if rounds > ROUNDS {
+            if rounds > LAST_ROUNDS {
                 return Err("what events have left has no end".to_owned());
             }
         }

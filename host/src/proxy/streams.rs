@@ -384,7 +384,8 @@ fn is_last(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize
 pub(super) fn waiting(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
     let Some(filter) = filter(proxy, stream, direction, nth) else { return };
     // What a plugin that is gone held comes first: the entry that it has left lets that go, and then what waits.
-    let left = filter.has_left(direction);
+    let mut left = filter.has_left(direction);
+    planted!(EndlessWait => left = false);
     let stage = filter.stage(direction);
     let idle = !left && (!stage.paused || stage.phase == Some(Phase::Body));
     let Some((piece, charges)) = idle.then(|| stage.next()).flatten() else { return };
