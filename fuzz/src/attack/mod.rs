@@ -47,7 +47,7 @@ fn run(attack: &Attack) -> Result<(), Wrong> {
 
 fn act(world: &mut World, action: &Action) -> Result<(), Wrong> {
     match action {
-        Action::Add { plugin, times } => (0..*times).try_for_each(|_| world.add(*plugin)),
+        Action::Add { plugin, times } => world.repeat(*times, |world| world.add(*plugin)),
         Action::Replace { target, plugin } => world.replace(*target, *plugin),
         Action::Canary { target, plugin, share, faults } => {
             world.canary(*target, *plugin, Canary { share: *share, faults: *faults })
@@ -64,12 +64,12 @@ fn act(world: &mut World, action: &Action) -> Result<(), Wrong> {
         }
         Action::Guard(action) => world.guard(*action),
         Action::Open { chain, guard, tcp, times } => {
-            (0..*times).try_for_each(|_| world.open(chain, *guard, *tcp).map(drop))
+            world.repeat(*times, |world| world.open(chain, *guard, *tcp).map(drop))
         }
         Action::Piece { stream, request, piece, end, times } => {
             let Some(stream) = nth(&world.streams, *stream) else { return Ok(()) };
             let (piece, size) = made(world, size_of(piece), || piece_of(piece, *end))?;
-            (0..*times).try_for_each(|_| {
+            world.repeat(*times, |world| {
                 world.give(size, 1);
                 let piece = piece.clone();
                 world.event("piece", |proxy| match request {
@@ -81,10 +81,10 @@ fn act(world: &mut World, action: &Action) -> Result<(), Wrong> {
         Action::Flood { chain, pieces, size, continues, how } => {
             let stream = world.open(chain, None, false)?;
             world.event("request", |proxy| proxy.request(stream, Piece::headers(fields(Map::Request), false)))?;
-            for _ in 0..*pieces {
+            world.repeat(*pieces, |world| {
                 world.give(*size, 1);
-                world.event("piece", |proxy| proxy.request(stream, Piece::body(vec![b'a'; *size], false)))?;
-            }
+                world.event("piece", |proxy| proxy.request(stream, Piece::body(vec![b'a'; *size], false)))
+            })?;
             let target = chain.first().copied().unwrap_or(0);
             if *continues {
                 act(world, &Action::Foreign { target, size: 0, times: 1 })?;
@@ -127,7 +127,7 @@ fn act(world: &mut World, action: &Action) -> Result<(), Wrong> {
                 Event::Message(size) => (GrpcEvent::Message(vec![0; *size].into()), *size),
                 Event::Closed(status) => (GrpcEvent::Closed { status: *status, message: "over".to_owned() }, 4),
             })?;
-            (0..*times).try_for_each(|_| {
+            world.repeat(*times, |world| {
                 world.give(size, 1);
                 let event = event.clone();
                 world.event("gRPC", |proxy| proxy.grpc_event(call, event))
@@ -136,7 +136,7 @@ fn act(world: &mut World, action: &Action) -> Result<(), Wrong> {
         Action::Foreign { target, size, times } => {
             let Some(plugin) = world.plugin(*target) else { return Ok(()) };
             let arguments = bytes::Bytes::from(vec![0; *size]);
-            (0..*times).try_for_each(|_| {
+            world.repeat(*times, |world| {
                 world.give(*size, 1);
                 let arguments = arguments.clone();
                 world.event("foreign function", |proxy| proxy.foreign_function(plugin, 1, arguments))

@@ -26,6 +26,8 @@ const EFFECT: usize = 3 << 10;
 const SLACK: usize = 2 << 20;
 /// How many callbacks one entry of the host's work list may make beyond a plugin's share, such as the last three of a context.
 const BEYOND: usize = 8;
+/// How long one action is done again, however often it is to be.
+const REPEATING: Duration = Duration::from_secs(2);
 /// How long what events have left is gone on with, before the next action.
 const SETTLING: Duration = Duration::from_millis(500);
 /// How often the proxy may be asked to go on with what an event has left.
@@ -148,6 +150,16 @@ impl World {
         self.clock = (Instant::now(), watch::worked());
     }
 
+    /// Does something over and over, as long as that takes no time.
+    pub(crate) fn repeat(
+        &mut self,
+        times: usize,
+        mut something: impl FnMut(&mut World) -> Result<(), Wrong>,
+    ) -> Result<(), Wrong> {
+        let begun = Instant::now();
+        (0..times).try_for_each(|_| if begun.elapsed() < REPEATING { something(self) } else { Ok(()) })
+    }
+
     /// The work that the event has made is within what the plugins may do, and what came from outside.
     fn work(&self, took: Duration) -> Result<(), Wrong> {
         if let Some(wrong) = self.watch.wrong() {
@@ -168,7 +180,9 @@ impl World {
             1
         };
         let (bytes, things) = self.given;
-        let most = 500_000_000 + 5 * self.fuel + 50 * bytes as u64 + 5_000 * things as u64;
+        // Each plugin may leave within the event, and what waits for it goes on to others.
+        let leaving = 1_000_000 * self.plugins.len() as u64;
+        let most = 500_000_000 + leaving + 5 * self.fuel + 50 * bytes as u64 + 5_000 * things as u64;
         let most = Duration::from_nanos(slow * most);
         if took <= most {
             return Ok(());

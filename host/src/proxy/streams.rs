@@ -63,7 +63,7 @@ impl Proxy {
     /// The client gave the stream up.
     pub fn downstream_reset(&mut self, stream: StreamId) {
         if let Some(found) = self.state().find(stream).filter(|found| !found.over && !found.reset) {
-            found.reset = true;
+            (found.reset, found.client_gone) = (true, true);
             found.closed_by(PeerType::REMOTE, PeerType::LOCAL);
             self.state().agenda.drop_pieces(stream);
             self.event(Work::ClientReset { stream });
@@ -178,6 +178,7 @@ pub(super) fn insert(
         ended: 0,
         backlog: 0,
         reset: false,
+        client_gone: false,
         over: false,
         shadow,
     });

@@ -38,6 +38,8 @@ pub(crate) struct Stream {
     pub(crate) backlog: usize,
     /// The client or the upstream has reset it.
     pub(crate) reset: bool,
+    /// The client has: nothing of its messages goes any further, not even what comes behind something that was dropped.
+    pub(crate) client_gone: bool,
     /// It is the copy of another.
     pub(crate) shadow: Option<Shadow>,
 }
@@ -206,7 +208,7 @@ impl Stream {
 
     /// Whether pieces go on through the chain.
     pub(crate) fn moves(&self) -> bool {
-        !self.over && !self.closed && self.local.is_none()
+        !self.over && !self.closed && !self.client_gone && self.local.is_none()
     }
 
     pub(crate) fn message(&mut self, direction: Direction) -> &mut Message {

@@ -217,3 +217,24 @@ fn a_plugin_is_ended_while_it_continues() {
         }
     }
 }
+
+#[test]
+fn nothing_follows_what_was_dropped_because_the_client_has_gone() {
+    let mut world = World::new();
+    let plugins = [(); 2].map(|()| start(&mut world, &[returning("proxy_on_new_connection", "", 1)], true, 1));
+    let streams = [(); 2].map(|()| world.proxy.open_connection(&plugins, StreamInfo::default()));
+    streams.into_iter().for_each(|stream| world.proxy.downstream_data(stream, "a", false));
+    world.finish();
+    // The second plugin has the budget for one of the connections, and the other one's opening waits for the next event.
+    world.proxy.terminate_plugin(plugins[0]);
+    assert_eq!(world.proxy.next_due(), Some(Duration::ZERO));
+    world.proxy.terminate_plugin(plugins[1]);
+    streams.into_iter().for_each(|stream| world.proxy.downstream_reset(stream));
+    let effects = world.finish();
+    for stream in streams {
+        let connected = effects.contains(&Effect::Connect { stream });
+        let is_sent = |effect: &Effect| matches!(effect, Effect::Upstream { stream: sent, .. } if *sent == stream);
+        assert!(connected || !effects.iter().any(is_sent), "{effects:?}");
+    }
+    assert_eq!(ended(&effects), 2);
+}
