@@ -119,7 +119,10 @@ fn contained<T, C>(call: impl FnOnce() -> T) -> Result<T, codec::Stop<C>> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        codec::Stop::Trap(wasmtime::Error::msg(format!("a foreign function panicked: {text}")))
+        let trap = wasmtime::Error::msg(format!("a foreign function panicked: {text}"));
+        // What it panicked with may panic in its turn when it is dropped.
+        std::mem::forget(panic);
+        codec::Stop::Trap(trap)
     })
 }
 

@@ -179,8 +179,18 @@ fn a_foreign_function_that_panics_costs_its_plugin() {
     let (calling, other) = (Module::new(&engine, &wasm(text)), Module::new(&engine, &wasm(PLUGIN)));
     let (calling, other) = (calling.expect("it is a plugin"), other.expect("it is a plugin"));
     type Panics = fn(&[u8]) -> Result<Vec<u8>, Status>;
-    let panics: [Panics; 3] =
-        [|_| panic!("on purpose"), |arguments| Ok(vec![arguments[7]]), |_| std::panic::panic_any(7)];
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("once more");
+        }
+    }
+    let panics: [Panics; 4] = [
+        |_| panic!("on purpose"),
+        |arguments| Ok(vec![arguments[7]]),
+        |_| std::panic::panic_any(7),
+        |_| std::panic::panic_any(Bomb),
+    ];
     for panics in panics {
         let functions = BTreeMap::from([("odd".to_owned(), ForeignFunction::new(panics))]);
         let mut proxy = Proxy::new(ProxyConfig { foreign_functions: functions, ..ProxyConfig::default() });

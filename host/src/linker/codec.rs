@@ -171,7 +171,9 @@ impl Decode for Iovecs {
     }
 
     fn weight(iovecs: &IovecsIn<'_>) -> u64 {
-        iovecs.entries.len() as u64
+        // Pieces may overlap: of all of them together no more is looked at than there is memory.
+        let bytes = iovecs.pieces().fold(0, |bytes: usize, piece| bytes.saturating_add(piece.len()));
+        iovecs.entries.len() as u64 + bytes.min(iovecs.memory.len()) as u64 / crate::guest::BYTES
     }
 }
 

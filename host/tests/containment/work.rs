@@ -184,6 +184,15 @@ fn many_empty_pieces_of_a_line_cost_fuel() {
     check_metered("fd_write", &[1, 0x10000, 0x2000, 0], 0x10000, &[]);
 }
 
+/// Pieces of a line lie at addresses that the plugin gives, here one piece of 2 MiB.
+#[test]
+fn a_large_piece_of_a_line_costs_fuel() {
+    const SIZE: u32 = 2 << 20;
+    let prepare = format!("(i32.store (i32.const 0) (i32.const 0)) (i32.store (i32.const 4) (i32.const {SIZE}))");
+    let calls = calls_until_stopped((BODY, &prepare), "fd_write", &[1, 0, 1, 8], &[]);
+    check_calls("fd_write", calls + 1, SIZE.into());
+}
+
 #[test]
 fn a_clock_costs_fuel() {
     check_metered("get_current_time_nanoseconds", &[0], 0, &[]);
