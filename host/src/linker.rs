@@ -120,8 +120,10 @@ fn contained<T, C>(call: impl FnOnce() -> T) -> Result<T, codec::Stop<C>> {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
         let trap = wasmtime::Error::msg(format!("a foreign function panicked: {text}"));
-        // What it panicked with may panic in its turn when it is dropped.
-        std::mem::forget(panic);
+        // What it panicked with may panic in its turn when it is dropped, and what that panics with is not dropped.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            std::mem::forget(again);
+        }
         codec::Stop::Trap(trap)
     })
 }

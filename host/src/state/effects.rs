@@ -21,7 +21,11 @@ impl State {
         self.effects.push_back(Queued { effect, payer: None, charges: Charges::default() });
     }
 
-    /// Queues an effect of the active plugin's, with so many bytes; there must be room for them.
+    /// Queues an effect of the active plugin, and charges it for these bytes.
+    ///
+    /// # Errors
+    ///
+    /// INTERNAL_FAILURE if the plugin's account has no room for them.
     pub(crate) fn plugin_effect(&mut self, effect: Effect, bytes: usize) -> Result<(), Status> {
         let bytes = bytes.saturating_add(account::EFFECT);
         let plugin = self.active.plugin;

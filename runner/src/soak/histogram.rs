@@ -45,7 +45,7 @@ impl Histogram {
         Duration::from_nanos(self.percentile(percent))
     }
 
-    /// The smallest value that `percent` of all values do not exceed; 0 if there are no values.
+    /// The percentile: `percent` of all values are at most this large. 0 if there are no values.
     pub(super) fn percentile(&self, percent: u64) -> u64 {
         let wanted = (self.count * percent).div_ceil(100);
         let mut seen = 0;
