@@ -1,6 +1,7 @@
 //! Attacks on the host, by kind: what plugins, clients, upstreams and operators do must not break it, nor touch others.
 
 mod account;
+mod metering;
 mod names;
 mod parked;
 mod policy;
