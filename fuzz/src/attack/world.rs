@@ -30,8 +30,9 @@ const BEYOND: usize = 8;
 const REPEATING: Duration = Duration::from_secs(2);
 /// How long what events have left is gone on with, before the next action.
 const SETTLING: Duration = Duration::from_millis(500);
-/// How often the proxy may be asked to go on with what an event has left.
-const ROUNDS: usize = 100_000;
+/// How often the proxy may be asked to go on with what an event has left: more often than there are items of a byte in queues of
+/// two VM ids, of which each time one is told.
+const ROUNDS: usize = 1_000_000;
 /// The same when all plugins have ended: nothing is done then but to leave.
 const LAST_ROUNDS: usize = 1000;
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use pw_host::{Fields, Piece, StreamId};
+use pw_host::{Fields, Piece, PluginId, StreamId};
 
 use crate::soak::traffic::Traffic;
 
@@ -39,6 +39,7 @@ pub(super) const CLIENTS: &[Client] = &[
     Client { name: "sends what HTTP cannot carry", act: not_http, ..HTTP },
     Client { name: "answers with what HTTP cannot carry", legal: true, act: answer_not_http, ..HTTP },
     Client { name: "opens a stream and sends nothing", act: |_, _| {}, ..HTTP },
+    Client { name: "sends a request through all bad plugins at once", act: through_all, ..HTTP },
     Client { name: "sends data by TCP in pieces of a byte and empty ones", act: tcp_pieces, ..TCP },
     Client { name: "sends data by TCP after the end", act: tcp_after_the_end, ..TCP },
     Client { name: "sends HTTP on a TCP connection", act: tcp_http, ..TCP },
@@ -174,6 +175,17 @@ fn answer_not_http(traffic: &mut Traffic, stream: StreamId) {
     let number = traffic.draw(bad.len());
     traffic.request(stream, request(true));
     traffic.response(stream, Piece::headers(Fields::from(bad[number]), true));
+}
+
+fn through_all(traffic: &mut Traffic, stream: StreamId) {
+    traffic.event(|proxy| proxy.downstream_reset(stream));
+    let plugins: Vec<PluginId> = traffic.fleet.bad.iter().filter_map(|bad| bad.plugin).collect();
+    let stream = traffic.open_other(&plugins, false);
+    traffic.request(stream, request(false));
+    traffic.request(stream, byte(true));
+    traffic.response(stream, response("200", false));
+    traffic.response(stream, byte(true));
+    traffic.event(|proxy| proxy.downstream_reset(stream));
 }
 
 fn tcp_pieces(traffic: &mut Traffic, stream: StreamId) {

@@ -1,12 +1,16 @@
 //! A proxy full of plugins: healthy ones, and ones that misbehave.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pw_host::{Engine, FailurePolicy, Limits, Module, PluginConfig, PluginId, Proxy, ProxyConfig, Reload, StartError};
+use pw_host::{
+    Engine, FailurePolicy, ForeignFunction, Limits, Module, PluginConfig, PluginId, Proxy, ProxyConfig, Reload,
+    StartError,
+};
 
 use crate::error::HarnessError;
+use crate::soak::bombs::Bomb;
 use crate::soak::kinds::KINDS;
 use crate::soak::work::Watch;
 
@@ -25,6 +29,8 @@ pub(super) struct Modules {
     healthy: Module,
     /// By kind.
     bad: Vec<Module>,
+    engine: Engine,
+    bombs: Vec<Bomb>,
 }
 
 /// A proxy and its plugins.
@@ -70,14 +76,17 @@ impl Modules {
         let healthy =
             healthy.map_err(|error| HarnessError::new(format!("the healthy plugin is no module: {error}")))?;
         let bad = KINDS.iter().map(|kind| module(&kind.wasm()?)).collect::<Result<_, _>>()?;
-        Ok(Modules { healthy: module(&healthy)?, bad })
+        Ok(Modules { healthy: module(&healthy)?, bad, engine: engine.clone(), bombs: Bomb::all() })
     }
 }
 
 impl Fleet {
     /// Starts the healthy plugins and those that misbehave. The ways to misbehave are dealt out in turn.
     pub(super) fn start(modules: &Arc<Modules>, healthy: usize, bad: usize, seed: u64) -> Result<Fleet, HarnessError> {
-        let config = ProxyConfig { seed, upstreams: None, ..ProxyConfig::default() };
+        // Without the panic's hook, which would print that each time.
+        let panics = ForeignFunction::new(|arguments| std::panic::resume_unwind(Box::new(arguments.len())));
+        let foreign_functions = BTreeMap::from([("upstream".to_owned(), panics)]);
+        let config = ProxyConfig { seed, upstreams: None, foreign_functions, ..ProxyConfig::default() };
         let (mut proxy, watch) = (Proxy::new(config), Watch::default());
         proxy.observe(Box::new(watch.clone()));
         let mut fleet = Fleet {
@@ -113,6 +122,12 @@ impl Fleet {
         Some(plugin)
     }
 
+    /// Loads the module bomb with that number; its name if the host takes it.
+    pub(super) fn load_bomb(&self, number: usize) -> Option<&'static str> {
+        let Modules { engine, bombs, .. } = &*self.modules;
+        bombs[number % bombs.len()].load(engine)
+    }
+
     /// Forgets former plugins that have ended.
     pub(super) fn prune(&mut self) {
         let Fleet { proxy, kinds, former, .. } = self;
@@ -123,6 +138,13 @@ impl Fleet {
             }
             is_there
         });
+    }
+
+    /// Forgets all plugins that misbehave: they have ended.
+    pub(super) fn clear(&mut self) {
+        self.bad.iter_mut().for_each(|bad| (bad.plugin, bad.canary) = (None, None));
+        self.former.clear();
+        self.kinds.clear();
     }
 
     /// All plugins that misbehave, those that are tried and former ones too.

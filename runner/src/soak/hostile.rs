@@ -144,7 +144,7 @@ impl Traffic {
     }
 
     /// Opens a stream whose outcome is nobody's matter.
-    fn open_other(&mut self, plugins: &[PluginId], tcp: bool) -> StreamId {
+    pub(super) fn open_other(&mut self, plugins: &[PluginId], tcp: bool) -> StreamId {
         let open = match tcp {
             false => pw_host::Proxy::open_stream,
             true => pw_host::Proxy::open_connection,

@@ -5,6 +5,7 @@
 //!
 //! On the side with the bad plugins there are clients, servers and an operator too that do what is hard to stand.
 
+mod bombs;
 mod clients;
 mod clock;
 mod exchange;
@@ -42,8 +43,8 @@ use crate::soak::traffic::Traffic;
 const FIRST: u64 = 500;
 /// VMs beside those of the plugins: of canaries, and of plugins that end.
 const SPARE_VMS: u32 = 64;
-/// Bytes that stay in RAM of the memory of a VM that has ended.
-const RESIDENT: usize = 256 << 10;
+/// Bytes that stay in RAM of the memory of a VM that has ended: what the pool keeps would look like what the proxy keeps.
+const RESIDENT: usize = 0;
 /// Pairs of slices after which a soak is over although not everything had its turn.
 const MAX_PAIRS: u64 = 2_000;
 
@@ -106,14 +107,22 @@ impl Soak {
             *turn = !*turn;
             console.progress(begun.elapsed().as_secs() as usize, time.as_secs() as usize, what);
             let rough = &self.rough;
-            let complete = rough.fleet.bad.is_empty() || rough.tally.is_complete() || pairs >= MAX_PAIRS;
+            let complete = rough.fleet.bad.is_empty() || rough.tally.missing().next().is_none() || pairs >= MAX_PAIRS;
             if begun.elapsed() >= time && complete {
                 return;
             }
         }
     }
 
+    /// What is held, and what is still held when all that misbehave are gone, which are started again then.
     fn held(&mut self) -> Held {
-        Held { resident: memory::resident(), usage: self.rough.fleet.proxy.usage() }
+        let (full, usage) = (memory::resident(), self.rough.fleet.proxy.usage());
+        self.rough.clear_out();
+        // What the healthy ones hold, the other side holds too.
+        let (mut left, healthy) = (self.rough.fleet.proxy.usage(), self.calm.fleet.proxy.usage());
+        left.charged = left.charged.saturating_sub(healthy.charged);
+        let held = Held { full, usage, resident: memory::resident(), left };
+        self.rough.start_all();
+        held
     }
 }

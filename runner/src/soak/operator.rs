@@ -26,6 +26,8 @@ pub(super) const ACTIONS: &[Action] = &[
     },
     Action { name: "removes a canary", act: remove_canary },
     Action { name: "calls a foreign function", act: call },
+    Action { name: "names plugins that have ended", act: name_former },
+    Action { name: "loads what is no module, or is too large", act: load },
 ];
 
 /// Former plugins that may take their time to end; older ones are terminated.
@@ -135,6 +137,29 @@ fn call(traffic: &mut Traffic, _place: usize) {
     }
 }
 
+/// Does to plugins that another one has replaced, or that have ended, what is done to those that are there.
+fn name_former(traffic: &mut Traffic, place: usize) {
+    let Some(old) = traffic.fleet.bad[place].plugin else { return add(traffic, place) };
+    replace(traffic, place);
+    let kind = next_kind(traffic);
+    let newest = traffic.fleet.bad[place].plugin;
+    for former in [old].into_iter().chain(traffic.fleet.former.front().copied()).filter(|id| Some(*id) != newest) {
+        traffic.event(|proxy| proxy.promote(former));
+        traffic.event(|proxy| proxy.roll_back(former));
+        traffic.event(|proxy| proxy.retire_plugin(former));
+        traffic.event(|proxy| proxy.remove_plugin(former));
+        let canary = traffic.launch(place, kind, |proxy, module, config| proxy.canary(former, module, config, HALF));
+        traffic.fleet.former.extend(canary);
+        traffic.event(|proxy| proxy.terminate_plugin(former));
+    }
+}
+
+fn load(traffic: &mut Traffic, _place: usize) {
+    let number = traffic.tally.actions.iter().sum::<u64>() as usize / ACTIONS.len();
+    let loaded = traffic.fleet.load_bomb(number);
+    traffic.tally.loaded.extend(loaded);
+}
+
 fn give_up_canary(traffic: &mut Traffic, place: usize) {
     if let Some((canary, _)) = traffic.fleet.bad[place].canary.take() {
         traffic.fleet.former.push_back(canary);
@@ -142,6 +167,6 @@ fn give_up_canary(traffic: &mut Traffic, place: usize) {
 }
 
 fn next_kind(traffic: &mut Traffic) -> usize {
-    traffic.next_kind += 1;
-    traffic.next_kind % KINDS.len()
+    // Not one after the other: with so many actions in a row some kinds would always come where no request is.
+    traffic.draw(KINDS.len())
 }

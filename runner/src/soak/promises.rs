@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::soak::report::Report;
+use crate::soak::tally::Tally;
 
 /// The minimum of the CPU time of a healthy request without bad plugins divided by that with them.
 const RATIO: f64 = 0.8;
@@ -23,14 +24,17 @@ pub(super) struct Promise {
 }
 
 impl Report {
-    pub(super) fn promises(&self, miscounts: u64, faults: u64, smuggled: u64) -> Vec<Promise> {
+    pub(super) fn promises(&self, miscounts: u64, faults: u64, rough: &Tally) -> Vec<Promise> {
         let (lost, altered) = (self.without.lost + self.with.lost, self.without.altered + self.with.altered);
         let requests = self.without.requests + self.with.requests;
         let wanted = FAULTS * self.seconds / 60.0 * f64::from(self.bad) / 20.0;
-        let growth = match (self.memory[0].resident_bytes, self.memory[1].resident_bytes) {
+        let [before, after] = &self.memory;
+        let growth = match (before.resident_without_bytes, after.resident_without_bytes) {
             (Some(before), Some(after)) if before > 0 => Some((after as f64 - before as f64) * 100.0 / before as f64),
             _ => None,
         };
+        let left = (before.streams_left + after.streams_left, before.charged_left_bytes + after.charged_left_bytes);
+        let missing: Vec<&str> = rough.missing().filter(|_| self.bad > 0).collect();
         let promise = |promise, holds, says, timed| Promise { promise, holds, says, timed };
         vec![
             promise(
@@ -69,8 +73,29 @@ impl Report {
             ),
             promise(
                 "what leaves the host is HTTP",
-                Some(smuggled == 0),
-                format!("{smuggled} maps of fields are not"),
+                Some(rough.smuggled == 0),
+                format!("{} maps of fields are not", rough.smuggled),
+                false,
+            ),
+            promise(
+                "no module is loaded that is none, or too large in some way",
+                Some(rough.loaded.is_empty()),
+                match rough.loaded.len() {
+                    0 => "none is".to_owned(),
+                    _ => rough.loaded.iter().copied().collect::<Vec<_>>().join(", "),
+                },
+                false,
+            ),
+            promise(
+                "each way to misbehave, client and action had its turn",
+                Some(missing.is_empty()),
+                if missing.is_empty() { "none is left out".to_owned() } else { missing.join(", ") },
+                true,
+            ),
+            promise(
+                "bad plugins that are gone leave nothing in the proxy",
+                Some(left == (0, 0)),
+                format!("{} streams, {} bytes", left.0, left.1),
                 false,
             ),
             promise(
@@ -80,7 +105,7 @@ impl Report {
                 true,
             ),
             promise(
-                "memory at the end is within 5 % of that after the warm-up",
+                "memory at the end is within 5 % of that after the warm-up, each time when bad plugins are gone",
                 growth.map(|growth| growth <= GROWTH),
                 growth.map_or("not known here".to_owned(), |growth| format!("{growth:+.1} %")),
                 true,
@@ -116,6 +141,8 @@ mod tests {
         let calm = Tally { requests: 1000, time: Duration::from_secs(8), ..Tally::default() };
         let (time, aside_time) = (Duration::from_secs(15), Duration::from_secs(5));
         let mut rough = Tally { requests: 1000, time, aside_time, ..Tally::default() };
+        rough.kinds.iter_mut().for_each(|kind| kind.callbacks = 1);
+        rough.clients.iter_mut().chain(&mut rough.actions).for_each(|count| *count = 1);
         rough.kinds[0].faults = 10_000;
         [calm, rough]
     }
@@ -123,7 +150,9 @@ mod tests {
     /// The places of the promises that do not hold, and whether they make the soak fail without `--check`.
     fn broken([calm, rough]: &[Tally; 2], after: u64, miscounts: u64) -> (Vec<usize>, bool) {
         let Command::Soak(args) = Cli::parse_from(["pw-conform", "soak"]).command else { panic!("another command") };
-        let held = [1 << 30, after].map(|bytes| Held { resident: Some(bytes), usage: Usage::default() });
+        let left = Usage { charged: usize::from(after == 0), ..Usage::default() };
+        let held =
+            [1 << 30, after].map(|bytes| Held { full: None, usage: Usage::default(), resident: Some(bytes), left });
         let report = Report::new(&args, None, held, [calm, rough], miscounts);
         let places = report.promises.iter().enumerate().filter(|(_, promise)| promise.holds != Some(true));
         let places: Vec<usize> = places.map(|(place, _)| place).collect();
@@ -134,10 +163,11 @@ mod tests {
     #[test]
     fn each_promise_can_be_broken() {
         assert_eq!(broken(&good(), (1 << 30) / 100 * 105, 0), (vec![], false));
-        assert_eq!(broken(&good(), (1 << 30) / 100 * 106, 0), (vec![6], false));
+        assert_eq!(broken(&good(), (1 << 30) / 100 * 106, 0), (vec![9], false));
+        assert_eq!(broken(&good(), 0, 0), (vec![7], true));
         assert_eq!(broken(&good(), 1 << 30, 1), (vec![1], true));
         type Change = fn(&mut [Tally; 2]);
-        let breaks: [(Change, usize, bool); 10] = [
+        let breaks: [(Change, usize, bool); 13] = [
             (|[calm, _]| calm.lost = 1, 0, true),
             (|[_, rough]| rough.lost = 1, 0, true),
             (|[_, rough]| rough.altered = 1, 0, true),
@@ -146,8 +176,11 @@ mod tests {
             (|[_, rough]| rough.weigh(None, 11, 10), 2, true),
             (|[_, rough]| rough.events.excesses = 1, 3, true),
             (|[_, rough]| rough.smuggled = 1, 4, true),
-            (|[_, rough]| rough.time += Duration::from_millis(10), 5, false),
-            (|[_, rough]| rough.kinds[0].faults = 9_999, 7, false),
+            (|[_, rough]| rough.loaded.extend(["a bomb"]), 5, true),
+            (|[_, rough]| rough.kinds[1].callbacks = 0, 6, false),
+            (|[_, rough]| rough.actions[1] = 0, 6, false),
+            (|[_, rough]| rough.time += Duration::from_millis(10), 8, false),
+            (|[_, rough]| rough.kinds[0].faults = 9_999, 10, false),
         ];
         for (place, (change, promise, always)) in breaks.into_iter().enumerate() {
             let mut tallies = good();

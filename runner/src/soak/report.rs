@@ -18,9 +18,13 @@ use crate::soak::tally::{KindTally, Tally};
 /// What is held at a moment.
 pub(super) struct Held {
     /// Bytes of this process in RAM.
-    pub(super) resident: Option<u64>,
+    pub(super) full: Option<u64>,
     /// What the proxy with the bad plugins holds.
     pub(super) usage: Usage,
+    /// Bytes of this process in RAM when the bad plugins are gone.
+    pub(super) resident: Option<u64>,
+    /// What that proxy holds then; charged to others than healthy plugins.
+    pub(super) left: Usage,
 }
 
 /// All that is told.
@@ -143,6 +147,10 @@ pub(super) struct Memory {
     /// After the warm-up, and at the end.
     pub(super) at: &'static str,
     pub(super) resident_bytes: Option<u64>,
+    /// The same when the bad plugins are gone, and how many streams and bytes the proxy holds for them then.
+    pub(super) resident_without_bytes: Option<u64>,
+    pub(super) streams_left: usize,
+    pub(super) charged_left_bytes: usize,
     pub(super) vms: usize,
     pub(super) contexts: usize,
     pub(super) streams: usize,
@@ -207,8 +215,8 @@ impl Report {
             memory: [Memory::of("after the warm-up", &held[0]), Memory::of("at the end", &held[1])],
             promises: Vec::new(),
         };
-        let (faults, smuggled) = (calm.healthy_faults + rough.healthy_faults, calm.smuggled + rough.smuggled);
-        report.promises = report.promises(miscounts, faults, smuggled);
+        let faults = calm.healthy_faults + rough.healthy_faults;
+        report.promises = report.promises(miscounts, faults, rough);
         report
     }
 }
@@ -238,8 +246,8 @@ impl PerPlugin {
             healthy: Charged::of(healthy, pw_host::Limits::default().host_memory),
             bad: Charged::of(bad, BAD_HOST_MEMORY),
             over_the_limit: rough.overdrawn,
-            resident_bytes: grown(empty, held[1].resident),
-            resident_growth_bytes: grown(held[0].resident, held[1].resident),
+            resident_bytes: grown(empty, held[1].full),
+            resident_growth_bytes: grown(held[0].full, held[1].full),
         }
     }
 }
@@ -280,7 +288,10 @@ impl Memory {
         let usage = held.usage;
         Memory {
             at,
-            resident_bytes: held.resident,
+            resident_bytes: held.full,
+            resident_without_bytes: held.resident,
+            streams_left: held.left.streams,
+            charged_left_bytes: held.left.charged,
             vms: usage.vms,
             contexts: usage.contexts,
             streams: usage.streams,

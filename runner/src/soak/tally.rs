@@ -1,5 +1,6 @@
 //! What was counted on one side of the comparison.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::soak::clients::CLIENTS;
@@ -16,6 +17,8 @@ pub(super) struct Tally {
     pub(super) altered: u64,
     /// Maps of fields that came out, and that HTTP cannot carry.
     pub(super) smuggled: u64,
+    /// Modules that the host takes and should not.
+    pub(super) loaded: BTreeSet<&'static str>,
     /// From the request to the end of the response, by the clock.
     pub(super) latency: Histogram,
     /// How much CPU time slices took.
@@ -80,6 +83,7 @@ impl Default for Tally {
             lost: 0,
             altered: 0,
             smuggled: 0,
+            loaded: BTreeSet::new(),
             latency: Histogram::default(),
             time: Duration::ZERO,
             healthy_faults: 0,
@@ -100,9 +104,9 @@ impl Default for Tally {
 impl Tally {
     /// Another one, in which only what must not happen at any time stays.
     pub(super) fn cleared(self) -> Tally {
-        let Tally { lost, altered, smuggled, healthy_faults, overdrawn, events, .. } = self;
+        let Tally { lost, altered, smuggled, loaded, healthy_faults, overdrawn, events, .. } = self;
         let events = Events { excesses: events.excesses, ..Events::default() };
-        Tally { lost, altered, smuggled, healthy_faults, overdrawn, events, ..Tally::default() }
+        Tally { lost, altered, smuggled, loaded, healthy_faults, overdrawn, events, ..Tally::default() }
     }
 
     /// Records how many bytes a plugin is charged with. `kind` is its way to misbehave; a healthy plugin has none.
@@ -122,9 +126,11 @@ impl Tally {
         self.kinds.iter().map(|kind| kind.reloads).sum()
     }
 
-    /// Whether every way to misbehave was seen, and every client and action had a turn.
-    pub(super) fn is_complete(&self) -> bool {
-        let turns = self.clients.iter().chain(&self.actions).all(|count| *count > 0);
-        turns && self.kinds.iter().all(|kind| kind.callbacks + kind.refused > 0)
+    /// The ways to misbehave, clients and actions that had no turn.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &'static str> {
+        let names = CLIENTS.iter().map(|client| client.name).chain(ACTIONS.iter().map(|action| action.name));
+        let others = names.zip(self.clients.iter().chain(&self.actions)).filter(|(_, count)| **count == 0);
+        let kinds = KINDS.iter().zip(&self.kinds).filter(|(_, kind)| kind.callbacks + kind.refused == 0);
+        others.map(|(name, _)| name).chain(kinds.map(|(kind, _)| kind.name))
     }
 }

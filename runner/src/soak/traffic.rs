@@ -43,8 +43,6 @@ pub(super) struct Traffic {
     pub(super) late: VecDeque<Call>,
     /// Whose turn it is among those that misbehave.
     pub(super) turn: usize,
-    /// The way to misbehave that the operator chose last.
-    pub(super) next_kind: usize,
     random: Rng,
     number: u64,
     /// Up to when the proxy's time has passed.
@@ -67,15 +65,39 @@ impl Traffic {
             calls: VecDeque::new(),
             late: VecDeque::new(),
             turn: 0,
-            next_kind: 0,
             random: Rng::with_seed(seed),
             number: 0,
             time: Duration::ZERO,
             due: Duration::ZERO,
             work: Vec::new(),
         };
-        (0..traffic.fleet.bad.len()).for_each(|place| traffic.start(place));
+        traffic.start_all();
         traffic
+    }
+
+    /// Starts a plugin in each place for one that misbehaves.
+    pub(super) fn start_all(&mut self) {
+        (0..self.fleet.bad.len()).for_each(|place| self.start(place));
+    }
+
+    /// Ends all that misbehave, and what clients and servers keep open.
+    pub(super) fn clear_out(&mut self) {
+        /// Nothing is left sooner.
+        const ROUNDS: usize = 100_000;
+        let others: Vec<StreamId> = self.others.iter().copied().collect();
+        others.into_iter().for_each(|stream| self.event(|proxy| proxy.downstream_reset(stream)));
+        let plugins: Vec<PluginId> = self.fleet.plugins().collect();
+        plugins.into_iter().for_each(|plugin| self.event(|proxy| proxy.terminate_plugin(plugin)));
+        for _ in 0..ROUNDS {
+            if self.fleet.proxy.next_due() != Some(Duration::ZERO) {
+                break;
+            }
+            self.event(|proxy| proxy.advance(Duration::ZERO));
+        }
+        self.left_open.clear();
+        self.calls.clear();
+        self.late.clear();
+        self.fleet.clear();
     }
 
     /// So many requests through healthy plugins, and those to the others that fall due meanwhile.
