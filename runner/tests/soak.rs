@@ -6,7 +6,7 @@ use serde_json::Value;
 use support::Folder;
 
 /// As many as there are ways to misbehave.
-const KINDS: usize = 69;
+const KINDS: usize = 72;
 
 #[test]
 fn healthy_plugins_do_not_notice_the_others() {
@@ -23,9 +23,9 @@ fn healthy_plugins_do_not_notice_the_others() {
     assert!(count(&report["faults"]) > 0 && count(&report["reloads"]) > 0, "{}", said.out);
     let untimed = rows(&report["promises"]).iter().filter(|promise| promise["timed"] == false);
     let holds: Vec<bool> = untimed.map(|promise| promise["holds"] == true).collect();
-    assert_eq!(holds, [true; 5]);
+    assert_eq!(holds, [true; 7]);
     check_kinds(rows(&report["kinds"]));
-    for (others, least) in [("clients", 17), ("servers", 9), ("operator", 11)] {
+    for (others, least) in [("clients", 18), ("servers", 9), ("operator", 13)] {
         let others = rows(&report[others]);
         assert!(others.len() >= least);
         for other in others {
