@@ -12,7 +12,7 @@ const KINDS: usize = 72;
 fn healthy_plugins_do_not_notice_the_others() {
     let folder = Folder::new("soak");
     let bad = KINDS.to_string();
-    let said = folder.run(&["soak", "--for", "1s", "--plugins", "100", "--bad", &bad, "--json"]);
+    let said = folder.run(&["soak", "--for", "3s", "--plugins", "100", "--bad", &bad, "--json"]);
     said.check(0, &[]);
     let report: Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.out));
     for side in ["without", "with"] {
