@@ -5,13 +5,12 @@
 //! request in which the plugin crashes, what becomes of it (503), and the start of the plugin in a new VM.
 
 mod bare;
+mod measure;
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use bare::Bare;
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use pw_host::{
     Effect, Engine, FailurePolicy, Fields, Metering, Module, Piece, PluginConfig, PluginId, Pool, Proxy, ProxyConfig,
     Reload, StreamInfo,
@@ -33,12 +32,25 @@ fn pooled() -> Config {
     config
 }
 
-/// A proxy with a plugin that comes back at once; the size of its configuration says what it does.
-fn host(module: &Module, what: usize) -> (Proxy, PluginId) {
+/// A small plugin.
+const SMALL: &str = r#"(module
+  (memory (export "memory") 2)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
+  (func (export "proxy_on_context_create") (param i32 i32))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_log") (param i32))
+  (func (export "proxy_on_delete") (param i32))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) BODY))"#;
+
+/// A proxy with a plugin that comes back at once.
+fn host(module: &Module) -> (Proxy, PluginId) {
     let mut proxy = Proxy::new(ProxyConfig::default());
     let reload = Reload { base: Duration::ZERO, max: Duration::ZERO, limit: u32::MAX };
     let failure = FailurePolicy { open: false, reload: Some(reload) };
-    let config = PluginConfig { configuration: vec![0; what], failure, ..PluginConfig::default() };
+    let config = PluginConfig { failure, ..PluginConfig::default() };
     let plugin = proxy.add_plugin(module, config).expect("the plugin starts");
     (proxy, plugin)
 }
@@ -56,46 +68,48 @@ fn crash(proxy: &mut Proxy, plugin: PluginId, headers: &Fields) {
     assert!(restarted, "the plugin crashes and comes back");
 }
 
-fn starts(group: &mut BenchmarkGroup<'_, WallTime>, wasm: &[u8]) {
-    for (name, engine, config) in [
-        ("", Engine::with_pool(Metering::None, POOL), pooled()),
-        (" without a pool", Engine::new(Metering::None), Config::new()),
-    ] {
-        let module = Module::new(&engine.expect("wasmtime runs here"), wasm).expect("the module is a plugin");
-        group.bench_function(format!("host{name}"), |bencher| bencher.iter(|| host(&module, 0)));
-        let bare = Bare::new(wasm, &config).expect("the module links");
-        group.bench_function(format!("bare{name}"), |bencher| {
-            bencher.iter(|| bare.start(0).expect("the plugin starts"));
-        });
-    }
+/// Microseconds of the host and of bare wasmtime.
+fn starts(wasm: &[u8], pool: bool) -> [f64; 2] {
+    let (engine, config) = match pool {
+        true => (Engine::with_pool(Metering::None, POOL), pooled()),
+        false => (Engine::new(Metering::None), Config::new()),
+    };
+    let module = Module::new(&engine.expect("wasmtime runs here"), wasm).expect("the module is a plugin");
+    let bare = Bare::new(wasm, &config).expect("the module links");
+    least(|| drop(black_box(host(&module))), || drop(black_box(bare.start().expect("the plugin starts"))))
 }
 
-fn benches(criterion: &mut Criterion) {
-    let small = wat::parse_str(include_str!("plugin.wat")).expect("the text is a module");
+fn least(mut host: impl FnMut(), mut bare: impl FnMut()) -> [f64; 2] {
+    measure::least(1_000, [&mut host, &mut bare]).map(|nanoseconds| nanoseconds / 1_000.0)
+}
+
+fn row(name: &str, [host, bare]: [f64; 2]) {
+    println!("| {name} | {host:.1} | {bare:.1} | {:.2} |", host / bare);
+}
+
+fn main() {
+    println!("| microseconds | host | bare wasmtime | host : bare |");
+    println!("| --- | ---: | ---: | ---: |");
+    let small = wat::parse_str(SMALL.replace("BODY", "(i32.const 0)")).expect("the text is a module");
     let compiled = include_bytes!("../../cases/plugins/rust/headers.wasm");
     for (name, wasm) in [("started", &small[..]), ("started, a plugin of the Rust SDK", compiled)] {
-        let mut group = criterion.benchmark_group(name);
-        starts(&mut group, wasm);
-        group.finish();
+        row(name, starts(wasm, true));
+        row(&format!("{name}, without a pool"), starts(wasm, false));
     }
 
-    const CRASHES: usize = 5;
+    let small = wat::parse_str(SMALL.replace("BODY", "unreachable")).expect("the text is a module");
     let headers = Fields::from([(":method", "GET"), (":path", "/"), (":authority", "example.test")]);
-    let mut group = criterion.benchmark_group("replaced after a crash");
     let engine = Engine::with_pool(Metering::None, POOL).expect("wasmtime runs here");
     let module = Module::new(&engine, &small).expect("the module is a plugin");
-    let (mut proxy, plugin) = host(&module, CRASHES);
-    group.bench_function("host", |bencher| bencher.iter(|| crash(&mut proxy, plugin, &headers)));
+    let (mut proxy, plugin) = host(&module);
     let bare = Bare::new(&small, &pooled()).expect("the module links");
-    let mut instance = bare.start(CRASHES as u32).expect("the plugin starts");
-    group.bench_function("bare", |bencher| {
-        bencher.iter(|| {
-            instance.request(2, Vec::new()).expect_err("the plugin crashes");
-            instance = bare.start(CRASHES as u32).expect("the plugin starts");
-        });
-    });
-    group.finish();
+    let mut instance = bare.start().expect("the plugin starts");
+    let replaced = least(
+        || crash(&mut proxy, plugin, &headers),
+        || {
+            assert!(instance.request(2, (Vec::new(), Vec::new())).is_err(), "the plugin crashes");
+            instance = bare.start().expect("the plugin starts");
+        },
+    );
+    row("replaced after a crash", replaced);
 }
-
-criterion_group!(all, benches);
-criterion_main!(all);
