@@ -113,7 +113,12 @@ impl Fields {
                 let others = index.keep_first(name, bytes);
                 others.into_iter().for_each(|place| self.clear(place));
             }
-            None => self.retain(|text, place, span| place <= first || !text.is(span.name, name)),
+            None => {
+                let is = |span: &Span| Text(&self.text).is(span.name, name);
+                if self.spans[first + 1..].iter().any(is) {
+                    self.retain(|text, place, span| place <= first || !text.is(span.name, name));
+                }
+            }
         }
     }
 
@@ -170,7 +175,12 @@ impl Fields {
         planted!(CaseSensitive => return self.spans.iter().position(|span| self.slice(span.name) == name));
         match &self.index {
             Some(index) => index.get(name).map(|group| group.first),
-            None => self.spans.iter().position(|span| Text(&self.text).is(span.name, name)),
+            // Names are in lower case here, and what asks for them mostly is.
+            None => self.spans.iter().position(|span| self.slice(span.name) == name).or_else(|| {
+                let mixed = name.iter().any(u8::is_ascii_uppercase);
+                let is = |span: &Span| Text(&self.text).is(span.name, name);
+                if mixed { self.spans.iter().position(is) } else { None }
+            }),
         }
     }
 

@@ -88,18 +88,20 @@ impl Part {
         Ok(fields)
     }
 
-    /// Makes a map that came from a peer one that plugins can see: without what only frames the message. False if it is not HTTP.
-    pub(crate) fn receive(self, fields: &mut Arc<Fields>) -> bool {
+    /// Makes a map that came from a peer one that plugins can see: without what only frames the message. What there is to know of
+    /// it; none if it is not HTTP.
+    pub(crate) fn receive(self, fields: &mut Arc<Fields>) -> Option<Facts> {
         let framing: &[&[u8]] =
             if self == Part::Trailers { &[TRANSFER_ENCODING, CONTENT_LENGTH, HOST] } else { &[TRANSFER_ENCODING] };
-        let (mut framed, mut seen) = (false, 0_u32);
+        let (mut framed, mut seen, mut known) = (false, 0_u32, Known::default());
         // Names are in lower case here, and each is looked at once.
         for (name, value) in fields.iter() {
+            known.see(name, value);
             let single = match (name.first(), name.len()) {
                 (Some(b':'), _) => {
-                    let Some(place) = self.pseudo().iter().position(|(known, _)| *known == name) else { return false };
+                    let place = self.pseudo().iter().position(|(known, _)| *known == name)?;
                     if !self.pseudo()[place].1(value) {
-                        return false;
+                        return None;
                     }
                     1 << place
                 }
@@ -109,22 +111,24 @@ impl Part {
                 }
                 (_, 4 | 14) if SINGLE.contains(&name) => {
                     if !self.permits(name, value) {
-                        return false;
+                        return None;
                     }
                     1 << (8 + name.len())
                 }
                 _ if is_token(name) && is_value(value) => 0,
-                _ => return false,
+                _ => return None,
             };
             if seen & single != 0 {
-                return false;
+                return None;
             }
             seen |= single;
         }
+        let mut facts = known.facts();
         if framed {
             framing.iter().for_each(|name| Arc::make_mut(fields).remove(name));
+            facts = Facts::of(fields);
         }
-        self != Part::Request || seen & (1 << (8 + HOST.len())) == 0 || !Facts::of(fields).two_hosts
+        Some(facts).filter(|facts| self != Part::Request || !facts.two_hosts)
     }
 
     /// Whether a map has the pseudo headers that it needs.
@@ -149,6 +153,8 @@ pub(crate) struct Facts {
     protocol: bool,
     /// The method is CONNECT.
     connects: bool,
+    /// It is HEAD.
+    pub(crate) is_head: bool,
     pub(crate) status: Option<u32>,
     pub(crate) has_content_length: bool,
     pub(crate) content_length: Option<u64>,
@@ -159,34 +165,67 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Of several fields of a name the first one counts.
     pub(crate) fn of(fields: &Fields) -> Facts {
-        let mut facts = Facts::default();
-        let (mut others, mut authority, mut host) = (false, None, None);
-        let space = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
-        // Names are in lower case here.
-        for (name, value) in fields.iter() {
-            let pseudo = name.first() == Some(&b':');
-            others |= !pseudo;
-            facts.untidy |= pseudo && others || space(value.first()) || space(value.last());
-            match name {
-                b":method" if !facts.method => (facts.method, facts.connects) = (true, value == b"CONNECT"),
-                b":path" => facts.path = true,
-                b":scheme" => facts.scheme = true,
-                b":authority" => authority = authority.or(Some(value)),
-                b":protocol" => facts.protocol = true,
-                b":status" if facts.status.is_none() => facts.status = number(value),
-                HOST => host = host.or(Some(value)),
-                CONTENT_LENGTH if !facts.has_content_length => {
-                    (facts.has_content_length, facts.content_length) = (true, length(value));
-                }
-                _ => {}
-            }
+        let mut known = Known::default();
+        fields.iter().for_each(|(name, value)| known.see(name, value));
+        known.facts()
+    }
+
+    /// The same of a piece; there is nothing to know of a body.
+    pub(crate) fn of_piece(piece: &Piece) -> Facts {
+        match piece {
+            Piece::Headers { headers: fields, .. } | Piece::Trailers { trailers: fields } => Facts::of(fields),
+            Piece::Body { .. } => Facts::default(),
         }
-        facts.authority = authority.is_some();
-        let hosts = authority.zip(host);
-        facts.two_hosts = hosts.is_some_and(|(authority, host)| !authority.eq_ignore_ascii_case(host.trim_ascii()));
-        facts
+    }
+
+    /// Whether headers are of an informational response, which others follow. With 101 HTTP ends, so that none follow it.
+    fn is_informational(&self) -> bool {
+        self.status.is_some_and(|status| (100..200).contains(&status) && status != 101)
+    }
+}
+
+/// Facts while they are found.
+#[derive(Default)]
+struct Known<'a> {
+    facts: Facts,
+    /// Other fields than pseudo headers came.
+    others: bool,
+    authority: Option<&'a [u8]>,
+    host: Option<&'a [u8]>,
+}
+
+impl<'a> Known<'a> {
+    /// Another field. Of several of a name the first one counts.
+    #[inline]
+    fn see(&mut self, name: &'a [u8], value: &'a [u8]) {
+        let Known { facts, others, authority, host } = self;
+        let space = |byte: Option<&u8>| byte.is_some_and(|byte| *byte <= b' ');
+        let pseudo = name.first() == Some(&b':');
+        *others |= !pseudo;
+        facts.untidy |= pseudo && *others || space(value.first()) || space(value.last());
+        // Names are in lower case here.
+        match name {
+            b":method" if !facts.method => {
+                (facts.method, facts.connects, facts.is_head) = (true, value == b"CONNECT", value == b"HEAD");
+            }
+            b":path" => facts.path = true,
+            b":scheme" => facts.scheme = true,
+            b":authority" => *authority = authority.or(Some(value)),
+            b":protocol" => facts.protocol = true,
+            b":status" if facts.status.is_none() => facts.status = number(value),
+            HOST => *host = host.or(Some(value)),
+            CONTENT_LENGTH if !facts.has_content_length => {
+                (facts.has_content_length, facts.content_length) = (true, length(value));
+            }
+            _ => {}
+        }
+    }
+
+    fn facts(self) -> Facts {
+        let two_hosts = |(authority, host): (&[u8], &[u8])| !authority.eq_ignore_ascii_case(host.trim_ascii());
+        let two_hosts = self.authority.zip(self.host).is_some_and(two_hosts);
+        Facts { authority: self.authority.is_some(), two_hosts, ..self.facts }
     }
 }
 
@@ -263,21 +302,11 @@ pub(crate) fn set_content_length(fields: &mut Arc<Fields>, right: Option<usize>)
     }
 }
 
-/// The status of a response's headers.
-pub(crate) fn status(headers: &Fields) -> Option<u32> {
-    number(headers.get(b":status")?)
-}
-
 fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |sum, digit| {
         let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
         sum.checked_mul(10)?.checked_add(digit)
     })
-}
-
-/// Whether headers are of an informational response, which others follow. With 101 HTTP ends, so that none follow it.
-pub(crate) fn is_informational(headers: &Fields) -> bool {
-    status(headers).is_some_and(|status| (100..200).contains(&status) && status != 101)
 }
 
 /// Whether a response of that status has no body, whatever the request was.
@@ -298,11 +327,11 @@ pub(crate) enum Progress {
 }
 
 impl Progress {
-    /// How far it is with another piece; none if that cannot come now.
-    pub(crate) fn with(self, piece: &Piece) -> Option<Progress> {
+    /// How far it is with another piece, of which this is known; none if that cannot come now.
+    pub(crate) fn with(self, piece: &Piece, facts: &Facts) -> Option<Progress> {
         let next = match (self, piece) {
-            (Progress::Nothing | Progress::Informational, Piece::Headers { headers, end_of_stream }) => {
-                match is_informational(headers) {
+            (Progress::Nothing | Progress::Informational, Piece::Headers { end_of_stream, .. }) => {
+                match facts.is_informational() {
                     true if *end_of_stream => return None,
                     true => Progress::Informational,
                     false => Progress::Headers,
@@ -317,7 +346,7 @@ impl Progress {
 
 /// Whether a field's name is a token, as all but pseudo headers are.
 pub(crate) fn is_token(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|byte| TOKEN[usize::from(*byte)])
+    !name.is_empty() && all(name, &TOKEN)
 }
 
 /// Whether a path of gRPC can be made of the name of a service or a method: it stays one segment, and no query begins in it.
@@ -325,28 +354,56 @@ pub(crate) fn is_path_segment(name: &[u8]) -> bool {
     name.iter().all(|byte| is_visible(*byte) && !matches!(byte, b'/' | b'?' | b'#' | b'%' | b'\\'))
 }
 
+/// A table of which bytes are of a kind: looking one up costs less than to compare.
+macro_rules! table {
+    (|$byte:ident| $is:expr) => {{
+        let mut table = [false; 256];
+        let mut at = 0;
+        while at < 256 {
+            let $byte = at as u8;
+            table[at] = $is;
+            at += 1;
+        }
+        table
+    }};
+}
+
 /// RFC 9110, 5.6.2.
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric()
-            || matches!(
-                byte as u8,
-                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-            );
-        byte += 1;
-    }
-    table
-};
+const TOKEN: [bool; 256] = table!(|byte| byte.is_ascii_alphanumeric()
+    || matches!(
+        byte,
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+    ));
+
+/// A host and perhaps a port: nothing that ends an authority in a URI, and nothing before an `@`.
+const AUTHORITY: [bool; 256] = table!(|byte| is_visible(byte) && !matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\'));
+
+const PATH: [bool; 256] = table!(|byte| is_visible(byte) && byte != b'#');
 
 /// RFC 9110, 5.5.
+const VALUE: [bool; 256] = table!(|byte| is_visible(byte) || matches!(byte, b' ' | b'\t'));
+
+fn all(bytes: &[u8], table: &[bool; 256]) -> bool {
+    bytes.iter().all(|byte| table[usize::from(*byte)])
+}
+
 fn is_value(value: &[u8]) -> bool {
-    value.iter().all(|byte| is_visible(*byte) || matches!(byte, b' ' | b'\t'))
+    let (words, rest) = value.as_chunks();
+    words.iter().all(|word| has_no_control(*word) || all(word, &VALUE)) && all(rest, &VALUE)
+}
+
+/// Whether none of eight bytes is below a space or DEL.
+fn has_no_control(word: [u8; 8]) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    let word = u64::from_le_bytes(word);
+    // A byte whose highest bit was not set gets it by a subtraction only if it is less.
+    let below = |word: u64, least: u64| word.wrapping_sub(least * EACH) & !word & HIGH;
+    below(word, b' '.into()) | below(word ^ (0x7F * EACH), 1) == 0
 }
 
 /// Neither whitespace nor a control character.
-fn is_visible(byte: u8) -> bool {
+const fn is_visible(byte: u8) -> bool {
     byte > b' ' && byte != 0x7F
 }
 
@@ -360,13 +417,12 @@ fn is_scheme(value: &[u8]) -> bool {
         && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }
 
-/// A host and perhaps a port: nothing that ends an authority in a URI, and nothing before an `@`.
 fn is_authority(value: &[u8]) -> bool {
-    value.iter().all(|byte| is_visible(*byte) && !matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\'))
+    all(value, &AUTHORITY)
 }
 
 fn is_path(value: &[u8]) -> bool {
-    (value.first() == Some(&b'/') || value == b"*") && value.iter().all(|byte| is_visible(*byte) && *byte != b'#')
+    (value.first() == Some(&b'/') || value == b"*") && all(value, &PATH)
 }
 
 /// A name and perhaps a version, as `upgrade` has them.

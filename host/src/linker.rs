@@ -7,7 +7,7 @@ mod codec;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pw_abi::beyond::{BEYOND, Beyond, STATUS_IN_SDKS};
+use pw_abi::beyond::{self, BEYOND, Beyond, STATUS_IN_SDKS};
 use pw_abi::{Function, Lane, Version};
 use wasmtime::{Caller, FuncType, Linker, Val, ValType};
 
@@ -31,7 +31,8 @@ pub(crate) fn linker(engine: &Engine, interface: &Interface, version: Version) -
     let mut linker = Linker::new(&engine.wasm);
     linker.allow_shadowing(true);
     shims::define(&mut linker, version)?;
-    BEYOND.iter().try_for_each(|row| beyond(&mut linker, row))?;
+    BEYOND.iter().try_for_each(|row| define(&mut linker, row))?;
+    linker.alias_module(beyond::WASI, beyond::OLD_WASI)?;
     for import in interface.imports.iter().filter(|import| STATUS_IN_SDKS.contains(&import.name.as_str())) {
         if import.item.is_function(&[], Some(Lane::I32)) {
             status_in_sdks(&mut linker, &import.name)?;
@@ -42,6 +43,7 @@ pub(crate) fn linker(engine: &Engine, interface: &Interface, version: Version) -
 
 /// Parameters and result of an import, the specification's own type first; none if nobody has it.
 pub(crate) fn types(module: &str, name: &str, version: Version) -> Option<Vec<(Vec<Lane>, Option<Lane>)>> {
+    let module = beyond::canonical(module);
     let own = pw_abi::host_functions(version).find(|row| row.module == module && row.name == name);
     if let Some(row) = own {
         let mut types = vec![(row.lanes().map(|(_, lane)| lane).collect(), row.result())];
@@ -50,23 +52,32 @@ pub(crate) fn types(module: &str, name: &str, version: Version) -> Option<Vec<(V
         }
         return Some(types);
     }
-    let row = BEYOND.iter().find(|row| row.module == module && row.name == name)?;
+    let row = beyond::beyond(module, name)?;
     Some(vec![(row.params.to_vec(), row.result)])
 }
 
-/// A function beyond the specification answers as its row says; `proc_exit` ends the guest under any name.
-fn beyond(linker: &mut Linker<Data>, row: &'static Beyond) -> wasmtime::Result<()> {
+/// A function beyond the specification answers as its row says.
+fn define(linker: &mut Linker<Data>, row: &'static Beyond) -> wasmtime::Result<()> {
     let lane = |lane: &Lane| match lane {
         Lane::I32 => ValType::I32,
         Lane::I64 => ValType::I64,
     };
     let ty = FuncType::new(linker.engine(), row.params.iter().map(lane), row.result.iter().map(lane));
-    linker.func_new(row.module, row.name, ty, |_, params, results| {
-        if row.name == "proc_exit" {
-            let code = params.first().and_then(Val::i32).unwrap_or(0);
-            return Err(wasmtime::Error::msg(format!("the plugin called proc_exit({code})")));
+    linker.func_new(row.module, row.name, ty, |mut caller, params, results| {
+        let word = |place: usize| params.get(place).and_then(Val::i32).map(|word| word as u32);
+        let (mut code, writes) = row.answer.to(word(0));
+        if let Some((place, bytes)) = writes
+            && let Some(memory) = caller.data().memory
+        {
+            let address = word(place).unwrap_or(u32::MAX) as usize;
+            if memory.write(&mut caller, address, bytes).is_err() {
+                code = beyond::FAULT;
+            }
         }
-        results.iter_mut().for_each(|result| *result = Val::I32(row.answer as i32));
+        if caller.data_mut().worked(CALL) {
+            crate::guest::count(&mut caller)?;
+        }
+        results.iter_mut().for_each(|result| *result = Val::I32(code as i32));
         Ok(())
     })?;
     Ok(())
@@ -209,7 +220,9 @@ macro_rules! shims {
                                 $(let mut $out = ($out, 0);)*
                                 let (_bytes, _scratch): (&mut [u8], &[u8]) = if ALLOCATES {
                                     $($out.1 = codec::room::<pw_abi::$Out, Fail>(caller, &$out.0)?;)*
-                                    codec::parts_again(caller)
+                                    let (bytes, scratch) = codec::parts_again(caller);
+                                    $(<pw_abi::$Out as Encode>::fits(bytes, &$out).ok_or_else(fault)?;)*
+                                    (bytes, scratch)
                                 } else {
                                     (_bytes, &[])
                                 };

@@ -161,6 +161,8 @@ pub(crate) struct Plugin {
     pub(crate) calls: BTreeMap<u32, CallId>,
     /// The queues whose items it is notified of.
     pub(crate) queues: BTreeSet<u32>,
+    /// It has the callback for that.
+    pub(crate) gets_notices: bool,
     /// How many metrics it was the first to define.
     pub(crate) metrics: usize,
     /// The places that it has in chains of streams.

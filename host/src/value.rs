@@ -1,5 +1,7 @@
 //! Bytes on their way from the host to a guest.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 /// Small ones are copied to a place that is always there, which costs less than to allocate or to count owners.
@@ -22,6 +24,22 @@ impl Value {
             Value::Scratch(size) => &scratch[..*size],
             Value::Shared(bytes) => bytes,
         }
+    }
+}
+
+impl Value {
+    /// Copying fewer bytes costs less than to count who has them.
+    const SMALL: usize = 256;
+
+    /// A value that somebody else keeps; the scratch takes it if it is small.
+    #[inline]
+    pub(crate) fn of(bytes: &Bytes, part: Range<usize>, scratch: &mut Vec<u8>) -> Value {
+        if part.len() > Value::SMALL {
+            return Value::Shared(bytes.slice(part));
+        }
+        scratch.clear();
+        scratch.extend_from_slice(&bytes[part]);
+        Value::Scratch(scratch.len())
     }
 }
 

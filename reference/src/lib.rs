@@ -6,6 +6,7 @@
 mod room;
 mod trace;
 mod world;
+mod zlib;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};

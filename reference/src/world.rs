@@ -14,6 +14,7 @@ use pw_host::{
 
 use crate::TOO_LONG;
 use crate::room::{self, Room};
+use crate::zlib;
 
 /// The upstreams that cases may name; the last refuses connections.
 pub const UPSTREAMS: [&str; 4] = ["upstream", "auth", "callout", "dead"];
@@ -71,7 +72,12 @@ impl World {
             log_level: pw_abi::LogLevel::TRACE,
             upstreams,
             plugins: 100,
-            foreign_functions: [("echo".to_owned(), ForeignFunction::new(|arguments| Ok(arguments.to_vec())))].into(),
+            foreign_functions: [
+                ("compress".to_owned(), ForeignFunction::new(zlib::compress)),
+                ("echo".to_owned(), ForeignFunction::new(|arguments| Ok(arguments.to_vec()))),
+                ("uncompress".to_owned(), ForeignFunction::new(zlib::uncompress)),
+            ]
+            .into(),
         };
         let proxy = Proxy::new(config);
         World {

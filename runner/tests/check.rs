@@ -157,13 +157,18 @@ fn imports_are_looked_up() {
     check("import_beyond", &import(wasi, "sched_yield", status), &["import_beyond"], [true; 2]);
     check(
         "import_of_envoy",
-        &import(wasi, "fd_sync", "(func (param i32) (result i32))"),
+        &import("env", "envoy_resolve_dns", "(func (param i32 i32 i32) (result i32))"),
         &["!import_unknown"],
         [false, true],
     );
-    check("import_not_of_envoy", &import(wasi, "fd_sync", status), &["!import_unknown"], [false; 2]);
+    check("import_of_wasi", &import(wasi, "fd_sync", "(func (param i32) (result i32))"), &["import_beyond"], [true; 2]);
+    check("import_of_wasi_type", &import(wasi, "fd_sync", status), &["!import_type", "!import_beyond"], [false; 2]);
+    let link = "(func (param i32 i32 i32 i32 i32 i32 i32) (result i32))";
+    check("import_not_of_envoy", &import(wasi, "path_link", link), &["!import_beyond"], [true, false]);
+    let raise = "(func (param i32) (result i32))";
+    check("import_unknown_to_envoy", &import(wasi, "proc_raise", raise), &["!import_beyond"], [true, false]);
     let random = "(func (param i32 i32) (result i32))";
-    check("import_unstable", &import("wasi_unstable", "random_get", random), &["!import_unknown"], [false, true]);
+    check("import_unstable", &import("wasi_unstable", "random_get", random), &["import_beyond"], [true; 2]);
     check("import_memory", &import("env", "m", "(memory 1)"), &["!import_of_memory"], [false, true]);
     check("import_global", &import("env", "g", "(global i32)"), &["!import_of_global"], [false; 2]);
     let of_0_1_0 = |ty| import("env", "proxy_continue_request", ty).replace("0_2_1", "0_1_0");

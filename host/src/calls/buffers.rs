@@ -2,6 +2,8 @@
 //!
 //! What starts behind the end is read as nothing, and written at the end.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use pw_abi::{BufferType, Buffers, Status};
 
@@ -34,33 +36,33 @@ impl Buffers for State {
         if after > most || !stage.grow(Phase::Body, after, &account, least) {
             return Err(Status::INTERNAL_FAILURE);
         }
-        self.work = self.work.saturating_add(after as u64);
         if let Some((_, direction)) = side(buffer) {
             self.keep_body(direction);
         }
         let stage = self.body(buffer).ok_or(missing)?;
-        if let Some((body, _)) = &mut stage.body {
-            *body = [&body[..start], value, &body[end..]].concat().into();
-        }
+        let moved = stage.body.as_mut().map_or(0, |(body, _)| splice(body, start..end, value));
+        self.work = self.work.saturating_add(moved as u64);
         Ok(())
     }
 
     fn proxy_get_buffer_bytes(&mut self, buffer: BufferType, start: u32, max_size: u32) -> Result<Value, Status> {
-        let missing = self.missing(buffer);
-        let bytes = self.buffer(buffer).ok_or(missing)?;
-        planted!(SizesAreSigned => if max_size > i32::MAX as u32 {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let found = self.buffer(buffer, |bytes| {
+            planted!(StartIgnored => return Value::Shared(bytes.slice(..bytes.len().min(max_size as usize))));
+            let start = bytes.len().min(start as usize);
+            let end = bytes.len().min(start.saturating_add(max_size as usize));
+            Value::of(bytes, start..end, &mut scratch)
+        });
+        self.scratch = scratch;
+        planted!(SizesAreSigned => if found.is_some() && max_size > i32::MAX as u32 {
             return Err(Status::BAD_ARGUMENT);
         });
-        planted!(StartIgnored => return Ok(bytes.slice(..bytes.len().min(max_size as usize)).into()));
-        let start = bytes.len().min(start as usize);
-        let end = bytes.len().min(start.saturating_add(max_size as usize));
-        Ok(bytes.slice(start..end).into())
+        found.ok_or_else(|| self.missing(buffer))
     }
 
     fn proxy_get_buffer_status(&mut self, buffer: BufferType) -> Result<(u32, u32), Status> {
-        let missing = self.missing(buffer);
-        let bytes = self.buffer(buffer).ok_or(missing)?;
-        Ok((bytes.len() as u32, 0))
+        let size = self.buffer(buffer, Bytes::len).ok_or_else(|| self.missing(buffer))?;
+        Ok((size as u32, 0))
     }
 }
 
@@ -74,29 +76,39 @@ impl State {
         if known { Status::NOT_FOUND } else { Status::BAD_ARGUMENT }
     }
 
-    fn buffer(&mut self, buffer: BufferType) -> Option<Bytes> {
+    /// What `look` finds in a buffer, if it is there.
+    #[inline]
+    fn buffer<T>(&mut self, buffer: BufferType, look: impl FnOnce(&Bytes) -> T) -> Option<T> {
+        if side(buffer).is_some() {
+            return self.body(buffer)?.body.as_ref().map(|(body, _)| look(body));
+        }
+        self.other(buffer).map(look)
+    }
+
+    /// A buffer that is not a body.
+    fn other(&mut self, buffer: BufferType) -> Option<&Bytes> {
         let callback = self.active.callback;
         let as_buffers = self.rules().configurations_are_buffers;
         match buffer {
             BufferType::HTTP_CALL_RESPONSE_BODY => match self.active.subject.as_deref() {
-                Some(Subject::HttpCall(call)) => Some(call.body.clone()),
+                Some(Subject::HttpCall(call)) => Some(&call.body),
                 _ => None,
             },
             BufferType::GRPC_CALL_MESSAGE => match self.active.subject.as_deref() {
-                Some(Subject::Grpc(GrpcEvent::Message(message))) => Some(message.clone()),
+                Some(Subject::Grpc(GrpcEvent::Message(message))) => Some(message),
                 _ => None,
             },
             BufferType::VM_CONFIGURATION if as_buffers && callback == Some(On::VmStart) => {
-                Some(self.plugin().vm_configuration.clone())
+                Some(&self.plugin().vm_configuration)
             }
             BufferType::PLUGIN_CONFIGURATION if as_buffers && callback == Some(On::Configure) => {
-                Some(self.plugin().configuration.clone())
+                Some(&self.plugin().configuration)
             }
             BufferType::FOREIGN_FUNCTION_ARGUMENTS => match self.active.subject.as_deref() {
-                Some(Subject::ForeignFunction(arguments)) => Some(arguments.clone()),
+                Some(Subject::ForeignFunction(arguments)) => Some(arguments),
                 _ => None,
             },
-            _ => self.body(buffer)?.body.as_ref().map(|(body, _)| body.clone()),
+            _ => None,
         }
     }
 
@@ -110,6 +122,30 @@ impl State {
     }
 }
 
+/// Puts bytes in the place of others: where the buffer lies, if nobody else sees it there and that is not much more room than it
+/// needs then. How many bytes were moved.
+fn splice(buffer: &mut Bytes, place: Range<usize>, value: &[u8]) -> usize {
+    /// So much more room than is needed is never too much.
+    const SPARE: usize = 1 << 10;
+    let (before, end) = (buffer.len(), place.start + value.len());
+    let after = before - place.len() + value.len();
+    let copied = |old: &[u8]| Bytes::from([&old[..place.start], value, &old[place.end..]].concat());
+    *buffer = match std::mem::take(buffer).try_into_mut() {
+        Ok(mut own) if own.capacity() <= 2 * after + SPARE => {
+            let moved = if end == place.end { 0 } else { before - place.end };
+            own.resize(before.max(after), 0);
+            own.copy_within(place.end..before, end);
+            own.truncate(after);
+            own[place.start..end].copy_from_slice(value);
+            *buffer = own.freeze();
+            return value.len() + moved;
+        }
+        Ok(own) => copied(&own),
+        Err(shared) => copied(&shared),
+    };
+    after
+}
+
 /// Whether a buffer is a body, else data of a connection, and of which direction.
 fn side(buffer: BufferType) -> Option<(bool, Direction)> {
     match buffer {
@@ -118,5 +154,46 @@ fn side(buffer: BufferType) -> Option<(bool, Direction)> {
         BufferType::DOWNSTREAM_DATA => Some((false, Direction::Request)),
         BufferType::UPSTREAM_DATA => Some((false, Direction::Response)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_changed_as_a_copy_of_it_would_be_whoever_else_sees_it() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let (mut in_place, mut copied) = (0, 0);
+        let mut buffer = Bytes::new();
+        for round in 0..20_000 {
+            let start = random.usize(..=buffer.len());
+            let end = random.usize(start..=buffer.len());
+            let value = vec![round as u8; random.usize(..if buffer.len() > 5_000 { 2 } else { 3_000 })];
+            let expected = [&buffer[..start], &value, &buffer[end..]].concat();
+            // Sometimes somebody else holds it, or it is a part of something larger.
+            let other = random.bool().then(|| buffer.clone());
+            if random.u8(..4) == 0 {
+                let larger = Bytes::from([&buffer[..], &[0; 40_000]].concat());
+                buffer = larger.slice(..buffer.len());
+            }
+            let before = buffer.clone().to_vec();
+            let moved = splice(&mut buffer, start..end, &value);
+            assert_eq!(buffer, expected);
+            assert!(moved <= expected.len(), "{moved} bytes of {}", expected.len());
+            if let Some(other) = other {
+                assert_eq!(other, before, "it is not changed for others");
+                copied += 1;
+            } else if moved < expected.len() {
+                in_place += 1;
+            }
+            if let Ok(own) = std::mem::take(&mut buffer).try_into_mut() {
+                assert!(own.capacity() <= 2 * own.len() + 2_048, "{} bytes for {}", own.capacity(), own.len());
+                buffer = own.freeze();
+            } else {
+                buffer = expected.into();
+            }
+        }
+        assert!(in_place > 1_000 && copied > 1_000, "{in_place}, {copied}");
     }
 }

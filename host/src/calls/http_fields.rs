@@ -3,7 +3,7 @@
 //! A map that is not available where the call is made is a bad argument, for reading as for writing, and so is a map
 //! that can only be read where the call writes.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use pw_abi::{HttpFields, MapType, Status};
@@ -15,6 +15,9 @@ use crate::http;
 use crate::planted::planted;
 use crate::state::{Active, Direction, GrpcEvent, Phase, Protocol, Stage, State, Subject, Undo};
 use crate::value::Value;
+
+/// A map that never came.
+static EMPTY: LazyLock<Arc<Fields>> = LazyLock::new(Arc::default);
 
 /// Bytes of memory that a field takes besides its name and value.
 const FIELD: usize = 64;
@@ -127,13 +130,14 @@ impl State {
                 _ => Err(Status::BAD_ARGUMENT),
             };
         };
-        let logging = self.active.callback == Some(On::Log);
-        let (stream, filter) = self.http_stream().ok_or(Status::BAD_ARGUMENT)?;
-        if logging {
-            let message = stream.message(direction);
-            let map = if phase == Phase::Headers { &message.headers } else { &message.trailers };
-            return map.as_ref().ok_or(Status::BAD_ARGUMENT);
+        if self.active.callback == Some(On::Log) {
+            // All of them can be read there; one that never came has no fields.
+            let message = self.http_stream().map(|(stream, _)| &*stream.message(direction));
+            let map = message
+                .and_then(|found| if phase == Phase::Headers { &found.headers } else { &found.trailers }.as_ref());
+            return Ok(map.unwrap_or(&EMPTY));
         }
+        let (stream, filter) = self.http_stream().ok_or(Status::BAD_ARGUMENT)?;
         let stage = stream.filters[filter].stage(direction);
         match phase {
             Phase::Headers if stage.phase == Some(phase) => stage.headers.as_ref().map(|(headers, _)| headers),

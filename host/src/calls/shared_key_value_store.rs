@@ -41,8 +41,11 @@ impl SharedKeyValueStore for State {
     }
 
     fn proxy_get_shared_data(&mut self, key: &[u8]) -> Result<(Value, u32), Status> {
-        let (value, cas) = self.shared_data().shared_data.get(key).ok_or(Status::NOT_FOUND)?;
-        Ok((value.clone().into(), *cas))
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let found = self.shared_data().shared_data.get(key);
+        let found = found.map(|(value, cas)| (Value::of(value, 0..value.len(), &mut scratch), *cas));
+        self.scratch = scratch;
+        found.ok_or(Status::NOT_FOUND)
     }
 }
 

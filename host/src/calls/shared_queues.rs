@@ -12,7 +12,7 @@ use crate::state::{Queue, State};
 use crate::value::Value;
 
 impl SharedQueues for State {
-    /// Whoever registers a queue is notified of its items.
+    /// Whoever registers a queue is notified of its items, if it has a callback for that.
     fn proxy_register_shared_queue(&mut self, name: &[u8]) -> Result<u32, Status> {
         let most = self.limits().queues;
         let known = self.realm().queue_names.get(name).copied();
@@ -34,7 +34,8 @@ impl SharedQueues for State {
             }
         };
         let plugin = self.active.plugin;
-        if self.plugin().queues.insert(id)
+        if self.plugin().gets_notices
+            && self.plugin().queues.insert(id)
             && let Some(queue) = self.queues.get_mut(&id)
         {
             Arc::make_mut(&mut queue.readers).push(plugin);
@@ -64,19 +65,23 @@ impl SharedQueues for State {
     fn proxy_enqueue_shared_queue(&mut self, queue: u32, value: &[u8]) -> Result<(), Status> {
         let (most, memory) = (self.limits().queue, self.limits().host_memory);
         let found = self.queue(queue)?;
-        let (realm, size) = (found.realm, found.size.saturating_add(value.len()));
-        let mut readers = found.readers.clone();
-        planted!(ReadyForTheSender => readers = Arc::new(vec![self.active.plugin]));
+        let (realm, size, count) = (found.realm, found.size.saturating_add(value.len()), found.readers.len());
         let cost = ITEM + value.len();
-        let account = self.realms.get(realm).map(|realm| realm.account.clone()).unwrap_or_default();
-        if size > most || !account.has_room(cost, memory) || !self.has_room(NOTICE * readers.len()) {
+        let room = self.realms.get(realm).is_some_and(|realm| realm.account.has_room(cost, memory));
+        if size > most || !room || !self.has_room(NOTICE * count) {
             return Err(Status::INTERNAL_FAILURE);
         }
-        let found = self.queue(queue)?;
+        if let Some(realm) = self.realms.get(realm) {
+            realm.account.take(cost);
+        }
+        let found = self.queues.get_mut(&queue).ok_or(Status::NOT_FOUND)?;
         found.size = size;
         found.items.push_back(Bytes::copy_from_slice(value));
-        account.take(cost);
-        self.notify(readers, queue);
+        if count > 0 {
+            let mut readers = found.readers.clone();
+            planted!(ReadyForTheSender => readers = Arc::new(vec![self.active.plugin]));
+            self.notify(readers, queue);
+        }
         Ok(())
     }
 
@@ -91,9 +96,10 @@ impl SharedQueues for State {
         if let Some(realm) = self.realms.get(realm) {
             realm.account.give_back(ITEM + item.len());
         }
-        self.taken = Some((queue, item.clone()));
+        let value = Value::of(&item, 0..item.len(), &mut self.scratch);
+        self.taken = Some((queue, item));
         planted!(ItemLost => self.taken = None);
-        Ok(item.into())
+        Ok(value)
     }
 }
 

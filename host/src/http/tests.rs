@@ -94,7 +94,7 @@ fn a_content_length_is_a_number() {
 fn a_request_has_one_host_and_a_protocol_only_to_connect_by() {
     let received = |fields: &[(&str, &str)]| {
         let mut fields = Arc::new(fields.iter().copied().collect::<Fields>());
-        Part::Request.receive(&mut fields) && Part::Request.is_whole(&Facts::of(&fields))
+        Part::Request.receive(&mut fields).is_some_and(|facts| Part::Request.is_whole(&facts))
     };
     let to = |method, more: &[(&'static str, &'static str)]| {
         [&[(":method", method), (":path", "/"), (":authority", "a.test")], more].concat()
@@ -125,7 +125,9 @@ fn what_is_too_large_is_not_read() {
 fn the_parts_of_a_message_have_an_order() {
     let headers = |status: &str, end| Piece::headers(Fields::from([(":status", status)]), end);
     let (body, last, trailers) = (Piece::body("a", false), Piece::body("", true), Piece::trailers(Fields::new()));
-    let message = |pieces: &[&Piece]| pieces.iter().try_fold(Progress::Nothing, |progress, piece| progress.with(piece));
+    let message = |pieces: &[&Piece]| {
+        pieces.iter().try_fold(Progress::Nothing, |progress, piece| progress.with(piece, &Facts::of_piece(piece)))
+    };
     let (early, found) = (&headers("103", false), &headers("200", false));
     assert_eq!(message(&[early, early, found, &body, &trailers]), Some(Progress::End));
     assert_eq!(message(&[found, &body, &last]), Some(Progress::End));

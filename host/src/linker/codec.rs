@@ -195,10 +195,15 @@ pub(super) trait Encode {
         0
     }
     fn check(memory: &[u8], lanes: Self::Lanes) -> Option<()>;
+    /// Whether the room that the guest gave is in its memory.
+    #[inline]
+    fn fits(_memory: &mut [u8], _value: &(Self::Value, u32)) -> Option<()> {
+        Some(())
+    }
     fn write(memory: &mut [u8], scratch: &[u8], value: (Self::Value, u32), lanes: Self::Lanes) -> Option<()>;
 }
 
-/// Asks the guest for the room that a value needs; what it gives must be in its memory.
+/// Asks the guest for the room that a value needs.
 pub(super) fn room<K: Encode, C: Code>(caller: &mut Caller<'_, Data>, value: &K::Value) -> Result<u32, Stop<C>> {
     let size = K::size(value);
     if !K::ALLOCATES || size == 0 {
@@ -207,9 +212,7 @@ pub(super) fn room<K: Encode, C: Code>(caller: &mut Caller<'_, Data>, value: &K:
     if let Some(state) = &mut caller.data_mut().state {
         state.work = state.work.saturating_add(size as u64);
     }
-    let address = allocate(caller, size).map_err(Stop::Trap)?;
-    let (bytes, _) = parts_again(caller);
-    address.filter(|address| memory::range_mut(bytes, *address, size).is_some()).ok_or(Stop::Code(C::FAULT))
+    allocate(caller, size).map_err(Stop::Trap)?.ok_or(Stop::Code(C::FAULT))
 }
 
 macro_rules! encode_numbers {
@@ -248,6 +251,10 @@ macro_rules! encode_bytes {
                 planted!(ItemLost => return Some(()));
                 planted!(PartialWrite => return Some(()));
                 memory::writable(memory, pointer, 4).and_then(|()| memory::writable(memory, size, 4))
+            }
+            #[inline]
+            fn fits(memory: &mut [u8], (value, address): &($value, u32)) -> Option<()> {
+                memory::range_mut(memory, *address, Self::size(value)).map(drop)
             }
             fn write(memory: &mut [u8], $scratch: &[u8], ($from, address): ($value, u32), lanes: (u32, u32)) -> Option<()> {
                 let size = Self::size(&$from);

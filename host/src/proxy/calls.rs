@@ -17,7 +17,7 @@ impl Proxy {
     /// one with fields that HTTP cannot carry is a failure.
     pub fn http_call_response(&mut self, call: HttpCallId, headers: Fields, body: impl Into<Bytes>, trailers: Fields) {
         let (mut headers, mut trailers) = (Arc::new(headers), Arc::new(trailers));
-        if !Part::Response.receive(&mut headers) || !Part::Trailers.receive(&mut trailers) {
+        if Part::Response.receive(&mut headers).is_none() || Part::Trailers.receive(&mut trailers).is_none() {
             return self.http_call_failed(call);
         }
         let end = HttpCallEnd { headers, body: body.into(), trailers, status: (0, "") };

@@ -194,6 +194,8 @@ fn plugin(module: &Module, config: &PluginConfig, realm: usize) -> Plugin {
         tick: None,
         calls: BTreeMap::new(),
         queues: Default::default(),
+        gets_notices: module.exports.callback(On::QueueReady).is_some()
+            && config.capabilities.as_ref().is_none_or(|names| names.contains(On::QueueReady.name())),
         metrics: 0,
         places: 0,
         account: Account::default(),

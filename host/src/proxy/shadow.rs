@@ -2,6 +2,7 @@
 
 use super::{PluginId, Proxy, StreamId, endings, streams};
 use crate::effect::Piece;
+use crate::http::Facts;
 use crate::state::{Charges, Direction, Message, Protocol, Shadow, State, Work, piece_cost};
 
 /// Opens the copy of a stream that a log-only plugin at a place of its chain runs on; none if the plugin is not there.
@@ -39,7 +40,7 @@ pub(super) fn give(proxy: &mut Proxy, id: StreamId, direction: Direction, piece:
         return;
     }
     shadow.give(direction, &piece);
-    if found.message(direction).takes(&piece, http) {
+    if found.message(direction).takes(&piece, http, &Facts::of_piece(&piece)) {
         agenda.first([Work::Piece { stream: id, direction, nth: 0, piece, charges: Charges::default() }]);
     }
 }
@@ -51,7 +52,7 @@ pub(super) fn early(proxy: &mut Proxy, id: StreamId) {
     let Some(shadow) = &mut found.shadow else { return };
     let Some(piece) = shadow.next() else { return };
     shadow.give(Direction::Response, &piece);
-    let takes = found.message(Direction::Response).takes(&piece, http);
+    let takes = found.message(Direction::Response).takes(&piece, http, &Facts::of_piece(&piece));
     let agenda = &mut proxy.state().agenda;
     agenda.first([Work::Early { stream: id }]);
     if takes {

@@ -13,7 +13,7 @@ use pw_abi::PeerType;
 use super::{PluginId, Proxy, StreamId, StreamInfo, endings, lifecycle, rollout, shadow, tcp, wire};
 use crate::effect::{Effect, Piece};
 use crate::guest::On;
-use crate::http::Progress;
+use crate::http::{Facts, Progress};
 use crate::planted::planted;
 use crate::state::{
     Charges, Context, Direction, Filter, Message, Owner, Phase, Protocol, Shadow, Stage, State, Stream, Work,
@@ -93,10 +93,14 @@ impl Proxy {
     pub(super) fn message(&mut self, stream: StreamId, direction: Direction, mut piece: Piece) {
         let Some(found) = self.state().find(stream).filter(|found| !found.over) else { return };
         let http = found.protocol == Protocol::Http;
-        if !found.message(direction).takes(&piece, http) {
+        let facts = if http { wire::enters(direction, &mut piece) } else { Some(Facts::default()) };
+        if !found.message(direction).takes(&piece, http, &facts.unwrap_or_else(|| Facts::of_piece(&piece))) {
             return;
         }
-        if http && !wire::enters(direction, &mut piece) {
+        if let (Some(facts), Piece::Headers { headers, .. }) = (&facts, &piece) {
+            found.message(direction).came_as = Some((headers.clone(), *facts));
+        }
+        if facts.is_none() {
             return self.more(match direction {
                 Direction::Request => Work::Refuse { stream, direction, status: "400" },
                 Direction::Response => Work::Fail { stream },

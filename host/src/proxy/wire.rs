@@ -1,5 +1,7 @@
 //! Both ends of a chain: what peers send is HTTP before plugins see it, and what plugins let go is HTTP before it is sent.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{PluginId, Proxy, StreamId};
@@ -8,14 +10,14 @@ use crate::guest::On;
 use crate::http::{self, Facts, Part, Progress};
 use crate::state::{Direction, GrpcEvent};
 
-/// A piece comes in. False if it is not HTTP.
-pub(super) fn enters(direction: Direction, piece: &mut Piece) -> bool {
+/// A piece comes in: what there is to know of it; none if it is not HTTP.
+pub(super) fn enters(direction: Direction, piece: &mut Piece) -> Option<Facts> {
     match piece {
         Piece::Headers { headers, .. } => {
-            part(direction).receive(headers) && part(direction).is_whole(&Facts::of(headers))
+            part(direction).receive(headers).filter(|facts| part(direction).is_whole(facts))
         }
         Piece::Trailers { trailers } => Part::Trailers.receive(trailers),
-        Piece::Body { .. } => true,
+        Piece::Body { .. } => Some(Facts::default()),
     }
 }
 
@@ -24,14 +26,19 @@ pub(super) fn enters(direction: Direction, piece: &mut Piece) -> bool {
 /// Headers go out before it is known what becomes of the body: where a plugin could change it, they go without a content length.
 pub(super) fn leaves(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: &mut Piece) -> bool {
     let facts = match piece {
-        Piece::Headers { headers, .. } => Facts::of(headers),
+        Piece::Headers { headers, .. } => {
+            let came = proxy.state().find(stream).and_then(|found| found.message(direction).came_as.take());
+            // What no plugin has changed is still the same map.
+            let same = came.filter(|(came, _)| Arc::ptr_eq(came, headers));
+            same.map_or_else(|| Facts::of(headers), |(_, facts)| facts)
+        }
         _ => Facts::default(),
     };
     let changes = facts.content_length.is_some() && may_change_the_body(proxy, stream, direction);
     let Some(found) = proxy.state().find(stream) else { return false };
     let is_head = found.request.is_head;
     let message = found.message(direction);
-    let Some(left) = message.left.with(piece) else { return false };
+    let Some(left) = message.left.with(piece, &facts) else { return false };
     message.left = left;
     match piece {
         Piece::Headers { headers, end_of_stream } => {
@@ -76,8 +83,8 @@ fn may_change_the_body(proxy: &mut Proxy, stream: StreamId, direction: Direction
 pub(super) fn sound(proxy: &mut Proxy, call: GrpcCallId, mut event: GrpcEvent) -> GrpcEvent {
     const INTERNAL: u32 = 13;
     let sound = match &mut event {
-        GrpcEvent::InitialMetadata(metadata) => Part::Response.receive(metadata),
-        GrpcEvent::TrailingMetadata(metadata) => Part::Trailers.receive(metadata),
+        GrpcEvent::InitialMetadata(metadata) => Part::Response.receive(metadata).is_some(),
+        GrpcEvent::TrailingMetadata(metadata) => Part::Trailers.receive(metadata).is_some(),
         GrpcEvent::Message(_) | GrpcEvent::Closed { .. } => true,
     };
     if sound {

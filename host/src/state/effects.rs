@@ -93,14 +93,15 @@ impl State {
             return;
         }
         let plugin = self.active.plugin;
-        let limits = *self.limits();
         let (lines, bytes) = self.active.logged;
+        let (owner, cost) = (self.plugin(), account::EFFECT + message.len());
+        let limits = &owner.limits;
         let within = lines < limits.log_lines && bytes.saturating_add(message.len()) <= limits.log_bytes;
-        if within && self.has_room(account::EFFECT + message.len()) {
+        if within && owner.account.has_room(cost, limits.host_memory) {
+            owner.account.take(cost);
             self.active.logged = (lines + 1, bytes + message.len());
-            let (size, message) = (message.len(), Bytes::copy_from_slice(message));
-            // There is room, as was just seen.
-            let _: Result<(), Status> = self.plugin_effect(Effect::Log { plugin, level, message }, size);
+            let effect = Effect::Log { plugin, level, message: Bytes::copy_from_slice(message) };
+            self.effects.push_back(Queued { effect, payer: Some((plugin, cost)), charges: Charges::default() });
         } else if lines != usize::MAX {
             self.active.logged.0 = usize::MAX;
             let message = Bytes::from_static(b"the callback logs more than it may: the rest is dropped");

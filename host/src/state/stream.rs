@@ -10,7 +10,7 @@ use super::account::{MAP, PIECE, PLACE, STREAM};
 use super::{Account, Charge, Charges, Shadow};
 use crate::effect::{Discarded, Effect, Piece};
 use crate::fields::Fields;
-use crate::http::Progress;
+use crate::http::{Facts, Progress};
 use crate::proxy::StreamInfo;
 use crate::{PluginId, StreamId};
 
@@ -60,6 +60,8 @@ pub(crate) enum Protocol {
 pub(crate) struct Message {
     /// As seen last.
     pub(crate) headers: Option<Arc<Fields>>,
+    /// As they came, if they are on their way, and what there is to know of them.
+    pub(crate) came_as: Option<(Arc<Fields>, Facts)>,
     /// As seen last.
     pub(crate) trailers: Option<Arc<Fields>>,
     /// Bytes of the body that came in.
@@ -257,17 +259,17 @@ impl Stream {
 }
 
 impl Message {
-    /// Whether a piece can come now. A TCP connection opens once, and has but bytes then.
-    pub(crate) fn takes(&mut self, piece: &Piece, http: bool) -> bool {
+    /// Whether a piece, of which this is known, can come now. A TCP connection opens once, and has but bytes then.
+    pub(crate) fn takes(&mut self, piece: &Piece, http: bool, facts: &Facts) -> bool {
         let came = match (piece, self.came) {
-            _ if http => self.came.with(piece),
+            _ if http => self.came.with(piece, facts),
             (_, Progress::End) | (Piece::Trailers { .. }, _) => None,
             (Piece::Headers { .. }, came) => (came == Progress::Nothing).then_some(Progress::Headers),
             (Piece::Body { .. }, _) => Some(if piece.ends() { Progress::End } else { Progress::Headers }),
         };
         let Some(came) = came else { return false };
         match piece {
-            Piece::Headers { headers, .. } => self.is_head = headers.get(b":method") == Some(b"HEAD"),
+            Piece::Headers { .. } => self.is_head = facts.is_head,
             Piece::Body { body, .. } => self.size += body.len() as u64,
             Piece::Trailers { .. } => {}
         }

@@ -16,9 +16,11 @@ pub struct Host {
     pub abi: &'static [Version],
     /// A module whose functions it also has under the name of another.
     pub alias: (&'static str, &'static str),
-    /// Functions that it has besides the specification's and those of `pw_abi::beyond`.
+    /// Functions that it has besides the specification's and those of `pw_abi::beyond`, or with another type than theirs.
     /// Each with its module, its name and its type.
     pub imports: &'static [(&'static str, &'static str, &'static str)],
+    /// Functions of `pw_abi::beyond` that it does not have, by their names.
+    pub lacks: &'static [&'static str],
     /// Exports that it looks for besides the specification's, each with its name and its type.
     pub exports: &'static [(&'static str, &'static str)],
     /// What it makes of findings; nothing of those that are not here.
@@ -63,36 +65,11 @@ pub const HOSTS: [Host; 1] = [Host {
     alias: ("wasi_unstable", P1),
     imports: &[
         ("env", "envoy_resolve_dns", "(i32, i32, i32) -> i32"),
-        (P1, "clock_res_get", "(i32, i32) -> i32"),
-        (P1, "fd_advise", "(i32, i64, i64, i32) -> i32"),
-        (P1, "fd_allocate", "(i32, i64, i64) -> i32"),
-        (P1, "fd_datasync", "(i32) -> i32"),
-        (P1, "fd_fdstat_set_rights", "(i32, i64, i64) -> i32"),
-        (P1, "fd_filestat_get", "(i32, i32) -> i32"),
-        (P1, "fd_filestat_set_size", "(i32, i64) -> i32"),
-        (P1, "fd_filestat_set_times", "(i32, i64, i64, i32) -> i32"),
-        (P1, "fd_pread", "(i32, i32, i32, i64, i32) -> i32"),
-        (P1, "fd_pwrite", "(i32, i32, i32, i64, i32) -> i32"),
-        (P1, "fd_readdir", "(i32, i32, i32, i64, i32) -> i32"),
-        (P1, "fd_renumber", "(i32, i32) -> i32"),
-        (P1, "fd_sync", "(i32) -> i32"),
-        (P1, "fd_tell", "(i32, i32) -> i32"),
-        (P1, "path_create_directory", "(i32, i32, i32) -> i32"),
-        (P1, "path_filestat_get", "(i32, i32, i32, i32, i32) -> i32"),
-        (P1, "path_filestat_set_times", "(i32, i32, i32, i32, i64, i64, i32) -> i32"),
-        // WASI gives this one and `path_symlink` a parameter more, with which they are refused.
+        // WASI gives these two a parameter more, with which they are refused.
         (P1, "path_link", "(i32, i32, i32, i32, i32, i32) -> i32"),
-        (P1, "path_open", "(i32, i32, i32, i32, i32, i64, i64, i32, i32) -> i32"),
-        (P1, "path_readlink", "(i32, i32, i32, i32, i32, i32) -> i32"),
-        (P1, "path_remove_directory", "(i32, i32, i32) -> i32"),
-        (P1, "path_rename", "(i32, i32, i32, i32, i32, i32) -> i32"),
         (P1, "path_symlink", "(i32, i32, i32, i32) -> i32"),
-        (P1, "path_unlink_file", "(i32, i32, i32) -> i32"),
-        (P1, "sock_accept", "(i32, i32, i32) -> i32"),
-        (P1, "sock_recv", "(i32, i32, i32, i32, i32, i32) -> i32"),
-        (P1, "sock_send", "(i32, i32, i32, i32, i32) -> i32"),
-        (P1, "sock_shutdown", "(i32, i32) -> i32"),
     ],
+    lacks: &["proc_raise"],
     exports: &[
         ("proxy_on_request_metadata", "(i32, i32) -> i32"),
         ("proxy_on_response_metadata", "(i32, i32) -> i32"),

@@ -1,6 +1,6 @@
 //! What there is to say of a module's imports and exports, by the table. Pure; what hosts make of it is said elsewhere.
 
-use pw_abi::beyond::{BEYOND, STATUS_IN_SDKS};
+use pw_abi::beyond::{self, STATUS_IN_SDKS};
 use pw_abi::{Callback, Version, Versions};
 use pw_cases::format::meant;
 use pw_host::{Export, Import, Interface, Item, ModuleError};
@@ -174,9 +174,18 @@ fn beyond(import: &Import, version: Version) -> Option<Finding> {
             Some(warn(Kind::ImportWithStatus, &name, message))
         };
     }
-    let row = BEYOND.iter().find(|row| row.module == import.module && row.name == import.name)?;
-    let message = format!("the module imports `{name}`, which is beyond the specification ({})", row.imported_by);
-    (!known).then(|| warn(Kind::ImportBeyond, &name, message))
+    if known {
+        return None;
+    }
+    let module = beyond::canonical(&import.module);
+    let own = pw_abi::host_functions(version).any(|row| row.module == module && row.name == import.name);
+    let who = if own {
+        "an older name of WASI, in older SDKs"
+    } else {
+        beyond::beyond(&import.module, &import.name)?.imported_by
+    };
+    let message = format!("the module imports `{name}`, which is beyond the specification ({who})");
+    Some(warn(Kind::ImportBeyond, &name, message))
 }
 
 /// An export that the host never calls, although it looks as if it should.

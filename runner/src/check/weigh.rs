@@ -1,6 +1,6 @@
 //! What a host makes of a module, by the findings and its rules. Pure.
 
-use pw_abi::beyond::BEYOND;
+use pw_abi::beyond::beyond;
 use pw_abi::{Lane, Version};
 use pw_host::{Import, Interface, Item};
 
@@ -89,7 +89,7 @@ impl Host {
             let lanes: Vec<Lane> = row.lanes().map(|(_, lane)| lane).collect();
             return Some(item.is_function(&lanes, row.result()));
         }
-        let row = BEYOND.iter().find(|row| row.module == module && row.name == name)?;
+        let row = beyond(module, name).filter(|row| !self.lacks.contains(&row.name))?;
         Some(item.is_function(row.params, row.result))
     }
 
@@ -102,7 +102,7 @@ impl Host {
     fn rule(&self, finding: &Finding, interface: &Interface) -> Option<&'static Rule> {
         let name = finding.name.as_deref().unwrap_or_default();
         let kind = match finding.kind {
-            Kind::ImportUnknown => {
+            Kind::ImportUnknown | Kind::ImportBeyond => {
                 let import = interface.imports.iter().find(|import| import.qualified() == name)?;
                 match self.links(import) {
                     None => Kind::ImportUnknown,
