@@ -30,6 +30,8 @@ impl Logging for State {
         // Of a line that is longer than it may be nothing is logged.
         let limits = self.limits();
         let kept = limits.log_bytes.min(limits.host_memory).saturating_add(2);
+        // And of one that nobody is to see.
+        let kept = if level < self.config.log_level { 0 } else { kept };
         let (mut message, mut written) = (Vec::new(), 0);
         for piece in iovecs.pieces() {
             let piece = &piece[..piece.len().min(most - written)];
