@@ -68,6 +68,7 @@ pub fn run(args: &SoakArgs, console: &mut Console) -> Result<Exit, HarnessError>
         calm: Traffic::new(Fleet::start(&modules, healthy, 0, args.seed)?, args.seed),
         rough: Traffic::new(Fleet::start(&modules, healthy, bad, args.seed)?, args.seed),
         turn: false,
+        resident: Vec::new(),
     };
     let warm_up = (args.time / 10).clamp(Duration::from_millis(200), Duration::from_secs(10));
     soak.run(warm_up, FIRST, console, "warm-up");
@@ -76,13 +77,14 @@ pub fn run(args: &SoakArgs, console: &mut Console) -> Result<Exit, HarnessError>
     let requests = (per_second * span.as_secs_f64()).max(1.0) as u64;
     soak.calm.clear();
     soak.rough.clear();
+    soak.resident.clear();
     let before = soak.held();
     soak.run(args.time, requests, console, "soak");
     let after = soak.held();
     drop(ticker);
     let miscounts = soak.calm.miscounts() + soak.rough.miscounts();
     let tallies = [&soak.calm.tally, &soak.rough.tally];
-    let report = Report::new(args, empty, [before, after], tallies, miscounts);
+    let report = Report::new(args, empty, [before, after], &soak.resident, tallies, miscounts);
     console.clear();
     console.print(&if args.json { report.json() } else { report.text() });
     Ok(if report.is_bad(args.check) { Exit::Failed } else { Exit::Passed })
@@ -94,6 +96,8 @@ struct Soak {
     rough: Traffic,
     /// Whether the calm side is second.
     turn: bool,
+    /// Bytes of this process in RAM, after each pair of slices.
+    resident: Vec<u64>,
 }
 
 impl Soak {
@@ -101,10 +105,11 @@ impl Soak {
     fn run(&mut self, time: Duration, requests: u64, console: &mut Console, what: &str) {
         let begun = Instant::now();
         for pairs in 1.. {
-            let Soak { calm, rough, turn } = self;
+            let Soak { calm, rough, turn, resident } = self;
             let pair = if *turn { [rough, calm] } else { [calm, rough] };
             pair.into_iter().for_each(|traffic| traffic.slice(requests));
             *turn = !*turn;
+            resident.extend(memory::resident());
             console.progress(begun.elapsed().as_secs() as usize, time.as_secs() as usize, what);
             let rough = &self.rough;
             let complete = rough.fleet.bad.is_empty() || rough.tally.missing().next().is_none() || pairs >= MAX_PAIRS;
@@ -116,13 +121,12 @@ impl Soak {
 
     /// What is held, and what is still held when all that misbehave are gone, which are started again then.
     fn held(&mut self) -> Held {
-        let (full, usage) = (memory::resident(), self.rough.fleet.proxy.usage());
+        let (resident, usage) = (memory::resident(), self.rough.fleet.proxy.usage());
         self.rough.clear_out();
         // What the healthy ones hold, the other side holds too.
         let (mut left, healthy) = (self.rough.fleet.proxy.usage(), self.calm.fleet.proxy.usage());
         left.charged = left.charged.saturating_sub(healthy.charged);
-        let held = Held { full, usage, resident: memory::resident(), left };
         self.rough.start_all();
-        held
+        Held { resident, usage, left }
     }
 }

@@ -18,12 +18,10 @@ use crate::soak::tally::{KindTally, Tally};
 /// What is held at a moment.
 pub(super) struct Held {
     /// Bytes of this process in RAM.
-    pub(super) full: Option<u64>,
+    pub(super) resident: Option<u64>,
     /// What the proxy with the bad plugins holds.
     pub(super) usage: Usage,
-    /// Bytes of this process in RAM when the bad plugins are gone.
-    pub(super) resident: Option<u64>,
-    /// What that proxy holds then; charged to others than healthy plugins.
+    /// What that proxy holds when they are gone; charged to others than healthy plugins.
     pub(super) left: Usage,
 }
 
@@ -51,6 +49,8 @@ pub(super) struct Report {
     pub(super) servers: Vec<Count>,
     pub(super) operator: Vec<Count>,
     pub(super) memory: [Memory; 2],
+    /// The least bytes of this process in RAM in the first third of the soak, and in the last.
+    pub(super) least_resident_bytes: Option<[u64; 2]>,
     pub(super) memory_per_plugin: PerPlugin,
     pub(super) work_per_event: PerEvent,
     pub(super) promises: Vec<Promise>,
@@ -147,8 +147,7 @@ pub(super) struct Memory {
     /// After the warm-up, and at the end.
     pub(super) at: &'static str,
     pub(super) resident_bytes: Option<u64>,
-    /// The same when the bad plugins are gone, and how many streams and bytes the proxy holds for them then.
-    pub(super) resident_without_bytes: Option<u64>,
+    /// How many streams and bytes the proxy holds for bad plugins that are gone.
     pub(super) streams_left: usize,
     pub(super) charged_left_bytes: usize,
     pub(super) vms: usize,
@@ -167,11 +166,12 @@ pub(super) struct Memory {
 impl Report {
     /// Of what was held before and after, what was counted without bad plugins and with them, and plugins that count
     /// otherwise.
-    /// `empty` is what this process took without plugins.
+    /// `empty` is what this process took without plugins, `resident` what it took in the course of the soak.
     pub(super) fn new(
         args: &SoakArgs,
         empty: Option<u64>,
         held: [Held; 2],
+        resident: &[u64],
         [calm, rough]: [&Tally; 2],
         miscounts: u64,
     ) -> Report {
@@ -213,6 +213,7 @@ impl Report {
             memory_per_plugin: PerPlugin::of(args, empty, &held, rough),
             work_per_event: PerEvent::of(rough),
             memory: [Memory::of("after the warm-up", &held[0]), Memory::of("at the end", &held[1])],
+            least_resident_bytes: floors(resident),
             promises: Vec::new(),
         };
         let faults = calm.healthy_faults + rough.healthy_faults;
@@ -246,8 +247,8 @@ impl PerPlugin {
             healthy: Charged::of(healthy, pw_host::Limits::default().host_memory),
             bad: Charged::of(bad, BAD_HOST_MEMORY),
             over_the_limit: rough.overdrawn,
-            resident_bytes: grown(empty, held[1].full),
-            resident_growth_bytes: grown(held[0].full, held[1].full),
+            resident_bytes: grown(empty, held[1].resident),
+            resident_growth_bytes: grown(held[0].resident, held[1].resident),
         }
     }
 }
@@ -288,8 +289,7 @@ impl Memory {
         let usage = held.usage;
         Memory {
             at,
-            resident_bytes: held.full,
-            resident_without_bytes: held.resident,
+            resident_bytes: held.resident,
             streams_left: held.left.streams,
             charged_left_bytes: held.left.charged,
             vms: usage.vms,
@@ -304,6 +304,13 @@ impl Memory {
             charged_bytes: usage.charged,
         }
     }
+}
+
+/// The least of the first third and of the last. What goes up and down has a floor, which a leak raises.
+fn floors(samples: &[u64]) -> Option<[u64; 2]> {
+    let third = samples.len().div_ceil(3);
+    let least = |samples: &[u64]| samples.iter().min().copied();
+    Some([least(&samples[..third])?, least(&samples[samples.len() - third..])?])
 }
 
 fn microseconds(span: Duration) -> f64 {
