@@ -45,6 +45,8 @@ const FIRST: u64 = 500;
 const SPARE_VMS: u32 = 64;
 /// Bytes that stay in RAM of the memory of a VM that has ended: what the pool keeps would look like what the proxy keeps.
 const RESIDENT: usize = 0;
+/// How long the healthy ones go on alone before memory is looked at.
+const SETTLING: Duration = Duration::from_secs(2);
 /// Pairs of slices after which a soak is over although not everything had its turn.
 const MAX_PAIRS: u64 = 2_000;
 
@@ -68,23 +70,21 @@ pub fn run(args: &SoakArgs, console: &mut Console) -> Result<Exit, HarnessError>
         calm: Traffic::new(Fleet::start(&modules, healthy, 0, args.seed)?, args.seed),
         rough: Traffic::new(Fleet::start(&modules, healthy, bad, args.seed)?, args.seed),
         turn: false,
-        resident: Vec::new(),
     };
     let warm_up = (args.time / 10).clamp(Duration::from_millis(200), Duration::from_secs(10));
     soak.run(warm_up, FIRST, console, "warm-up");
+    let before = soak.held();
     let per_second = soak.calm.tally.requests as f64 / soak.calm.tally.time.as_secs_f64().max(f64::EPSILON);
     let span = (args.time / 40).clamp(Duration::from_millis(5), Duration::from_millis(100));
     let requests = (per_second * span.as_secs_f64()).max(1.0) as u64;
     soak.calm.clear();
     soak.rough.clear();
-    soak.resident.clear();
-    let before = soak.held();
     soak.run(args.time, requests, console, "soak");
     let after = soak.held();
     drop(ticker);
     let miscounts = soak.calm.miscounts() + soak.rough.miscounts();
     let tallies = [&soak.calm.tally, &soak.rough.tally];
-    let report = Report::new(args, empty, [before, after], &soak.resident, tallies, miscounts);
+    let report = Report::new(args, empty, [before, after], tallies, miscounts);
     console.clear();
     console.print(&if args.json { report.json() } else { report.text() });
     Ok(if report.is_bad(args.check) { Exit::Failed } else { Exit::Passed })
@@ -96,8 +96,6 @@ struct Soak {
     rough: Traffic,
     /// Whether the calm side is second.
     turn: bool,
-    /// Bytes of this process in RAM, after each pair of slices.
-    resident: Vec<u64>,
 }
 
 impl Soak {
@@ -105,11 +103,10 @@ impl Soak {
     fn run(&mut self, time: Duration, requests: u64, console: &mut Console, what: &str) {
         let begun = Instant::now();
         for pairs in 1.. {
-            let Soak { calm, rough, turn, resident } = self;
+            let Soak { calm, rough, turn } = self;
             let pair = if *turn { [rough, calm] } else { [calm, rough] };
             pair.into_iter().for_each(|traffic| traffic.slice(requests));
             *turn = !*turn;
-            resident.extend(memory::resident());
             console.progress(begun.elapsed().as_secs() as usize, time.as_secs() as usize, what);
             let rough = &self.rough;
             let complete = rough.fleet.bad.is_empty() || rough.tally.missing().next().is_none() || pairs >= MAX_PAIRS;
@@ -126,7 +123,14 @@ impl Soak {
         // What the healthy ones hold, the other side holds too.
         let (mut left, healthy) = (self.rough.fleet.proxy.usage(), self.calm.fleet.proxy.usage());
         left.charged = left.charged.saturating_sub(healthy.charged);
+        // The allocator gives back what is free after some time, and while it is in use.
+        let (tally, begun) = (std::mem::take(&mut self.calm.tally), Instant::now());
+        while begun.elapsed() < SETTLING {
+            self.calm.slice(FIRST);
+        }
+        self.calm.tally = tally;
+        let settled = memory::resident();
         self.rough.start_all();
-        Held { resident, usage, left }
+        Held { resident, usage, settled, left }
     }
 }

@@ -93,6 +93,10 @@ impl Report {
             Some(bytes) => format!("{:.1}", bytes as f64 / f64::from(1 << 20)),
             None => "?".to_owned(),
         });
+        row("when bad plugins are gone, MiB", &|memory| match memory.settled_bytes {
+            Some(bytes) => format!("{:.1}", bytes as f64 / f64::from(1 << 20)),
+            None => "?".to_owned(),
+        });
         row("VMs", &|memory| memory.vms.to_string());
         row("contexts", &|memory| memory.contexts.to_string());
         row("streams", &|memory| memory.streams.to_string());

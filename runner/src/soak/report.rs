@@ -21,7 +21,9 @@ pub(super) struct Held {
     pub(super) resident: Option<u64>,
     /// What the proxy with the bad plugins holds.
     pub(super) usage: Usage,
-    /// What that proxy holds when they are gone; charged to others than healthy plugins.
+    /// Bytes of this process in RAM a while after the bad plugins were ended.
+    pub(super) settled: Option<u64>,
+    /// What that proxy holds then; charged to others than healthy plugins.
     pub(super) left: Usage,
 }
 
@@ -49,8 +51,6 @@ pub(super) struct Report {
     pub(super) servers: Vec<Count>,
     pub(super) operator: Vec<Count>,
     pub(super) memory: [Memory; 2],
-    /// The least bytes of this process in RAM in the first third of the soak, and in the last.
-    pub(super) least_resident_bytes: Option<[u64; 2]>,
     pub(super) memory_per_plugin: PerPlugin,
     pub(super) work_per_event: PerEvent,
     pub(super) promises: Vec<Promise>,
@@ -147,7 +147,8 @@ pub(super) struct Memory {
     /// After the warm-up, and at the end.
     pub(super) at: &'static str,
     pub(super) resident_bytes: Option<u64>,
-    /// How many streams and bytes the proxy holds for bad plugins that are gone.
+    /// The same when the bad plugins are gone, and how many streams and bytes the proxy holds for them then.
+    pub(super) settled_bytes: Option<u64>,
     pub(super) streams_left: usize,
     pub(super) charged_left_bytes: usize,
     pub(super) vms: usize,
@@ -166,12 +167,11 @@ pub(super) struct Memory {
 impl Report {
     /// Of what was held before and after, what was counted without bad plugins and with them, and plugins that count
     /// otherwise.
-    /// `empty` is what this process took without plugins, `resident` what it took in the course of the soak.
+    /// `empty` is what this process took without plugins.
     pub(super) fn new(
         args: &SoakArgs,
         empty: Option<u64>,
         held: [Held; 2],
-        resident: &[u64],
         [calm, rough]: [&Tally; 2],
         miscounts: u64,
     ) -> Report {
@@ -213,7 +213,6 @@ impl Report {
             memory_per_plugin: PerPlugin::of(args, empty, &held, rough),
             work_per_event: PerEvent::of(rough),
             memory: [Memory::of("after the warm-up", &held[0]), Memory::of("at the end", &held[1])],
-            least_resident_bytes: floors(resident),
             promises: Vec::new(),
         };
         let faults = calm.healthy_faults + rough.healthy_faults;
@@ -290,6 +289,7 @@ impl Memory {
         Memory {
             at,
             resident_bytes: held.resident,
+            settled_bytes: held.settled,
             streams_left: held.left.streams,
             charged_left_bytes: held.left.charged,
             vms: usage.vms,
@@ -304,13 +304,6 @@ impl Memory {
             charged_bytes: usage.charged,
         }
     }
-}
-
-/// The least of the first third and of the last. What goes up and down has a floor, which a leak raises.
-fn floors(samples: &[u64]) -> Option<[u64; 2]> {
-    let third = samples.len().div_ceil(3);
-    let least = |samples: &[u64]| samples.iter().min().copied();
-    Some([least(&samples[..third])?, least(&samples[samples.len() - third..])?])
 }
 
 fn microseconds(span: Duration) -> f64 {

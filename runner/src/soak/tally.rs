@@ -130,7 +130,7 @@ impl Tally {
     pub(super) fn missing(&self) -> impl Iterator<Item = &'static str> {
         let names = CLIENTS.iter().map(|client| client.name).chain(ACTIONS.iter().map(|action| action.name));
         let others = names.zip(self.clients.iter().chain(&self.actions)).filter(|(_, count)| **count == 0);
-        let kinds = KINDS.iter().zip(&self.kinds).filter(|(_, kind)| kind.callbacks + kind.refused == 0);
+        let kinds = KINDS.iter().zip(&self.kinds).filter(|(_, kind)| kind.requests == 0);
         others.map(|(name, _)| name).chain(kinds.map(|(kind, _)| kind.name))
     }
 }

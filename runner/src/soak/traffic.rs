@@ -12,6 +12,7 @@ use crate::soak::clock;
 use crate::soak::exchange::{CHAIN, End, Exchange, request};
 use crate::soak::fields::is_http;
 use crate::soak::fleet::{BAD_CALLBACKS, BAD_HOST_MEMORY, Fleet};
+use crate::soak::kinds::KINDS;
 use crate::soak::servers::Call;
 use crate::soak::tally::Tally;
 use crate::soak::work::Work;
@@ -75,9 +76,12 @@ impl Traffic {
         traffic
     }
 
-    /// Starts a plugin in each place for one that misbehaves.
+    /// Starts a plugin in each place for one that misbehaves: the ways to do so in turn.
     pub(super) fn start_all(&mut self) {
-        (0..self.fleet.bad.len()).for_each(|place| self.start(place));
+        for place in 0..self.fleet.bad.len() {
+            self.fleet.bad[place].kind = place % KINDS.len();
+            self.start(place);
+        }
     }
 
     /// Ends all that misbehave, and what clients and servers keep open.
