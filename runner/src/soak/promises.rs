@@ -141,7 +141,7 @@ mod tests {
         let calm = Tally { requests: 1000, time: Duration::from_secs(8), ..Tally::default() };
         let (time, aside_time) = (Duration::from_secs(15), Duration::from_secs(5));
         let mut rough = Tally { requests: 1000, time, aside_time, ..Tally::default() };
-        rough.kinds.iter_mut().for_each(|kind| kind.requests = 1);
+        rough.kinds.iter_mut().for_each(|kind| (kind.requests, kind.callbacks) = (8, 8));
         rough.clients.iter_mut().chain(&mut rough.actions).for_each(|count| *count = 1);
         rough.kinds[0].faults = 10_000;
         [calm, rough]
@@ -177,7 +177,7 @@ mod tests {
             (|[_, rough]| rough.events.excesses = 1, 3, true),
             (|[_, rough]| rough.smuggled = 1, 4, true),
             (|[_, rough]| rough.loaded.extend(["a bomb"]), 5, true),
-            (|[_, rough]| rough.kinds[1].requests = 0, 6, false),
+            (|[_, rough]| rough.kinds[1].callbacks = 7, 6, false),
             (|[_, rough]| rough.actions[1] = 0, 6, false),
             (|[_, rough]| rough.time += Duration::from_millis(10), 8, false),
             (|[_, rough]| rough.kinds[0].faults = 9_999, 10, false),

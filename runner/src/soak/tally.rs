@@ -9,6 +9,9 @@ use crate::soak::kinds::KINDS;
 use crate::soak::operator::ACTIONS;
 use crate::soak::servers::SERVERS;
 
+/// So many requests and callbacks show what a plugin does.
+const REQUESTS: u64 = 8;
+
 /// Counts since they were cleared last.
 pub(super) struct Tally {
     /// Requests through healthy plugins that have ended, in whatever way.
@@ -126,11 +129,12 @@ impl Tally {
         self.kinds.iter().map(|kind| kind.reloads).sum()
     }
 
-    /// The ways to misbehave, clients and actions that had no turn.
+    /// The ways to misbehave, clients and actions that had no turn, or too few for what they do.
     pub(super) fn missing(&self) -> impl Iterator<Item = &'static str> {
         let names = CLIENTS.iter().map(|client| client.name).chain(ACTIONS.iter().map(|action| action.name));
         let others = names.zip(self.clients.iter().chain(&self.actions)).filter(|(_, count)| **count == 0);
-        let kinds = KINDS.iter().zip(&self.kinds).filter(|(_, kind)| kind.requests == 0);
+        let is_seen = |kind: &KindTally| kind.refused > 0 || kind.requests >= REQUESTS && kind.callbacks >= REQUESTS;
+        let kinds = KINDS.iter().zip(&self.kinds).filter(move |(_, kind)| !is_seen(kind));
         others.map(|(name, _)| name).chain(kinds.map(|(kind, _)| kind.name))
     }
 }

@@ -70,13 +70,13 @@ pub(super) fn kinds() -> Vec<Kind> {
             .request(&crash_after(8))
             .with(&format!("(func $noise (local $i i32) {}) (start $noise)", repeat(10_005, &noise))),
         kind("has limits of zero").request("unreachable").tuned(|config| config.limits = ZERO),
-        kind("has the largest limits").request(&crash_after(4)).tuned(|config| {
+        kind("has the largest limits").request("unreachable").tuned(|config| {
             let Limits { memory, host_memory, callbacks_per_event, .. } = config.limits;
             config.limits = Limits { memory, host_memory, callbacks_per_event, ..LARGEST };
         }),
         kind("calls a foreign function that panics")
             .request(&call("call_foreign_function", &[NAME[0], NAME[1], 0, 0, OUT, OUT_SIZE])),
-        kind("has no VM id").request(&crash_after(8)).tuned(|config| config.vm_id.clear()),
+        kind("has no VM id").request("unreachable").tuned(|config| config.vm_id.clear()),
         kind("is never done").returning(DONE, "", 0).request(&crash_after(32)),
         odd_callback(),
         kind("holds its requests").returning("proxy_on_request_headers", "", 1),
