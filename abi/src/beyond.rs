@@ -106,6 +106,7 @@ pub const BEYOND: [Beyond; 40] = [
     // Envoy writes to the log; nobody was seen to rely on that.
     wasi("fd_pwrite", &[I, I, I, L, I], output(NOTSUP), FILES),
     wasi("fd_read", &[I, I, I, I], code(NOSYS), "Emscripten (Abseil)"),
+    // Envoy answers 20, which is Linux's number for NOTDIR.
     wasi("fd_readdir", &[I, I, I, L, I], Answer { writes: Some((4, &[0; 4])), ..code(NOTDIR) }, FILES),
     wasi("fd_renumber", &[I, I], output(NOTSUP), LIBC),
     wasi("fd_seek", &[I, L, I, I], code(0), LIBC),
