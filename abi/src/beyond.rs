@@ -50,7 +50,7 @@ const NOTSUP: u32 = 58;
 const OUTPUTS: &[u32] = &[1, 2];
 /// The clocks that are there: the time of day and the monotonic one.
 const CLOCKS: &[u32] = &[0, 1];
-/// What `fd_fdstat_get` tells of an output: neither a file nor a terminal, with the right to write.
+/// The 24 bytes that `fd_fdstat_get` writes for an output: its type is unknown, and its only right is to write.
 const OUTPUT: [u8; 24] = {
     let mut stat = [0; 24];
     stat[8] = 1 << 6;

@@ -1,7 +1,7 @@
 //! What the host is measured against: wasmtime with a shim by hand for each function that is called here.
 //!
-//! They do the same work: pointers are checked, values are copied through the guest's allocator. There are no contexts, no
-//! versions, no chain, no limits, no account, no VM ids, no observer. Any other function answers NOT_FOUND.
+//! A shim checks pointers and copies values through the guest's allocator, as the host does. It has no contexts, versions, chain,
+//! limits, memory accounts, VM ids or observer. A function without a shim returns NOT_FOUND.
 
 use std::collections::{HashMap, VecDeque};
 

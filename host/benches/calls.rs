@@ -1,9 +1,10 @@
 //! The cost of calls and requests: of the host without metering, of the host that bounds time by epochs, and of bare wasmtime with
 //! a shim by hand for each function, in turns in one run.
 //!
-//! `cargo bench -p pw-host --bench calls`. Behind `--`: a part of a row's name, for some rows only; `--peer PROGRAM`, to run another
-//! host's program of the same rows in turns with this one (`benches/peer`); `--profile REQUESTS`, to run so many through the host and
-//! do nothing else, for a profiler.
+//! `cargo bench -p pw-host --bench calls -- [OPTIONS] [PART OF A ROW'S NAME]`
+//!
+//! - `--peer PROGRAM` also runs the program of another host (`benches/peer`), which prints the time of each row.
+//! - `--profile REQUESTS` only sends that number of requests through the host, to be run under a profiler.
 
 mod bare;
 mod measure;

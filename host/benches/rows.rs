@@ -160,7 +160,8 @@ impl Row {
     }
 }
 
-/// How often something that takes so many seconds is done between two looks at the clock, which cost some hundred nanoseconds.
+/// The number of repetitions between two readings of the clock, for something that takes `once` seconds. A reading costs some
+/// hundred nanoseconds.
 pub(crate) fn batch(once: f64) -> usize {
     (100e-6 / once).clamp(1.0, 1_000.0) as usize
 }

@@ -16,7 +16,7 @@ use pw_host::{
 const COUNTS: [usize; 3] = [10, 1_000, 100_000];
 /// Operations of a callback.
 const EACH: usize = 10;
-/// The least of so many rounds counts.
+/// Number of rounds, of which the fastest counts.
 const ROUNDS: usize = 5;
 
 /// A plugin that does something [`EACH`] times with each request, with another number at address 96 each time.
@@ -120,7 +120,7 @@ fn each(operations: usize, mut run: impl FnMut()) -> f64 {
     measure::least(ROUNDS, [&mut || (0..operations).for_each(|_| run())])[0] / operations as f64
 }
 
-/// A request where so many others are open.
+/// Nanoseconds of a request while `count` others are open.
 fn streams(count: usize) -> f64 {
     let mut large = Large::new(&wasm(NOTHING, NOTHING, ""));
     (0..count).for_each(|_| _ = large.open());
@@ -128,7 +128,7 @@ fn streams(count: usize) -> f64 {
     each(1_000, || large.request())
 }
 
-/// The same in a plugin that is log-only.
+/// The same for a log-only plugin, which runs on copies of the streams.
 fn copies(count: usize) -> f64 {
     let engine = Engine::new(Metering::None).expect("wasmtime runs here");
     let module = Module::new(&engine, &wasm(NOTHING, NOTHING, "")).expect("the module is a plugin");
@@ -140,7 +140,7 @@ fn copies(count: usize) -> f64 {
     each(1_000, || large.request())
 }
 
-/// An HTTP call and its answer where so many others are in flight, each with a timeout.
+/// Nanoseconds of an HTTP call and its answer while `count` others are in flight, each with a timeout.
 fn calls(count: usize) -> f64 {
     let mut large = Large::new(&wasm(NOTHING, HTTP_CALL, ""));
     let proxy = |large: &mut Large| {
@@ -164,7 +164,7 @@ fn calls(count: usize) -> f64 {
     }) / EACH as f64
 }
 
-/// Letting time pass where so many calls may time out later.
+/// Nanoseconds of an `advance` in which nothing is due, while `count` calls wait for their timeouts.
 fn timers(count: usize) -> f64 {
     let mut large = Large::new(&wasm(NOTHING, HTTP_CALL, ""));
     (0..count.div_ceil(EACH)).for_each(|_| large.request());
@@ -174,7 +174,7 @@ fn timers(count: usize) -> f64 {
     })
 }
 
-/// One of so many ticks that are due at once, in plugins of one VM.
+/// Nanoseconds per tick, when `count` plugins of one VM have a tick due at the same time.
 fn ticks(count: usize) -> f64 {
     let engine = Engine::new(Metering::None).expect("wasmtime runs here");
     let tick = "(func (export \"proxy_on_tick\") (param i32))";
@@ -192,7 +192,7 @@ fn ticks(count: usize) -> f64 {
     }) / count as f64
 }
 
-/// One of so many timeouts at once.
+/// Nanoseconds per timeout, when `count` calls time out at the same time.
 fn timeouts(count: usize) -> f64 {
     let mut large = Large::new(&wasm(NOTHING, HTTP_CALL, ""));
     let mut least = f64::INFINITY;
@@ -209,7 +209,7 @@ fn timeouts(count: usize) -> f64 {
     least
 }
 
-/// A new metric where there are so many.
+/// Nanoseconds to define another metric, when there are `count`.
 fn metrics(count: usize) -> f64 {
     populated(
         count,
@@ -218,12 +218,12 @@ fn metrics(count: usize) -> f64 {
     )
 }
 
-/// A new key of shared data.
+/// Nanoseconds to set another key of shared data, when there are `count`.
 fn keys(count: usize) -> f64 {
     populated(count, "(call $set_data (i32.const 96) (i32.const 8) (i32.const 16) (i32.const 8) (i32.const 0))")
 }
 
-/// A new queue, and an item in it.
+/// Nanoseconds to register another queue, and to put an item into it and take it out, when there are `count`.
 fn queues(count: usize) -> f64 {
     populated(
         count,
@@ -241,7 +241,7 @@ fn populated(count: usize, call: &str) -> f64 {
     each(operations, || large.request()) / EACH as f64
 }
 
-/// A request where so many contexts are not done.
+/// Nanoseconds of a request while `count` contexts wait for `proxy_done`.
 fn pending(count: usize) -> f64 {
     let done = "(global $requests (mut i32) (i32.const 0))
         (func (export \"proxy_on_done\") (param i32) (result i32)
@@ -252,7 +252,7 @@ fn pending(count: usize) -> f64 {
     each(1_000, || large.request())
 }
 
-/// Starting a plugin in a VM of its own where there are so many, and a request through it.
+/// Nanoseconds to start each of `count` plugins in VMs of their own, and of a request through the last one.
 fn plugins(count: usize) -> [f64; 2] {
     let pool = Pool { instances: 21_000, ..Pool::default() };
     let engine = Engine::with_pool(Metering::None, pool).expect("wasmtime runs here");

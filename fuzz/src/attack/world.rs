@@ -30,8 +30,8 @@ const BEYOND: usize = 8;
 const REPEATING: Duration = Duration::from_secs(2);
 /// How long what events have left is gone on with, before the next action.
 const SETTLING: Duration = Duration::from_millis(500);
-/// How often the proxy may be asked to go on with what an event has left: more often than there are items of a byte in queues of
-/// two VM ids, of which each time one is told.
+/// How many times `advance` may be called to finish the work that an event has left. Plugins may fill queues with some hundred
+/// thousand small items, and each call may notify a reader of one item only.
 const ROUNDS: usize = 1_000_000;
 /// The same when all plugins have ended: nothing is done then but to leave.
 const LAST_ROUNDS: usize = 1000;
