@@ -39,6 +39,19 @@ const CONTENT_LENGTH: &[u8] = b"content-length";
 /// How a message is framed is the embedder's to say.
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 
+/// Fields that cannot be among trailers and metadata (RFC 9110, 6.5.1): those that frame the message, decide where it goes, or are about
+/// the connection, which a host that receives them would act upon too late.
+const NOT_IN_TRAILERS: [&[u8]; 8] = [
+    TRANSFER_ENCODING,
+    CONTENT_LENGTH,
+    HOST,
+    b"connection",
+    b"keep-alive",
+    b"proxy-connection",
+    b"te",
+    b"upgrade",
+];
+
 impl Part {
     fn pseudo(self) -> &'static [Pseudo] {
         match self {
@@ -53,15 +66,14 @@ impl Part {
         if name.first() == Some(&b':') {
             return self.pseudo().iter().any(|(known, valid)| known.eq_ignore_ascii_case(name) && valid(value));
         }
-        let framing = if name.eq_ignore_ascii_case(CONTENT_LENGTH) {
-            self == Part::Trailers || length(value).is_none()
-        } else if self == Part::Trailers && name.eq_ignore_ascii_case(HOST) {
-            // What decides where a message goes cannot come behind it (RFC 9110, 6.5.1).
-            true
+        let refused = if self == Part::Trailers {
+            NOT_IN_TRAILERS.iter().any(|field| name.eq_ignore_ascii_case(field))
+        } else if name.eq_ignore_ascii_case(CONTENT_LENGTH) {
+            length(value).is_none()
         } else {
             name.eq_ignore_ascii_case(TRANSFER_ENCODING)
         };
-        !framing && is_token(name) && is_value(value)
+        !refused && is_token(name) && is_value(value)
     }
 
     /// Whether a map that has some fields can get another.
@@ -88,12 +100,11 @@ impl Part {
         Ok(fields)
     }
 
-    /// Makes a map that came from a peer one that plugins can see: without what only frames the message. What there is to know of
-    /// it; none if it is not HTTP.
+    /// Makes a map that came from a peer one that plugins can see: without transfer-encoding, and trailers without the fields that
+    /// cannot be there. What there is to know of it; none if it is not HTTP.
     pub(crate) fn receive(self, fields: &mut Arc<Fields>) -> Option<Facts> {
-        let framing: &[&[u8]] =
-            if self == Part::Trailers { &[TRANSFER_ENCODING, CONTENT_LENGTH, HOST] } else { &[TRANSFER_ENCODING] };
-        let (mut framed, mut seen, mut known) = (false, 0_u32, Known::default());
+        let dropped: &[&[u8]] = if self == Part::Trailers { &NOT_IN_TRAILERS } else { &[TRANSFER_ENCODING] };
+        let (mut drops, mut seen, mut known) = (false, 0_u32, Known::default());
         // Names are in lower case here, and each is looked at once.
         for (name, value) in fields.iter() {
             known.see(name, value);
@@ -105,8 +116,8 @@ impl Part {
                     }
                     1 << place
                 }
-                (_, 4 | 14 | 17) if framing.contains(&name) => {
-                    framed = true;
+                (_, 2 | 4 | 7 | 10 | 14 | 16 | 17) if dropped.contains(&name) => {
+                    drops = true;
                     continue;
                 }
                 (_, 4 | 14) if SINGLE.contains(&name) => {
@@ -124,8 +135,8 @@ impl Part {
             seen |= single;
         }
         let mut facts = known.facts();
-        if framed {
-            framing.iter().for_each(|name| Arc::make_mut(fields).remove(name));
+        if drops {
+            dropped.iter().for_each(|name| Arc::make_mut(fields).remove(name));
             facts = Facts::of(fields);
         }
         Some(facts).filter(|facts| self != Part::Request || !facts.two_hosts)

@@ -134,10 +134,10 @@ pub struct StreamInfo {
     pub upstream: Option<SocketAddr>,
     /// The proxy's end to the upstream.
     pub upstream_local: Option<SocketAddr>,
-    /// TLS of the client's connection, if there is some.
-    pub tls: Option<TlsInfo>,
-    /// TLS of the upstream's connection, if there is some.
-    pub upstream_tls: Option<TlsInfo>,
+    /// TLS of the client's connection, if there is some; its streams share it.
+    pub tls: Option<Arc<TlsInfo>>,
+    /// TLS of the upstream's connection, if there is some; its streams share it.
+    pub upstream_tls: Option<Arc<TlsInfo>>,
     /// `HTTP/1.1`, `HTTP/2`.
     pub protocol: &'static str,
 }

@@ -36,6 +36,9 @@ struct Held {
 /// How often progress is shown.
 const PERIOD: Duration = Duration::from_millis(40);
 
+/// Characters of a line of a message that are shown. A name or a value out of a file can have a million, which bury what is said of it.
+const LINE_CHARS: usize = 1000;
+
 const RED: &str = "31";
 const GREEN: &str = "32";
 const YELLOW: &str = "33";
@@ -79,13 +82,13 @@ impl Console {
     /// Complains.
     pub fn error(&self, message: &str) {
         self.clear();
-        let _ = writeln!(stderr(), "{} {}", self.paint(RED, "error:"), plain(message));
+        let _ = writeln!(stderr(), "{} {}", self.paint(RED, "error:"), message_text(message));
     }
 
     /// Tells whoever waits something that is no result.
     pub fn tell(&self, line: &str) {
         self.clear();
-        let _ = writeln!(stderr(), "{}", plain(line));
+        let _ = writeln!(stderr(), "{}", message_text(line));
     }
 
     /// Shows how far a run is.
@@ -147,12 +150,12 @@ impl Console {
         let mut text = format!("{verdict} {id} (ABI v{}{versions}; {})\n      {}\n", case.abi, case.level, case.title);
         for finding in &case.findings {
             let line = if finding.line == 0 { String::new() } else { format!(":{}", finding.line) };
-            let _ = writeln!(text, "      {}{line}: {}", case.file, plain(&finding.subject));
-            let _ = writeln!(text, "        expected {}", self.paint(GREEN, &finding.expected));
-            let _ = writeln!(text, "        actual   {}", self.paint(RED, &finding.actual));
+            let _ = writeln!(text, "      {}{line}: {}", case.file, message_text(&finding.subject));
+            let _ = writeln!(text, "        expected {}", self.paint(GREEN, &message_text(&finding.expected)));
+            let _ = writeln!(text, "        actual   {}", self.paint(RED, &message_text(&finding.actual)));
         }
         if let Some(reason) = &case.reason {
-            let _ = writeln!(text, "      {}", plain(reason).replace('\n', "\n      "));
+            let _ = writeln!(text, "      {}", message_text(reason).replace('\n', "\n      "));
         }
         if case.verdict != Verdict::Error {
             let _ = writeln!(text, "      clause {}", case.clause.join(", "));
@@ -175,6 +178,23 @@ impl Console {
 /// A text without what a terminal takes for an order.
 fn plain(text: &str) -> String {
     text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}")
+}
+
+/// A message for the terminal: of a line that is too long, its beginning and its end.
+fn message_text(text: &str) -> String {
+    let lines: Vec<String> = plain(text).split('\n').map(shortened).collect();
+    lines.join("\n")
+}
+
+fn shortened(line: &str) -> String {
+    let count = line.chars().count();
+    if count <= LINE_CHARS {
+        return line.to_owned();
+    }
+    let kept = LINE_CHARS / 2;
+    let head: String = line.chars().take(kept).collect();
+    let tail: String = line.chars().skip(count - kept).collect();
+    format!("{head} [… {} characters …] {tail}", count - 2 * kept)
 }
 
 impl Held {
@@ -220,6 +240,18 @@ mod tests {
     fn colour_is_as_told() {
         let text = |when| Console::new(when).paint(RED, "x");
         assert_eq!((text(ColorWhen::Always).as_str(), text(ColorWhen::Never).as_str()), ("\x1b[31mx\x1b[0m", "x"));
+    }
+
+    #[test]
+    fn of_a_long_line_the_beginning_and_the_end_are_shown() {
+        let long = format!("unknown key {}: it is not one", "\u{e9}".repeat(1_000_000));
+        let shown = message_text(&format!("first\n{long}\nlast"));
+        let [first, middle, last] = shown.split('\n').collect::<Vec<_>>()[..] else { panic!("{shown}") };
+        assert_eq!((first, last), ("first", "last"));
+        assert!(middle.starts_with("unknown key \u{e9}") && middle.ends_with("\u{e9}: it is not one"), "{middle}");
+        assert!(middle.contains(" [… 999027 characters …] "), "{middle}");
+        let whole = "x".repeat(LINE_CHARS);
+        assert_eq!(message_text(&whole), whole);
     }
 
     #[test]

@@ -234,7 +234,7 @@ const CHANGING: [&str; 24] = [
     "proxy_log",
 ];
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 15] = [
     "x-a",
     "x-b",
     ":path",
@@ -247,6 +247,9 @@ const NAMES: [&str; 12] = [
     "",
     "k",
     "upstream",
+    "te",
+    "connection",
+    "host",
 ];
 const PATHS: [&str; 6] = [
     "own",

@@ -76,9 +76,24 @@ fn response(headers: &Fields) -> Result<(), String> {
     }
 }
 
-/// Trailers, and metadata, which have no pseudo headers.
+/// Trailers, and metadata, which have no pseudo headers, and nothing that a receiver acts upon before it reads the body.
 pub(crate) fn trailers(fields: &Fields) -> Result<(), String> {
-    fields.iter().try_for_each(|(name, value)| field(name, value))
+    const EARLY: [&str; 8] = [
+        "connection",
+        "content-length",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    fields.iter().try_for_each(|(name, value)| {
+        if EARLY.iter().any(|early| name.eq_ignore_ascii_case(early.as_bytes())) {
+            return Err(format!("{} among trailers", name.escape_ascii()));
+        }
+        field(name, value)
+    })
 }
 
 fn message(headers: &Fields, pseudo: &[&[u8]], needed: &[u8]) -> Result<(), String> {

@@ -20,7 +20,7 @@ use crate::state::{
 };
 
 /// What pieces that wait at a plugin may cost besides the bytes of bodies, however few of these may be held.
-const WAITING: usize = 1 << 20;
+pub(super) const WAITING: usize = 1 << 20;
 
 /// The status for more than may be held.
 const TOO_LARGE: &str = "413";

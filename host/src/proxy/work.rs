@@ -62,7 +62,8 @@ impl Proxy {
         due.into_iter().chain(later).for_each(|work| self.park(work));
     }
 
-    /// Leaves an entry for later. A log-only plugin's copy for which too much waits ends instead.
+    /// Leaves an entry for later. A log-only plugin's copy for which too much waits ends instead: as at a plugin of a stream, what
+    /// pieces cost may be [`WAITING`](streams::WAITING) however few bytes may be held, so that no report depends on a plugin's budget.
     fn park(&mut self, work: Work) {
         let state = self.state();
         let Work::Copy { stream, piece, .. } = &work else { return state.agenda.park(work) };
@@ -71,7 +72,7 @@ impl Proxy {
         let Some(found) = state.streams.get_mut(stream.index).filter(there) else { return };
         found.backlog = found.backlog.saturating_add(piece_cost(piece));
         let owner = found.shadow.as_ref().and_then(|shadow| state.plugins.get(shadow.plugin));
-        if owner.is_some_and(|owner| found.backlog <= owner.limits.held) {
+        if owner.is_some_and(|owner| found.backlog <= owner.limits.held.max(streams::WAITING)) {
             return state.agenda.park(work);
         }
         state.agenda.drop_parked(Owner::Stream(stream));

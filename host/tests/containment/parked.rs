@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pw_host::{Effect, FailurePolicy, Limits, Piece, PluginConfig, PluginId, Reload, StreamInfo, Usage};
 
-use crate::support::{World, ask, body, call, ended, headers, on, returning, status};
+use crate::support::{World, ask, body, call, ended, headers, on, response, returning, status};
 
 const HEADERS: &str = "proxy_on_request_headers";
 const BODY: &str = "proxy_on_request_body";
@@ -127,6 +127,37 @@ fn copies_whose_end_waits_do_not_stay() {
         assert!(left.streams <= 10, "only the clients' own streams are left: {left:?}");
         if !trap {
             assert_eq!((left.charged, left.contexts), (0, 0));
+        }
+    }
+}
+
+#[test]
+fn the_report_of_a_log_only_plugin_does_not_depend_on_its_budget() {
+    let change = |buffer| call("set_buffer_bytes", &[buffer, 0, 2, 16, 8]);
+    let parts = [on(BODY, &change(0)), on("proxy_on_response_body", &change(1)), on("proxy_on_response_headers", "")];
+    let report = |callbacks_per_event, held| {
+        let mut world = World::new();
+        let module = world.module(&parts);
+        let limits = Limits { callbacks_per_event, held, ..Limits::default() };
+        let plugin = world.start(&module, PluginConfig { limits, log_only: true, ..PluginConfig::default() });
+        let stream = world.open(&[plugin]);
+        world.proxy.request(stream, headers(false));
+        for end in [false, false, true] {
+            world.proxy.request(stream, Piece::body("ab", end));
+        }
+        world.proxy.response(stream, response("200", false));
+        for end in [false, false, true] {
+            world.proxy.response(stream, Piece::body("cd", end));
+        }
+        let effects = world.finish();
+        let discarded = effects.into_iter().filter(|effect| matches!(effect, Effect::Discarded { .. }));
+        discarded.map(|effect| format!("{effect:?}")).collect::<Vec<_>>()
+    };
+    let expected = report(10_000, 1 << 20);
+    assert_eq!(expected.len(), 2, "the body of each message: {expected:?}");
+    for held in [1, 4, 100] {
+        for callbacks in [1, 2, 3, 10_000] {
+            assert_eq!(report(callbacks, held), expected, "{callbacks} callbacks, {held} bytes");
         }
     }
 }

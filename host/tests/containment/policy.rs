@@ -1,6 +1,7 @@
 //! Policy cannot be bypassed: what the host vouches for, whose log it is, whose quota, and what a plugin that failed leaves.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use pw_abi::{LogLevel, Status};
 use pw_host::{CertificateInfo, Effect, FailurePolicy, Fields, Limits, Piece, PluginConfig, StreamInfo, TlsInfo};
@@ -102,7 +103,7 @@ fn what_the_host_vouches_for_cannot_be_set_where_it_is_known() {
     let info = StreamInfo {
         source: Some(address),
         destination: Some(address),
-        tls: Some(tls),
+        tls: Some(Arc::new(tls)),
         protocol: "HTTP/1.1",
         ..StreamInfo::default()
     };

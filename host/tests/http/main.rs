@@ -135,8 +135,20 @@ fn a_plugin_smuggles_nothing_into_a_request() {
 }
 
 #[test]
-fn trailers_have_neither_pseudo_headers_nor_framing() {
-    let odd = [(":path", "/"), (":status", "200"), ("content-length", "0"), ("transfer-encoding", "x"), ("a b", "")];
+fn trailers_have_neither_pseudo_headers_nor_fields_that_frame_route_or_connect() {
+    let odd = [
+        (":path", "/"),
+        (":status", "200"),
+        ("a b", ""),
+        ("content-length", "0"),
+        ("transfer-encoding", "x"),
+        ("host", "other.test"),
+        ("connection", "close"),
+        ("Keep-Alive", "timeout=5"),
+        ("proxy-connection", "close"),
+        ("TE", "trailers"),
+        ("upgrade", "websocket"),
+    ];
     let mut text = Text::default();
     let calls: Vec<Call<'_>> = odd.iter().map(|(name, value)| Call::Add(TRAILERS, name, value)).collect();
     text.callback("proxy_on_request_trailers", &calls);

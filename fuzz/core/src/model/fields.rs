@@ -98,7 +98,11 @@ pub(super) fn carries(of: Of, name: &[u8], value: &[u8]) -> bool {
             value.len() == 3 && value.iter().all(u8::is_ascii_digit) && (b'1'..=b'5').contains(&value[0])
         }
         (_, b"transfer-encoding") => false,
-        (_, b"content-length") => of != Of::Rest && !value.is_empty() && value.iter().all(u8::is_ascii_digit),
+        (
+            Of::Rest,
+            b"content-length" | b"host" | b"connection" | b"keep-alive" | b"proxy-connection" | b"te" | b"upgrade",
+        ) => false,
+        (_, b"content-length") => !value.is_empty() && value.iter().all(u8::is_ascii_digit),
         (_, name) => token(name) && rest,
     }
 }
