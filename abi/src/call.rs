@@ -126,7 +126,10 @@ macro_rules! methods {
             $(
                 #[doc = $doc]
                 #[doc = ""]
-                #[doc = concat!("The specification's anchor is `#", stringify!($name), "`.")]
+                #[doc = concat!(
+                    "[Specification](", $crate::links::specification!(), $crate::links::last_text!($($until)?),
+                    $crate::links::heading!($module $name), ")"
+                )]
                 fn $name(
                     &mut self $(, $in: $crate::call::in_value!($In))*
                 ) -> Result<$crate::call::outs!($($crate::call::out_value!(Self, $Out)),*), $crate::call::failure!($Code)> {

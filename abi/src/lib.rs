@@ -1,7 +1,7 @@
 //! The Proxy-Wasm ABI as data.
 //!
 //! One file per section of the specification in `sections/`, one row per function. From a row this crate makes a
-//! constant ([`HOST`], [`GUEST`]) and a method of the section's trait; other crates pass the same rows to a macro of
+//! constant (in [`SECTIONS`]) and a method of the section's trait; other crates pass the same rows to a macro of
 //! their own (see [`sections!`]). Everything that is not the meaning of a call reads the rows.
 //!
 //! Owns the shape of the ABI in every version. Knows nothing of wasmtime, of cases or of files; has no dependencies.
@@ -10,6 +10,7 @@ pub mod beyond;
 mod call;
 mod enums;
 mod kind;
+mod links;
 pub mod pairs;
 mod row;
 mod sections;
@@ -18,6 +19,7 @@ mod version;
 pub use call::{Exit, Failure, IovecsIn, MemoryWrites, Values};
 pub use enums::*;
 pub use kind::*;
+pub use links::{SPECIFICATION, clause_url};
 pub use row::*;
 pub use sections::*;
 pub use version::{Version, Versions};

@@ -121,11 +121,6 @@ impl Function {
         name == self.name || self.module != "env" && rest() == Some(self.name)
     }
 
-    /// The specification's anchor.
-    pub fn anchor(&self) -> String {
-        format!("#{}", self.qualified())
-    }
-
     /// The parameters' lanes, in order, with the specification's names.
     pub fn lanes(&self) -> impl Iterator<Item = (&'static str, Lane)> {
         self.params.iter().flat_map(|param| param.lanes.iter().map(|lane| (*lane, param.lane())))
@@ -157,11 +152,6 @@ impl Function {
 }
 
 impl Callback {
-    /// The specification's anchor.
-    pub fn anchor(&self) -> String {
-        format!("#{}", self.name)
-    }
-
     /// The parameters that `version` passes.
     pub fn params(&self, version: Version) -> impl Iterator<Item = &'static CallbackParam> {
         self.params.iter().filter(move |param| param.versions.contains(version))

@@ -63,6 +63,11 @@ pub struct Versions {
 }
 
 impl Versions {
+    /// The last final version that has it.
+    pub fn last_final(self) -> Version {
+        self.until.min(Version::V0_2_1)
+    }
+
     /// Whether `version` has it.
     pub const fn contains(self, version: Version) -> bool {
         self.since as u8 <= version as u8 && version as u8 <= self.until as u8

@@ -27,11 +27,6 @@ pub fn taken(message: &Data) -> Option<u32> {
     hex(line.fields.first()?).map(|number| number as u32)
 }
 
-/// The sequence number of a probe's log line.
-pub fn sequence(message: &Data) -> Option<u32> {
-    Line::parse(message).map(|line| line.sequence)
-}
-
 /// The arguments of a call as people read them, by the script.
 pub fn written_args(function: &pw_abi::Function, lanes: &[Lane]) -> Vec<String> {
     let mut lanes = lanes.iter();
@@ -67,7 +62,6 @@ fn lane_text(lane: &Lane) -> String {
 }
 
 struct Line<'a> {
-    sequence: u32,
     letter: &'a str,
     fields: Vec<&'a str>,
 }
@@ -75,8 +69,9 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn parse(message: &'a Data) -> Option<Line<'a>> {
         let mut fields = message.as_str()?.strip_prefix("pw ")?.split(' ');
-        let sequence = hex(fields.next()?)? as u32;
-        Some(Line { sequence, letter: fields.next()?, fields: fields.collect() })
+        // The number of the line.
+        hex(fields.next()?)?;
+        Some(Line { letter: fields.next()?, fields: fields.collect() })
     }
 
     fn event(&self, plugin: &Plugin) -> Option<Event> {

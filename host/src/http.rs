@@ -394,8 +394,9 @@ const PATH: [bool; 256] = table!(|byte| is_visible(byte) && byte != b'#');
 /// RFC 9110, 5.5.
 const VALUE: [bool; 256] = table!(|byte| is_visible(byte) || matches!(byte, b' ' | b'\t'));
 
+/// Names and values are short, and mostly as they should be: without a branch for each byte it takes half of the instructions.
 fn all(bytes: &[u8], table: &[bool; 256]) -> bool {
-    bytes.iter().all(|byte| table[usize::from(*byte)])
+    bytes.iter().fold(true, |all, byte| all & table[usize::from(*byte)])
 }
 
 fn is_value(value: &[u8]) -> bool {

@@ -51,11 +51,6 @@ proptest! {
         let found: Vec<&String> = verdict.findings.iter().map(|finding| &finding.message).collect();
         prop_assert!(found.is_empty(), "{found:#?}");
     }
-
-    #[test]
-    fn case_text_of_any_text(text: String) {
-        pw_fuzz::case_text(&text);
-    }
 }
 
 /// A case of the catalog with a line left out, doubled, or cut: close enough to a case to get past the first checks.

@@ -10,7 +10,7 @@ use super::{PluginId, Proxy, StreamId, lifecycle, shadow};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::http;
-use crate::state::{Charges, Direction, Filter, KEPT, LocalResponse, Protocol, State, Stream, Undo, Work};
+use crate::state::{Charges, Direction, Filter, KEPT, LocalResponse, Protocol, State, Undo, Work};
 
 /// Sends the response that a plugin gave itself.
 pub(super) fn local_response(proxy: &mut Proxy, stream: StreamId) {
@@ -166,18 +166,18 @@ pub(super) fn forget(proxy: &mut Proxy, index: usize) {
             found.ended = ended;
         }
     } else {
-        let Stream { id: stream, filters, .. } = state.streams.remove(index);
+        let gone = state.streams.remove(index);
         if state.streams.is_empty() && state.streams.capacity() > KEPT {
             state.streams.shrink_to_fit();
         }
-        for filter in filters {
+        for filter in &gone.filters {
             if let Some(plugin) = state.plugins.get_mut(filter.plugin) {
                 plugin.places -= 1;
                 state.plugins.free(filter.plugin);
             }
         }
-        if !stream.shadow {
-            state.effect(Effect::StreamEnded { stream });
+        if !gone.id.shadow {
+            state.effect(Effect::StreamEnded { stream: gone.id });
         }
     }
 }

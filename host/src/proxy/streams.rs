@@ -166,19 +166,17 @@ pub(super) fn insert(
             response: Stage::default(),
         });
     }
-    let (request, response) = (Message::default(), Message::default());
-    let (started, properties) = (state.now, Default::default());
     state.streams.insert(Stream {
         id,
         protocol,
         info,
-        started,
+        started: state.now,
         filters,
-        request,
-        response,
+        request: Message::default(),
+        response: Message::default(),
         local: None,
         closed: false,
-        properties,
+        properties: Default::default(),
         ended: 0,
         backlog: 0,
         reset: false,

@@ -53,7 +53,8 @@ fn block(text: &mut String, all: &[Obligation<'_>], records: &[Record], section:
         let versions: Vec<&str> = versions.into_iter().map(Version::name).collect();
         let shares: String =
             one.hosts.iter().map(|results| format!(" {} |", share(results.hold.len(), results.ran.len()))).collect();
-        let _ = writeln!(text, "| `{}` | {} |{shares} {} |", one.clause, versions.join(", "), cases(one));
+        let url = pw_abi::clause_url(&one.clause, one.version);
+        let _ = writeln!(text, "| [`{}`]({url}) | {} |{shares} {} |", one.clause, versions.join(", "), cases(one));
     }
 }
 

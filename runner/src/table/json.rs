@@ -27,7 +27,7 @@ fn function(row: &Function, version: Version) -> Value {
         "statuses": row.promises(version).map(|promise| promise.name).collect::<Vec<_>>(),
         "parameters": parameters.collect::<Vec<_>>(),
         "versions": versions(row.versions),
-        "anchor": row.anchor(),
+        "url": row.url(version),
         "doc": row.doc,
     })
 }
@@ -46,7 +46,7 @@ fn callback(row: &Callback, version: Version) -> Value {
         "statuses": [],
         "parameters": parameters.collect::<Vec<_>>(),
         "versions": versions(row.versions),
-        "anchor": row.anchor(),
+        "url": row.url(version),
         "doc": row.doc,
     })
 }

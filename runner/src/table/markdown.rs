@@ -30,7 +30,7 @@ fn counts(text: &mut String) {
 }
 
 fn of_section(text: &mut String, section: &Section) {
-    let _ = writeln!(text, "\n## {}\n\n`{}`", section.title, section.slug);
+    let _ = writeln!(text, "\n## {}\n\n[`{}`]({})", section.title, section.slug, section.url(Version::V0_2_1));
     if !section.host.is_empty() {
         *text += "\n| function of the host | what it does | statuses | versions |\n|---|---|---|---|\n";
         section.host.iter().for_each(|row| of_function(text, row));
@@ -45,7 +45,8 @@ fn of_function(text: &mut String, row: &Function) {
     let statuses = row.promises.iter().map(|promise| since(promise.name, promise.versions.since, row.versions.since));
     let statuses: Vec<String> = statuses.collect();
     let signature = signature(&row.qualified(), &lanes(row), row.result());
-    let _ = writeln!(text, "| `{signature}` | {} | {} | {} |", row.doc, statuses.join(", "), range(row.versions));
+    let url = row.url(row.versions.last_final());
+    let _ = writeln!(text, "| [`{signature}`]({url}) | {} | {} | {} |", row.doc, statuses.join(", "), range(row.versions));
 }
 
 fn of_callback(text: &mut String, row: &Callback) {
@@ -56,7 +57,8 @@ fn of_callback(text: &mut String, row: &Callback) {
     let params: Vec<String> = params.collect();
     let lanes: Vec<_> = row.params.iter().map(|param| (param.name, param.kind.lane())).collect();
     let signature = signature(row.name, &lanes, row.result.map(|kind| kind.lane()));
-    let _ = writeln!(text, "| `{signature}` | {} | {} | {} |", row.doc, params.join(", "), range(row.versions));
+    let url = row.url(row.versions.last_final());
+    let _ = writeln!(text, "| [`{signature}`]({url}) | {} | {} | {} |", row.doc, params.join(", "), range(row.versions));
 }
 
 fn of_enum(text: &mut String, table: &EnumTable) {
