@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pw_abi::Version;
 use wasmtime::{
     AsContext, AsContextMut, Extern, Instance, Memory, PoolConcurrencyLimitError, Store, StoreLimits,
     StoreLimitsBuilder, TypedFunc,
@@ -158,6 +159,49 @@ enum Export {
     P3(TypedFunc<(u32, u32, u32), ()>),
     P3R(TypedFunc<(u32, u32, u32), u32>),
     P5(TypedFunc<(u32, u32, u32, u32, u32), ()>),
+}
+
+/// Parameters and whether there is a result, of each variant of [`Export`].
+const TYPES: [(usize, bool); 7] = [(1, false), (1, true), (2, false), (2, true), (3, false), (3, true), (5, false)];
+
+/// A callback of another type would never be called: it does not compile.
+const _: () = {
+    let mut section = 0;
+    while section < pw_abi::SECTIONS.len() {
+        let rows = pw_abi::SECTIONS[section].guest;
+        let mut row = 0;
+        while row < rows.len() {
+            let mut version = 0;
+            while version < Version::ALL.len() {
+                let params = params(&rows[row], Version::ALL[version]);
+                // Functions without parameters are markers and start functions.
+                assert!(params == 0 || has_type(params, rows[row].result.is_some()), "no `Export` for a callback's type");
+                version += 1;
+            }
+            row += 1;
+        }
+        section += 1;
+    }
+};
+
+const fn params(row: &pw_abi::Callback, version: Version) -> usize {
+    let (mut count, mut param) = (0, 0);
+    while param < row.params.len() {
+        count += row.params[param].versions.contains(version) as usize;
+        param += 1;
+    }
+    count
+}
+
+const fn has_type(params: usize, result: bool) -> bool {
+    let mut at = 0;
+    while at < TYPES.len() {
+        if TYPES[at].0 == params && TYPES[at].1 == result {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }
 
 /// An instance.
@@ -350,5 +394,22 @@ fn export(function: wasmtime::Func, callback: Callback, store: impl AsContext) -
         (3, true) => function.typed(store).ok().map(Export::P3R),
         (5, false) => function.typed(store).ok().map(Export::P5),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_callback_of_the_table_is_one_that_the_host_calls() {
+        let rows = Version::ALL.into_iter().flat_map(pw_abi::callbacks).map(|row| row.name);
+        // The allocator is called by the shims.
+        let mut rows: BTreeSet<&str> =
+            rows.filter(|name| name.starts_with("proxy_on_") && *name != "proxy_on_memory_allocate").collect();
+        for on in On::ALL {
+            assert!(rows.remove(on.name()), "{} is not in the table", on.name());
+        }
+        assert!(rows.is_empty(), "never called: {rows:?}");
     }
 }

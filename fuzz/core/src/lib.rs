@@ -13,6 +13,7 @@ pub mod minimise;
 pub mod model;
 pub mod oracle;
 pub mod print;
+pub mod shrink;
 
 use pw_abi::pairs;
 use pw_cases::format;

@@ -7,7 +7,8 @@ use pw_cases::known::Ledger;
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
 use pw_cases::transcript::{Event, GrpcPart, Part, Transcript};
-use pw_fuzz::against::{Difference, Stream, base, case, compare, fit, shrink};
+use pw_fuzz::against::{Difference, Stream, base, case, compare, fit};
+use pw_fuzz::shrink::{Reduce, shrink};
 use pw_fuzz::{generate, keep};
 use pw_reference::{Reference, World};
 
@@ -76,7 +77,7 @@ fn a_difference_is_told_and_made_small() {
         let Some(difference) = found.first() else { continue };
         assert_eq!((found.len(), difference.instead.as_str()), (1, "99"), "{found:#?}");
         let shows = |smaller: &Scenario| Ok::<bool, String>(!show(smaller)?.is_empty());
-        let small = shrink(&scenario, 200, shows).expect("both views agree");
+        let small = shrink(&scenario, Reduce::Sent, 200, shows).expect("both views agree");
         let found = show(&small).expect("both views agree");
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(small.steps.len() <= scenario.steps.len());

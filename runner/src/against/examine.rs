@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
-use pw_fuzz::against::{Difference, Key, case, compare, shrink};
+use pw_fuzz::against::{Difference, Key, case, compare};
+use pw_fuzz::shrink::{Reduce, shrink};
 use pw_reference::Reference;
 
 use super::tally::Kept;
@@ -71,7 +72,7 @@ impl Examiner {
         }
         let tries = if scenario.hazard { TRIES / 2 } else { TRIES };
         let small =
-            shrink(&scenario, tries, |smaller| Ok::<bool, HarnessError>(differences(smaller)?.iter().any(is_it)))?;
+            shrink(&scenario, Reduce::Sent, tries, |smaller| Ok::<bool, HarnessError>(differences(smaller)?.iter().any(is_it)))?;
         let found = differences(&small)?;
         let Some(at) = found.iter().position(is_it) else { return Ok(()) };
         let after = found[..at].iter().map(|earlier| format!("{}: {}", earlier.clause, earlier.instead)).collect();

@@ -7,7 +7,6 @@ mod compare;
 mod fit;
 mod rows;
 mod seen;
-mod shrink;
 mod stream;
 mod text;
 
@@ -15,6 +14,5 @@ pub use compare::{Difference, Key, compare};
 pub use fit::fit;
 pub use rows::avoided;
 pub(crate) use seen::is_added;
-pub use shrink::shrink;
 pub use stream::{Stream, base};
 pub use text::case;
