@@ -18,10 +18,11 @@ pub struct Choices {
     /// the plugin that sent it included; else no plugin sees it. One that replaces a response of which headers have come already, be it the
     /// upstream's or another local one, is sent as it is: so each stream has at most one pass.
     ///
-    /// The question: does a plugin see its own response in the callbacks for responses? (`http_streams/local_response_callbacks`)
+    /// The questions: does a plugin see its own response in the callbacks for responses (`http_streams/local_response_callbacks`), which plugins
+    /// of a chain do (`http_streams/local_response_passes_the_chain`), and may one replace it
+    /// (`http_streams/local_response_to_a_local_response`)?
     ///
-    /// Envoy calls them, on the plugins that the request's headers have come to; plugins add CORS headers there. proxytest of the Go
-    /// SDK does not.
+    /// Envoy calls them, on the plugins that the request's headers have come to; plugins add the headers of CORS there.
     pub local_response_callbacks: bool,
     /// `source.address`, `destination.address`, `upstream.address` and `upstream.local_address` are `ip:port`; else the IP address alone.
     ///
@@ -38,20 +39,22 @@ pub struct Choices {
     /// The `grpc_status` of a local response to a gRPC request, unless it is -1, makes that a gRPC response without messages: status 200, the
     /// status in `grpc-status`, the body in `grpc-message`; else `grpc_status` is ignored.
     ///
-    /// The question: what is `grpc_status` for, and which requests get a response that has it? (`http_streams/local_response_to_grpc`)
+    /// The questions: what is `grpc_status` for, and which requests get a response that has it (`http_streams/local_response_to_grpc`,
+    /// `http_streams/local_response_to_others_than_grpc`), and what does -1 disable (`http_streams/local_response_to_grpc_without_a_status`)?
     ///
     /// Envoy does this, and derives a gRPC status from the status code where the plugin gave -1. ngx_wasm_module ignores it.
     pub grpc_local_responses: bool,
     /// A local response with a body has a `content-length`; else only if the plugin gave one. It is right in either case.
     ///
-    /// The question: what becomes of a content length that a plugin gives, or does not give?
-    /// (`http_streams/local_response_without_a_length`, `http_streams/local_response_of_a_false_length`)
+    /// The questions: does the host give a local response the content length of its body (`http_streams/local_response_without_a_length`), and
+    /// what becomes of one that a plugin gives and that is false (`http_streams/local_response_of_a_false_length`)?
     ///
-    /// Envoy sets it.
+    /// Envoy sets it, whatever the plugin gave.
     pub local_response_content_length: bool,
     /// A local response with a body is `text/plain` if the plugin gave no `content-type`; else it has none then.
     ///
-    /// The question: what is the type of a body whose type the plugin does not say? (`http_streams/local_response_without_a_type`)
+    /// The question: which content type has a local response with a body if the plugin gives none?
+    /// (`http_streams/local_response_without_a_type`)
     ///
     /// Envoy sets it.
     pub local_response_content_type: bool,

@@ -49,7 +49,8 @@ impl Proxy {
     }
 
     /// A piece of the request came from the client. What cannot come before or behind what came is dropped, such as a body
-    /// without headers, headers once more, or anything after the end. Fields that HTTP cannot carry end the stream with a 400.
+    /// without headers, headers once more, anything after the end, or after a local response. Fields that HTTP cannot carry end the
+    /// stream with a 400.
     pub fn request(&mut self, stream: StreamId, piece: Piece) {
         self.http_message(stream, Direction::Request, piece);
     }
