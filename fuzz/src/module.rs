@@ -31,6 +31,7 @@ const LIMITS: Limits = Limits {
     calls: 4,
     pending: 4,
     properties: 1024,
+    property_source: 1024,
     host_memory: 1 << 20,
     callbacks_per_event: 1000,
 };

@@ -4,10 +4,13 @@
 //! Whitespace around a value is not part of it (RFC 9110, 5.5), so that a plugin may give it, and it is left out of what is sent.
 //! Inside a value there may be tabs, and bytes from 0x80 on, but no other control characters.
 
+mod local_response;
+
 use std::sync::Arc;
 
 use pw_abi::{Status, pairs};
 
+pub(crate) use self::local_response::{complete, is_grpc, local_response, make_grpc, measure};
 use crate::effect::Piece;
 use crate::fields::Fields;
 use crate::planted::planted;
@@ -238,32 +241,6 @@ impl<'a> Known<'a> {
         let two_hosts = self.authority.zip(self.host).is_some_and(two_hosts);
         Facts { authority: self.authority.is_some(), two_hosts, ..self.facts }
     }
-}
-
-/// The headers of a local response. A status among the given fields counts for nothing, and a content length becomes that of the
-/// body, or goes where there is none.
-///
-/// # Errors
-///
-/// As [`Part::read`].
-pub(crate) fn local_response(status: u32, given: &[u8], body: &[u8], most: usize) -> Result<Fields, Status> {
-    let mut headers = Fields::from([(":status", status.to_string())]);
-    for (name, value) in decode(given, most, Status::BAD_ARGUMENT)? {
-        if name.eq_ignore_ascii_case(b":status") {
-            continue;
-        }
-        if name.eq_ignore_ascii_case(CONTENT_LENGTH) {
-            if !has_no_body(status) && headers.get(name).is_none() {
-                headers.add(name, body.len().to_string().as_bytes());
-            }
-            continue;
-        }
-        if !Part::Response.permits_more(&headers, name, value) {
-            return Err(Status::BAD_ARGUMENT);
-        }
-        headers.add(name, value);
-    }
-    Ok(headers)
 }
 
 fn decode(serialized: &[u8], most: usize, malformed: Status) -> Result<pairs::PairsRef<'_>, Status> {

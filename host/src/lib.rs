@@ -42,13 +42,15 @@
 //!
 //! # Where the specification leaves it open
 //!
+//! [`Choices`] has what can be answered in one way or another. Besides:
+//!
 //! - Pausing from headers holds the body back without callbacks (the text can be read either way).
 //! - A map that is not available at a place is BAD_ARGUMENT, for pairs too.
-//! - Response callbacks are not called for a plugin's own local response, which did not come from the upstream.
 //! - A module that claims several versions, or exports no memory or no allocator, is refused.
 //! - While a plugin's allocator runs for the host it may log and read clocks; other calls answer INTERNAL_FAILURE.
 
 mod calls;
+mod choices;
 mod effect;
 mod engine;
 mod exports;
@@ -64,12 +66,14 @@ mod observer;
 mod planted;
 mod policy;
 mod pool;
+mod property_source;
 mod proxy;
 mod rules;
 mod state;
 mod text;
 mod value;
 
+pub use choices::Choices;
 pub use effect::{Discarded, Effect, GrpcCallId, Piece};
 pub use engine::{Engine, Metering};
 pub use fields::Fields;
@@ -81,6 +85,7 @@ pub use observer::Observer;
 pub use planted::{Planted, plant};
 pub use policy::{Canary, FailurePolicy, Reload};
 pub use pool::Pool;
+pub use property_source::PropertySource;
 pub use proxy::{
     CertificateInfo, ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId,
     StreamInfo, TlsInfo, Usage,

@@ -39,6 +39,9 @@ pub struct Limits {
     pub pending: usize,
     /// Bytes of names and values of the properties that the plugin has set on a stream; INTERNAL_FAILURE beyond. 1 MiB.
     pub properties: usize,
+    /// Bytes of a path that the embedder's sources of properties are asked for, which know no longer one, and of a value that they give;
+    /// INTERNAL_FAILURE for one beyond them. 1 MiB.
+    pub property_source: usize,
     /// Bytes of the host's own memory that exist because of the plugin, with a constant for each item besides its bytes. What
     /// the other limits bound counts towards it. A call that needs more answers INTERNAL_FAILURE, or has no effect where it
     /// has no status. What outlives plugins on purpose (shared data, queues, metrics) is counted for all plugins of a VM id
@@ -69,6 +72,7 @@ impl Default for Limits {
             calls: 1_000,
             pending: 10_000,
             properties: MIB,
+            property_source: MIB,
             host_memory: 256 * MIB,
             callbacks_per_event: 10_000,
         }

@@ -124,13 +124,22 @@ fn observe(caller: &mut Caller<'_, Data>, row: &'static Function, lanes: &[u64],
     }
 }
 
-/// Calls a function that is the embedder's; if it panics, the guest ends as by a trap. The state is as before the call, which
-/// does nothing but call the function.
-fn contained<T, C>(call: impl FnOnce() -> T) -> Result<T, codec::Stop<C>> {
+/// What of the embedder's the functions of a section call.
+fn embedders(section: &str) -> Option<&'static str> {
+    match section {
+        "foreign_function_interface" => Some("a foreign function"),
+        "properties" => Some("a source of properties"),
+        _ => None,
+    }
+}
+
+/// Calls what is the embedder's; if it panics, the guest ends as by a trap. The state is as before the call, which changes nothing before
+/// or after it calls the embedder.
+fn contained<T, C>(what: &str, call: impl FnOnce() -> T) -> Result<T, codec::Stop<C>> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        let trap = wasmtime::Error::msg(format!("a foreign function panicked: {text}"));
+        let trap = wasmtime::Error::msg(format!("{what} panicked: {text}"));
         // What it panicked with may panic in its turn when it is dropped, and what that panics with is not dropped.
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
             std::mem::forget(again);
@@ -178,7 +187,7 @@ macro_rules! shims {
         guest $guest:tt
     ) => {
         fn $slug(_linker: &mut Linker<Data>, _version: Version) -> wasmtime::Result<()> {
-            let _foreign = stringify!($slug) == "foreign_function_interface";
+            let _embedders = embedders(stringify!($slug));
             let _in_allocator = IN_ALLOCATOR.contains(&stringify!($slug));
             let rows = pw_abi::section(stringify!($slug)).map_or(&[][..], |section| section.host);
             let mut _rows = rows.iter();
@@ -213,7 +222,7 @@ macro_rules! shims {
                                     return Err(codec::Stop::Restricted);
                                 };
                                 let mut call = || pw_abi::$Section::$name(&mut **state $(, $in)*);
-                                let returned = if _foreign { contained(call)? } else { call() };
+                                let returned = if let Some(what) = _embedders { contained(what, call)? } else { call() };
                                 let pattern!($($out),*) = returned.map_err(codec::Stop::Code)?;
                                 let _ = &fault;
                                 // Nothing is written before there is room for everything.

@@ -22,12 +22,14 @@ use bytes::Bytes;
 use pw_abi::{LogLevel, Status};
 
 pub use self::usage::Usage;
+use crate::choices::Choices;
 use crate::effect::Effect;
 use crate::guest::{Guest, On};
 use crate::limits::Limits;
 use crate::module::Module;
 use crate::observer::Observer;
 use crate::policy::{Canary, FailurePolicy};
+use crate::property_source::PropertySource;
 use crate::state::{State, Subject};
 
 /// How a proxy is set up.
@@ -45,6 +47,10 @@ pub struct ProxyConfig {
     pub plugins: usize,
     /// The functions that plugins may call by name, beyond the ABI's own.
     pub foreign_functions: BTreeMap<String, ForeignFunction>,
+    /// What is answered where the specification is silent.
+    pub choices: Choices,
+    /// Properties of all streams and plugins.
+    pub properties: Option<Arc<dyn PropertySource>>,
 }
 
 /// A function of the embedder's that plugins may call.
@@ -80,6 +86,8 @@ impl Default for ProxyConfig {
             upstreams: Some(Vec::new()),
             plugins: 10_000,
             foreign_functions: BTreeMap::new(),
+            choices: Choices::default(),
+            properties: None,
         }
     }
 }
@@ -140,6 +148,8 @@ pub struct StreamInfo {
     pub upstream_tls: Option<Arc<TlsInfo>>,
     /// `HTTP/1.1`, `HTTP/2`.
     pub protocol: &'static str,
+    /// Properties of the stream, beyond those above.
+    pub properties: Option<Arc<dyn PropertySource>>,
 }
 
 /// What is known of TLS on a connection, for properties. What is empty is not known.

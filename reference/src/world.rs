@@ -78,6 +78,7 @@ impl World {
                 ("uncompress".to_owned(), ForeignFunction::new(zlib::uncompress)),
             ]
             .into(),
+            ..ProxyConfig::default()
         };
         let proxy = Proxy::new(config);
         World {
@@ -428,9 +429,8 @@ fn info(stream: u32, protocol: &'static str) -> StreamInfo {
         destination: Some(([127, 0, 0, 1], 8080).into()),
         upstream: Some(([127, 0, 0, 1], 8081).into()),
         upstream_local: Some(([127, 0, 0, 1], 40001).into()),
-        tls: None,
-        upstream_tls: None,
         protocol,
+        ..StreamInfo::default()
     }
 }
 

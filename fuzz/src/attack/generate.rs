@@ -96,6 +96,7 @@ fn limits(draw: &mut Draw<'_>, crowd: bool) -> Limits {
         calls: of(draw, 100),
         pending: of(draw, 100),
         properties: of(draw, 64 * KIB),
+        property_source: 64 * KIB,
         host_memory: of(draw, 4096 * KIB),
         callbacks_per_event: match draw.below(3) {
             0 => draw.pick(&[1, 2, 3, 5]),

@@ -8,18 +8,22 @@ use crate::http;
 use crate::state::account::{EFFECT, MAP};
 use crate::state::{Direction, LocalResponse, State, Undo, Work, ignore};
 
+/// -1: the response is not one of gRPC, whatever the request was.
+const NO_GRPC_STATUS: u32 = u32::MAX;
+
 impl HttpStreams for State {
-    /// The first of several counts. Outside of an HTTP stream, and once response headers were sent, there is nothing that
-    /// could be answered: a bad argument, as are a status that HTTP does not have and headers that do not parse or are not HTTP. A response that cannot have a body has none.
+    /// The first of several in a callback counts. Outside of an HTTP stream, and once response headers were sent, there is nothing that
+    /// could be answered: a bad argument, as are a status that HTTP does not have and headers that do not parse or are not HTTP. A
+    /// response that cannot have a body has none.
     fn proxy_send_local_response(
         &mut self,
         status_code: u32,
         _details: &[u8],
         body: &[u8],
         headers: &[u8],
-        _grpc_status: u32,
+        grpc_status: u32,
     ) -> Result<(), Status> {
-        let headers = http::local_response(status_code, headers, body, self.limits().fields)?;
+        let mut headers = http::local_response(status_code, headers, body, self.limits().fields)?;
         if !(200..=599).contains(&status_code) {
             return Err(Status::BAD_ARGUMENT);
         }
@@ -28,8 +32,17 @@ impl HttpStreams for State {
             return Err(Status::BAD_ARGUMENT);
         }
         if stream.local.is_none() {
-            let no_body = http::has_no_body(status_code) || stream.request.is_head;
-            let body = if no_body { &[] } else { body };
+            let is_head = stream.request.is_head;
+            let is_grpc = stream.request.headers.as_deref().is_some_and(http::is_grpc);
+            let (choices, most) = (self.config.choices, self.limits().fields);
+            let body = if is_grpc && choices.grpc_local_responses && grpc_status != NO_GRPC_STATUS {
+                http::make_grpc(&mut headers, grpc_status, body, most);
+                &[]
+            } else {
+                let body = if http::has_no_body(status_code) { &[] } else { body };
+                http::complete(&mut headers, body, &choices);
+                if is_head { &[] } else { body }
+            };
             let charge = self.charge(2 * EFFECT + MAP + headers.footprint() + body.len())?;
             let (stream, _) = self.http_stream().ok_or(Status::BAD_ARGUMENT)?;
             stream.local = Some(LocalResponse { headers, body: Bytes::copy_from_slice(body), charge });

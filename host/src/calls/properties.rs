@@ -1,7 +1,8 @@
 //! The section "Properties".
 //!
 //! The parts of a path are separated by NUL; one more at the end is let pass. Numbers, times and durations are 8 bytes,
-//! little-endian, the latter two in nanoseconds; a truth value is one byte; text is itself.
+//! little-endian, the latter two in nanoseconds; a truth value is one byte; text is itself. What the host does not know it asks the embedder's
+//! sources for.
 
 use bytes::Bytes;
 use pw_abi::{Properties, Status};
@@ -66,13 +67,26 @@ impl State {
             }
             _ => {}
         }
-        let now = self.now;
-        let (stream, _) = self.stream().ok_or(Status::NOT_FOUND)?;
+        let (now, with_ports) = (self.now, self.config.choices.addresses_with_ports);
         // No path that the host knows has more than two parts.
         let mut parts = path.split(|byte| *byte == 0);
         let (first, second) = (parts.next(), parts.next());
-        let parts = first.zip(second).filter(|_| parts.next().is_none()).ok_or(Status::NOT_FOUND)?;
-        well_known(stream, now, &[parts.0, parts.1]).ok_or(Status::NOT_FOUND)
+        let parts = first.zip(second).filter(|_| parts.next().is_none());
+        if let (Some((stream, _)), Some(parts)) = (self.stream(), parts)
+            && let Some(value) = well_known(stream, now, with_ports, &[parts.0, parts.1])
+        {
+            return Ok(value);
+        }
+        self.embedders(path)
+    }
+
+    /// What the embedder's sources have at a path: that of the stream first, then that of the proxy.
+    fn embedders(&mut self, path: &[u8]) -> Result<Bytes, Status> {
+        let most = self.limits().property_source;
+        let of_stream = self.active.stream.and_then(|(stream, _)| self.streams.get(stream)?.info.properties.as_ref());
+        let mut sources = of_stream.into_iter().chain(&self.config.properties).filter(|_| path.len() <= most);
+        let value = sources.find_map(|source| source.property(path)).ok_or(Status::NOT_FOUND)?;
+        if value.len() > most { Err(Status::INTERNAL_FAILURE) } else { Ok(value) }
     }
 }
 
@@ -94,9 +108,11 @@ fn is_vouched_for(path: &[u8]) -> bool {
     ROOTS.contains(&root)
 }
 
-fn well_known(stream: &Stream, now: u64, parts: &[&[u8]; 2]) -> Option<Bytes> {
+fn well_known(stream: &Stream, now: u64, with_ports: bool, parts: &[&[u8]; 2]) -> Option<Bytes> {
     let info = &stream.info;
-    let address = |address: Option<std::net::SocketAddr>| address.map(|address| text(&address.ip().to_string()));
+    let address = |address: Option<std::net::SocketAddr>| {
+        address.map(|address| text(&if with_ports { address.to_string() } else { address.ip().to_string() }))
+    };
     let port = |address: Option<std::net::SocketAddr>| address.map(|address| number(address.port().into()));
     let size =
         |fields: &Option<std::sync::Arc<crate::Fields>>| fields.as_ref().map_or(0, |fields| fields.bytes() as u64);

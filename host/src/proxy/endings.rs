@@ -9,25 +9,87 @@ use super::streams::release_in_turn;
 use super::{PluginId, Proxy, StreamId, lifecycle, shadow};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
-use crate::http;
+use crate::http::{self, Progress};
 use crate::state::{Charges, Direction, Filter, KEPT, LocalResponse, Protocol, State, Undo, Work};
 
-/// Sends the response that a plugin gave itself.
+/// Sends the response that a plugin gave itself, through the chain unless a response is on its way there already.
 pub(super) fn local_response(proxy: &mut Proxy, stream: StreamId) {
-    let found = proxy.state().find(stream).filter(|found| !found.over);
-    if let Some(local) = found.and_then(|found| found.local.take()) {
-        respond(proxy, stream, local);
-    }
+    let callbacks = proxy.state().config.choices.local_response_callbacks;
+    let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
+    let Some(local) = found.local.take() else { return };
+    let begun = found.answered || !matches!(found.response.came, Progress::Nothing | Progress::Informational);
+    if callbacks && !begun { answer_through(proxy, stream, local) } else { respond(proxy, stream, local) }
 }
 
-/// Sends a response of a plugin's own. Other plugins do not see it: it did not come from the upstream.
+/// Gives a local response to the plugins that the request has come to. It is the last that moves in the stream.
+fn answer_through(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body, charge }: LocalResponse) {
+    let Some(found) = proxy.state().find(stream) else { return };
+    let contacted = found.has_upstream();
+    let informed = found.response.came == Progress::Informational;
+    let nth = found.filters.len().saturating_sub(found.request.reached);
+    found.answered = true;
+    (found.response.size, found.response.ended) = (body.len() as u64, true);
+    for filter in &mut found.filters {
+        filter.request.drop_waiting();
+        if informed {
+            filter.response.clear();
+        }
+    }
+    let state = proxy.state();
+    if informed {
+        state.agenda.drop_response(stream);
+    }
+    if contacted {
+        state.emit(stream, Effect::ResetUpstream { stream });
+    }
+    let (direction, end_of_stream) = (Direction::Response, body.is_empty());
+    let piece = |piece, charges| Work::Piece { stream, direction, nth, piece, charges };
+    let mut charges = Charges::default();
+    charges.add(charge);
+    if !end_of_stream {
+        let body = Piece::Body { body, end_of_stream: true };
+        state.agenda.first([piece(body, std::mem::take(&mut charges))]);
+    }
+    let headers = Piece::Headers { headers: Arc::new(headers), end_of_stream };
+    state.agenda.first([piece(headers, charges)]);
+}
+
+/// A piece of a local response has come to the end of the chain: what goes out now. The headers wait for what comes behind them, and say how
+/// much that is.
+pub(super) fn measured(
+    proxy: &mut Proxy,
+    stream: StreamId,
+    piece: Piece,
+    charges: Charges,
+) -> impl Iterator<Item = (Piece, Charges)> + use<> {
+    let always = proxy.state().config.choices.local_response_content_length;
+    let found = proxy.state().find(stream);
+    let waiting = match found {
+        Some(found) if matches!(piece, Piece::Headers { end_of_stream: false, .. }) => {
+            found.buffered = Some((piece, charges));
+            return None.into_iter().chain(None);
+        }
+        Some(found) => found.buffered.take(),
+        None => None,
+    };
+    let size = if let Piece::Body { body, .. } = &piece { body.len() } else { 0 };
+    let first = waiting.map(|(mut waiting, charges)| {
+        if let Piece::Headers { headers, .. } = &mut waiting {
+            http::measure(headers, size, always);
+        }
+        (waiting, charges)
+    });
+    first.into_iter().chain(Some((piece, charges)))
+}
+
+/// Sends a response of the host's own, or a local one past the plugins.
 fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body, charge }: LocalResponse) {
     let Some(found) = proxy.state().find(stream) else { return };
     let mut headers = Arc::new(headers);
     http::tidy(&mut headers);
     found.response.headers = Some(headers.clone());
     found.response.size = body.len() as u64;
-    let contacted = found.request.sent;
+    let contacted = found.has_upstream();
     let state = proxy.state();
     if contacted {
         state.emit(stream, Effect::ResetUpstream { stream });
@@ -80,7 +142,7 @@ pub(super) fn close(proxy: &mut Proxy, stream: StreamId) {
 /// Cuts a stream off on both sides.
 pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
-    let contacted = found.request.sent;
+    let contacted = found.has_upstream();
     let state = proxy.state();
     if contacted {
         state.emit(stream, Effect::ResetUpstream { stream });
@@ -95,6 +157,7 @@ pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
 pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
     found.over = true;
+    found.buffered = None;
     let alone = found.shadow.as_ref().filter(|shadow| shadow.alone).map(|shadow| shadow.plugin);
     for filter in &mut found.filters {
         filter.request.drop_waiting();

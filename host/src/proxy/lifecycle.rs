@@ -260,9 +260,12 @@ fn hold(proxy: &mut Proxy, plugin: PluginId, context: u32) -> bool {
     true
 }
 
-/// The context's last two callbacks.
+/// The context's last callbacks.
 pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
-    proxy.call(plugin, On::Log, context, [context, 0, 0, 0, 0]);
+    let of_stream = proxy.root(plugin) != Some(context);
+    if of_stream || proxy.state().config.choices.log_plugin_contexts {
+        proxy.call(plugin, On::Log, context, [context, 0, 0, 0, 0]);
+    }
     let mut is_told = true;
     planted!(DeleteUnsaid => is_told = false);
     if is_told {

@@ -27,6 +27,9 @@ pub(super) fn give(proxy: &mut Proxy, id: StreamId, direction: Direction, piece:
     let Some(found) = streams.get_mut(id.index).filter(|found| found.id == id && !found.over) else { return };
     found.backlog = found.backlog.saturating_sub(piece_cost(&piece));
     let (sent, http) = (found.request.sent, found.protocol == Protocol::Http);
+    if found.answered {
+        return;
+    }
     let Some(shadow) = &mut found.shadow else { return };
     let Some(owner) = plugins.get(shadow.plugin) else { return };
     if !shadow.charge(&piece, &owner.account, owner.limits.host_memory) {
@@ -47,7 +50,7 @@ pub(super) fn give(proxy: &mut Proxy, id: StreamId, direction: Direction, piece:
 
 /// A copy's plugin has let the request go: what came early of the response is for it, piece by piece.
 pub(super) fn early(proxy: &mut Proxy, id: StreamId) {
-    let Some(found) = proxy.state().find(id).filter(|found| !found.over) else { return };
+    let Some(found) = proxy.state().find(id).filter(|found| !found.over && !found.answered) else { return };
     let http = found.protocol == Protocol::Http;
     let Some(shadow) = &mut found.shadow else { return };
     let Some(piece) = shadow.next() else { return };

@@ -49,7 +49,8 @@ impl Proxy {
     }
 
     /// A piece of the request came from the client. What cannot come before or behind what came is dropped, such as a body
-    /// without headers, headers once more, or anything after the end. Fields that HTTP cannot carry end the stream with a 400.
+    /// without headers, headers once more, anything after the end, or after a local response. Fields that HTTP cannot carry end the
+    /// stream with a 400.
     pub fn request(&mut self, stream: StreamId, piece: Piece) {
         self.http_message(stream, Direction::Request, piece);
     }
@@ -73,7 +74,8 @@ impl Proxy {
     /// The upstream gave the stream up: the client gets a 503, or is cut off if it has part of a response. That of a
     /// TCP stream is cut off.
     pub fn upstream_reset(&mut self, stream: StreamId) {
-        if let Some(found) = self.state().find(stream).filter(|found| !found.over && !found.reset) {
+        let is_open = |found: &&mut Stream| !found.over && !found.reset && !found.answered;
+        if let Some(found) = self.state().find(stream).filter(is_open) {
             found.reset = true;
             found.closed_by(PeerType::LOCAL, PeerType::REMOTE);
             self.event(Work::Fail { stream });
@@ -91,7 +93,7 @@ impl Proxy {
 
     /// A piece as a part of the event that has begun.
     pub(super) fn message(&mut self, stream: StreamId, direction: Direction, mut piece: Piece) {
-        let Some(found) = self.state().find(stream).filter(|found| !found.over) else { return };
+        let Some(found) = self.state().find(stream).filter(|found| !found.over && !found.answered) else { return };
         let http = found.protocol == Protocol::Http;
         let facts = if http { wire::enters(direction, &mut piece) } else { Some(Facts::default()) };
         if !found.message(direction).takes(&piece, http, &facts.unwrap_or_else(|| Facts::of_piece(&piece))) {
@@ -175,6 +177,8 @@ pub(super) fn insert(
         request: Message::default(),
         response: Message::default(),
         local: None,
+        answered: false,
+        buffered: None,
         closed: false,
         properties: Default::default(),
         ended: 0,
@@ -231,10 +235,10 @@ pub(super) fn feed(
     piece: Piece,
     charges: Charges,
 ) {
-    let Some(found) = proxy.state().find(stream).filter(|found| found.moves()) else { return };
+    let Some(found) = proxy.state().find(stream).filter(|found| found.moves(direction)) else { return };
     let message = found.message(direction);
     match &piece {
-        Piece::Headers { headers, .. } => message.headers = Some(headers.clone()),
+        Piece::Headers { headers, .. } => (message.headers, message.reached) = (Some(headers.clone()), nth + 1),
         Piece::Trailers { trailers } => message.trailers = Some(trailers.clone()),
         Piece::Body { .. } => {}
     }
@@ -263,7 +267,7 @@ pub(super) fn feed(
     stage.comes(body, charges);
     let (on, size, end) = stage.take_in(piece, direction, tcp);
     let action = proxy.call(plugin, on, context, [context, size, u32::from(end), 0, 0]);
-    let Some(found) = proxy.state().find(stream).filter(|found| found.moves()) else { return };
+    let Some(found) = proxy.state().find(stream).filter(|found| found.moves(direction)) else { return };
     let filter = &mut found.filters[place];
     if filter.gone {
         return;
@@ -420,15 +424,25 @@ pub(super) fn resume(proxy: &mut Proxy, stream: StreamId, place: usize, directio
     let Some(found) = proxy.state().find(stream) else { return };
     let Some(nth) = found.nth(place, direction) else { return };
     let stage = found.filters[place].stage(direction);
-    stage.continuing = false;
-    if stage.paused {
+    if std::mem::take(&mut stage.continuing) && stage.paused {
         release(proxy, stream, direction, nth);
     }
 }
 
 /// A piece leaves the chain.
-fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, mut piece: Piece, charges: Charges) {
-    let http = proxy.state().find(stream).is_some_and(|found| found.protocol == Protocol::Http);
+fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece, charges: Charges) {
+    if !proxy.state().find(stream).is_some_and(|found| found.answered) {
+        return send(proxy, stream, direction, piece, charges);
+    }
+    for (piece, charges) in endings::measured(proxy, stream, piece, charges) {
+        send(proxy, stream, direction, piece, charges);
+    }
+}
+
+/// A piece goes out at the end of the chain, if it can.
+fn send(proxy: &mut Proxy, stream: StreamId, direction: Direction, mut piece: Piece, charges: Charges) {
+    let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
+    let http = found.protocol == Protocol::Http;
     if http && !wire::leaves(proxy, stream, direction, &mut piece) {
         return endings::fail(proxy, stream);
     }
@@ -436,7 +450,7 @@ fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, mut piece: Pi
     let message = found.message(direction);
     message.sent = message.left != Progress::Informational;
     message.complete = piece.ends();
-    let waits = found.request.sent && !found.request.complete;
+    let waits = found.has_upstream() && !found.request.complete;
     if found.protocol != Protocol::Http {
         return tcp::emit(proxy, stream, direction, piece, charges);
     }

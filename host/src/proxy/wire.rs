@@ -34,7 +34,10 @@ pub(super) fn leaves(proxy: &mut Proxy, stream: StreamId, direction: Direction, 
         }
         _ => Facts::default(),
     };
-    let changes = facts.content_length.is_some() && may_change_the_body(proxy, stream, direction);
+    // Of a local response the length is known.
+    let changes = facts.content_length.is_some()
+        && !proxy.state().find(stream).is_some_and(|found| found.answered)
+        && may_change_the_body(proxy, stream, direction);
     let Some(found) = proxy.state().find(stream) else { return false };
     let is_head = found.request.is_head;
     let message = found.message(direction);

@@ -26,6 +26,10 @@ pub(crate) struct Stream {
     pub(crate) response: Message,
     /// A response that a plugin gave itself and that was not sent yet.
     pub(crate) local: Option<LocalResponse>,
+    /// A local response is on its way through the chain: nothing else of the stream's messages moves any more.
+    pub(crate) answered: bool,
+    /// The headers of that, at the end of the chain, until it is known how long it is.
+    pub(crate) buffered: Option<(Piece, Charges)>,
     /// A plugin has closed the stream, which is about to be done.
     pub(crate) closed: bool,
     /// What plugins have set by `proxy_set_property`.
@@ -60,6 +64,8 @@ pub(crate) enum Protocol {
 pub(crate) struct Message {
     /// As seen last.
     pub(crate) headers: Option<Arc<Fields>>,
+    /// How many plugins of the chain the headers have come to, and the other end if they have.
+    pub(crate) reached: usize,
     /// As they came, if they are on their way, and what there is to know of them.
     pub(crate) came_as: Option<(Arc<Fields>, Facts)>,
     /// As seen last.
@@ -67,7 +73,7 @@ pub(crate) struct Message {
     /// Bytes of the body that came in.
     pub(crate) size: u64,
     /// How much of it came in.
-    came: Progress,
+    pub(crate) came: Progress,
     /// All of it came in.
     pub(crate) ended: bool,
     /// A request whose method was HEAD when it came in.
@@ -208,9 +214,15 @@ impl Stream {
         STREAM + PLACE * self.filters.len() + held + message(&self.request) + message(&self.response)
     }
 
-    /// Whether pieces go on through the chain.
-    pub(crate) fn moves(&self) -> bool {
-        !self.over && !self.closed && !self.client_gone && self.local.is_none()
+    /// Whether pieces of a direction go on through the chain.
+    pub(crate) fn moves(&self, direction: Direction) -> bool {
+        let waits = !self.over && !self.closed && !self.client_gone && self.local.is_none();
+        waits && !(self.answered && direction == Direction::Request)
+    }
+
+    /// Whether the upstream is at work for the stream.
+    pub(crate) fn has_upstream(&self) -> bool {
+        self.request.sent && !self.answered
     }
 
     pub(crate) fn message(&mut self, direction: Direction) -> &mut Message {

@@ -264,6 +264,14 @@ impl Agenda {
         }
     }
 
+    /// Forgets what is under way of a stream's response, which another one replaces.
+    pub(crate) fn drop_response(&mut self, stream: StreamId) {
+        let is_of_it = |work: &Work| matches!(work, Work::Piece { stream: of, direction: Direction::Response, .. } if *of == stream);
+        let owner = Owner::Stream(stream);
+        let left = [self.resumed.get_mut(&owner), self.parked.get_mut(&owner)].into_iter().flatten();
+        left.chain([&mut self.due, &mut self.later]).for_each(|list| list.retain(|work| !is_of_it(work)));
+    }
+
     /// Forgets what is left for later of an owner, also what this event was to go on with.
     pub(crate) fn drop_parked(&mut self, owner: Owner) -> VecDeque<Work> {
         let mut dropped = self.parked.remove(&owner).unwrap_or_default();

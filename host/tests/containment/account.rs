@@ -28,6 +28,7 @@ const LIMITS: Limits = Limits {
     calls: usize::MAX,
     pending: usize::MAX,
     properties: usize::MAX,
+    property_source: usize::MAX,
     host_memory: MIB,
     callbacks_per_event: 10_000,
 };

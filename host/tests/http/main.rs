@@ -399,7 +399,8 @@ fn local(method: &str, code: u32, headers: &[(&str, &str)], body: &str) -> (Fiel
 #[test]
 fn a_local_response_has_the_right_length() {
     let given = [("content-length", "7"), ("x", "y"), ("Content-Length", "8")];
-    let expected = Fields::from([(":status", "403"), ("content-length", "3"), ("x", "y")]);
+    let expected = [(":status", "403"), ("content-length", "3"), ("x", "y"), ("content-type", "text/plain")];
+    let expected = Fields::from(expected);
     assert_eq!(local("GET", 403, &given, "abc"), (expected.clone(), "abc".to_owned()));
     assert_eq!(local("HEAD", 403, &given, "abc"), (expected, String::new()));
     assert_eq!(local("GET", 403, &[("content-length", "odd")], "").0.get(b"content-length"), Some(&b"0"[..]));

@@ -7,7 +7,7 @@ use pw_cases::transcript::Part as Came;
 use super::fields::Map;
 use super::instance::{Instance, exports};
 use super::stream::{Direction, Flat, Part, Piece, Stream, Way, piece_of};
-use super::{Model, Out, Wanted};
+use super::{Model, Next, Out, Wanted};
 
 /// Whether an instance lets a piece pass without its callback.
 fn skips<'a>(instances: &'a [Instance], scenario: &'a Scenario) -> impl Fn(usize, &'static str) -> bool + 'a {
@@ -48,7 +48,7 @@ impl Model {
         let Some((direction, piece)) = piece_of_step(step) else { return };
         // The upstream has nothing to answer before something came to it.
         let contacted = stream.request.out.headers.is_some();
-        if stream.over || direction == Direction::Response && !contacted {
+        if stream.over || stream.answered || direction == Direction::Response && !contacted {
             return;
         }
         stream.enter(direction, piece, &skips);
@@ -89,6 +89,9 @@ impl Model {
     /// The callback about a piece has returned, to pause or to go on.
     pub(super) fn decided(&mut self, number: u32, place: usize, direction: Direction, pauses: bool) {
         let Some(stream) = self.streams.get_mut(&number) else { return };
+        if stream.stops(direction) {
+            return;
+        }
         let stage = stream.stage(direction, place);
         if pauses && !std::mem::take(&mut stage.resume) {
             stage.paused = true;
@@ -110,14 +113,17 @@ impl Model {
         while self.one_goes_on() {}
     }
 
-    /// The first paused message that is to go on does; false if there is none.
+    /// The first message that is to go on, or to come in place of others, does; false if there is none.
     pub(super) fn one_goes_on(&mut self) -> bool {
-        let Some((number, place, direction)) = self.going_on.pop_front() else { return false };
+        let Some((number, next)) = self.going_on.pop_front() else { return false };
         let skips = skips(&self.instances, &self.scenario);
-        if let Some(stream) = self.streams.get_mut(&number)
-            && stream.stage(direction, place).paused
-        {
-            stream.release(direction, place, &skips);
+        let Some(stream) = self.streams.get_mut(&number) else { return true };
+        match next {
+            Next::GoesOn(place, direction) if stream.stage(direction, place).paused => {
+                stream.release(direction, place, &skips);
+            }
+            Next::GoesOn(..) => {}
+            Next::Answer => stream.answer(&skips),
         }
         true
     }

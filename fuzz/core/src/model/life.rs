@@ -7,7 +7,7 @@ use pw_cases::script;
 use super::calls::Subject;
 use super::instance::{Context, Instance, State, Vm, exports};
 use super::stream::piece_of;
-use super::{Frame, Model, Wanted};
+use super::{Choices, Frame, Model, Wanted};
 
 /// Callbacks that may come while a message is on its way through the chain.
 const AMIDST: [&str; 5] = [
@@ -136,7 +136,8 @@ impl Model {
     fn lives(&mut self, frame: &mut Frame, args: &[u32]) {
         let plugin = self.instances[frame.instance].plugin;
         let has = |name| exports(&self.scenario.plugins[plugin], name);
-        let (logs, asks, told) = (has("proxy_on_log"), has("proxy_on_done"), has("proxy_on_context_create"));
+        let (asks, told) = (has("proxy_on_done"), has("proxy_on_context_create"));
+        let has_log = has("proxy_on_log");
         let limited = !self.scenario.plugins[plugin].limits.is_empty();
         let (name, id) = (frame.name, frame.context);
         if name == "proxy_on_context_create" {
@@ -156,9 +157,13 @@ impl Model {
             return self.find(name, &format!("{name} for a context that is not there"), Some(plugin));
         };
         let state = context.state;
+        // Whether the end of a plugin's own context is logged is left open; the reference host does not.
+        let own = context.stream.is_none();
+        let (logs, may_log) = (has_log && !own, !own || self.choices == Choices::Any);
         let (right, next) = match (name, state) {
             ("proxy_on_done", State::Live) => (true, State::Done),
             ("proxy_on_done", _) => (false, state),
+            ("proxy_on_log", _) if !may_log => (false, state),
             ("proxy_on_log", State::Done) => (true, State::Logged),
             ("proxy_on_log", State::Live) => (!asks, State::Logged),
             ("proxy_on_log", State::Pending) => (limited, State::Logged),

@@ -50,8 +50,8 @@ pub struct Model {
     /// The instances that new streams run through.
     chain: Vec<usize>,
     frame: Option<Frame>,
-    /// Paused messages that go on when the host comes to it: when it is done with what it has under way.
-    going_on: VecDeque<(u32, usize, Direction)>,
+    /// What happens to streams when the host comes to it: when it is done with what it has under way.
+    going_on: VecDeque<(u32, Next)>,
     streams: BTreeMap<u32, Stream>,
     /// The step that the world does; none before the first.
     step: Option<usize>,
@@ -82,6 +82,15 @@ pub struct Verdict {
     pub coverage: Coverage,
     /// The actions of the scripts that were done, and their statuses; none where the guest ended.
     pub answers: Vec<(u32, Option<u32>)>,
+}
+
+/// What calls have asked for that is to happen to a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// The message that is paused at a place goes on.
+    GoesOn(usize, Direction),
+    /// A plugin's own response takes the place of all other messages.
+    Answer,
 }
 
 /// A callback that runs.

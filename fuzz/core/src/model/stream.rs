@@ -38,6 +38,14 @@ pub(super) struct Stream {
     pub(super) chain: Vec<usize>,
     pub(super) request: Way,
     pub(super) response: Way,
+    /// A plugin's own response, headers and body, that is to come.
+    pub(super) local: Option<(Map, Vec<u8>)>,
+    /// One is on its way, and nothing else is.
+    pub(super) answered: bool,
+    /// Its headers at the end of the chain, where they wait for its body.
+    buffered: Option<Map>,
+    /// The client asked by HEAD.
+    pub(super) is_head: bool,
     /// Nothing moves any more.
     pub(super) over: bool,
     /// What happens to its messages cannot be told any more: it was cut off, answered by a plugin, or lost one.
@@ -75,6 +83,8 @@ pub(super) struct Stage {
     /// The callback that runs, or from which the message is paused.
     pub(super) part: Option<Part>,
     pub(super) paused: bool,
+    /// Headers have come here.
+    pub(super) reached: bool,
     /// The callback that runs has asked to go on.
     pub(super) resume: bool,
     pub(super) headers: Option<(Map, bool)>,
@@ -129,6 +139,19 @@ impl Flat {
     }
 }
 
+impl Flat {
+    /// The headers say how long the body is, if there is one or they say something of it.
+    fn measure(&mut self) {
+        const LENGTH: &[u8] = b"content-length";
+        let size = self.body.len();
+        if let Some(headers) = &mut self.headers
+            && (size > 0 || headers.get(LENGTH).is_some())
+        {
+            headers.replace(LENGTH, size.to_string().as_bytes());
+        }
+    }
+}
+
 impl Piece {
     pub(super) fn part(&self) -> Part {
         match self {
@@ -154,6 +177,7 @@ impl Stage {
         match piece {
             Piece::Headers(map, end) => {
                 let size = map.0.len() as u32;
+                self.reached = true;
                 self.headers = Some((map, end));
                 (size, end)
             }
@@ -182,6 +206,12 @@ impl Stage {
         headers.into_iter().chain(body).chain(trailers.map(Piece::Trailers)).collect()
     }
 
+    /// Whether a request that came here is one of gRPC.
+    pub(super) fn is_grpc(&self) -> bool {
+        let headers = self.headers.as_ref().map(|(map, _)| map);
+        headers.and_then(|map| map.get(b"content-type")).is_some_and(|value| value.starts_with(b"application/grpc"))
+    }
+
     /// Whether trailers can be added to a message that came without.
     pub(super) fn takes_trailers(&self) -> bool {
         self.part == Some(Part::Body) && matches!(self.body, Some((_, true)))
@@ -192,7 +222,19 @@ impl Stream {
     pub(super) fn new(http: bool, chain: Vec<usize>) -> Stream {
         let way = || Way { stages: chain.iter().map(|_| Stage::default()).collect(), ..Way::default() };
         let (request, response) = (way(), way());
-        Stream { http, chain, request, response, over: false, wild: false, properties: Vec::new() }
+        Stream {
+            http,
+            chain,
+            request,
+            response,
+            local: None,
+            answered: false,
+            buffered: None,
+            is_head: false,
+            over: false,
+            wild: false,
+            properties: Vec::new(),
+        }
     }
 
     pub(super) fn way(&mut self, direction: Direction) -> &mut Way {
@@ -235,7 +277,34 @@ impl Stream {
         if !way.ended && fits {
             way.begun = true;
             way.ended = piece.ends();
+            if let (Piece::Headers(map, _), Direction::Request) = (&piece, direction) {
+                self.is_head = map.get(b":method") == Some(b"HEAD");
+            }
             self.push(direction, 0, piece, skips);
+        }
+    }
+
+    /// Whether nothing of a direction moves, as a plugin has answered the request itself.
+    pub(super) fn stops(&self, direction: Direction) -> bool {
+        self.local.is_some() || self.answered && direction == Direction::Request
+    }
+
+    /// A plugin's own response comes. It passes the plugins that the request has come to, unless it replaces another response; then it passes
+    /// none, and how far that was is not followed.
+    pub(super) fn answer(&mut self, skips: Skips<'_>) {
+        let Some((headers, body)) = self.local.take() else { return };
+        if self.wild || self.over || self.answered || self.response.begun {
+            self.wild = true;
+            return;
+        }
+        self.answered = true;
+        self.request.stages.iter_mut().for_each(|stage| stage.incoming.clear());
+        let reached = self.request.stages.iter().filter(|stage| stage.reached).count();
+        let nth = self.chain.len() - reached;
+        let has_body = !body.is_empty();
+        self.push(Direction::Response, nth, Piece::Headers(headers, !has_body), skips);
+        if has_body {
+            self.push(Direction::Response, nth, Piece::Body(body, true), skips);
         }
     }
 
@@ -257,9 +326,10 @@ impl Stream {
 
     /// A piece comes to the `nth` plugin, or out at the end. A plugin without the callback does not see it.
     fn push(&mut self, direction: Direction, nth: usize, piece: Piece, skips: Skips<'_>) {
-        if self.over {
+        if self.over || self.stops(direction) {
             return;
         }
+        let (is_local, is_head) = (self.answered, self.is_head);
         let count = self.chain.len();
         if nth == count {
             let of = if direction == Direction::Request { Of::Request } else { Of::Response };
@@ -272,8 +342,19 @@ impl Stream {
                 Piece::Headers(map, end) => Piece::Headers(map.in_order(), end),
                 piece => piece,
             };
+            let piece = match piece {
+                Piece::Headers(map, false) if is_local => {
+                    self.buffered = Some(map);
+                    return;
+                }
+                piece => piece,
+            };
+            let waited = self.buffered.take().map(|map| Piece::Headers(map, false));
             let way = self.way(direction);
-            way.out.add(piece);
+            waited.into_iter().chain([piece]).for_each(|piece| way.out.add(piece));
+            if is_local && !is_head {
+                way.out.measure();
+            }
             let both = self.request.out.end && self.response.out.end;
             self.over = if self.http { self.response.out.end } else { both };
             return;

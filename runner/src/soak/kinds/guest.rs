@@ -116,6 +116,7 @@ const LARGEST: Limits = Limits {
     calls: usize::MAX,
     pending: usize::MAX,
     properties: usize::MAX,
+    property_source: usize::MAX,
     host_memory: usize::MAX,
     callbacks_per_event: usize::MAX,
 };
@@ -136,6 +137,7 @@ const ZERO: Limits = Limits {
     calls: 0,
     pending: 0,
     properties: 0,
+    property_source: 0,
     host_memory: 0,
     callbacks_per_event: 0,
 };

@@ -5,7 +5,7 @@ use pw_abi::{Status, StreamType};
 use super::calls::Subject;
 use crate::model::call::{Call, Judged};
 use crate::model::stream::Direction;
-use crate::model::{BAD_ARGUMENT, Model, OK};
+use crate::model::{BAD_ARGUMENT, Model, Next, OK};
 
 pub(super) fn judge(model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     match call.function.name {
@@ -58,9 +58,9 @@ impl Model {
         let Some(stage) = self.streams.get_mut(&number).map(|stream| stream.stage(direction, place)) else { return };
         if !stage.paused {
             stage.resume = true;
-        } else if !self.going_on.contains(&(number, place, direction)) {
+        } else if !self.going_on.contains(&(number, Next::GoesOn(place, direction))) {
             // One pause ends once, and what pauses after it does not end with it.
-            self.going_on.push_back((number, place, direction));
+            self.going_on.push_back((number, Next::GoesOn(place, direction)));
         }
     }
 
