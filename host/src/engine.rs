@@ -167,6 +167,11 @@ impl Engine {
 fn wasmtime_config(config: &EngineConfig, strategy: Strategy) -> Config {
     let mut wasm = Config::new();
     wasm.strategy(strategy);
+    // Of a backtrace only the functions are shown.
+    wasm.generate_address_map(false);
+    if strategy == Strategy::Winch {
+        compiler::hasten(&mut wasm);
+    }
     wasm.consume_fuel(config.metering == Metering::Fuel);
     wasm.epoch_interruption(config.metering == Metering::Epochs);
     wasm.max_wasm_stack(STACK);

@@ -1,6 +1,6 @@
 //! Which compiler makes machine code of modules, and what each can compile.
 
-use wasmtime::{Strategy, WasmFeatures};
+use wasmtime::{Config, OptLevel, RegallocAlgorithm, Strategy, WasmFeatures};
 
 use super::FEATURES;
 
@@ -32,6 +32,16 @@ pub(super) fn features(strategy: Strategy) -> WasmFeatures {
     match strategy {
         Strategy::Winch => FEATURES.difference(NOT_IN_WINCH),
         _ => FEATURES,
+    }
+}
+
+/// Winch has Cranelift make the entries from the host into functions, of which a module of Go's has thousands.
+pub(super) fn hasten(config: &mut Config) {
+    config.cranelift_opt_level(OptLevel::None);
+    config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+    // Windows has no other way to find the end of a stack.
+    if cfg!(not(windows)) {
+        config.native_unwind_info(false);
     }
 }
 
