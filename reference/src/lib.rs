@@ -38,8 +38,12 @@ pub struct Reference {
 /// One of them, so that compiled modules serve everybody.
 static METERED: LazyLock<Result<Reference, String>> = LazyLock::new(|| {
     // Scenarios run side by side; each module is small.
-    let config =
-        EngineConfig { metering: Metering::Fuel, compiler: Compiler::Winch, parallel: false, ..EngineConfig::default() };
+    let config = EngineConfig {
+        metering: Metering::Fuel,
+        compiler: Compiler::Winch,
+        parallel: false,
+        ..EngineConfig::default()
+    };
     Reference::with_config(&config)
 });
 

@@ -29,6 +29,10 @@ const COMPILE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How much time passes at the most for a plugin that waits, in steps of milliseconds.
 const PATIENCE: (u32, u64) = (100, 100);
 
+/// What wasmtime says of a plugin that has used up its fuel, and what there is to do.
+const OUT_OF_FUEL: &str = "all fuel consumed";
+const MORE_FUEL: &str = "# a callback burned all of its fuel: `--fuel N` grants it more\n";
+
 /// Sends the request, and tells what the upstream saw, what the client got, what was logged, and what was called.
 pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
     let engine = engine(args.no_cache)?;
@@ -61,7 +65,7 @@ pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
         }
     };
     attempt.exchange(args, headers);
-    Ok(attempt.text)
+    Ok(attempt.report())
 }
 
 /// One that compiles fast, for each plugin gets one request.
@@ -136,8 +140,14 @@ impl Attempt {
         started
     }
 
+    /// The text, and what to do about it.
+    fn report(&self) -> String {
+        let hint = if self.text.contains(OUT_OF_FUEL) { MORE_FUEL } else { "" };
+        format!("{}{hint}", self.text)
+    }
+
     fn not_started(&self, what: &str) -> HarnessError {
-        HarnessError::new(format!("{}\n{what} was not started", self.text.trim_end()))
+        HarnessError::new(format!("{}\n{what} was not started", self.report().trim_end()))
     }
 
     /// Starts the plugins that the resources put on the stream. Failing open, one that does not start is not on it.

@@ -37,14 +37,15 @@ impl Cache {
     /// None if the folder cannot be used.
     pub(super) fn open(&self) -> Option<Opened> {
         let folder = std::path::absolute(&self.folder).ok()?;
-        let entries = folder.join("modules");
         shrink(&folder, self.size);
+        // wasmtime removes from its folder what it does not know.
+        let compiled = folder.join("compiled");
         let mut config = CacheConfig::new();
-        config.with_directory(&folder).with_files_total_size_soft_limit(self.size);
+        config.with_directory(&compiled).with_files_total_size_soft_limit(self.size);
         // Writing takes a fraction of the time; and entries are not written again, which would break their seals.
         config.with_baseline_compression_level(1).with_optimized_compression_usage_counter_threshold(u64::MAX);
         let wasmtime = wasmtime::Cache::new(config).ok()?;
-        Some(Opened { wasmtime, seals: Arc::new(Seals::new(folder.join("seals"), entries)) })
+        Some(Opened { wasmtime, seals: Arc::new(Seals::new(folder.join("seals"), compiled.join("modules"))) })
     }
 }
 
