@@ -1,10 +1,16 @@
 //! Owns wasmtime's configuration: what compiles modules, where VMs live, and how time is measured. Touches no state.
 
+mod cache;
+mod compiler;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wasmtime::{Config, Engine as WasmEngine, WasmFeatures};
+use wasmtime::{Config, Engine as WasmEngine, Strategy, WasmFeatures};
 
+pub use self::cache::Cache;
+use self::cache::Opened;
+pub use self::compiler::Compiler;
 use crate::module::{ModuleError, ModuleLimits, validate};
 use crate::{Pool, module};
 
@@ -46,7 +52,10 @@ const STACK: usize = 512 << 10;
 /// stack switching, memory control, custom descriptors, compact imports, and components.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    pub(crate) wasm: WasmEngine,
+    /// What is asked first, if anything is, and Cranelift, which compiles everything.
+    first: Option<WasmEngine>,
+    last: WasmEngine,
+    cache: Option<Opened>,
     pub(crate) metering: Metering,
     /// VMs have their places in a pool.
     pub(crate) pooled: bool,
@@ -66,12 +75,36 @@ pub enum Metering {
     Epochs,
 }
 
+/// How an engine is set up. The default is what a proxy at work wants, except that nothing bounds the time of its plugins.
+///
+/// ```
+/// use pw_host::{Compiler, Engine, EngineConfig, Metering};
+///
+/// let config = EngineConfig { metering: Metering::Fuel, compiler: Compiler::Winch, ..EngineConfig::default() };
+/// let engine = Engine::with_config(&config)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// How the time of calls into plugins is bounded.
+    pub metering: Metering,
+    /// What compiles modules.
+    pub compiler: Compiler,
+    /// Each module is compiled by as many threads as there are cores, of a pool that the process has for that.
+    pub parallel: bool,
+    /// The pool in which VMs have their places; without one there is room for as many as the machine has. Where there are
+    /// two compilers, each has a pool of that size for the VMs of its modules.
+    pub pool: Option<Pool>,
+    /// Where compiled modules are kept on disk.
+    pub cache: Option<Cache>,
+}
+
 impl Engine {
     /// An engine that bounds the time of calls into plugins in some way, and has room for as many VMs as the machine.
     ///
     /// Fails where wasmtime does not support the machine.
     pub fn new(metering: Metering) -> Result<Engine, wasmtime::Error> {
-        Engine::of(metering, None)
+        Engine::with_config(&EngineConfig { metering, ..EngineConfig::default() })
     }
 
     /// An engine whose VMs have their places in a pool: they start and end faster, and are so many at most.
@@ -79,26 +112,42 @@ impl Engine {
     /// Fails where wasmtime does not support the machine, and where the operating system does not give so much address
     /// space.
     pub fn with_pool(metering: Metering, pool: Pool) -> Result<Engine, wasmtime::Error> {
-        Engine::of(metering, Some(pool))
+        Engine::with_config(&EngineConfig { metering, pool: Some(pool), ..EngineConfig::default() })
     }
 
-    fn of(metering: Metering, pool: Option<Pool>) -> Result<Engine, wasmtime::Error> {
-        let mut config = Config::new();
-        config.consume_fuel(metering == Metering::Fuel);
-        config.epoch_interruption(metering == Metering::Epochs);
-        config.max_wasm_stack(STACK);
-        config.wasm_features(WasmFeatures::all(), false);
-        config.wasm_features(FEATURES, true);
-        if let Some(pool) = pool {
-            pool.configure(&mut config);
+    /// An engine that is set up in some way. A cache that cannot be used is done without.
+    ///
+    /// Fails where wasmtime does not support the machine, and where the operating system does not give so much address
+    /// space as a pool takes.
+    pub fn with_config(config: &EngineConfig) -> Result<Engine, wasmtime::Error> {
+        let EngineConfig { metering, compiler, .. } = *config;
+        let cache = config.cache.as_ref().and_then(Cache::open);
+        let engine = |strategy| {
+            let mut config = wasmtime_config(config, strategy);
+            config.cache(cache.as_ref().map(|cache| cache.wasmtime.clone()));
+            WasmEngine::new(&config)
+        };
+        let first = compiler.first().map(engine).transpose()?;
+        let last = engine(Strategy::Cranelift)?;
+        Ok(Engine { first, last, metering, pooled: config.pool.is_some(), cache, ticks: Arc::default() })
+    }
+
+    /// Machine code of a valid module, by the first compiler that can make it.
+    pub(crate) fn compile(&self, wasm: &[u8]) -> Result<wasmtime::Module, wasmtime::Error> {
+        let compile = || {
+            let first = self.first.as_ref().and_then(|first| wasmtime::Module::from_binary(first, wasm).ok());
+            first.map_or_else(|| wasmtime::Module::from_binary(&self.last, wasm), Ok)
+        };
+        match &self.cache {
+            Some(cache) => cache.around(wasm, compile),
+            None => compile(),
         }
-        Ok(Engine { wasm: WasmEngine::new(&config)?, metering, pooled: pool.is_some(), ticks: Arc::default() })
     }
 
     /// Lets one tick of [`Metering::Epochs`] pass. May be called from any thread, while plugins run.
     pub fn tick(&self) {
         self.ticks.fetch_add(1, Ordering::Relaxed);
-        self.wasm.increment_epoch();
+        self.first.iter().chain([&self.last]).for_each(WasmEngine::increment_epoch);
     }
 
     /// Checks that a module is valid WebAssembly and within the default limits, its code too, without compiling it.
@@ -113,4 +162,24 @@ impl Engine {
         }
         validate(wasm, limits)
     }
+}
+
+fn wasmtime_config(config: &EngineConfig, strategy: Strategy) -> Config {
+    let mut wasm = Config::new();
+    wasm.strategy(strategy);
+    // Of a backtrace only the functions are shown.
+    wasm.generate_address_map(false);
+    if strategy == Strategy::Winch {
+        compiler::hasten(&mut wasm);
+    }
+    wasm.consume_fuel(config.metering == Metering::Fuel);
+    wasm.epoch_interruption(config.metering == Metering::Epochs);
+    wasm.max_wasm_stack(STACK);
+    wasm.parallel_compilation(config.parallel);
+    wasm.wasm_features(WasmFeatures::all(), false);
+    wasm.wasm_features(compiler::features(strategy), true);
+    if let Some(pool) = &config.pool {
+        pool.configure(&mut wasm);
+    }
+    wasm
 }

@@ -236,9 +236,9 @@ impl Guest {
         let engine = &module.engine;
         let meter = Meter { metering: engine.metering, pending: 0, ticks: engine.ticks.clone(), deadline: 0 };
         let data = Data { state: None, memory: None, allocator: None, allocating: false, capabilities, limits, meter };
-        let mut store = Store::new(&module.engine.wasm, data);
+        let mut store = Store::new(module.pre.module().engine(), data);
         store.limiter(|data| &mut data.limits);
-        let budget = (module.engine.metering, config.limits);
+        let budget = (module.engine.metering, config.limits.of_module(module.size));
         let callbacks = [const { None }; On::ALL.len()];
         let mut guest = Guest { store, instance: None, exports: module.exports.clone(), callbacks, budget, began: 0 };
         let instance = guest.run("the start section", state, |guest| guest.instantiate(module))?;

@@ -75,7 +75,7 @@ mod value;
 
 pub use choices::Choices;
 pub use effect::{Discarded, Effect, GrpcCallId, Piece};
-pub use engine::{Engine, Metering};
+pub use engine::{Cache, Compiler, Engine, EngineConfig, Metering};
 pub use fields::Fields;
 pub use interface::{Export, Import, Interface, Item, Signature};
 pub use limits::Limits;

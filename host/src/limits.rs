@@ -7,8 +7,9 @@ pub struct Limits {
     pub memory: usize,
     /// Entries that each of its tables may grow to. A million: compilers make some thousand.
     pub table_elements: usize,
-    /// Units of wasmtime's fuel, about one per instruction, that each call into the plugin may burn before it faults; of
-    /// effect with [`Metering::Fuel`](crate::Metering). A billion: some tenths of a second.
+    /// Units of wasmtime's fuel, about one per instruction, that each call into the plugin may burn before it faults, and as
+    /// many again for each MiB of its module: a large plugin has much to set up, such as a firewall's rules. Of effect with
+    /// [`Metering::Fuel`](crate::Metering). A billion: some tenths of a second.
     pub fuel: u64,
     /// Ticks of the engine that each call into the plugin may last before it faults; of effect with
     /// [`Metering::Epochs`](crate::Metering). Ten.
@@ -51,6 +52,14 @@ pub struct Limits {
     /// [`Proxy::advance`](crate::Proxy::advance). What cannot be divided is finished, such as the last three callbacks of a
     /// context. Ten thousand.
     pub callbacks_per_event: usize,
+}
+
+impl Limits {
+    /// The limits of a plugin whose module has so many bytes.
+    pub(crate) fn of_module(self, bytes: usize) -> Limits {
+        let more = u128::from(self.fuel) * bytes as u128 >> 20;
+        Limits { fuel: self.fuel.saturating_add(u64::try_from(more).unwrap_or(u64::MAX)), ..self }
+    }
 }
 
 impl Default for Limits {

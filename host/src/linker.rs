@@ -9,12 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pw_abi::beyond::{self, BEYOND, Beyond, STATUS_IN_SDKS};
 use pw_abi::{Function, Lane, Version};
-use wasmtime::{Caller, FuncType, Linker, Val, ValType};
+use wasmtime::{Caller, Engine, FuncType, Linker, Val, ValType};
 
 use self::codec::{Code, Decode, Encode};
 use crate::guest::Data;
 use crate::planted::planted;
-use crate::{Engine, Interface, observer::Observer};
+use crate::{Interface, observer::Observer};
 
 /// The sections whose functions a guest may call while its allocator runs for the host.
 const IN_ALLOCATOR: [&str; 5] =
@@ -28,7 +28,7 @@ const LARGE: u64 = 1 << 12;
 
 /// What the module may import, by the version's rows and what is beyond them.
 pub(crate) fn linker(engine: &Engine, interface: &Interface, version: Version) -> wasmtime::Result<Linker<Data>> {
-    let mut linker = Linker::new(&engine.wasm);
+    let mut linker = Linker::new(engine);
     linker.allow_shadowing(true);
     shims::define(&mut linker, version)?;
     BEYOND.iter().try_for_each(|row| define(&mut linker, row))?;

@@ -58,6 +58,8 @@ pub struct Module {
     pub(crate) engine: Engine,
     pub(crate) data: Option<(u32, Arc<[u8]>)>,
     pub(crate) exports: Arc<Exports>,
+    /// Bytes, as it came.
+    pub(crate) size: usize,
 }
 
 /// Why the host does not take a module.
@@ -133,15 +135,15 @@ impl Module {
         if let Some(refusal) = interface.refusals(version).into_iter().next() {
             return Err(refusal);
         }
-        let module = wasmtime::Module::from_binary(&engine.wasm, wasm).map_err(|error| match engine.pooled {
+        let module = engine.compile(wasm).map_err(|error| match engine.pooled {
             // It is valid.
             true => ModuleError::Pool(one_line(&format!("{error:#}"))),
             false => invalid(error),
         })?;
-        let linker = linker::linker(engine, &interface, version).map_err(invalid)?;
+        let linker = linker::linker(module.engine(), &interface, version).map_err(invalid)?;
         let pre = linker.instantiate_pre(&module).map_err(invalid)?;
         let exports = Arc::new(Exports::of(&module, version));
-        Ok(Module { pre, version, engine: engine.clone(), data: None, exports })
+        Ok(Module { pre, version, engine: engine.clone(), data: None, exports, size: wasm.len() })
     }
 
     /// The same module with `bytes` at `address` in its memory, as if by one more data segment: many variants of a

@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use peak_alloc::PeakAlloc;
-use pw_host::{Engine, Interface, Metering, Module, ModuleError, ModuleLimits, PluginConfig, Pool, Proxy, ProxyConfig};
+use pw_host::{
+    Compiler, Engine, EngineConfig, Interface, Metering, Module, ModuleError, ModuleLimits, PluginConfig, Pool, Proxy,
+    ProxyConfig,
+};
 use wasm_encoder as encode;
 use wasm_encoder::{BlockType, Function, ValType};
 
@@ -187,6 +190,15 @@ fn refuses_shapes_for_which_the_compiler_is_super_linear() {
             });
         })
     };
+    let repeated = |count: u32, operator: fn(&mut encode::InstructionSink<'_>)| {
+        function(0, |code| (0..count).for_each(|_| operator(code)))
+    };
+    let fill = |code: &mut encode::InstructionSink<'_>| {
+        code.local_get(0).local_get(0).local_get(0).memory_fill(0);
+    };
+    let condition = |code: &mut encode::InstructionSink<'_>| {
+        code.local_get(0).if_(BlockType::Empty).nop().end();
+    };
     let calls = |count: u32| {
         function(0, |code| {
             (0..count).for_each(|_| {
@@ -196,7 +208,7 @@ fn refuses_shapes_for_which_the_compiler_is_super_linear() {
     };
     /// What it is, types besides the two that there are, the function, and the limit that refuses it.
     type Row = (&'static str, Vec<(usize, usize)>, (u32, Function), Option<&'static str>);
-    let rows: [Row; 19] = [
+    let rows: [Row; 24] = [
         ("nested loops", vec![], nested(501, true), Some("loop_nesting")),
         ("nested loops, as many as may be", vec![], nested(500, true), None),
         ("nested blocks", vec![], nested(20_001, false), Some("nesting")),
@@ -214,7 +226,12 @@ fn refuses_shapes_for_which_the_compiler_is_super_linear() {
         ("values of blocks", vec![(20, 20)], values(1_000, 20), Some("block_values")),
         ("some values of blocks", vec![(20, 20)], values(100, 20), None),
         ("operands", vec![], stack(10_001), Some("operands")),
-        ("calls", vec![], calls(600_000), Some("function_work")),
+        ("calls", vec![], calls(800_000), Some("function_work")),
+        ("conditions one after the other", vec![], repeated(40_000, condition), Some("function_work")),
+        ("some conditions one after the other", vec![], repeated(10_000, condition), None),
+        ("operators that have conditions within them", vec![], repeated(40_000, fill), Some("function_work")),
+        ("some operators that have conditions within them", vec![], repeated(5_000, fill), None),
+        ("locals that live through the most loops", vec![], carried(400, 350), Some("function_work")),
         (
             "code of a function",
             vec![],
@@ -431,6 +448,9 @@ fn proposals_are_on_as_documented() {
         ("stack switching", "(type $f (func)) (type (cont $f))"),
     ];
     let engine = engine();
+    let winch = EngineConfig { compiler: Compiler::Winch, ..EngineConfig::default() };
+    // What Winch lacks, Cranelift compiles.
+    let winch = Engine::with_config(&winch).expect("wasmtime runs here");
     for (expected, rows) in [(true, &on[..]), (false, &off[..])] {
         for (what, text) in rows {
             let wasm = wat::parse_str(format!("(module {text})")).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -441,7 +461,10 @@ fn proposals_are_on_as_documented() {
                  (func (export \"malloc\") (param i32) (result i32) i32.const 8))"
             );
             let marked = wat::parse_str(marked).unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert_eq!(Module::new(&engine, &marked).is_ok(), expected, "{what}: {:?}", Module::new(&engine, &marked));
+            for engine in [&engine, &winch] {
+                let module = Module::new(engine, &marked);
+                assert_eq!(module.is_ok(), expected, "{what}: {module:?}");
+            }
         }
     }
 }

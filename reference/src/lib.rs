@@ -3,21 +3,22 @@
 //!
 //! Knows nothing of what is expected, of other hosts, and of files.
 
+mod modules;
 mod room;
 mod trace;
 mod world;
 mod zlib;
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 
-use pw_cases::probe::{Template, assemble};
+use pw_cases::probe::Template;
 use pw_cases::report::decode;
 use pw_cases::scenario::{Failure, Guest, Plugin, Scenario};
 use pw_cases::script::{SCRIPT, Script};
 use pw_cases::transcript::{Event, Returned, Transcript};
-use pw_host::{Engine, FailurePolicy, Limits, Metering, Module, ModuleError, PluginConfig, Pool, Reload};
+use pw_host::{Compiler, Engine, EngineConfig, FailurePolicy, Limits, Metering, PluginConfig, Pool, Reload};
 
+use crate::modules::{Loaded, Modules};
 pub use crate::trace::Trace;
 pub use crate::world::{START, UPSTREAMS, World};
 
@@ -25,45 +26,44 @@ pub use crate::world::{START, UPSTREAMS, World};
 const TOO_LONG: &str =
     "its plugins send, log and read more than is kept of a case (256 MiB): make its steps fewer or smaller";
 
-/// Enough for any case; an endless loop burns it in about a second.
+/// Enough for any case of a small module; an endless loop burns it in about a second.
 const FUEL: u64 = 300_000_000;
 
 /// Runs scenarios on the reference host. Cheap to clone.
 #[derive(Clone)]
 pub struct Reference {
-    engine: Engine,
-    /// Probes without scripts, compiled once for all clones.
-    probes: Arc<Mutex<HashMap<Template, Probe>>>,
+    modules: Modules,
 }
 
-/// Compiled once, by who needs it first.
-type Probe = Arc<LazyLock<Compiled, Compile>>;
-
-type Compiled = Result<Result<Module, ModuleError>, String>;
-type Compile = Box<dyn FnOnce() -> Compiled + Send>;
-
 /// One of them, so that compiled modules serve everybody.
-static METERED: LazyLock<Result<Reference, String>> = LazyLock::new(|| Reference::of(Metering::Fuel));
+static METERED: LazyLock<Result<Reference, String>> = LazyLock::new(|| {
+    // Scenarios run side by side; each module is small.
+    let config = EngineConfig {
+        metering: Metering::Fuel,
+        compiler: Compiler::Winch,
+        parallel: false,
+        ..EngineConfig::default()
+    };
+    Reference::with_config(&config)
+});
 
 impl Reference {
-    /// A host that stops plugins which do not end by themselves. An error is wasmtime's.
+    /// A host that stops plugins which do not end by themselves, and that starts them soon. An error is wasmtime's.
     pub fn new() -> Result<Reference, String> {
         METERED.clone()
     }
 
-    /// A host that bounds the time of plugins in that way, with compiled probes of its own. An error is wasmtime's.
-    pub fn of(metering: Metering) -> Result<Reference, String> {
-        let engine = Engine::new(metering).map_err(|error| format!("failed to set up wasmtime: {error:#}"))?;
-        Ok(Reference { engine, probes: Arc::default() })
+    /// A host with an engine of its own. An error is wasmtime's.
+    pub fn with_config(config: &EngineConfig) -> Result<Reference, String> {
+        let engine = Engine::with_config(config).map_err(|error| format!("failed to set up wasmtime: {error:#}"))?;
+        Ok(Reference { modules: Modules::new(engine) })
     }
 
     /// A host that does not bound the time of plugins, with their VMs in a pool: for many scenarios a second, of plugins
     /// that end by themselves. An error is wasmtime's.
     pub fn pooled() -> Result<Reference, String> {
         let pool = Pool { memory: 64 << 20, resident: 256 << 10, ..Pool::default() };
-        let engine = Engine::with_pool(Metering::None, pool);
-        let engine = engine.map_err(|error| format!("failed to set up wasmtime with a pool: {error:#}"))?;
-        Ok(Reference { engine, probes: Arc::default() })
+        Reference::with_config(&EngineConfig { pool: Some(pool), ..EngineConfig::default() })
     }
 
     /// Runs a scenario. Fails if the probe reports something else than the host saw, and if the transcript is too long to keep.
@@ -93,7 +93,8 @@ impl Reference {
 
     /// Starts a scenario's plugins in a world; whether the host took all of them.
     pub fn start(&self, world: &mut World, scenario: &Scenario) -> Result<bool, String> {
-        let mut compiled: Vec<(&[u8], Result<Module, ModuleError>)> = Vec::new();
+        // Plugins of one module share it, also if it is forgotten meanwhile.
+        let mut compiled: Vec<(&[u8], Loaded)> = Vec::new();
         let mut started = true;
         for plugin in &scenario.plugins {
             let module = match &plugin.guest {
@@ -101,7 +102,7 @@ impl Reference {
                 Guest::Module(wasm) => match compiled.iter().find(|(known, _)| known == wasm) {
                     Some((_, module)) => module.clone(),
                     None => {
-                        compiled.push((wasm, Module::new(&self.engine, wasm)));
+                        compiled.push((wasm, self.modules.module(wasm)));
                         compiled[compiled.len() - 1].1.clone()
                     }
                 },
@@ -115,37 +116,20 @@ impl Reference {
     pub fn launch(&self, world: &mut World, plugin: &Plugin) -> Result<bool, String> {
         let module = match &plugin.guest {
             Guest::Probe(script) => self.script(script)?,
-            Guest::Module(wasm) => Module::new(&self.engine, wasm),
+            Guest::Module(wasm) => self.modules.module(wasm),
         };
         place(world, plugin, module)
     }
 
     /// The probe with a script.
-    fn script(&self, script: &Script) -> Result<Result<Module, ModuleError>, String> {
-        let probe = self.probe(Template::full(script))?;
+    fn script(&self, script: &Script) -> Result<Loaded, String> {
+        let probe = self.modules.probe(&Template::full(script))?;
         Ok(probe.map(|probe| probe.with_data(SCRIPT, &script.bytes())))
-    }
-
-    /// A probe that the host refuses for its shape is a module like any other, and so no error of ours.
-    fn probe(&self, template: Template) -> Result<Result<Module, ModuleError>, String> {
-        let engine = self.engine.clone();
-        let compiled = {
-            let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
-            let compile = {
-                let template = template.clone();
-                move || {
-                    let wasm = assemble(&template.wat(&[])).map_err(|error| error.to_string())?;
-                    Ok(Module::new(&engine, &wasm))
-                }
-            };
-            probes.entry(template).or_insert_with(|| Arc::new(LazyLock::new(Box::new(compile) as Compile))).clone()
-        };
-        (**compiled).clone().map_err(|error| format!("the probe does not compile: {error}"))
     }
 }
 
 /// Starts a plugin, or keeps it for the step that does.
-fn place(world: &mut World, plugin: &Plugin, module: Result<Module, ModuleError>) -> Result<bool, String> {
+fn place(world: &mut World, plugin: &Plugin, module: Loaded) -> Result<bool, String> {
     let config = config(plugin)?;
     if plugin.standby {
         world.stand_by(module, config);

@@ -188,6 +188,13 @@ pub struct TryArgs {
     /// Show every callback and call
     #[arg(long)]
     pub trace: bool,
+    /// Units of fuel, about one per instruction, that each callback may burn, and as many again for each MiB of the module
+    /// [default: 1000000000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub fuel: Option<u64>,
+    /// Compile the plugin, and keep nothing of that on disk
+    #[arg(long)]
+    pub no_cache: bool,
 }
 
 /// See [`Command::Fuzz`].

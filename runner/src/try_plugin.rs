@@ -1,5 +1,6 @@
 //! The command `try`: one request through a plugin, or a chain of them, on the reference host.
 
+mod cache;
 mod chain;
 mod request;
 
@@ -13,7 +14,7 @@ use pw_cases::data::{Data, Fields};
 use pw_cases::files;
 use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Transcript};
-use pw_host::{Engine, Metering, Module, ModuleError, PluginConfig};
+use pw_host::{Compiler, Engine, EngineConfig, Limits, Metering, Module, ModuleError, PluginConfig};
 use pw_reference::{Trace, World};
 
 use crate::cli::TryArgs;
@@ -28,17 +29,21 @@ const COMPILE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How much time passes at the most for a plugin that waits, in steps of milliseconds.
 const PATIENCE: (u32, u64) = (100, 100);
 
+/// What wasmtime says of a plugin that has used up its fuel, and what there is to do.
+const OUT_OF_FUEL: &str = "all fuel consumed";
+const MORE_FUEL: &str = "# a callback burned all of its fuel: `--fuel N` grants it more\n";
+
 /// Sends the request, and tells what the upstream saw, what the client got, what was logged, and what was called.
 pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
-    let engine = Engine::new(Metering::Fuel);
-    let engine = engine.map_err(|error| HarnessError::new(format!("failed to set up wasmtime: {error:#}")))?;
+    let engine = engine(args.no_cache)?;
+    let limits = limits(args.fuel);
     let mut attempt = Attempt::new(args.trace);
     let headers = match (args.wasm_plugins.as_slice(), &args.plugin, &args.path) {
         ([], Some(plugin), path) => {
             let module = load(&engine, plugin)?;
             let headers = request::headers(args, path.as_deref())?;
             let name = plugin.file_stem().map_or("plugin".to_owned(), |stem| stem.to_string_lossy().into_owned());
-            let config = PluginConfig { name, configuration: configuration(args)?, ..PluginConfig::default() };
+            let config = PluginConfig { name, configuration: configuration(args)?, limits, ..PluginConfig::default() };
             if !attempt.start("the plugin starts", module, config) {
                 return Err(attempt.not_started(&plugin.display().to_string()));
             }
@@ -55,12 +60,29 @@ pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
         (files, path, _) => {
             let path = path.as_ref().map(|path| path.to_string_lossy());
             let headers = request::headers(args, path.as_deref())?;
-            attempt.start_chain(&engine, files, request::port(&headers))?;
+            attempt.start_chain(&engine, limits, files, request::port(&headers))?;
             headers
         }
     };
     attempt.exchange(args, headers);
-    Ok(attempt.text)
+    Ok(attempt.report())
+}
+
+/// One that compiles fast, for each plugin gets one request.
+fn engine(no_cache: bool) -> Result<Engine, HarnessError> {
+    let cache = if no_cache { None } else { cache::of_the_user() };
+    let (metering, compiler) = (Metering::Fuel, Compiler::Winch);
+    let engine = Engine::with_config(&EngineConfig { metering, compiler, parallel: true, pool: None, cache });
+    engine.map_err(|error| HarnessError::new(format!("failed to set up wasmtime: {error:#}")))
+}
+
+/// The host's own limits, but for the fuel that is asked for.
+fn limits(fuel: Option<u64>) -> Limits {
+    let limits = Limits::default();
+    match fuel {
+        Some(fuel) => Limits { fuel, ..limits },
+        None => limits,
+    }
 }
 
 fn load(engine: &Engine, path: &Path) -> Result<Module, HarnessError> {
@@ -118,16 +140,29 @@ impl Attempt {
         started
     }
 
+    /// The text, and what to do about it.
+    fn report(&self) -> String {
+        let hint = if self.text.contains(OUT_OF_FUEL) { MORE_FUEL } else { "" };
+        format!("{}{hint}", self.text)
+    }
+
     fn not_started(&self, what: &str) -> HarnessError {
-        HarnessError::new(format!("{}\n{what} was not started", self.text.trim_end()))
+        HarnessError::new(format!("{}\n{what} was not started", self.report().trim_end()))
     }
 
     /// Starts the plugins that the resources put on the stream. Failing open, one that does not start is not on it.
-    fn start_chain(&mut self, engine: &Engine, files: &[PathBuf], port: u16) -> Result<(), HarnessError> {
+    fn start_chain(
+        &mut self,
+        engine: &Engine,
+        limits: Limits,
+        files: &[PathBuf],
+        port: u16,
+    ) -> Result<(), HarnessError> {
         let chain = chain::read(files, port)?;
         self.text.push_str(&chain.listing());
         for (module, config) in chain.load(engine)? {
             let (name, open) = (config.name.clone(), config.failure.open);
+            let config = PluginConfig { limits, ..config };
             if self.start(&format!("{name} starts"), module, config) {
                 continue;
             }

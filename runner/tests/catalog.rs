@@ -9,6 +9,7 @@ use pw_conform::adapter::reference::Reference;
 use pw_conform::attempt::{Attempt, attempt};
 use pw_conform::plan::Job;
 use pw_conform::record::Record;
+use pw_host::{Compiler, EngineConfig, Metering};
 
 #[test]
 fn the_catalog_holds() {
@@ -28,5 +29,26 @@ fn the_catalog_holds() {
         let recorded = on_record.get(&(case.id.as_str(), version.name()));
         let recorded = recorded.unwrap_or_else(|| panic!("{} in ABI v{version} is not on record", case.id));
         assert_eq!(answer, **recorded, "{} in ABI v{version} answers otherwise than on record", case.id);
+    }
+}
+
+/// Which compiler makes the code changes nothing: not even where fuel ends a loop, for a plugin that is stopped does
+/// nothing that is seen after that.
+#[test]
+fn both_compilers_do_the_same() {
+    let (cases, _) = catalog::load(&catalog::folder());
+    let host = |compiler| {
+        let config = EngineConfig { metering: Metering::Fuel, compiler, ..EngineConfig::default() };
+        pw_reference::Reference::with_config(&config).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (cranelift, winch) = (host(Compiler::Cranelift), host(Compiler::Winch));
+    for (case, version) in cases.iter().flat_map(|case| case.versions.iter().map(move |version| (case, *version))) {
+        let lowered = case.lower(version).expect("the catalog is lowered when it is read");
+        let transcript = |host: &pw_reference::Reference| {
+            host.run(&lowered.scenario)
+                .unwrap_or_else(|error| panic!("{} in ABI v{version}: {error}", case.id))
+                .to_string()
+        };
+        assert_eq!(transcript(&cranelift), transcript(&winch), "{} in ABI v{version}", case.id);
     }
 }

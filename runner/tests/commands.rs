@@ -138,8 +138,28 @@ fn try_complains_of_what_is_no_request() {
     folder
         .run(&["try", &plugin, "*", "-X", "OPTIONS", "-H", "Host:a", "--config", "{\"a\": 1}"])
         .check(0, &["client 0 <- "]);
+    folder.run(&["try", &plugin, "--fuel", "0"]).check(2, &["invalid value '0' for '--fuel <N>'"]);
+    folder.run(&["try", &plugin, "--fuel", "much"]).check(2, &["invalid value 'much' for '--fuel <N>'"]);
+    folder.run(&["try", &plugin, "--fuel", "10"]).check(2, &["all fuel consumed", "`--fuel N` grants it more"]);
+    folder.run(&["try", &plugin, "--fuel", "100000000"]).check(0, &["client 0 <- "]);
     folder.run(&["try", "cases/any.wat"]).check(2, &["failed to load cases/any.wat: ", "wat2wasm"]);
     folder.run(&["try", "no.wasm"]).check(2, &["failed to read no.wasm: "]);
+}
+
+#[test]
+fn try_keeps_what_it_compiled_unless_it_is_not_to() {
+    let folder = Folder::new("try_cache");
+    let plugin = format!("{}/../cases/plugins/rust/headers.wasm", env!("CARGO_MANIFEST_DIR"));
+    let kept = || std::fs::read_dir(folder.path("cache/pw-conform/compiled")).is_ok();
+    folder.run(&["try", &plugin, "--no-cache"]).check(0, &["client 0 <- "]);
+    assert!(!kept());
+    let first = folder.run(&["try", &plugin]);
+    first.check(0, &["client 0 <- "]);
+    assert!(kept());
+    assert_eq!(folder.run(&["try", &plugin]).out, first.out);
+    // Nowhere to keep it.
+    let nowhere = [("XDG_CACHE_HOME", ""), ("HOME", "/proc/nobody")];
+    assert_eq!(folder.run_with(&["try", &plugin], &nowhere).out, first.out);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Estimates what a function costs its compiler, in one pass over its operators.
 //!
-//! Most operators cost the same. What costs more, as measured with Cranelift: calls, by their values; blocks and branches;
-//! targets of branch tables and loops, more than linearly; and each local for each block that it lives
-//! through, because the compiler looks through all of them for its value.
+//! Most operators cost the same. What costs more, as measured with Cranelift: calls, by their values; divisions; blocks,
+//! branches and the operators that have such within them, targets of branch tables and loops, more than linearly; and each
+//! local for each block that it lives through, because the compiler looks through all of them for its value. Winch, which is
+//! linear in all of them, takes a fraction.
 
 use wasmparser::{BlockType, Operator};
 
@@ -11,18 +12,21 @@ use crate::module::limits::{ModuleLimits, bound};
 
 /// Units of work beyond that for an operator, which stands for up to 1 KiB of memory.
 const FUNCTION: usize = 8;
-const CALL: usize = 3;
+const CALL: usize = 9;
+const DIVISION: usize = 3;
 const BLOCK: usize = 4;
 const BRANCH: usize = 2;
+/// Parts of the code before one, that cost it one more unit.
+const PARTS: usize = 256;
 /// Parts of the code that a local lives through, for a unit of work.
 const LIVED: usize = 4;
-/// Loops before a loop, or targets of branch tables before a target, that cost it one more unit.
+/// Loops before a loop, or targets of branch tables before a target of any but the first, that cost it one more unit.
 const LOOPS: usize = 8;
 const TARGETS: usize = 100;
 /// Branches back to loops before one, that cost it one more unit.
 const BACK: usize = 200;
-/// Loops around a loop that cost each local which lives through it one more unit.
-const CARRIED: usize = 16;
+/// Loops around a loop, squared, that cost each local which lives through it one more unit.
+const CARRIED: usize = 180;
 
 /// How many parameters and results a function has.
 #[derive(Clone, Copy, Default)]
@@ -73,6 +77,7 @@ pub(crate) struct Work<'a> {
     all_loops: usize,
     /// Branches back to loops.
     back: usize,
+    tables: usize,
     targets: usize,
     block_values: usize,
     locals: Vec<Local>,
@@ -119,6 +124,7 @@ impl<'a> Work<'a> {
             loops: Vec::new(),
             all_loops: 0,
             back: 0,
+            tables: 0,
             targets: 0,
             block_values: arity.results.saturating_sub(1),
             locals,
@@ -159,9 +165,12 @@ impl<'a> Work<'a> {
                         self.limits.branch_targets,
                         self.targets,
                     )?;
-                    self.units += self.targets / TARGETS;
-                    self.branch(depth)?;
+                    if self.tables > 0 {
+                        self.units += self.targets / TARGETS;
+                    }
+                    self.target(depth)?;
                 }
+                self.tables += 1;
             }
             Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
                 self.call(self.signatures.function(*function_index));
@@ -169,7 +178,32 @@ impl<'a> Work<'a> {
             Operator::CallIndirect { type_index, .. }
             | Operator::ReturnCallIndirect { type_index, .. }
             | Operator::CallRef { type_index }
-            | Operator::ReturnCallRef { type_index } => self.call(self.signatures.ty(*type_index)),
+            | Operator::ReturnCallRef { type_index } => {
+                self.inner();
+                self.inner();
+                self.call(self.signatures.ty(*type_index));
+            }
+            Operator::TableGet { .. } | Operator::TableSet { .. } => self.inner(),
+            Operator::MemoryFill { .. }
+            | Operator::MemoryCopy { .. }
+            | Operator::MemoryInit { .. }
+            | Operator::MemoryGrow { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableInit { .. }
+            | Operator::TableGrow { .. } => {
+                self.inner();
+                self.inner();
+                self.call(Arity { params: 3, results: 0 });
+            }
+            Operator::I32DivS
+            | Operator::I32DivU
+            | Operator::I32RemS
+            | Operator::I32RemU
+            | Operator::I64DivS
+            | Operator::I64DivU
+            | Operator::I64RemS
+            | Operator::I64RemU => self.units += DIVISION,
             Operator::LocalGet { local_index } => self.read(*local_index as usize),
             Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                 self.write(*local_index as usize);
@@ -186,7 +220,13 @@ impl<'a> Work<'a> {
 
     fn part(&mut self) {
         self.parts += 1;
-        self.units += BLOCK;
+        self.units += BLOCK + self.parts / PARTS;
+    }
+
+    /// A condition within an operator, which the compiler makes blocks for.
+    fn inner(&mut self) {
+        self.part();
+        self.part();
     }
 
     fn values(&mut self, values: usize) -> Result<(), ModuleError> {
@@ -213,13 +253,18 @@ impl<'a> Work<'a> {
             self.lived += self.parts - local.last;
             local.last = self.parts;
         }
-        self.units += ended.carried.len() * (1 + self.loops.len() / CARRIED);
+        self.units += ended.carried.len() * (1 + self.loops.len().pow(2) / CARRIED);
         if let Some(outer) = self.loops.last_mut() {
             outer.carried.extend(ended.carried.into_iter().filter(|(_, source)| *source < outer.begin));
         }
     }
 
     fn branch(&mut self, depth: u32) -> Result<(), ModuleError> {
+        self.units += self.parts / PARTS;
+        self.target(depth)
+    }
+
+    fn target(&mut self, depth: u32) -> Result<(), ModuleError> {
         self.parts += 1;
         self.units += BRANCH;
         let target = self.frames.iter().rev().nth(depth as usize);

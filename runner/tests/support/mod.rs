@@ -72,7 +72,8 @@ impl Folder {
     /// Runs the program in this folder, with these variables in its environment.
     pub(crate) fn run_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pw-conform"));
-        command.envs(environment.iter().copied());
+        // What is kept of compiled plugins is the test's own.
+        command.env("XDG_CACHE_HOME", self.path("cache")).envs(environment.iter().copied());
         command.args(args).current_dir(&self.0).env("SOURCE_DATE_EPOCH", "0").env_remove("NO_COLOR");
         let output = command.output().unwrap_or_else(|error| panic!("{error}"));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
