@@ -101,11 +101,7 @@ mod tests {
             ("random_get/INVAL", Version::V0_1_0, "v0.1.0/README.md#wasi_snapshot_preview1random_get"),
             ("proxy_on_tick", Version::V0_2_0, "v0.2.0/README.md#proxy_on_tick"),
             ("#http_fields", Version::V0_2_1, "v0.2.1/README.md#http-fields"),
-            (
-                "#foreign_function_interface",
-                Version::V0_2_1,
-                "v0.2.1/README.md#foreign-function-interface-ffi",
-            ),
+            ("#foreign_function_interface", Version::V0_2_1, "v0.2.1/README.md#foreign-function-interface-ffi"),
             ("#shared_key_value_store", Version::V0_2_1, "v0.2.1/README.md#shared-key-value-store"),
             ("#plugin-crashes", Version::VNext, "vNEXT/README.md#plugin-crashes"),
             ("#proxy_action_t", Version::V0_2_1, "v0.2.1/README.md#proxy_action_t"),

@@ -3,8 +3,8 @@
 mod cache;
 mod compiler;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::{Config, Engine as WasmEngine, Strategy, WasmFeatures};
 
@@ -52,9 +52,10 @@ const STACK: usize = 512 << 10;
 /// stack switching, memory control, custom descriptors, compact imports, and components.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    /// What is asked first, if anything is, and Cranelift, which compiles everything.
-    first: Option<WasmEngine>,
-    last: WasmEngine,
+    /// Winch, made when it is needed first; none where it cannot be used.
+    winch: Arc<OnceLock<Option<WasmEngine>>>,
+    cranelift: WasmEngine,
+    config: Arc<EngineConfig>,
     cache: Option<Opened>,
     pub(crate) metering: Metering,
     /// VMs have their places in a pool.
@@ -120,23 +121,26 @@ impl Engine {
     /// Fails where wasmtime does not support the machine, and where the operating system does not give so much address
     /// space as a pool takes.
     pub fn with_config(config: &EngineConfig) -> Result<Engine, wasmtime::Error> {
-        let EngineConfig { metering, compiler, .. } = *config;
         let cache = config.cache.as_ref().and_then(Cache::open);
-        let engine = |strategy| {
-            let mut config = wasmtime_config(config, strategy);
-            config.cache(cache.as_ref().map(|cache| cache.wasmtime.clone()));
-            WasmEngine::new(&config)
-        };
-        let first = compiler.first().map(engine).transpose()?;
-        let last = engine(Strategy::Cranelift)?;
-        Ok(Engine { first, last, metering, pooled: config.pool.is_some(), cache, ticks: Arc::default() })
+        Ok(Engine {
+            winch: Arc::default(),
+            cranelift: wasmtime_engine(config, cache.as_ref(), Strategy::Cranelift)?,
+            config: Arc::new(config.clone()),
+            metering: config.metering,
+            pooled: config.pool.is_some(),
+            cache,
+            ticks: Arc::default(),
+        })
     }
 
-    /// Machine code of a valid module, by the first compiler that can make it.
-    pub(crate) fn compile(&self, wasm: &[u8]) -> Result<wasmtime::Module, wasmtime::Error> {
-        let compile = || {
-            let first = self.first.as_ref().and_then(|first| wasmtime::Module::from_binary(first, wasm).ok());
-            first.map_or_else(|| wasmtime::Module::from_binary(&self.last, wasm), Ok)
+    /// Machine code of a valid module: by Winch if it is the engine's choice or the module is too `large` for Cranelift, else by
+    /// Cranelift. None if the module is too large for Cranelift and Winch, which is there, cannot compile it.
+    pub(crate) fn compile(&self, wasm: &[u8], large: bool) -> Result<Option<wasmtime::Module>, wasmtime::Error> {
+        let winch = if large || self.config.compiler == Compiler::Winch { self.winch() } else { None };
+        let compile = || match winch.map(|winch| wasmtime::Module::from_binary(winch, wasm)) {
+            Some(Ok(module)) => Ok(Some(module)),
+            Some(Err(_)) if large => Ok(None),
+            _ => wasmtime::Module::from_binary(&self.cranelift, wasm).map(Some),
         };
         match &self.cache {
             Some(cache) => cache.around(wasm, compile),
@@ -144,10 +148,16 @@ impl Engine {
         }
     }
 
+    fn winch(&self) -> Option<&WasmEngine> {
+        let make = || wasmtime_engine(&self.config, self.cache.as_ref(), Strategy::Winch).ok();
+        self.winch.get_or_init(|| if compiler::winch_knows_the_machine() { make() } else { None }).as_ref()
+    }
+
     /// Lets one tick of [`Metering::Epochs`] pass. May be called from any thread, while plugins run.
     pub fn tick(&self) {
         self.ticks.fetch_add(1, Ordering::Relaxed);
-        self.first.iter().chain([&self.last]).for_each(WasmEngine::increment_epoch);
+        self.cranelift.increment_epoch();
+        self.winch.get().into_iter().flatten().for_each(WasmEngine::increment_epoch);
     }
 
     /// Checks that a module is valid WebAssembly and within the default limits, its code too, without compiling it.
@@ -160,8 +170,18 @@ impl Engine {
         if module::is_component(wasm) {
             return Err(ModuleError::Component);
         }
-        validate(wasm, limits)
+        validate(wasm, limits).map(drop)
     }
+}
+
+fn wasmtime_engine(
+    config: &EngineConfig,
+    cache: Option<&Opened>,
+    strategy: Strategy,
+) -> Result<WasmEngine, wasmtime::Error> {
+    let mut config = wasmtime_config(config, strategy);
+    config.cache(cache.map(|cache| cache.wasmtime.clone()));
+    WasmEngine::new(&config)
 }
 
 fn wasmtime_config(config: &EngineConfig, strategy: Strategy) -> Config {

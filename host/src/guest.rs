@@ -175,7 +175,10 @@ const _: () = {
             while version < Version::ALL.len() {
                 let params = params(&rows[row], Version::ALL[version]);
                 // Functions without parameters are markers and start functions.
-                assert!(params == 0 || has_type(params, rows[row].result.is_some()), "no `Export` for a callback's type");
+                assert!(
+                    params == 0 || has_type(params, rows[row].result.is_some()),
+                    "no `Export` for a callback's type"
+                );
                 version += 1;
             }
             row += 1;

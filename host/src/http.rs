@@ -44,16 +44,8 @@ const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 
 /// Fields that cannot be among trailers and metadata (RFC 9110, 6.5.1): those that frame the message, decide where it goes, or are about
 /// the connection, which a host that receives them would act upon too late.
-const NOT_IN_TRAILERS: [&[u8]; 8] = [
-    TRANSFER_ENCODING,
-    CONTENT_LENGTH,
-    HOST,
-    b"connection",
-    b"keep-alive",
-    b"proxy-connection",
-    b"te",
-    b"upgrade",
-];
+const NOT_IN_TRAILERS: [&[u8]; 8] =
+    [TRANSFER_ENCODING, CONTENT_LENGTH, HOST, b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade"];
 
 impl Part {
     fn pseudo(self) -> &'static [Pseudo] {

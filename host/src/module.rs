@@ -129,17 +129,20 @@ impl Module {
         if is_component(wasm) {
             return Err(ModuleError::Component);
         }
-        validate(wasm, limits)?;
+        let work = validate(wasm, limits)?;
         let interface = Interface::within(wasm, limits)?;
         let version = interface.version()?;
         if let Some(refusal) = interface.refusals(version).into_iter().next() {
             return Err(refusal);
         }
-        let module = engine.compile(wasm).map_err(|error| match engine.pooled {
+        let refused = |error| match engine.pooled {
             // It is valid.
             true => ModuleError::Pool(one_line(&format!("{error:#}"))),
             false => invalid(error),
-        })?;
+        };
+        let (what, most) = ("units of work for a function that Winch cannot compile", limits.cranelift_work);
+        let too_large = ModuleError::Limit { what, limit: "cranelift_work", most, actual: work };
+        let module = engine.compile(wasm, work > most).map_err(refused)?.ok_or(too_large)?;
         let linker = linker::linker(module.engine(), &interface, version).map_err(invalid)?;
         let pre = linker.instantiate_pre(&module).map_err(invalid)?;
         let exports = Arc::new(Exports::of(&module, version));

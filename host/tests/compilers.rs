@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pw_host::{
-    Cache, Compiler, Engine, EngineConfig, Limits, Metering, Module, PluginConfig, Proxy, ProxyConfig, StartError,
+    Cache, Compiler, Engine, EngineConfig, Limits, Metering, Module, ModuleError, ModuleLimits, PluginConfig, Proxy,
+    ProxyConfig, StartError,
 };
 
 const BOTH: [Compiler; 2] = [Compiler::Cranelift, Compiler::Winch];
@@ -175,4 +176,40 @@ fn a_cache_has_a_bound() {
     Engine::with_config(&config).unwrap_or_else(|error| panic!("{error}"));
     let bytes: usize = files(&folder, false).iter().map(|(_, bytes)| bytes.len()).sum();
     assert!(bytes <= 10_000, "{bytes} bytes");
+}
+
+#[test]
+fn a_module_too_large_for_cranelift_is_compiled_by_winch_or_refused() {
+    let limits = ModuleLimits { cranelift_work: 10, ..ModuleLimits::default() };
+    let rows = [("(i32.const 1)", true), ("(call $again (i32.const 1))", false)];
+    for compiler in BOTH {
+        let config = EngineConfig { metering: Metering::Fuel, compiler, ..EngineConfig::default() };
+        let engine = Engine::with_config(&config).unwrap_or_else(|error| panic!("{error}"));
+        for (configure, loads) in rows {
+            let module = Module::with_limits(&engine, &plugin(configure), &limits);
+            // Where Winch does not know the machine Cranelift compiles everything.
+            let winch = cfg!(target_arch = "aarch64") || has_avx();
+            match module {
+                Ok(module) => {
+                    assert!(loads || !winch, "{compiler:?}: {configure}");
+                    let added = Proxy::new(ProxyConfig::default()).add_plugin(&module, PluginConfig::default());
+                    assert_eq!(added.is_ok(), loads, "{compiler:?}: {configure}");
+                }
+                Err(error) => {
+                    assert!(matches!(error, ModuleError::Limit { limit: "cranelift_work", .. }), "{error}");
+                    assert!(!loads, "{compiler:?}: {configure}");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx() -> bool {
+    std::arch::is_x86_feature_detected!("avx")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn has_avx() -> bool {
+    false
 }

@@ -63,7 +63,11 @@ fn about(case: &Case) -> String {
     text += "\nclauses\n";
     for clause in &case.clauses {
         let _ = writeln!(text, "  {clause}{}", doc(clause).map_or(String::new(), |doc| format!("\n    {doc}")));
-        let _ = writeln!(text, "    {}", pw_abi::clause_url(clause, case.versions.last().copied().unwrap_or(Version::V0_2_1)));
+        let _ = writeln!(
+            text,
+            "    {}",
+            pw_abi::clause_url(clause, case.versions.last().copied().unwrap_or(Version::V0_2_1))
+        );
     }
     let _ = writeln!(text, "\nscript\n{}", numbered(&case.source));
     for (plugin, module) in case.module_texts() {

@@ -149,10 +149,12 @@ fn apply(scenario: &mut Scenario, change: Change) -> Option<()> {
             changed
         }
         Change::Setting(plugin, set) => set(scenario.plugins.get_mut(plugin)?),
-        Change::Value(place, action, lane, smaller) => match &mut entry(scenario, place)?.actions.get_mut(action)?.act {
-            Act::Call { lanes, .. } => smaller(lanes, lane),
-            Act::Trap => false,
-        },
+        Change::Value(place, action, lane, smaller) => {
+            match &mut entry(scenario, place)?.actions.get_mut(action)?.act {
+                Act::Call { lanes, .. } => smaller(lanes, lane),
+                Act::Trap => false,
+            }
+        }
     };
     changed.then_some(())
 }
@@ -202,11 +204,8 @@ const SETTINGS: [fn(&mut Plugin) -> bool; 9] = [
 ];
 
 /// Shorter bytes and smaller numbers.
-const VALUES: [fn(&mut [Lane], usize) -> bool; 3] = [
-    |lanes, lane| resize(lanes, lane, |_| 0),
-    |lanes, lane| resize(lanes, lane, |size| size / 2),
-    zero,
-];
+const VALUES: [fn(&mut [Lane], usize) -> bool; 3] =
+    [|lanes, lane| resize(lanes, lane, |_| 0), |lanes, lane| resize(lanes, lane, |size| size / 2), zero];
 
 fn resize(lanes: &mut [Lane], lane: usize, size: impl Fn(usize) -> usize) -> bool {
     let Some([Lane::Address(data), Lane::Bits(bits), ..]) = lanes.get_mut(lane..) else { return false };

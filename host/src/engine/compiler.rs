@@ -7,7 +7,8 @@ use super::FEATURES;
 /// What compiles modules. Which it is changes no answer of the host; fuel is counted by the same rules, to within a few units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compiler {
-    /// Cranelift: its code is fast, for a proxy at work.
+    /// Cranelift: its code is fast, for a proxy at work. Modules with a function so large that it would take Cranelift seconds are
+    /// compiled by Winch (`ModuleLimits::cranelift_work`).
     #[default]
     Cranelift,
     /// Winch: it compiles several times as fast, and its code is slower, for plugins that run for a short time. What it
@@ -19,13 +20,6 @@ pub enum Compiler {
 /// The proposals that Winch lacks.
 const NOT_IN_WINCH: WasmFeatures =
     WasmFeatures::TAIL_CALL.union(WasmFeatures::FUNCTION_REFERENCES).union(WasmFeatures::RELAXED_SIMD);
-
-impl Compiler {
-    /// The one that is asked before Cranelift.
-    pub(super) fn first(self) -> Option<Strategy> {
-        (self == Compiler::Winch && winch_knows_the_machine()).then_some(Strategy::Winch)
-    }
-}
 
 /// The proposals that are on where this compiler is used.
 pub(super) fn features(strategy: Strategy) -> WasmFeatures {
@@ -46,11 +40,11 @@ pub(super) fn hasten(config: &mut Config) {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn winch_knows_the_machine() -> bool {
+pub(super) fn winch_knows_the_machine() -> bool {
     std::arch::is_x86_feature_detected!("avx")
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn winch_knows_the_machine() -> bool {
+pub(super) fn winch_knows_the_machine() -> bool {
     cfg!(target_arch = "aarch64")
 }

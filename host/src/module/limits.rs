@@ -68,6 +68,10 @@ pub struct ModuleLimits {
     /// lives through many blocks costs more than one. Six and a half million: twice the largest function that was found in
     /// a plugin. For a million units Cranelift takes a second or two and some 250 MB, Winch a fraction of that.
     pub function_work: usize,
+    /// Estimated work for the largest function of a module that Cranelift compiles. A module with a larger one is compiled by Winch,
+    /// and refused if it uses what Winch lacks (see [`Compiler`](crate::Compiler)); on a machine that Winch does not know
+    /// Cranelift compiles it. Half a million, for which Cranelift takes about a second and 150 MB.
+    pub cranelift_work: usize,
     /// Estimated work for all functions together, per byte of the module, beyond the limit for a function. Two.
     pub work_per_byte: usize,
 }
@@ -98,6 +102,7 @@ impl Default for ModuleLimits {
             branch_targets: 20_000,
             block_values: 10_000,
             function_work: 6_500_000,
+            cranelift_work: 500_000,
             work_per_byte: 2,
         }
     }

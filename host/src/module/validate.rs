@@ -10,15 +10,16 @@ use crate::module::limits::{Counted, ModuleLimits, bound};
 use crate::module::work::{Arity, Signatures, Work};
 use crate::module::{ModuleError, invalid_binary};
 
-/// Whether a module is valid, by the proposals of [`FEATURES`], and within limits.
-pub(crate) fn validate(wasm: &[u8], limits: &ModuleLimits) -> Result<(), ModuleError> {
+/// Checks that a module is valid, by the proposals of [`FEATURES`], and within limits. Returns the estimated work for its largest
+/// function.
+pub(crate) fn validate(wasm: &[u8], limits: &ModuleLimits) -> Result<usize, ModuleError> {
     let mut counted = Counted::new(limits, wasm)?;
     let mut parser = Parser::new(0);
     parser.set_features(FEATURES);
     let mut validator = Validator::new_with_features(FEATURES);
     let mut signatures = Signatures::default();
     let mut allocations = FuncValidatorAllocations::default();
-    let mut total = 0_usize;
+    let (mut total, mut largest) = (0_usize, 0);
     let most = wasm.len().saturating_mul(limits.work_per_byte).saturating_add(limits.function_work);
     for payload in parser.parse_all(wasm) {
         let payload = payload.map_err(invalid_binary)?;
@@ -28,10 +29,11 @@ pub(crate) fn validate(wasm: &[u8], limits: &ModuleLimits) -> Result<(), ModuleE
             let (work, used) = code(function, &body, &signatures, limits, allocations)?;
             allocations = used;
             total = total.saturating_add(work);
+            largest = work.max(largest);
             bound("units of work", "work_per_byte", most, total)?;
         }
     }
-    Ok(())
+    Ok(largest)
 }
 
 fn code(

@@ -71,8 +71,9 @@ impl Examiner {
             };
         }
         let tries = if scenario.hazard { TRIES / 2 } else { TRIES };
-        let small =
-            shrink(&scenario, Reduce::Sent, tries, |smaller| Ok::<bool, HarnessError>(differences(smaller)?.iter().any(is_it)))?;
+        let small = shrink(&scenario, Reduce::Sent, tries, |smaller| {
+            Ok::<bool, HarnessError>(differences(smaller)?.iter().any(is_it))
+        })?;
         let found = differences(&small)?;
         let Some(at) = found.iter().position(is_it) else { return Ok(()) };
         let after = found[..at].iter().map(|earlier| format!("{}: {}", earlier.clause, earlier.instead)).collect();

@@ -46,7 +46,8 @@ fn of_function(text: &mut String, row: &Function) {
     let statuses: Vec<String> = statuses.collect();
     let signature = signature(&row.qualified(), &lanes(row), row.result());
     let url = row.url(row.versions.last_final());
-    let _ = writeln!(text, "| [`{signature}`]({url}) | {} | {} | {} |", row.doc, statuses.join(", "), range(row.versions));
+    let _ =
+        writeln!(text, "| [`{signature}`]({url}) | {} | {} | {} |", row.doc, statuses.join(", "), range(row.versions));
 }
 
 fn of_callback(text: &mut String, row: &Callback) {
@@ -58,7 +59,8 @@ fn of_callback(text: &mut String, row: &Callback) {
     let lanes: Vec<_> = row.params.iter().map(|param| (param.name, param.kind.lane())).collect();
     let signature = signature(row.name, &lanes, row.result.map(|kind| kind.lane()));
     let url = row.url(row.versions.last_final());
-    let _ = writeln!(text, "| [`{signature}`]({url}) | {} | {} | {} |", row.doc, params.join(", "), range(row.versions));
+    let _ =
+        writeln!(text, "| [`{signature}`]({url}) | {} | {} | {} |", row.doc, params.join(", "), range(row.versions));
 }
 
 fn of_enum(text: &mut String, table: &EnumTable) {
