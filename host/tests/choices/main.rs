@@ -86,7 +86,8 @@ fn a_local_response_to_a_grpc_request_is_one_of_grpc_or_not() {
 fn a_local_response_has_a_length_and_a_type_whatever_the_plugin_gave_or_what_it_gave() {
     let bare =
         Choices { local_response_content_length: false, local_response_content_type: false, ..Choices::default() };
-    let given: [(&[(&str, &str)], &[&str], &[&str]); 3] = [
+    type Row = (&'static [(&'static str, &'static str)], &'static [&'static str], &'static [&'static str]);
+    let given: [Row; 3] = [
         (&[], &["content-length: 6", "content-type: text/plain"], &[]),
         (&[("content-length", "2")], &["content-length: 6", "content-type: text/plain"], &["content-length: 6"]),
         (
