@@ -81,7 +81,7 @@ mod tests {
         }
         assert_eq!(modules.kept(|kept| (kept.modules.len(), kept.bytes)), (1, 7));
         for number in 0..4 {
-            let _ = modules.module(&vec![number; BYTES / 3]);
+            let _ = modules.module(&vec![number; BYTES / 2 + 1]);
         }
         assert_eq!(modules.kept(|kept| kept.modules.len()), 1);
     }
