@@ -61,6 +61,9 @@ pub enum Command {
     Report(ReportArgs),
     /// List the compiled plugins of the catalog, check that they come from their sources, or rebuild them
     Plugins(PluginsArgs),
+    /// Drive a host as `--host` has it done, by the adapter protocol on standard input and output
+    #[command(hide = true, subcommand)]
+    Adapter(AdapterCommand),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -68,6 +71,17 @@ pub enum Command {
     },
     /// Print the man page
     Man,
+}
+
+/// The adapters in this program.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AdapterCommand {
+    /// Drive a real Envoy, over real sockets
+    Envoy {
+        /// The Envoy [default: $PW_CONFORM_ENVOY, or `envoy` in the PATH]
+        #[arg(long, value_name = "PATH")]
+        envoy: Option<PathBuf>,
+    },
 }
 
 /// Which host, and how.
@@ -82,9 +96,17 @@ pub struct HostArgs {
     /// How many seconds an adapter may take for a case
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
-    /// The host's ledger of known failures [default: cases/known/<host>.toml]
+    /// The host's ledger of known failures [default: the catalog's for a host of that name, if it has one]
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
+}
+
+/// Which catalog.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CatalogArgs {
+    /// A folder with another catalog than the one in this program; its ledgers are in `known` beside it
+    #[arg(long, value_name = "DIR")]
+    pub catalog: Option<PathBuf>,
 }
 
 /// See [`Command::Run`].
@@ -96,6 +118,9 @@ pub struct RunArgs {
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub host: HostArgs,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub catalog: CatalogArgs,
     /// Run for this version of the ABI alone
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub abi: Option<Version>,
@@ -119,6 +144,9 @@ pub struct ListArgs {
     /// Case files, folders of such, or parts of ids [default: the catalog]
     #[arg(value_name = "PATH|FILTER")]
     pub cases: Vec<String>,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub catalog: CatalogArgs,
     /// Print an array of objects
     #[arg(long)]
     pub json: bool,
@@ -136,6 +164,9 @@ pub struct ExplainArgs {
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub host: HostArgs,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub catalog: CatalogArgs,
 }
 
 /// See [`Command::Check`].
@@ -286,6 +317,9 @@ pub struct CoverageArgs {
     /// Records of runs, one per host: tells on which host the covering cases hold
     #[arg(value_name = "FILE.jsonl")]
     pub records: Vec<PathBuf>,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub catalog: CatalogArgs,
     /// Print an array of objects, one per promise and version
     #[arg(long)]
     pub json: bool,
@@ -314,7 +348,7 @@ pub struct PluginsArgs {
     /// Rebuild, and write modules and manifest
     #[arg(long)]
     pub build: bool,
-    /// The manifest [default: cases/plugins/manifest.toml]
+    /// The manifest [default: the clone's that the current folder is in; to list them, this program's]
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
 }

@@ -1,11 +1,9 @@
 //! The command `run`: from the words of the command line to records and an exit code.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Instant;
 
-use pw_cases::files;
-use pw_cases::known::{self, Ledger};
+use pw_cases::known::Ledger;
 use pw_cases::protocol::Host;
 
 use crate::adapter::Adapter;
@@ -13,7 +11,9 @@ use crate::adapter::connect::Connection;
 use crate::cli::{HostArgs, RunArgs};
 use crate::commands::Exit;
 use crate::console::Console;
+use crate::embedded::{self, Catalog};
 use crate::error::HarnessError;
+use crate::invocation::Invocation;
 use crate::plan::plan;
 use crate::pool;
 use crate::record::{Counts, Header, Program, Record};
@@ -25,7 +25,8 @@ use crate::verdict::weigh;
 /// Runs cases.
 pub fn run(args: &RunArgs, console: &mut Console) -> Result<Exit, HarnessError> {
     let begun = Instant::now();
-    let selection = select(&args.cases)?;
+    let catalog = Catalog::new(args.catalog.catalog.as_deref())?;
+    let selection = select(&catalog, &args.cases)?;
     selection.errors.iter().for_each(|error| console.error(&error.to_string()));
     let mut jobs = plan(&selection.cases, args.abi);
     args.shard.iter().for_each(|shard| shard.keep(&mut jobs));
@@ -40,16 +41,17 @@ pub fn run(args: &RunArgs, console: &mut Console) -> Result<Exit, HarnessError> 
     let connection = Connection::new(&args.host)?;
     let adapters = open(&connection, args.jobs.map_or(connection.jobs(), usize::from).min(jobs.len()))?;
     let host = adapters[0].host().clone();
-    let ledger = ledger(&args.host, &host)?;
+    let ledger = ledger(&args.host, &host, &catalog)?;
     let unknown = unknown(&ledger, &selection);
     unknown.iter().for_each(|error| console.error(error));
 
+    let invocation = Invocation::new(&args.host, &args.catalog);
     let header = header(&args.host.host, &host, &selection, jobs.len());
     let mut recorder = Recorder::begin(&header, report)?;
     let mut cases = Vec::new();
     let mut trouble = None;
     pool::run(&jobs, adapters, &|| connection.open(), |index, attempt| {
-        let case = weigh(jobs[index], &attempt, &ledger, &args.host.host);
+        let case = weigh(jobs[index], &attempt, &ledger, &invocation);
         console.case(&case);
         console.progress(index + 1, jobs.len(), &case.id);
         cases.push(case.clone());
@@ -93,22 +95,9 @@ fn open(connection: &Connection, count: usize) -> Result<Vec<Box<dyn Adapter>>, 
     (0..count).map(|_| connection.open()).collect()
 }
 
-/// The host's ledger; one that nobody named may be absent.
-pub fn ledger(args: &HostArgs, host: &Host) -> Result<Ledger, HarnessError> {
-    let own = known::folder().join(format!("{}.toml", host.name));
-    let file = match &args.known {
-        Some(file) => file,
-        None if !own.exists() => return Ok(Ledger::default()),
-        None => &own,
-    };
-    let name = shown(file);
-    let source = files::text(file, files::TEXT).map_err(|error| HarnessError::io("read", &name, &error))?;
-    Ledger::parse(&name, &source).map_err(|error| HarnessError::new(error.to_string()))
-}
-
-fn shown(file: &Path) -> String {
-    let current = std::env::current_dir().unwrap_or_default();
-    file.strip_prefix(current).unwrap_or(file).display().to_string()
+/// The ledger that somebody names, or the catalog's of the host.
+pub fn ledger(args: &HostArgs, host: &Host, catalog: &Catalog) -> Result<Ledger, HarnessError> {
+    args.known.as_deref().map_or_else(|| catalog.ledger(&host.name), embedded::ledger)
 }
 
 /// Entries of the ledger that are about no case; nobody knows while a part of the catalog cannot be read.

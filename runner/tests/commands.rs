@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::path::Path;
+
 use serde_json::Value;
 use support::{Folder, fake};
 
@@ -115,7 +117,7 @@ fn plugins_are_listed_and_checked_against_the_manifest() {
 #[test]
 fn try_complains_of_what_is_no_request() {
     let folder = Folder::new("try_bad");
-    let plugin = pw_cases::catalog::folder().with_file_name("plugins").join("rust/headers.wasm");
+    let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases/plugins/rust/headers.wasm");
     let plugin = plugin.to_string_lossy().into_owned();
     let rows: [(&[&str], &str); 11] = [
         (&["-H", "nocolon"], "\"nocolon\" is no header: write `name: value`"),

@@ -170,10 +170,11 @@ fn a_run_gives_the_same_bytes_however_many_adapters_work() {
 #[test]
 fn words_choose_cases_of_the_catalog() {
     let folder = Folder::new("run_words");
-    let catalog = pw_cases::catalog::folder();
-    let file = catalog.join("readme.toml").to_string_lossy().into_owned();
-    for words in ["readme", &file] {
-        let said = folder.run(&["run", words, "--host", &fake("skips"), "--abi", "0.2.1"]);
+    let catalog = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases/catalog");
+    let file = format!("{catalog}/readme.toml");
+    let rows: [&[&str]; 4] = [&["readme"], &[&file], &["readme", "--catalog", catalog], &[&file, "--catalog", catalog]];
+    for words in rows {
+        let said = folder.run(&[&["run", "--host", &fake("skips"), "--abi", "0.2.1"], words].concat());
         said.check(0, &["0 passed, 0 failed, 1 skipped"]);
     }
 }
