@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pw_abi::Version;
+use pw_cases::case::Level;
 
 use crate::duration;
 use crate::plan::Shard;
@@ -16,7 +17,7 @@ use crate::plan::Shard;
     version,
     about = "Does a host implement the Proxy-Wasm ABI? Runs the conformance catalog on it and says.",
     after_help = "Exit codes: 0 nothing failed; 1 a case failed, or passes though the ledger says that it fails; \
-                  2 the harness or its input failed."
+                  2 the harness or its input failed; 130 interrupted."
 )]
 pub struct Cli {
     /// When to colour what is printed; NO_COLOR is honoured too
@@ -124,6 +125,24 @@ pub struct RunArgs {
     /// Run for this version of the ABI alone
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub abi: Option<Version>,
+    /// Run cases of this level alone: required, recommended, unspecified
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    pub level: Option<Level>,
+    /// Run what failed in this record alone
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub failed: Option<PathBuf>,
+    /// End the run when so many cases have failed
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub max_fail: Option<usize>,
+    /// Exit with 1 if less than this share of the required cases was run
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub require_coverage: Option<u8>,
+    /// Show each case
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Show the counts alone
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
     /// Run this part of so many of the cases, as 1/4; all parts together are all cases
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
@@ -136,6 +155,28 @@ pub struct RunArgs {
     /// Write a JUnit report of the run
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+}
+
+/// How much of a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// The counts.
+    Quiet,
+    /// Some failures, and what the others come to.
+    Usual,
+    /// Each case.
+    Verbose,
+}
+
+impl RunArgs {
+    /// How much is shown.
+    pub fn verbosity(&self) -> Verbosity {
+        match self {
+            RunArgs { quiet: true, .. } => Verbosity::Quiet,
+            RunArgs { verbose: true, .. } => Verbosity::Verbose,
+            _ => Verbosity::Usual,
+        }
+    }
 }
 
 /// See [`Command::List`].
@@ -351,6 +392,16 @@ pub struct PluginsArgs {
     /// The manifest [default: the clone's that the current folder is in; to list them, this program's]
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+}
+
+fn level(name: &str) -> Result<Level, String> {
+    let names = Level::ALL.map(|(name, _)| name).join(", ");
+    let level = Level::ALL.into_iter().find(|(known, _)| *known == name);
+    level.map(|(_, level)| level).ok_or_else(|| format!("there are {names}"))
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number, 1 or more".to_owned())
 }
 
 fn version(name: &str) -> Result<Version, String> {

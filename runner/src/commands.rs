@@ -22,6 +22,8 @@ pub enum Exit {
     Failed = 1,
     /// The harness or its input failed.
     Broken = 2,
+    /// Somebody interrupted it, which shells report by this code.
+    Interrupted = 130,
 }
 
 impl Exit {

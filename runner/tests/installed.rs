@@ -8,7 +8,7 @@ use std::process::Command;
 
 use pw_cases::catalog;
 use serde_json::Value;
-use support::{Folder, HEAD, PLUGIN, Said};
+use support::{HEAD, PLUGIN, Said};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -16,16 +16,24 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 struct Installed {
     program: PathBuf,
     folder: PathBuf,
+    /// What has both, outside of any clone.
+    root: PathBuf,
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.root);
+    }
 }
 
 impl Installed {
     fn new(name: &str) -> Installed {
-        let root = Folder::new(name);
-        let program = PathBuf::from(root.path("pw-conform")).with_extension(std::env::consts::EXE_EXTENSION);
+        let root = std::env::temp_dir().join(format!("pw-conform-{name}-{}", std::process::id()));
+        let folder = root.join("empty");
+        std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{error}"));
+        let program = root.join("pw-conform").with_extension(std::env::consts::EXE_EXTENSION);
         std::fs::copy(env!("CARGO_BIN_EXE_pw-conform"), &program).unwrap_or_else(|error| panic!("{error}"));
-        let folder = PathBuf::from(root.path("empty"));
-        std::fs::create_dir(&folder).unwrap_or_else(|error| panic!("{error}"));
-        Installed { program, folder }
+        Installed { program, folder, root }
     }
 
     fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
@@ -104,12 +112,12 @@ fn drives_envoy_by_itself() {
 fn messages_name_the_program_as_it_was_started() {
     let installed = Installed::new("installed_messages");
     installed.write("any.wat", "(module (memory (export \"memory\") 1) (func (export \"$marker\")))");
-    installed.write("own.toml", format!("{HEAD}level = \"required\"\n{PLUGIN}[expect]\nstart = \"refused\"\n"));
+    installed.write("own.toml", format!("{HEAD}level = \"required\"\n{PLUGIN}[expect]\nstart = \"started\"\n"));
     let program = installed.program.display();
     let again = format!("{program} explain own.toml --abi 0.2.1 --host reference\n");
     installed.run(&["run", "own.toml"]).check(1, &[&again]);
     installed.run(&["explain", "own.toml"]).check(1, &[&again]);
-    installed.run(&["run", "nothing"]).check(2, &[&format!("(`{program} list` shows all)")]);
+    installed.run(&["run", "no_case_is_called_so"]).check(2, &[&format!("(`{program} list` shows all)")]);
 }
 
 /// A path that the catalog's own plugins have is no other than any.
@@ -134,9 +142,9 @@ fn another_catalog_is_a_folder() {
         std::fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{error}"));
     }
     installed.write("other/catalog/any.wat", "(module (memory (export \"memory\") 1) (func (export \"$marker\")))");
-    let case = format!("{HEAD}level = \"required\"\n{PLUGIN}[expect]\nstart = \"refused\"\n");
+    let case = format!("{HEAD}level = \"required\"\n{PLUGIN}[expect]\nstart = \"started\"\n");
     installed.write("other/catalog/mine.toml", case);
-    installed.run(&["list", "--catalog", "other/catalog"]).check(0, &["mine  0.2.1"]);
+    installed.run(&["list", "mine", "--catalog", "other/catalog"]).check(0, &["mine  0.2.1"]);
     let run = ["run", "mine", "--catalog", "other/catalog"];
     installed.run(&run).check(1, &["explain mine --abi 0.2.1 --host reference --catalog other/catalog\n"]);
     let entry = "[[known]]\ncase = \"mine\"\nclause = \"proxy_log/OK\"\ndoes = \"a\"\nwhy = \"b\"\n";
