@@ -105,8 +105,8 @@ impl Console {
             bar
         });
         bar.set_length(planned as u64);
-        bar.set_message(plain(words));
         bar.set_position(done as u64);
+        bar.set_message(plain(words));
     }
 
     /// Shows a case that somebody has to look at, if it is to be shown or says the same as the last one that was. The answer is

@@ -52,7 +52,8 @@ pub fn run(
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             while let Some((attempt, took)) = early.remove(&due) {
-                if each(Progress::Done(due, attempt, took)).is_break() {
+                // Ctrl-C ends adapters, too; what comes of that says nothing of their hosts.
+                if interrupted.load(Ordering::Relaxed) || each(Progress::Done(due, attempt, took)).is_break() {
                     break 'results;
                 }
                 due += 1;

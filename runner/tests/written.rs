@@ -40,6 +40,7 @@ fn a_run_ends_after_so_many_failures() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_says_what_was_run_and_leaves_whole_files() {
+    use std::os::unix::process::CommandExt;
     use std::process::{Command, Stdio};
     use std::time::Duration;
 
@@ -48,12 +49,14 @@ fn an_interrupted_run_says_what_was_run_and_leaves_whole_files() {
     let args = ["run", "cases", "--host", &host, "--jobs", "1", "--timeout", "3"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_pw-conform"));
     command.args(args).args(["--report", "record.jsonl", "--junit", "junit.xml"]).current_dir(folder.path(""));
+    command.process_group(0);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{error}"));
     let lines = || std::fs::read_to_string(folder.path("record.jsonl")).unwrap_or_default().lines().count();
     while lines() < 2 {
         std::thread::sleep(Duration::from_millis(10));
     }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    // As a terminal does it: the adapter gets it, too.
+    let killed = Command::new("kill").args(["-INT", "--", &format!("-{}", child.id())]).status();
     assert!(killed.is_ok_and(|status| status.success()));
     let output = child.wait_with_output().unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(output.status.code(), Some(130));
