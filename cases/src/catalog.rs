@@ -1,4 +1,5 @@
-//! Finds case files and reads them, and adds what is derived. Names files; [`files`](crate::files) reads them.
+//! Finds case files and reads them, from a folder or from files in the program, and adds what is derived. Names files;
+//! [`files`](crate::files) reads those that are on disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +9,16 @@ use crate::derive;
 use crate::files;
 use crate::format::{self, Error};
 
-/// The catalog of the checkout that this was built in.
-pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog")
-}
+/// A file in the program: its path, with `/` between names, and its bytes.
+pub type File = (&'static str, &'static [u8]);
 
 /// The catalog in `folder`, hand-written cases first, with those that are derived from the ABI table.
 pub fn whole(folder: &Path) -> (Vec<Case>, Vec<Error>) {
-    let (cases, errors) = load(folder);
+    with_derived(load(folder))
+}
+
+/// These cases, and behind them those that are derived from the ABI table.
+pub fn with_derived((cases, errors): (Vec<Case>, Vec<Error>)) -> (Vec<Case>, Vec<Error>) {
     let (derived, derived_errors) = derive::cases();
     ([cases, derived].concat(), [errors, derived_errors].concat())
 }
@@ -33,7 +36,7 @@ pub fn load(folder: &Path) -> (Vec<Case>, Vec<Error>) {
     (cases, errors)
 }
 
-/// The case in `file`, with an id that is its path below `folder`, or its name.
+/// The case in `file`, with an id that is its path below `folder`, or its name. Its modules are beside it.
 pub fn load_file(file: &Path, folder: &Path) -> Result<Case, Error> {
     let name = shown(file);
     let fail = |message: String| Error { file: name.clone(), line: 0, message };
@@ -41,11 +44,42 @@ pub fn load_file(file: &Path, folder: &Path) -> Result<Case, Error> {
     let inside = file.strip_prefix(folder).ok().or_else(|| file.file_name().map(Path::new)).unwrap_or(file);
     let id = inside.with_extension("").to_string_lossy().replace('\\', "/");
     let beside = file.parent().unwrap_or(folder);
-    let modules = |module: &str| {
-        let folder = if module.starts_with("plugins/") { Path::new(env!("CARGO_MANIFEST_DIR")) } else { beside };
-        files::read(&folder.join(module), files::MODULE).map_err(|error| error.to_string())
-    };
+    let modules = |module: &str| files::read(&beside.join(module), files::MODULE).map_err(|error| error.to_string());
     format::parse(&id, &name, &source, &modules)
+}
+
+/// All cases among `files` below `folder`, in their order; ids are paths below it.
+pub fn embedded(files: &[File], folder: &str) -> (Vec<Case>, Vec<Error>) {
+    let mut cases = Vec::new();
+    let mut errors = Vec::new();
+    for (path, bytes) in files {
+        let inside = path.strip_prefix(folder).and_then(|path| path.strip_prefix('/'));
+        let Some(id) = inside.and_then(|path| path.strip_suffix(".toml")) else { continue };
+        let beside = path.rsplit_once('/').map_or("", |(beside, _)| beside);
+        let modules = |module: &str| {
+            let path = joined(beside, module);
+            let found = files.iter().find(|(known, _)| *known == path);
+            found.map(|(_, bytes)| bytes.to_vec()).ok_or_else(|| format!("there is no {path} in this program"))
+        };
+        match format::parse(id, path, &String::from_utf8_lossy(bytes), &modules) {
+            Ok(case) => cases.push(case),
+            Err(error) => errors.push(error),
+        }
+    }
+    (cases, errors)
+}
+
+/// A path from `folder` on, without `..`.
+fn joined(folder: &str, path: &str) -> String {
+    let mut names: Vec<&str> = folder.split('/').collect();
+    for name in path.split('/') {
+        match name {
+            ".." => drop(names.pop()),
+            "." => {}
+            name => names.push(name),
+        }
+    }
+    names.join("/")
 }
 
 /// A path as messages name it: from the current folder on, if it is below that.
@@ -79,4 +113,29 @@ fn below(folder: &Path, errors: &mut Vec<Error>) -> Vec<PathBuf> {
             false => Vec::new(),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_looked_up_beside_the_case() {
+        let rows = [
+            ("cases/catalog/plugins", "../../plugins/rust/headers.wasm", "cases/plugins/rust/headers.wasm"),
+            ("cases/catalog", "./name.wat", "cases/catalog/name.wat"),
+            ("a", "../../../b", "b"),
+        ];
+        for (folder, module, path) in rows {
+            assert_eq!(joined(folder, module), path);
+        }
+        let case: &[u8] = b"title = \"t\"\nclause = [\"#integration\"]\nlevel = \"required\"\n\
+            [[plugin]]\nmodule = \"m.wat\"\n";
+        let module: &[u8] = b"(module (func (export \"$marker\")))";
+        let (cases, errors) = embedded(&[("c/a/one.toml", case), ("c/a/m.wat", module), ("c/two.toml", case)], "c");
+        let ids: Vec<&str> = cases.iter().map(|case| case.id.as_str()).collect();
+        let errors: Vec<String> = errors.iter().map(Error::to_string).collect();
+        let missing = "c/two.toml:5: failed to read the module m.wat: there is no c/m.wat in this program";
+        assert_eq!((ids, errors), (vec!["a/one"], vec![missing.to_owned()]));
+    }
 }

@@ -15,8 +15,6 @@
 //!                                                  # as `after proxy_on_log/proxy_continue_stream`, may follow
 //! ```
 
-use std::path::{Path, PathBuf};
-
 use pw_abi::Version;
 
 use crate::case::Case;
@@ -57,11 +55,6 @@ pub struct Differs {
     pub instead: String,
     /// What the plugin has called before: functions, or `callback/function`.
     pub after: Vec<String>,
-}
-
-/// Where the checkout that this was built in keeps its ledgers.
-pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("known")
 }
 
 impl Ledger {

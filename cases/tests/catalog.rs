@@ -1,14 +1,18 @@
 //! The catalog as files: all of them are cases, and the probe exists in every version.
 
+use std::path::Path;
+
 use pw_abi::Version;
 use pw_cases::catalog;
 use pw_cases::probe::{Template, assemble};
 use pw_cases::scenario::Guest;
 use pw_cases::script::Script;
 
+const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/catalog");
+
 #[test]
 fn every_file_is_a_case() {
-    let (cases, errors) = catalog::load(&catalog::folder());
+    let (cases, errors) = catalog::load(Path::new(CATALOG));
     let errors: Vec<String> = errors.iter().map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     assert!(!cases.is_empty());
@@ -28,7 +32,7 @@ fn probes_of_every_version_are_valid_modules() {
 
 #[test]
 fn every_probe_of_the_catalog_is_a_valid_module() {
-    let (cases, _) = catalog::load(&catalog::folder());
+    let (cases, _) = catalog::load(Path::new(CATALOG));
     for case in &cases {
         for version in &case.versions {
             let lowered = case.lower(*version).unwrap_or_else(|error| panic!("{}: {error:?}", case.id));

@@ -2,6 +2,7 @@
 //! seeded ones that reach something new. The same every time, and so little that they fit into the repository.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use pw_abi::{Version, pairs};
 use pw_cases::case::Case;
@@ -74,7 +75,7 @@ fn numbered(all: impl IntoIterator<Item = Vec<u8>>) -> Seeds {
 }
 
 fn cases() -> Vec<Case> {
-    catalog::load(&catalog::folder()).0
+    catalog::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases/catalog")).0
 }
 
 fn lowered() -> Vec<(Case, Scenario)> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pw_abi::Version;
+use pw_cases::case::Level;
 
 use crate::duration;
 use crate::plan::Shard;
@@ -16,7 +17,7 @@ use crate::plan::Shard;
     version,
     about = "Does a host implement the Proxy-Wasm ABI? Runs the conformance catalog on it and says.",
     after_help = "Exit codes: 0 nothing failed; 1 a case failed, or passes though the ledger says that it fails; \
-                  2 the harness or its input failed."
+                  2 the harness or its input failed; 130 interrupted."
 )]
 pub struct Cli {
     /// When to colour what is printed; NO_COLOR is honoured too
@@ -61,6 +62,9 @@ pub enum Command {
     Report(ReportArgs),
     /// List the compiled plugins of the catalog, check that they come from their sources, or rebuild them
     Plugins(PluginsArgs),
+    /// Drive a host as `--host` has it done, by the adapter protocol on standard input and output
+    #[command(hide = true, subcommand)]
+    Adapter(AdapterCommand),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -68,6 +72,17 @@ pub enum Command {
     },
     /// Print the man page
     Man,
+}
+
+/// The adapters in this program.
+#[derive(Clone, Debug, Subcommand)]
+pub enum AdapterCommand {
+    /// Drive a real Envoy, over real sockets
+    Envoy {
+        /// The Envoy [default: $PW_CONFORM_ENVOY, or `envoy` in the PATH]
+        #[arg(long, value_name = "PATH")]
+        envoy: Option<PathBuf>,
+    },
 }
 
 /// Which host, and how.
@@ -82,9 +97,17 @@ pub struct HostArgs {
     /// How many seconds an adapter may take for a case
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
-    /// The host's ledger of known failures [default: cases/known/<host>.toml]
+    /// The host's ledger of known failures [default: the catalog's for a host of that name, if it has one]
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
+}
+
+/// Which catalog.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CatalogArgs {
+    /// A folder with another catalog than the one in this program; its ledgers are in `known` beside it
+    #[arg(long, value_name = "DIR")]
+    pub catalog: Option<PathBuf>,
 }
 
 /// See [`Command::Run`].
@@ -96,9 +119,30 @@ pub struct RunArgs {
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub host: HostArgs,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub catalog: CatalogArgs,
     /// Run for this version of the ABI alone
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub abi: Option<Version>,
+    /// Run cases of this level alone: required, recommended, unspecified
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    pub level: Option<Level>,
+    /// Run what failed in this record alone
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub failed: Option<PathBuf>,
+    /// End the run when so many cases have failed
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub max_fail: Option<usize>,
+    /// Exit with 1 if less than this share of the required cases was run
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub require_coverage: Option<u8>,
+    /// Show each case
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Show the counts alone
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
     /// Run this part of so many of the cases, as 1/4; all parts together are all cases
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
@@ -113,12 +157,37 @@ pub struct RunArgs {
     pub junit: Option<PathBuf>,
 }
 
+/// How much of a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// The counts.
+    Quiet,
+    /// Some failures, and what the others come to.
+    Usual,
+    /// Each case.
+    Verbose,
+}
+
+impl RunArgs {
+    /// How much is shown.
+    pub fn verbosity(&self) -> Verbosity {
+        match self {
+            RunArgs { quiet: true, .. } => Verbosity::Quiet,
+            RunArgs { verbose: true, .. } => Verbosity::Verbose,
+            _ => Verbosity::Usual,
+        }
+    }
+}
+
 /// See [`Command::List`].
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
     /// Case files, folders of such, or parts of ids [default: the catalog]
     #[arg(value_name = "PATH|FILTER")]
     pub cases: Vec<String>,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub catalog: CatalogArgs,
     /// Print an array of objects
     #[arg(long)]
     pub json: bool,
@@ -136,6 +205,9 @@ pub struct ExplainArgs {
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub host: HostArgs,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub catalog: CatalogArgs,
 }
 
 /// See [`Command::Check`].
@@ -293,6 +365,9 @@ pub struct CoverageArgs {
     /// Records of runs, one per host: tells on which host the covering cases hold
     #[arg(value_name = "FILE.jsonl")]
     pub records: Vec<PathBuf>,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub catalog: CatalogArgs,
     /// Print an array of objects, one per promise and version
     #[arg(long)]
     pub json: bool,
@@ -321,9 +396,19 @@ pub struct PluginsArgs {
     /// Rebuild, and write modules and manifest
     #[arg(long)]
     pub build: bool,
-    /// The manifest [default: cases/plugins/manifest.toml]
+    /// The manifest [default: the clone's that the current folder is in; to list them, this program's]
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+}
+
+fn level(name: &str) -> Result<Level, String> {
+    let names = Level::ALL.map(|(name, _)| name).join(", ");
+    let level = Level::ALL.into_iter().find(|(known, _)| *known == name);
+    level.map(|(_, level)| level).ok_or_else(|| format!("there are {names}"))
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number, 1 or more".to_owned())
 }
 
 fn version(name: &str) -> Result<Version, String> {

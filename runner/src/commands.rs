@@ -1,11 +1,13 @@
 //! The commands: each from its flags to an exit code. Knows no details of any.
 
+use std::path::PathBuf;
+
 use clap::CommandFactory;
 use pw_abi::Version;
-use pw_cases::catalog;
 
-use crate::cli::{AbiArgs, Cli, Command, CoverageArgs, ListArgs, ReportArgs};
+use crate::cli::{AbiArgs, AdapterCommand, Cli, Command, CoverageArgs, ListArgs, ReportArgs};
 use crate::console::Console;
+use crate::embedded::Catalog;
 use crate::error::HarnessError;
 use crate::record::Counts;
 use crate::select::select;
@@ -20,6 +22,8 @@ pub enum Exit {
     Failed = 1,
     /// The harness or its input failed.
     Broken = 2,
+    /// Somebody interrupted it, which shells report by this code.
+    Interrupted = 130,
 }
 
 impl Exit {
@@ -44,6 +48,7 @@ pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessErro
         Command::Check(args) => return check::run(args, console),
         Command::Fuzz(args) => return fuzz::run(args, console),
         Command::Soak(args) => return soak::run(args, console),
+        Command::Adapter(AdapterCommand::Envoy { envoy }) => return envoy_adapter(envoy.clone()),
         Command::Try(args) => try_plugin::run(args)?,
         Command::Abi(args) => abi(args),
         Command::Report(args) => reports(args)?,
@@ -55,7 +60,7 @@ pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessErro
 }
 
 fn list_cases(args: &ListArgs, console: &Console) -> Result<Exit, HarnessError> {
-    let selection = select(&args.cases)?;
+    let selection = select(&Catalog::new(args.catalog.catalog.as_deref())?, &args.cases)?;
     selection.errors.iter().for_each(|error| console.error(&error.to_string()));
     console.print(&if args.json { list::json(&selection.cases) } else { list::text(&selection.cases) });
     Ok(Exit::of(Counts::default(), !selection.errors.is_empty()))
@@ -63,7 +68,7 @@ fn list_cases(args: &ListArgs, console: &Console) -> Result<Exit, HarnessError> 
 
 fn covered(args: &CoverageArgs, console: &Console) -> Result<Exit, HarnessError> {
     let records = report::read(&args.records)?;
-    let (cases, errors) = catalog::load(&catalog::folder());
+    let (cases, errors) = Catalog::new(args.catalog.catalog.as_deref())?.written();
     errors.iter().for_each(|error| console.error(&error.to_string()));
     console.print(&match args {
         CoverageArgs { json: true, .. } => coverage::json(&cases, &records),
@@ -71,6 +76,16 @@ fn covered(args: &CoverageArgs, console: &Console) -> Result<Exit, HarnessError>
         _ => coverage::text(&cases, &records),
     });
     Ok(Exit::of(Counts::default(), !errors.is_empty()))
+}
+
+#[cfg(unix)]
+fn envoy_adapter(envoy: Option<PathBuf>) -> Result<Exit, HarnessError> {
+    pw_adapter_envoy::program::run(envoy).map(|()| Exit::Passed).map_err(HarnessError::new)
+}
+
+#[cfg(not(unix))]
+fn envoy_adapter(_: Option<PathBuf>) -> Result<Exit, HarnessError> {
+    Err(HarnessError::new("the adapter for Envoy needs a Unix"))
 }
 
 fn abi(args: &AbiArgs) -> String {
@@ -97,7 +112,7 @@ fn completions(shell: clap_complete::Shell) -> String {
 fn man() -> String {
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
-    let commands = program.get_subcommands().cloned().map(|command| {
+    let commands = program.get_subcommands().filter(|command| !command.is_hide_set()).cloned().map(|command| {
         let name = format!("pw-conform-{}", command.get_name());
         command.name(name)
     });

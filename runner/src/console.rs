@@ -4,10 +4,13 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::ColorWhen;
 use crate::record::{Case, Counts, Header};
+use crate::summary::Summary;
 use crate::verdict::Verdict;
 
 /// The terminal, or what stands in its place.
@@ -15,9 +18,7 @@ use crate::verdict::Verdict;
 pub struct Console {
     color: bool,
     progress: bool,
-    width: usize,
-    /// When progress was shown last.
-    shown: Option<Instant>,
+    bar: Option<ProgressBar>,
     held: Option<Held>,
     /// Something could not be printed, and not because whoever reads had read enough.
     lost: Cell<bool>,
@@ -33,8 +34,11 @@ struct Held {
     more: usize,
 }
 
-/// How often progress is shown.
-const PERIOD: Duration = Duration::from_millis(40);
+/// How progress is shown: a bar, how much is done, how long the rest will take, and words.
+const BAR: &str = "{bar:30} {pos}/{len} {eta} left  {wide_msg}";
+
+/// How many of the findings of a case are shown.
+const MAX_FINDINGS: usize = 2;
 
 /// Characters of a line of a message that are shown. A name or a value out of a file can have a million, which bury what is said of it.
 const LINE_CHARS: usize = 1000;
@@ -55,8 +59,7 @@ impl Console {
             ColorWhen::Auto => stdout().is_terminal() && !set("NO_COLOR") && !dumb,
         };
         let progress = stderr().is_terminal() && !dumb && !set("CI");
-        let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
-        Console { color, progress, width, shown: None, held: None, lost: Cell::new(false) }
+        Console { color, progress, bar: None, held: None, lost: Cell::new(false) }
     }
 
     /// Prints a text. What plugins, modules and adapters have put into it cannot colour the terminal or move its cursor.
@@ -66,7 +69,7 @@ impl Console {
 
     /// Prints a text as it is, with our own colours.
     fn write(&self, text: &str) {
-        match stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()) {
+        match self.beside_the_bar(|| stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush())) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe && !self.lost.replace(true) => {
                 self.error(&format!("failed to write the standard output: {error}"));
             }
@@ -81,63 +84,93 @@ impl Console {
 
     /// Complains.
     pub fn error(&self, message: &str) {
-        self.clear();
-        let _ = writeln!(stderr(), "{} {}", self.paint(RED, "error:"), message_text(message));
+        let line = format!("{} {}", self.paint(RED, "error:"), message_text(message));
+        let _ = self.beside_the_bar(|| writeln!(stderr(), "{line}"));
     }
 
     /// Tells whoever waits something that is no result.
     pub fn tell(&self, line: &str) {
-        self.clear();
-        let _ = writeln!(stderr(), "{}", message_text(line));
+        let _ = self.beside_the_bar(|| writeln!(stderr(), "{}", message_text(line)));
     }
 
     /// Shows how far a run is.
-    pub fn progress(&mut self, done: usize, planned: usize, id: &str) {
-        if self.progress && self.shown.is_none_or(|shown| shown.elapsed() > PERIOD) {
-            self.shown = Some(Instant::now());
-            let line: String = format!("{done}/{planned} {id}").chars().take(self.width.saturating_sub(1)).collect();
-            let _ = write!(stderr(), "\r\x1b[K{line}").and_then(|()| stderr().flush());
-        }
-    }
-
-    /// Shows a case that somebody has to look at; those that say the same together.
-    pub fn case(&mut self, case: &Case) {
-        if !case.verdict.is_bad() {
+    pub fn progress(&mut self, done: usize, planned: usize, words: &str) {
+        if !self.progress {
             return;
         }
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(Some(planned as u64), ProgressDrawTarget::stderr());
+            // What is no style is one that the library has itself.
+            bar.set_style(ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        bar.set_length(planned as u64);
+        bar.set_position(done as u64);
+        bar.set_message(plain(words));
+    }
+
+    /// Shows a case that somebody has to look at, if it is to be shown or says the same as the last one that was. The answer is
+    /// whether it is shown.
+    pub fn case(&mut self, case: &Case, is_shown: bool) -> bool {
         match &mut self.held {
             Some(held) if held.is_same(case) => held.versions.push(case.abi.clone()),
             Some(held) if case.verdict == Verdict::Error && held.case.reason == case.reason => held.more += 1,
-            _ => {
+            _ if is_shown => {
                 self.release();
                 self.held = Some(Held { case: case.clone(), versions: Vec::new(), more: 0 });
             }
+            _ => return false,
         }
+        true
     }
 
-    /// Shows what came of a run, in one line.
-    pub fn summary(&mut self, header: &Header, counts: Counts, took: Duration) {
+    /// Shows any case: those that somebody has to look at in full, the others in a line.
+    pub fn each(&mut self, case: &Case) {
+        if case.verdict.is_bad() {
+            self.case(case, true);
+            return;
+        }
+        self.release();
+        let words = case.reason.as_ref().or(case.answer.as_ref()).map_or(String::new(), |words| format!(": {words}"));
+        let verdict = self.paint(GREEN, &format!("{:11}", case.verdict));
+        self.write(&format!("{verdict} {} (ABI v{}){}\n", case.id, case.abi, message_text(&words)));
+    }
+
+    /// Shows what came of a run: in few lines what the summary has, if there is one, and in one line the counts.
+    pub fn summary(&mut self, header: &Header, summary: Option<&Summary>, counts: Counts, took: Duration) {
         self.release();
         self.clear();
+        if let Some(details) = summary.map(Summary::details).filter(|details| !details.is_empty()) {
+            self.write(&format!("{}\n", message_text(&details)));
+        }
         let bad = Verdict::ALL.iter().any(|(verdict, _)| verdict.is_bad() && counts.get(*verdict) > 0);
         let host = format!("{} {}:", header.host.name, header.host.version);
         let host = self.paint(if bad { RED } else { GREEN }, &host);
         let seconds = took.as_secs_f64();
-        self.write(&format!("{host} {} in {seconds:.1} s\n", counted(counts)));
+        let score = summary.map(Summary::score).filter(|score| !score.is_empty());
+        let score = score.map_or(String::new(), |score| format!("{score}\n"));
+        self.write(&format!("{host} {} in {seconds:.1} s\n{score}", counted(counts)));
     }
 
     /// Shows what is held.
     fn release(&mut self) {
         if let Some(held) = self.held.take() {
-            self.clear();
             self.write(&self.block(&held));
         }
     }
 
     /// Takes away what shows how far a run is.
-    pub fn clear(&self) {
-        if self.progress {
-            let _ = write!(stderr(), "\r\x1b[K");
+    pub fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Prints while the bar is away.
+    fn beside_the_bar<R>(&self, print: impl FnOnce() -> R) -> R {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 
@@ -148,11 +181,14 @@ impl Console {
         let id = self.paint(BOLD, &case.id);
         let versions: String = versions.iter().map(|version| format!(", v{version}")).collect();
         let mut text = format!("{verdict} {id} (ABI v{}{versions}; {})\n      {}\n", case.abi, case.level, case.title);
-        for finding in &case.findings {
+        for finding in case.findings.iter().take(MAX_FINDINGS) {
             let line = if finding.line == 0 { String::new() } else { format!(":{}", finding.line) };
             let _ = writeln!(text, "      {}{line}: {}", case.file, message_text(&finding.subject));
             let _ = writeln!(text, "        expected {}", self.paint(GREEN, &message_text(&finding.expected)));
             let _ = writeln!(text, "        actual   {}", self.paint(RED, &message_text(&finding.actual)));
+        }
+        if case.findings.len() > MAX_FINDINGS {
+            let _ = writeln!(text, "      and {} more", case.findings.len() - MAX_FINDINGS);
         }
         if let Some(reason) = &case.reason {
             let _ = writeln!(text, "      {}", message_text(reason).replace('\n', "\n      "));

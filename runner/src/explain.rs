@@ -11,15 +11,18 @@ use crate::attempt::{Attempt, attempt};
 use crate::cli::ExplainArgs;
 use crate::commands::Exit;
 use crate::console::Console;
+use crate::embedded::Catalog;
 use crate::error::HarnessError;
+use crate::invocation::Invocation;
 use crate::plan::Job;
 use crate::record::{self, Counts};
 use crate::select::select_one;
-use crate::verdict::{reproduce, weigh};
+use crate::verdict::weigh;
 
 /// Runs one case and shows it.
 pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> {
-    let selected = select_one(&args.case)?;
+    let catalog = Catalog::new(args.catalog.catalog.as_deref())?;
+    let selected = select_one(&catalog, &args.case)?;
     let case = &selected.case;
     if let Some(version) = args.abi.filter(|version| !case.versions.contains(version)) {
         return Err(HarnessError::new(format!("`{}` does not run for ABI v{version}; {}", case.id, versions(case))));
@@ -30,11 +33,12 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> 
     let host = adapter.host().clone();
     let version = args.abi.unwrap_or_else(|| latest(case, &host));
     let job = Job { case, target: &selected.target, version };
-    let ledger = crate::run::ledger(&args.host, &host)?;
+    let ledger = crate::run::ledger(&args.host, &host, &catalog)?;
     let attempt = attempt(job, adapter.as_mut());
-    let line = weigh(job, &attempt, &ledger, &args.host.host);
+    let invocation = Invocation::new(&args.host, &args.catalog);
+    let line = weigh(job, &attempt, &ledger, &invocation);
     console.print(&came_of_it(&line, &attempt, &host));
-    console.print(&format!("{}\n", reproduce(job, &args.host.host)));
+    console.print(&format!("{}\n", invocation.explain(job.target, job.version)));
     Ok(Exit::of(Counts::of([&line]), false))
 }
 

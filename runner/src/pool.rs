@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::adapter::Adapter;
 use crate::attempt::{Attempt, attempt};
@@ -14,12 +15,25 @@ use crate::plan::Job;
 /// How to get another adapter in place of one that must not be used again.
 pub type Open<'a> = &'a (dyn Fn() -> Result<Box<dyn Adapter>, HarnessError> + Sync);
 
-/// Attempts all jobs, and passes what came of them on in their order, until told to stop.
+/// How often it is looked whether the run is interrupted.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How a run goes on.
+#[derive(Debug)]
+pub enum Progress {
+    /// This came of the job of that index, in this time.
+    Done(usize, Attempt, Duration),
+    /// Nothing more comes, although some adapters may still be at work.
+    Over,
+}
+
+/// Attempts all jobs, and passes what came of them on in their order, until told to stop; at the end, that it is the end.
 pub fn run(
     jobs: &[Job<'_>],
     adapters: Vec<Box<dyn Adapter>>,
     open: Open<'_>,
-    mut each: impl FnMut(usize, Attempt) -> ControlFlow<()>,
+    interrupted: &AtomicBool,
+    mut each: impl FnMut(Progress) -> ControlFlow<()>,
 ) {
     let next = AtomicUsize::new(0);
     let (done, results) = channel();
@@ -31,16 +45,22 @@ pub fn run(
         drop(done);
         let mut early = BTreeMap::new();
         let mut due = 0;
-        for (index, result) in results {
-            early.insert(index, result);
-            while let Some(result) = early.remove(&due) {
-                if each(due, result).is_break() {
-                    next.store(jobs.len(), Ordering::Relaxed);
-                    return;
+        'results: while !interrupted.load(Ordering::Relaxed) {
+            match results.recv_timeout(INTERRUPT_INTERVAL) {
+                Ok((index, attempt, took)) => drop(early.insert(index, (attempt, took))),
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            while let Some((attempt, took)) = early.remove(&due) {
+                // Ctrl-C ends adapters, too; what comes of that says nothing of their hosts.
+                if interrupted.load(Ordering::Relaxed) || each(Progress::Done(due, attempt, took)).is_break() {
+                    break 'results;
                 }
                 due += 1;
             }
         }
+        next.store(jobs.len(), Ordering::Relaxed);
+        let _ = each(Progress::Over);
     });
 }
 
@@ -49,18 +69,20 @@ fn work(
     next: &AtomicUsize,
     mut adapter: Box<dyn Adapter>,
     open: Open<'_>,
-    done: &Sender<(usize, Attempt)>,
+    done: &Sender<(usize, Attempt, Duration)>,
 ) {
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(job) = jobs.get(index) else { return };
+        let begun = Instant::now();
         let result = attempt(*job, adapter.as_mut());
+        let took = begun.elapsed();
         if let Attempt::Panicked(_) = result
             && let Ok(fresh) = open()
         {
             adapter = fresh;
         }
-        if done.send((index, result)).is_err() {
+        if done.send((index, result, took)).is_err() {
             return;
         }
     }
@@ -68,8 +90,6 @@ fn work(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use pw_abi::Version;
     use pw_cases::case::Case;
     use pw_cases::protocol::Host;
@@ -112,14 +132,28 @@ mod tests {
             cases.iter().map(|case| Job { case, target: &case.id, version: Version::V0_2_1 }).collect();
         let adapters: Vec<_> = (0..2).filter_map(|_| moody().ok()).collect();
         let mut seen = Vec::new();
-        run(&jobs, adapters, &moody, |index, attempt| {
-            seen.push(match attempt {
-                Attempt::Skipped(reason) => format!("{index} {reason}"),
-                Attempt::Panicked(error) => format!("{index} {error}"),
+        run(&jobs, adapters, &moody, &AtomicBool::new(false), |progress| {
+            seen.push(match &progress {
+                Progress::Done(index, Attempt::Skipped(reason), _) => format!("{index} {reason}"),
+                Progress::Done(index, Attempt::Panicked(error), _) => format!("{index} {error}"),
+                Progress::Over => "over".to_owned(),
                 other => panic!("{other:?}"),
             });
-            if index == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if matches!(progress, Progress::Done(4, ..)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        assert_eq!(seen, ["0 0", "1 1", "2 moody panicked: no more", "3 3", "4 4"]);
+        assert_eq!(seen, ["0 0", "1 1", "2 moody panicked: no more", "3 3", "4 4", "over"]);
+    }
+
+    #[test]
+    fn an_interrupted_run_ends_before_its_jobs() {
+        let case = case("0");
+        let jobs = [Job { case: &case, target: "0", version: Version::V0_2_1 }];
+        let adapters: Vec<_> = moody().into_iter().collect();
+        let mut seen = Vec::new();
+        run(&jobs, adapters, &moody, &AtomicBool::new(true), |progress| {
+            seen.push(matches!(progress, Progress::Over));
+            ControlFlow::Continue(())
+        });
+        assert_eq!(seen, [true]);
     }
 }

@@ -31,7 +31,7 @@ pub enum Line {
     Header(Header),
     /// One per case and version.
     Case(Box<Case>),
-    /// The last; a record without it was cut short.
+    /// The last; without it the program was killed.
     Footer(Footer),
 }
 
@@ -47,7 +47,7 @@ pub struct Header {
     pub adapter: String,
     /// How many cases the catalog has.
     pub catalog: usize,
-    /// How many lines of cases follow.
+    /// How many lines of cases follow, unless the run is cut short.
     pub planned: usize,
     /// When the run began, as in RFC 3339.
     pub started: String,
@@ -135,6 +135,19 @@ pub struct Counts {
 pub struct Footer {
     /// The counts of all lines of cases.
     pub counts: Counts,
+    /// Why not all that was planned was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_short: Option<CutShort>,
+}
+
+/// Why a run ended before all that was planned was run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutShort {
+    /// Somebody interrupted it.
+    Interrupted,
+    /// As many cases had failed as `--max-fail` says.
+    MaxFail,
 }
 
 impl Counts {
@@ -153,13 +166,6 @@ impl Counts {
     /// How many there are of that verdict.
     pub fn get(mut self, verdict: Verdict) -> usize {
         *self.slot(verdict)
-    }
-
-    /// How many cases the host conforms in, and how many say whether it does: not those that were skipped, that the
-    /// specification leaves open, or in which the harness failed.
-    pub fn share(self) -> (usize, usize) {
-        let conforms = self.pass + self.stale;
-        (conforms, conforms + self.fail + self.known)
     }
 
     fn slot(&mut self, verdict: Verdict) -> &mut usize {
@@ -221,7 +227,11 @@ impl Record {
         if let Some((number, _)) = next()? {
             return Err(format!("line {number} is behind the footer"));
         }
-        if footer.counts != Counts::of(&cases) || header.planned != cases.len() {
+        let is_as_planned = match footer.cut_short {
+            None => header.planned == cases.len(),
+            Some(_) => header.planned >= cases.len(),
+        };
+        if footer.counts != Counts::of(&cases) || !is_as_planned {
             return Err("the footer's counts, or those of the header, are not those of the lines".to_owned());
         }
         if !is_host_name(&header.host.name) {
@@ -250,7 +260,7 @@ pub fn is_host_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
-const TRUNCATED: &str = "the record is truncated: it has no footer, so the run was cut short; run it again";
+const TRUNCATED: &str = "the record is truncated: it has no footer, so the program was killed; run it again";
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -290,11 +300,11 @@ pub(crate) mod tests {
             suite: program("pw-conform", "0.1.0"),
             host: program(host, "1.2.3"),
             adapter: host.to_owned(),
-            catalog: 7,
+            catalog: cases.iter().map(|case| case.id.as_str()).collect::<std::collections::BTreeSet<_>>().len(),
             planned: cases.len(),
             started: "2026-01-31T12:00:00Z".to_owned(),
         };
-        Record { header, footer: Footer { counts: Counts::of(&cases) }, cases }
+        Record { header, footer: Footer { counts: Counts::of(&cases), cut_short: None }, cases }
     }
 
     fn text(record: &Record) -> String {

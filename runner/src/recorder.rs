@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::HarnessError;
-use crate::record::{Counts, Footer, Header, Line};
+use crate::record::{Counts, CutShort, Footer, Header, Line};
 
 /// A file that is open for writing.
 #[derive(Debug)]
@@ -50,8 +50,8 @@ impl Recorder {
     }
 
     /// Ends the record.
-    pub fn end(mut self) -> Result<Footer, HarnessError> {
-        let footer = Footer { counts: self.counts };
+    pub fn end(&mut self, cut_short: Option<CutShort>) -> Result<Footer, HarnessError> {
+        let footer = Footer { counts: self.counts, cut_short };
         self.line(&Line::Footer(footer))?;
         Ok(footer)
     }

@@ -6,7 +6,9 @@ use pw_cases::case::Case;
 use pw_cases::catalog;
 use pw_cases::format::{Error, meant};
 
+use crate::embedded::Catalog;
 use crate::error::HarnessError;
+use crate::invocation::program;
 
 /// What was found.
 #[derive(Debug)]
@@ -37,14 +39,9 @@ impl Selection {
     }
 }
 
-/// The cases of the catalog and of files that `words` mean; with no words, the catalog.
-pub fn select(words: &[String]) -> Result<Selection, HarnessError> {
-    select_from(&catalog::folder(), words)
-}
-
 /// The one case that `word` means: by its id, by a part of it that no other has, or by its file.
-pub fn select_one(word: &str) -> Result<Selected, HarnessError> {
-    let mut selection = select(&[word.to_owned()])?;
+pub fn select_one(catalog: &Catalog, word: &str) -> Result<Selected, HarnessError> {
+    let mut selection = select(catalog, &[word.to_owned()])?;
     if let Some(index) = selection.cases.iter().position(|selected| selected.case.id == word) {
         return Ok(selection.cases.swap_remove(index));
     }
@@ -60,8 +57,10 @@ pub fn select_one(word: &str) -> Result<Selected, HarnessError> {
     }
 }
 
-fn select_from(folder: &Path, words: &[String]) -> Result<Selection, HarnessError> {
-    let (catalog, catalog_errors) = catalog::whole(folder);
+/// The cases of the catalog and of files that `words` mean; with no words, the catalog.
+pub fn select(catalog: &Catalog, words: &[String]) -> Result<Selection, HarnessError> {
+    let folder = catalog.folder();
+    let (catalog, catalog_errors) = catalog.cases();
     let catalog_is_whole = catalog_errors.is_empty();
     let words: Vec<Word> = words.iter().map(|word| Word::new(word, folder)).collect::<Result<_, _>>()?;
     let mut cases = Vec::new();
@@ -85,9 +84,13 @@ fn select_from(folder: &Path, words: &[String]) -> Result<Selection, HarnessErro
         let broken = !own_errors.is_empty() || errors.iter().any(|error| word.may_mean(&error.file));
         if !found && !broken {
             let near = meant(word.text(), ids());
+            let list = format!(" (`{} list` shows all)", program());
             return Err(HarnessError::new(match word {
                 Word::Folder(folder) => format!("the folder {folder} has no cases, which are .toml files"),
-                _ => format!("no case matches `{}`{near} (`pw-conform list` shows all)", word.text()),
+                _ if near.is_empty() && word.text().contains('/') => {
+                    format!("no case matches `{}`, and there is no such file or folder{list}", word.text())
+                }
+                _ => format!("no case matches `{}`{near}{list}", word.text()),
             }));
         }
         errors.extend(own_errors);
@@ -113,14 +116,15 @@ enum Word<'a> {
 }
 
 impl<'a> Word<'a> {
-    fn new(word: &'a str, folder: &Path) -> Result<Word<'a>, HarnessError> {
+    fn new(word: &'a str, folder: Option<&Path>) -> Result<Word<'a>, HarnessError> {
         let path = Path::new(word);
         let is_case = path.extension().is_some_and(|extension| extension == "toml");
         if !path.exists() && !is_case {
             return Ok(Word::Part(word));
         }
         let whole = path.canonicalize().map_err(|error| HarnessError::io("read", word, &error))?;
-        let inside = folder.canonicalize().ok().and_then(|folder| Some(whole.strip_prefix(folder).ok()?.to_owned()));
+        let folder = folder.and_then(|folder| folder.canonicalize().ok());
+        let inside = folder.and_then(|folder| Some(whole.strip_prefix(folder).ok()?.to_owned()));
         match inside {
             Some(inside) if inside.as_os_str().is_empty() => Ok(Word::Catalogued(String::new(), word)),
             Some(inside) => {

@@ -8,6 +8,7 @@ use pw_cases::known::Ledger;
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::Attempt;
+use crate::invocation::Invocation;
 use crate::plan::Job;
 use crate::record;
 
@@ -63,8 +64,8 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The line of the record about a job. `host` is how `--host` names the host.
-pub fn weigh(job: Job<'_>, attempt: &Attempt, ledger: &Ledger, host: &str) -> record::Case {
+/// The line of the record about a job.
+pub fn weigh(job: Job<'_>, attempt: &Attempt, ledger: &Ledger, invocation: &Invocation) -> record::Case {
     let case = job.case;
     let known = ledger.find(&case.id, job.version);
     let mut line = record::Case {
@@ -108,7 +109,7 @@ pub fn weigh(job: Job<'_>, attempt: &Attempt, ledger: &Ledger, host: &str) -> re
         }
     }
     if line.verdict.is_bad() {
-        line.reproduce = Some(reproduce(job, host));
+        line.reproduce = Some(invocation.explain(job.target, job.version));
     }
     line
 }
@@ -116,10 +117,4 @@ pub fn weigh(job: Job<'_>, attempt: &Attempt, ledger: &Ledger, host: &str) -> re
 fn finding(finding: &Finding) -> record::Finding {
     let Finding { line, subject, expected, actual } = finding.clone();
     record::Finding { line, subject, expected, actual }
-}
-
-/// The command that shows all of a case.
-pub fn reproduce(job: Job<'_>, host: &str) -> String {
-    let quoted = |word: &str| shlex::try_quote(word).map_or_else(|_| word.to_owned(), |word| word.into_owned());
-    format!("cargo conform explain {} --abi {} --host {}", quoted(job.target), job.version, quoted(host))
 }

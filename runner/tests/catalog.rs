@@ -11,9 +11,11 @@ use pw_conform::plan::Job;
 use pw_conform::record::Record;
 use pw_host::{Compiler, EngineConfig, Metering};
 
+const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases/catalog");
+
 #[test]
 fn the_catalog_holds() {
-    let (cases, errors) = catalog::whole(&catalog::folder());
+    let (cases, errors) = catalog::whole(Path::new(CATALOG));
     assert!(errors.is_empty(), "{errors:#?}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/reference.jsonl");
     let record = Record::read(&path).unwrap_or_else(|error| panic!("{error}"));
@@ -36,7 +38,7 @@ fn the_catalog_holds() {
 /// nothing that is seen after that.
 #[test]
 fn both_compilers_do_the_same() {
-    let (cases, _) = catalog::load(&catalog::folder());
+    let (cases, _) = catalog::whole(Path::new(CATALOG));
     let host = |compiler| {
         let config = EngineConfig { metering: Metering::Fuel, compiler, ..EngineConfig::default() };
         pw_reference::Reference::with_config(&config).unwrap_or_else(|error| panic!("{error}"))

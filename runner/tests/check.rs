@@ -13,6 +13,7 @@ use pw_host::{Engine, Metering, Module};
 use serde_json::Value;
 use support::Folder;
 
+const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases/catalog");
 const MEMORY: &str = "(memory (export \"memory\") 1)";
 const ALLOCATOR: &str = "(func (export \"proxy_on_memory_allocate\") (param i32) (result i32) (i32.const 1024))";
 
@@ -73,7 +74,7 @@ fn check(name: &str, wat: &str, findings: &[&str], loads: [bool; 2]) {
 
 #[test]
 fn compiled_plugins_pass() {
-    let plugins = catalog::folder().with_file_name("plugins");
+    let plugins = Path::new(CATALOG).with_file_name("plugins");
     let mut files = Vec::new();
     for language in std::fs::read_dir(&plugins).into_iter().flatten().flatten() {
         let inside = std::fs::read_dir(language.path()).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -260,11 +261,11 @@ const AT_RUN_TIME: [&str; 1] = ["integration/clock_in_initialize"];
 
 #[test]
 fn what_is_said_of_hosts_is_what_they_were_recorded_to_do() {
-    let (cases, errors) = catalog::load(&catalog::folder());
+    let (cases, errors) = catalog::load(Path::new(CATALOG));
     assert!(errors.is_empty(), "{errors:?}");
     let mut compared = BTreeSet::new();
     for name in ["reference", "envoy"] {
-        let record = catalog::folder().join(format!("../../reports/{name}.jsonl"));
+        let record = Path::new(CATALOG).join(format!("../../reports/{name}.jsonl"));
         let record = std::fs::read_to_string(record).unwrap_or_else(|error| panic!("{error}"));
         let lines = record.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}")));
         for line in lines.filter(|line: &Value| line["answer"].is_string()) {
@@ -294,7 +295,7 @@ fn what_is_said_of_hosts_is_what_they_were_recorded_to_do() {
 
 #[test]
 fn rules_name_cases_that_there_are_and_the_schema_all_kinds() {
-    let (cases, _) = catalog::load(&catalog::folder());
+    let (cases, _) = catalog::load(Path::new(CATALOG));
     for rule in HOSTS.iter().flat_map(|host| host.rules).filter(|rule| !rule.case.is_empty()) {
         assert!(cases.iter().any(|case| case.id == rule.case), "{rule:?}");
     }

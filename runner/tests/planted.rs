@@ -3,6 +3,7 @@
 //! `cargo test -p pw-conform --features planted --test planted`
 
 use std::fmt::Write;
+use std::path::Path;
 
 use pw_cases::case::Case;
 use pw_cases::catalog;
@@ -11,6 +12,8 @@ use pw_cases::report::decode;
 use pw_conform::adapter::reference::Reference;
 use pw_conform::adapter::{Adapter, Outcome};
 use pw_host::{Planted, plant};
+
+const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases/catalog");
 
 /// Which case is there to catch which bug: by failing, or, where the specification is silent, by another answer.
 const CAUGHT_BY: &[(Planted, &str)] = &[
@@ -49,7 +52,7 @@ const ATTACKED: [Planted; 4] = [Planted::QuadraticMap, Planted::QueueStorm, Plan
 
 #[test]
 fn every_planted_bug_is_caught_by_its_case() {
-    let (cases, errors) = catalog::load(&catalog::folder());
+    let (cases, errors) = catalog::load(Path::new(CATALOG));
     assert!(errors.is_empty(), "{errors:?}");
     let mut reference = Reference::new().expect("wasmtime runs here");
     let mut table = String::new();

@@ -13,9 +13,11 @@ use pw_cases::report::decode;
 use pw_conform::adapter::reference::Reference;
 use pw_conform::adapter::{Adapter, Outcome};
 
+const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases/catalog");
+
 #[test]
 fn the_reference_host_does_what_it_did() {
-    let (cases, _) = catalog::load(&catalog::folder());
+    let (cases, _) = catalog::load(Path::new(CATALOG));
     let mut reference = Reference::new().expect("wasmtime runs here");
     let failed: Vec<&str> = cases
         .iter()
@@ -28,7 +30,7 @@ fn the_reference_host_does_what_it_did() {
 
 #[test]
 fn every_snapshot_is_of_a_case() {
-    let (cases, _) = catalog::load(&catalog::folder());
+    let (cases, _) = catalog::load(Path::new(CATALOG));
     let expected: BTreeSet<PathBuf> = cases.iter().map(|case| folder().join(format!("{}.snap", case.id))).collect();
     let stale: Vec<PathBuf> = files(&folder()).into_iter().filter(|file| !expected.contains(file)).collect();
     assert!(stale.is_empty(), "these are of no case any more, delete them: {stale:#?}");

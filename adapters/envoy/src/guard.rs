@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use rustix::process::{Pid, getppid};
 
 /// The first argument of a guard. Then follow the parent's process id, the program, and its arguments.
-pub const FLAG: &str = "--become-guarded";
+const FLAG: &str = "--become-guarded";
 
 /// A command that runs `program` and does not outlive this process. `adapter` is the adapter's own program.
 pub fn command(adapter: &Path, program: &Path) -> Command {
@@ -19,7 +19,8 @@ pub fn command(adapter: &Path, program: &Path) -> Command {
     command
 }
 
-/// If this process was started as a guard, becomes the program; returns only if it is none, or fails.
+/// If this process was started as a guard, becomes the program; returns only if it is none, or fails. The first thing that
+/// the adapter's program does.
 pub fn become_guarded() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != FLAG {

@@ -1,6 +1,6 @@
 //! Runs scenarios on a real Envoy: the adapter protocol on one side, real sockets on loopback on the other.
 //!
-//! From the outside in: [`serve`] speaks the protocol, [`run`] does a scenario's steps and says what was seen,
+//! From the outside in: [`program`] is what `pw-conform adapter envoy` runs, [`serve`] speaks the protocol, [`run`] does a scenario's steps and says what was seen,
 //! [`instance`] is one Envoy with the servers that it talks to. Below them, each knowing nothing of scenarios:
 //! [`find`] and [`guard`] (which program, and that it never outlives us), [`process`] (the child and its log),
 //! [`net`], [`http2`] and [`grpc`] (sockets, frames, messages), [`link`] (what is at the other end), [`lds`] (listeners
@@ -21,6 +21,7 @@ pub mod log;
 pub mod module;
 pub mod net;
 pub mod process;
+pub mod program;
 pub mod run;
 pub mod serve;
 pub mod sockets;

@@ -1,5 +1,6 @@
 //! Every oracle over some hundred generated inputs, on stable.
 
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use proptest::collection::vec;
@@ -9,6 +10,8 @@ use pw_cases::scenario::Scenario;
 use pw_fuzz::drive::silence;
 use pw_fuzz::{generate, oracle};
 use pw_reference::Reference;
+
+const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases/catalog");
 
 fn small_word() -> impl Strategy<Value = [u8; 4]> {
     (0u32..4).prop_map(u32::to_le_bytes)
@@ -56,7 +59,7 @@ proptest! {
 /// A case of the catalog with a line left out, doubled, or cut: close enough to a case to get past the first checks.
 #[test]
 fn case_text_of_damaged_cases() {
-    let (cases, _) = catalog::load(&catalog::folder());
+    let (cases, _) = catalog::load(Path::new(CATALOG));
     for case in cases.iter().step_by(3) {
         let lines: Vec<&str> = case.source.lines().collect();
         for index in 0..lines.len() {

@@ -1,7 +1,6 @@
 //! Which adapter `--host` means, and how to start it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::adapter::Adapter;
@@ -66,40 +65,14 @@ impl Connection {
     }
 }
 
-/// The adapter for Envoy, which is built beside this program; run by Cargo, this program has it built.
+/// The adapter for Envoy, which is this program.
 fn envoy(path: Option<&Path>) -> Result<Vec<String>, HarnessError> {
     let own = std::env::current_exe().map_err(|error| HarnessError::io("find", "this program", &error))?;
-    let program = beside(&own);
-    let release = if own.parent().is_some_and(|folder| folder.ends_with("release")) { " --release" } else { "" };
-    if let Some(cargo) = std::env::var_os("CARGO") {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--package", "pw-adapter-envoy", "--manifest-path"]).arg(manifest);
-        build.args(release.split_whitespace());
-        match build.status() {
-            Ok(status) if status.success() => {}
-            Ok(status) => return Err(HarnessError::new(format!("the adapter for Envoy does not build: {status}"))),
-            Err(error) => return Err(HarnessError::io("build", "the adapter for Envoy", &error)),
-        }
-    }
-    if !program.is_file() {
-        return Err(HarnessError::new(format!(
-            "the adapter for Envoy is not at {}: build it by `cargo build{release} -p pw-adapter-envoy`",
-            program.display()
-        )));
-    }
-    let mut words = vec![text(&program)?];
+    let mut words = vec![text(&own)?, "adapter".to_owned(), "envoy".to_owned()];
     if let Some(path) = path {
         words.extend(["--envoy".to_owned(), text(path)?]);
     }
     Ok(words)
-}
-
-/// Tests of this crate run one folder further down.
-fn beside(own: &Path) -> PathBuf {
-    let folder = own.parent().unwrap_or(Path::new(""));
-    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
-    folder.join(format!("pw-adapter-envoy{}", std::env::consts::EXE_SUFFIX))
 }
 
 fn text(path: &Path) -> Result<String, HarnessError> {

@@ -22,6 +22,7 @@ use crate::adapter::connect::Connection;
 use crate::cli::FuzzArgs;
 use crate::commands::Exit;
 use crate::console::Console;
+use crate::embedded::Catalog;
 use crate::error::HarnessError;
 use crate::run::ledger;
 
@@ -55,7 +56,7 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     let jobs = usize::from(args.jobs);
     let begun = Instant::now();
     let campaign = Arc::new(Campaign {
-        ledger: ledger(&args.host, &host)?,
+        ledger: ledger(&args.host, &host, &Catalog::Embedded)?,
         connection,
         host: host.name.clone(),
         version: args.abi,

@@ -38,10 +38,15 @@ impl Manifest {
     pub(super) fn read(path: &Path) -> Result<Manifest, HarnessError> {
         let source =
             files::text(path, files::TEXT).map_err(|error| HarnessError::io("read", path.display(), &error))?;
-        let plugins = parse(&source).map_err(|Complaint { line, message }| {
+        Manifest::parse(path, &source)
+    }
+
+    /// The manifest of that text; `path` says where its own paths begin.
+    pub(super) fn parse(path: &Path, source: &str) -> Result<Manifest, HarnessError> {
+        let plugins = parse(source).map_err(|Complaint { line, message }| {
             HarnessError::new(Error { file: path.display().to_string(), line, message }.to_string())
         })?;
-        Ok(Manifest { path: path.to_owned(), source, plugins })
+        Ok(Manifest { path: path.to_owned(), source: source.to_owned(), plugins })
     }
 
     /// A path of the manifest's as one from here.
@@ -119,8 +124,8 @@ mod tests {
 
     #[test]
     fn the_manifest_of_the_catalog_is_read_and_changed_in_place() {
-        let path = pw_cases::catalog::folder().with_file_name("plugins").join("manifest.toml");
-        let manifest = Manifest::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        let source = crate::embedded::text(crate::plugins::MANIFEST).unwrap_or_default();
+        let manifest = Manifest::parse(Path::new(""), source).unwrap_or_else(|error| panic!("{error}"));
         assert!(manifest.plugins.len() >= 3);
         let second = &manifest.plugins[1];
         assert!(second.environment.iter().any(|(name, _)| name == "CARGO_TARGET_DIR"));

@@ -3,7 +3,7 @@
 mod build;
 mod manifest;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pw_cases::files;
 use sha2::{Digest, Sha256};
@@ -11,16 +11,32 @@ use sha2::{Digest, Sha256};
 use crate::cli::PluginsArgs;
 use crate::commands::Exit;
 use crate::console::Console;
+use crate::embedded;
 use crate::error::HarnessError;
+use crate::invocation::program;
 use crate::plugins::build::{Builder, Built};
 use crate::plugins::manifest::{Manifest, Plugin};
 
+/// Where a clone has the manifest.
+const MANIFEST: &str = "cases/plugins/manifest.toml";
+
 /// Lists, checks or rebuilds the plugins.
 pub fn run(args: &PluginsArgs, console: &Console) -> Result<Exit, HarnessError> {
-    let own = pw_cases::catalog::folder().with_file_name("plugins").join("manifest.toml");
-    let mut manifest = Manifest::read(args.manifest.as_deref().unwrap_or(&own))?;
+    let lists = !args.check && !args.build;
+    let mut manifest = match (&args.manifest, checkouts()) {
+        (Some(file), _) => Manifest::read(file)?,
+        (None, Some(file)) => Manifest::read(&file)?,
+        (None, None) if lists => Manifest::parse(Path::new(MANIFEST), embedded::text(MANIFEST).unwrap_or_default())?,
+        (None, None) => {
+            let message = format!(
+                "this needs a clone of the suite's repository: {MANIFEST} is neither in the current \
+                folder nor in one above it. Run it in a clone, or name the file by --manifest"
+            );
+            return Err(HarnessError::new(message));
+        }
+    };
     let mut exit = Exit::Passed;
-    if !args.check && !args.build {
+    if lists {
         manifest.plugins.iter().for_each(|plugin| console.print(&listed(plugin)));
         return Ok(exit);
     }
@@ -37,6 +53,12 @@ pub fn run(args: &PluginsArgs, console: &Console) -> Result<Exit, HarnessError> 
         console.print(&format!("{}: {line}\n", plugin.name));
     }
     Ok(exit)
+}
+
+/// The manifest of the clone that the current folder is in.
+fn checkouts() -> Option<PathBuf> {
+    let current = std::env::current_dir().ok()?;
+    current.ancestors().map(|folder| folder.join(MANIFEST)).find(|file| file.is_file())
 }
 
 fn listed(plugin: &Plugin) -> String {
@@ -60,7 +82,7 @@ fn check(manifest: &Manifest, plugin: &Plugin, builder: &Builder) -> Result<(boo
         return Ok((true, "is what its source gives".to_owned()));
     }
     let message =
-        format!("its source gives another module (sha256 {}): `cargo conform plugins --build` accepts it", hex(&built));
+        format!("its source gives another module (sha256 {}): `{} plugins --build` accepts it", hex(&built), program());
     Ok((false, message))
 }
 

@@ -1,107 +1,100 @@
-//! A record as a badge: for shields.io's endpoint, and as an image of our own. It counts hand-written cases.
+//! A record as a badge, for shields.io's endpoint. It counts required cases of the versions of the ABI that the host runs.
 
+use std::collections::BTreeSet;
+
+use pw_cases::case::Level;
 use serde_json::json;
 
-use crate::record::Record;
-use crate::report::percent;
+use crate::record::{Case, Record};
+use crate::score::{Score, percent};
+use crate::verdict::Verdict;
 
 /// The JSON that shields.io reads from an endpoint.
 pub fn json(record: &Record) -> String {
-    let Badge { label, message, color } = Badge::of(record);
-    let badge = json!({ "schemaVersion": 1, "label": label, "message": message, "color": color.0 });
+    let host = &record.header.host;
+    let versions = versions(record);
+    let of_these = record.cases.iter().filter(|case| versions.is_empty() || versions.contains(case.abi.as_str()));
+    let score = Score::of(of_these, Level::Required);
+    let abi: String = versions.iter().map(|version| format!(" {version}")).collect();
+    let badge = json!({
+        "schemaVersion": 1,
+        "label": format!("Proxy-Wasm ABI{abi} · {} {}", host.name, host.version),
+        "message": message(record, score),
+        "color": color(record, score),
+    });
     format!("{badge:#}\n")
 }
 
-/// A flat badge.
-pub fn svg(record: &Record) -> String {
-    let Badge { label, message, color } = Badge::of(record);
-    let (left, right) = (width(&label), width(&message));
-    let whole = left + right;
-    let text = |middle: f64, text: &str| {
-        let length = width(text) - 10;
-        format!("<text x=\"{middle}\" y=\"14\" textLength=\"{length}\">{}</text>", escaped(text))
+/// The versions that something was run for.
+fn versions(record: &Record) -> BTreeSet<&str> {
+    let is_run = |case: &&Case| !matches!(case.verdict, Verdict::Skip | Verdict::Error);
+    record.cases.iter().filter(is_run).map(|case| case.abi.as_str()).collect()
+}
+
+fn message(record: &Record, score: Score) -> String {
+    let Score { conforms, all, .. } = score;
+    let part = if is_part(record) { "a part of the catalog: " } else { "" };
+    let not_run = match score.not_run() {
+        0 => String::new(),
+        count => format!(" · {count} not run"),
     };
-    let first = text(f64::from(left) / 2.0, &label);
-    let second = text(f64::from(left) + f64::from(right) / 2.0, &message);
-    let (label, message, color) = (escaped(&label), escaped(&message), color.1);
-    format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="20" role="img" aria-label="{label}: {message}">
-<title>{label}: {message}</title>
-<clipPath id="r"><rect width="{whole}" height="20" rx="3"/></clipPath>
-<g clip-path="url(#r)"><rect width="{left}" height="20" fill="#555"/><rect x="{left}" width="{right}" height="20" fill="{color}"/></g>
-<g fill="#fff" text-anchor="middle" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11">
-{first}
-{second}
-</g>
-</svg>
-"##
-    )
+    format!("{part}{conforms} of {all} required · {}{not_run}", percent(conforms, all))
 }
 
-struct Badge {
-    label: String,
-    message: String,
-    /// Shields' name of it, and its value.
-    color: (&'static str, &'static str),
-}
-
-impl Badge {
-    fn of(record: &Record) -> Badge {
-        let counts = record.counts(false);
-        let (conforms, decided) = counts.share();
-        let host = &record.header.host;
-        let color = match (conforms * 100).checked_div(decided) {
-            None => ("lightgrey", "#9f9f9f"),
-            Some(100) => ("brightgreen", "#4c1"),
-            Some(90..) => ("green", "#97ca00"),
-            Some(75..) => ("yellow", "#dfb317"),
-            Some(50..) => ("orange", "#fe7d37"),
-            Some(_) => ("red", "#e05d44"),
-        };
-        Badge {
-            label: format!("Proxy-Wasm ABI · {} {}", host.name, host.version),
-            message: format!("{conforms} of {decided} · {}", percent(conforms, decided)),
-            color,
-        }
+fn color(record: &Record, score: Score) -> &'static str {
+    match (score.conforms * 100).checked_div(score.all) {
+        _ if score.run == 0 || is_part(record) => "lightgrey",
+        Some(100) => "brightgreen",
+        Some(90..) => "green",
+        Some(75..) => "yellow",
+        Some(50..) => "orange",
+        _ => "red",
     }
 }
 
-/// How many pixels a text takes, with its margins; close enough, as the image says how long the text is to be.
-fn width(text: &str) -> u32 {
-    let tenths = |c| match c {
-        c if "fijlrtI1.,:;·|!' ()".contains(c) => 42,
-        c if "mwMW%".contains(c) => 104,
-        _ => 69,
-    };
-    text.chars().map(tenths).sum::<u32>().div_ceil(10) + 10
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// Whether cases of the catalog are missing in it.
+fn is_part(record: &Record) -> bool {
+    let ids: BTreeSet<&str> = record.cases.iter().map(|case| case.id.as_str()).collect();
+    ids.len() < record.header.catalog
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::record::tests::sample;
-    use crate::verdict::Verdict;
+
+    #[track_caller]
+    fn check(record: &Record, label: &str, message: &str, color: &str) {
+        let badge: serde_json::Value = serde_json::from_str(&json(record)).expect("it is JSON");
+        let expected = json!({ "schemaVersion": 1, "label": label, "message": message, "color": color });
+        assert_eq!(badge, expected);
+    }
 
     #[test]
-    fn a_badge_counts_what_says_whether_the_host_conforms() {
+    fn a_badge_says_of_what_and_how_much_was_not_run() {
         let verdicts = [
             ("a/1", "0.2.1", Verdict::Pass),
             ("a/2", "0.2.1", Verdict::Known),
             ("a/3", "0.2.1", Verdict::Skip),
             ("a/4", "0.2.1", Verdict::Unspecified),
-            ("derived/a/5", "0.2.1", Verdict::Pass),
+            ("a/1", "0.1.0", Verdict::Skip),
         ];
-        let json: serde_json::Value = serde_json::from_str(&json(&sample("x<y", &verdicts))).expect("it is JSON");
-        let expected = serde_json::json!({
-            "schemaVersion": 1, "label": "Proxy-Wasm ABI · x<y 1.2.3", "message": "1 of 2 · 50 %", "color": "orange",
-        });
-        assert_eq!(json, expected);
-        let svg = svg(&sample("x<y", &verdicts));
-        assert!(svg.contains("x&lt;y") && !svg.contains("x<y"), "{svg}");
-        assert!(super::json(&sample("x", &verdicts[2..4])).contains("lightgrey"));
+        let mut record = sample("x", &verdicts);
+        let label = "Proxy-Wasm ABI 0.2.1 · x 1.2.3";
+        check(&record, label, "1 of 3 required · 33 % · 1 not run", "red");
+        record.header.catalog += 1;
+        check(&record, label, "a part of the catalog: 1 of 3 required · 33 % · 1 not run", "lightgrey");
+        check(&sample("x", &verdicts[..1]), label, "1 of 1 required · 100 %", "brightgreen");
+        let nothing = "0 of 1 required · 0 % · 1 not run";
+        check(&sample("x", &verdicts[2..3]), "Proxy-Wasm ABI · x 1.2.3", nothing, "lightgrey");
+    }
+
+    #[test]
+    fn a_host_that_skips_nearly_everything_has_no_green_badge() {
+        let ids: Vec<String> = (0..3240).map(|number| format!("a/{number}")).collect();
+        let verdict = |number| if number == 0 { Verdict::Pass } else { Verdict::Skip };
+        let verdicts: Vec<_> = ids.iter().enumerate().map(|(at, id)| (id.as_str(), "0.2.1", verdict(at))).collect();
+        let message = "1 of 3240 required · 1 % · 3239 not run";
+        check(&sample("x", &verdicts), "Proxy-Wasm ABI 0.2.1 · x 1.2.3", message, "red");
     }
 }

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use pw_abi::{SECTIONS, Version};
+use pw_cases::case::Level;
 
-use crate::record::{Case, Counts, Record};
-use crate::report::{cell, host, percent, title};
+use crate::record::{Case, Record};
+use crate::report::{cell, host, title};
+use crate::score::Score;
 use crate::verdict::Verdict;
 
 /// The Markdown.
@@ -65,8 +67,8 @@ impl<'a> Matrix<'a> {
 
     fn summary(&self, text: &mut String) {
         let names = Verdict::ALL.map(|(_, name)| name);
-        let _ = writeln!(text, "| host | cases | {} | conforms |", names.join(" | "));
-        let _ = writeln!(text, "|---|---|{}---:|", "---:|".repeat(names.len()));
+        let _ = writeln!(text, "| host | cases | {} | required | recommended |", names.join(" | "));
+        let _ = writeln!(text, "|---|---|{}---:|---:|", "---:|".repeat(names.len()));
         let kinds = [("hand-written", false), ("derived", true)];
         let has = |derived: bool| {
             self.records.iter().flat_map(|record| &record.cases).any(|case| case.is_derived() == derived)
@@ -75,17 +77,21 @@ impl<'a> Matrix<'a> {
             for record in self.records {
                 let counts = record.counts(derived);
                 let numbers = Verdict::ALL.map(|(verdict, _)| counts.get(verdict).to_string());
-                let _ = writeln!(text, "| {} | {kind} | {} | {} |", host(record), numbers.join(" | "), share(counts));
+                let own = || record.cases.iter().filter(move |case| case.is_derived() == derived);
+                let shares = [Level::Required, Level::Recommended].map(|level| Score::of(own(), level).to_string());
+                let _ =
+                    writeln!(text, "| {} | {kind} | {} | {} |", host(record), numbers.join(" | "), shares.join(" | "));
             }
         }
     }
 
     fn by_section(&self, text: &mut String) {
         let hosts: Vec<String> = self.records.iter().map(host).collect();
-        let _ = writeln!(text, "\n| section | {} |", hosts.join(" | "));
+        let _ = writeln!(text, "\nOf the required cases:\n\n| section | {} |", hosts.join(" | "));
         let _ = writeln!(text, "|---|{}", "---:|".repeat(hosts.len()));
         for (section, cases) in &self.sections {
-            let shares: Vec<String> = cases.iter().map(|own| share(Counts::of(own.iter().copied()))).collect();
+            let score = |own: &Vec<&Case>| Score::of(own.iter().copied(), Level::Required).to_string();
+            let shares: Vec<String> = cases.iter().map(score).collect();
             let _ = writeln!(text, "| {} | {} |", title(section), shares.join(" | "));
         }
     }
@@ -169,12 +175,6 @@ struct Gathered<'a> {
     versions: Vec<&'a str>,
 }
 
-/// `45/46 (97 %)`.
-fn share(counts: Counts) -> String {
-    let (conforms, decided) = counts.share();
-    if decided == 0 { "–".to_owned() } else { format!("{conforms}/{decided} ({})", percent(conforms, decided)) }
-}
-
 fn mark(verdict: Option<&Verdict>) -> &'static str {
     match verdict {
         None => "",
@@ -215,10 +215,11 @@ mod tests {
         );
         let text = render(&[one, two]);
         let lines = [
-            "| one 1.2.3 | hand-written | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1/2 (50 %) |",
-            "| one 1.2.3 | derived | 0 | 0 | 0 | 0 | 0 | 0 | 0 | – |",
-            "| two 1.2.3 | derived | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1/1 (100 %) |",
-            "| HTTP fields | 1/2 (50 %) | 0/2 (0 %) |",
+            "| one 1.2.3 | hand-written | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1 of 2 (50 %) | – |",
+            "| one 1.2.3 | derived | 0 | 0 | 0 | 0 | 0 | 0 | 0 | – | – |",
+            "| two 1.2.3 | hand-written | 0 | 0 | 2 | 0 | 1 | 1 | 0 | 0 of 3 (0 %), 1 not run | – |",
+            "| two 1.2.3 | derived | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1 of 1 (100 %) | – |",
+            "| HTTP fields | 1 of 2 (50 %) | 0 of 2 (0 %) |",
             "| case | one v0.2.0 | one v0.2.1 | two v0.2.0 | two v0.2.1 |",
             "| `a` the title of http_fields/a | ✓ | ✗ | ~ | ~ |",
             "| `http_fields/a` | 0.2.0, 0.2.1 | `proxy_log/OK` | two | the reason \\| of &lt;known> |",

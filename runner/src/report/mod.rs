@@ -18,7 +18,6 @@ pub fn write(files: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>, HarnessError
     for record in &records {
         let name = &record.header.host.name;
         written.push((out.join(format!("{name}.badge.json")), badge::json(record)));
-        written.push((out.join(format!("{name}.svg")), badge::svg(record)));
     }
     written.push((out.join("matrix.md"), matrix::render(&records)));
     written.push((out.join("spec-questions.md"), questions::render(&records)));
@@ -36,17 +35,14 @@ pub fn read(files: &[PathBuf]) -> Result<Vec<Record>, HarnessError> {
         let message = format!("{}: a second record of the host {}", files[twice].display(), name(twice));
         return Err(HarnessError::new(message));
     }
-    Ok(records)
-}
-
-/// `96 %`; 100 only if it is all of them, and 0 only if it is none.
-fn percent(part: usize, whole: usize) -> String {
-    match (part, whole) {
-        (_, 0) => "–".to_owned(),
-        (part, whole) if part == whole => "100 %".to_owned(),
-        (0, _) => "0 %".to_owned(),
-        (part, whole) => format!("{} %", (part * 100 / whole).clamp(1, 99)),
+    let cut_short = records.iter().position(|record| record.footer.cut_short.is_some());
+    if let Some(at) = cut_short {
+        let (file, record) = (files[at].display(), &records[at]);
+        let (run, planned) = (record.cases.len(), record.header.planned);
+        let message = format!("{file}: the run was cut short, {run} of {planned} were run: run it again");
+        return Err(HarnessError::new(message));
     }
+    Ok(records)
 }
 
 /// A host and its version, as tables head a column.

@@ -1,10 +1,10 @@
-//! The adapter's program with a real Envoy. Without one (see `find`) nothing is tested, and that is said.
+//! The adapter for Envoy with a real Envoy, which `PW_CONFORM_ENVOY` or the PATH names:
+//! `cargo test -p pw-conform --test envoy -- --ignored`
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use pw_adapter_envoy::find;
 use pw_cases::data::{Data, Fields};
 use pw_cases::protocol::{PROTOCOL, Plugin, Request, Response, Run};
 use pw_cases::scenario::Step;
@@ -21,7 +21,8 @@ struct Adapter {
 
 impl Adapter {
     fn start() -> Adapter {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pw-adapter-envoy"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pw-conform"));
+        command.args(["adapter", "envoy"]);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the adapter was built for this test");
         let input = child.stdin.take().expect("it is piped");
@@ -138,11 +139,8 @@ fn check(events: &[Event], expected: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs an Envoy"]
 fn scenarios_on_a_real_envoy() {
-    if let Err(missing) = find::find(None) {
-        eprintln!("not tested: {missing}");
-        return;
-    }
     let mut adapter = Adapter::start();
     let start = serde_json::to_string(&Request::Start { protocol: PROTOCOL }).expect("it is plain data");
     assert!(matches!(adapter.ask(&start), Response::Host(host) if host.name == "envoy"));

@@ -1,0 +1,242 @@
+//! What a run came to, in few lines: a table by section, failures by cause, skips by what the host lacks. Pure.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use pw_cases::case::Level;
+
+use crate::record::{Case, Counts};
+use crate::score::Score;
+use crate::verdict::Verdict;
+
+/// How many causes, and how many kinds of skips, are listed.
+const MAX_ROWS: usize = 6;
+/// Characters of a cause that are shown.
+const MAX_CAUSE_CHARS: usize = 100;
+
+/// The cases of a run, counted.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// By section, in the order in which the run came to them.
+    sections: Vec<(String, Counts)>,
+    /// By cause, in the same order: how many, and the id of the first.
+    causes: Vec<(String, usize, String)>,
+    /// By what the host lacks.
+    skips: HashMap<String, usize>,
+    required: Score,
+    recommended: Score,
+    /// Those that somebody has to look at.
+    pub bad: usize,
+}
+
+impl Summary {
+    /// Counts a case. The answer is whether somebody has to look at it for a cause that is new. `host` is its name and version.
+    pub fn add(&mut self, case: &Case, host: &str) -> bool {
+        let section = section(case);
+        match self.sections.iter_mut().find(|(known, _)| *known == section) {
+            Some((_, counts)) => counts.add(case.verdict),
+            None => {
+                let mut counts = Counts::default();
+                counts.add(case.verdict);
+                self.sections.push((section.to_owned(), counts));
+            }
+        }
+        for (level, score) in [(Level::Required, &mut self.required), (Level::Recommended, &mut self.recommended)] {
+            if case.level == level.to_string() {
+                score.add(case.verdict);
+            }
+        }
+        if case.verdict == Verdict::Skip {
+            for lack in lacks(case, host) {
+                *self.skips.entry(lack.to_owned()).or_default() += 1;
+            }
+        }
+        case.verdict.is_bad() && self.add_cause(case)
+    }
+
+    fn add_cause(&mut self, case: &Case) -> bool {
+        self.bad += 1;
+        let cause = cause(case);
+        match self.causes.iter_mut().find(|(known, ..)| *known == cause) {
+            Some((_, count, _)) => {
+                *count += 1;
+                false
+            }
+            None => {
+                self.causes.push((cause, 1, case.id.clone()));
+                true
+            }
+        }
+    }
+
+    /// The score of the required cases.
+    pub fn required(&self) -> Score {
+        self.required
+    }
+
+    /// The table, causes and skips; nothing of these that would say what the last lines say anyway.
+    pub fn details(&self) -> String {
+        let mut text = String::new();
+        if self.sections.len() > 1 {
+            self.table(&mut text);
+        }
+        if self.bad > 1 {
+            let mut rows = self.causes.clone();
+            rows.sort_by_key(|(_, count, _)| Reverse(*count));
+            let rows = rows.iter().map(|(cause, count, first)| format!("{count:6}  {cause}; first: {first}\n"));
+            list(&mut text, "failures by cause", rows.collect());
+        }
+        let mut skips: Vec<(&String, &usize)> = self.skips.iter().collect();
+        skips.sort_by_key(|(lack, count)| (Reverse(**count), lack.as_str()));
+        let rows = skips.iter().map(|(lack, count)| format!("{count:6}  {lack}\n")).collect();
+        list(&mut text, "skipped, since the host or its adapter (a case may count several times)", rows);
+        text
+    }
+
+    fn table(&self, text: &mut String) {
+        let always = [Verdict::Pass, Verdict::Fail, Verdict::Known, Verdict::Skip, Verdict::Unspecified];
+        let any = |verdict| self.sections.iter().any(|(_, counts)| counts.get(verdict) > 0);
+        let columns: Vec<_> =
+            Verdict::ALL.into_iter().filter(|(verdict, _)| always.contains(verdict) || any(*verdict)).collect();
+        let width = self.sections.iter().map(|(section, _)| section.len()).max().unwrap_or(0);
+        let heads: String = columns.iter().map(|(_, name)| format!("  {name:>11}")).collect();
+        let _ = writeln!(text, "{:width$}{heads}", "");
+        for (section, counts) in &self.sections {
+            let cells = columns.iter().map(|(verdict, _)| match counts.get(*verdict) {
+                0 => format!("  {:>11}", "·"),
+                count => format!("  {count:>11}"),
+            });
+            let _ = writeln!(text, "{section:width$}{}", cells.collect::<String>());
+        }
+    }
+
+    /// What the score is of, in one line.
+    pub fn score(&self) -> String {
+        let Summary { required, recommended, .. } = self;
+        let kinds = [("required", required), ("recommended", recommended)];
+        let kinds = kinds.into_iter().filter(|(_, score)| score.all > 0);
+        kinds.map(|(name, score)| format!("{name}: {score}")).collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn list(text: &mut String, heading: &str, rows: Vec<String>) {
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{heading}:");
+    rows.iter().take(MAX_ROWS).for_each(|row| *text += row);
+    if rows.len() > MAX_ROWS {
+        let _ = writeln!(text, "        and {} more", rows.len() - MAX_ROWS);
+    }
+}
+
+/// The section in which a case is counted; all derived ones are one.
+fn section(case: &Case) -> &str {
+    match case.id.split_once('/') {
+        Some((section, _)) => section,
+        None => "(none)",
+    }
+}
+
+/// What a case was skipped for; an adapter's own reason is one.
+fn lacks<'a>(case: &'a Case, host: &str) -> Vec<&'a str> {
+    let reason = case.reason.as_deref().unwrap_or_default();
+    match reason.strip_prefix(host) {
+        Some(lacks) => lacks.trim_start().split(", and ").collect(),
+        None => vec![reason.lines().next().unwrap_or_default()],
+    }
+}
+
+/// Why a case is bad, without what is only its own: names, numbers, texts.
+fn cause(case: &Case) -> String {
+    let text = match (case.verdict, case.findings.first()) {
+        (Verdict::Stale, _) => "it passes, but the ledger says that it fails".to_owned(),
+        (_, Some(finding)) if finding.actual.starts_with("the guest was not called") => {
+            "the plugin was never called".to_owned()
+        }
+        (_, Some(finding)) if is_status(&finding.expected) && is_status(&finding.actual) => {
+            format!("expected {}, actual {}", finding.expected, finding.actual)
+        }
+        (_, Some(finding)) => format!("{}: actual {}", finding.subject, finding.actual),
+        (_, None) => case.reason.clone().unwrap_or_default(),
+    };
+    let general = general(text.lines().next().unwrap_or_default());
+    match general.char_indices().nth(MAX_CAUSE_CHARS) {
+        Some((end, _)) => format!("{}…", &general[..end]),
+        None => general,
+    }
+}
+
+fn is_status(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+}
+
+/// A text with `…` in place of what is quoted, and of numbers that stand alone.
+fn general(text: &str) -> String {
+    let mut general = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let starts_word = !general.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let size = match c {
+            '"' | '`' => rest[1..].find(c).map(|end| end + 2),
+            _ if c.is_ascii_digit() && starts_word => rest.find(|c: char| !c.is_ascii_digit()).or(Some(rest.len())),
+            _ => None,
+        };
+        match size {
+            Some(_) => general.push('…'),
+            None => general.push(c),
+        }
+        rest = &rest[size.unwrap_or(c.len_utf8())..];
+    }
+    general
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::sample;
+
+    #[test]
+    fn causes_leave_out_what_is_only_a_cases_own() {
+        let rows = [
+            ("client 0: actual headers \"a\": \"b\", 12 bytes", "client …: actual headers …: …, … bytes"),
+            ("the adapter `./mine --flag` died: exit status 3", "the adapter … died: exit status …"),
+            ("x86 has \"an open quote", "x86 has \"an open quote"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(general(text), expected);
+        }
+    }
+
+    #[test]
+    fn failures_are_grouped_and_skips_counted_by_what_lacks() {
+        let mut record = sample(
+            "x",
+            &[
+                ("a/1", "0.2.1", Verdict::Fail),
+                ("a/2", "0.2.1", Verdict::Fail),
+                ("b/3", "0.2.1", Verdict::Fail),
+                ("b/4", "0.2.1", Verdict::Skip),
+                ("derived/c/5", "0.2.1", Verdict::Skip),
+                ("derived/d/6", "0.2.1", Verdict::Pass),
+            ],
+        );
+        record.cases[2].findings[0].actual = "the guest was not called at proxy_on_log for it".to_owned();
+        record.cases[3].reason = Some("x 1.2.3 cannot fly, and cannot swim".to_owned());
+        record.cases[4].reason = Some("x 1.2.3 cannot swim".to_owned());
+        let mut summary = Summary::default();
+        let new: Vec<bool> = record.cases.iter().map(|case| summary.add(case, "x 1.2.3")).collect();
+        assert_eq!(new, [true, false, true, false, false, false]);
+        let expected = "              passed       failed        known      skipped  unspecified\n\
+            a                  ·            2            ·            ·            ·\n\
+            b                  ·            1            ·            1            ·\n\
+            derived            1            ·            ·            1            ·\n\
+            failures by cause:\n     2  expected OK, actual BAD_ARGUMENT; first: a/1\n     \
+            1  the plugin was never called; first: b/3\n\
+            skipped, since the host or its adapter (a case may count several times):\n     \
+            2  cannot swim\n     1  cannot fly\n";
+        assert_eq!(summary.details(), expected);
+        assert_eq!(summary.score(), "required: 1 of 6 (16 %), 2 not run");
+    }
+}
