@@ -5,6 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use pw_cases::catalog;
 use serde_json::Value;
@@ -12,28 +13,33 @@ use support::{HEAD, PLUGIN, Said};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// A copy of the program, and the empty folder that it runs in.
+/// A copy of the program, made once: one that is being written cannot be started, and a thread that starts another process
+/// meanwhile keeps it open.
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("installed");
+    std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{error}"));
+    let program = folder.join("pw-conform").with_extension(std::env::consts::EXE_EXTENSION);
+    std::fs::copy(env!("CARGO_BIN_EXE_pw-conform"), &program).unwrap_or_else(|error| panic!("{error}"));
+    program
+});
+
+/// The copy of the program, and the empty folder outside of any clone that it runs in.
 struct Installed {
-    program: PathBuf,
+    program: &'static Path,
     folder: PathBuf,
-    /// What has both, outside of any clone.
-    root: PathBuf,
 }
 
 impl Drop for Installed {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.root);
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
 impl Installed {
     fn new(name: &str) -> Installed {
-        let root = std::env::temp_dir().join(format!("pw-conform-{name}-{}", std::process::id()));
-        let folder = root.join("empty");
+        let folder = std::env::temp_dir().join(format!("pw-conform-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{error}"));
-        let program = root.join("pw-conform").with_extension(std::env::consts::EXE_EXTENSION);
-        std::fs::copy(env!("CARGO_BIN_EXE_pw-conform"), &program).unwrap_or_else(|error| panic!("{error}"));
-        Installed { program, folder, root }
+        Installed { program: &PROGRAM, folder }
     }
 
     fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
@@ -48,7 +54,7 @@ impl Installed {
     }
 
     fn run(&self, args: &[&str]) -> Said {
-        let output = Command::new(&self.program).args(args).current_dir(&self.folder).env_clear().output();
+        let output = Command::new(self.program).args(args).current_dir(&self.folder).env_clear().output();
         let output = output.unwrap_or_else(|error| panic!("{error}"));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Said { exit: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
