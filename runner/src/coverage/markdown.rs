@@ -79,21 +79,26 @@ mod tests {
     fn versions_that_differ_have_lines_of_their_own() {
         let (cases, records) = made_up();
         let text = markdown(&cases, &records);
+        let set = |version| {
+            let clause = "proxy_set_tick_period_milliseconds/OK";
+            format!("| [`{clause}`]({})", pw_abi::clause_url(clause, version))
+        };
+        let on_tick = |version| format!("| [`proxy_on_tick`]({})", pw_abi::clause_url("proxy_on_tick", version));
         let lines = [
-            "| section | v0.1.0 | v0.2.0 | v0.2.1 | one 1.2.3 | two 1.2.3 |",
-            "| Timers | 0/2 | 1/2 | 2/2 (1 open) | 3/6 | 0/6 |",
-            "| clause | version | one 1.2.3 | two 1.2.3 | cases |",
-            "| `proxy_set_tick_period_milliseconds/OK` | 0.1.0 |  |  | **none** |",
-            "| `proxy_set_tick_period_milliseconds/OK` | 0.2.0 | 1/1 |  | `timers/one` |",
-            "| `proxy_set_tick_period_milliseconds/OK` | 0.2.1 | 2/2 | 1/2 | `timers/one`, `timers/two` |",
-            "| `proxy_on_tick` | 0.1.0, 0.2.0 |  |  | **none** |",
-            "| `proxy_on_tick` | 0.2.1 | 1/1 | 0/1 | *open:* `timers/four` |",
-            "Only cases of level `unspecified` check: `proxy_on_tick`.",
+            "| section | v0.1.0 | v0.2.0 | v0.2.1 | one 1.2.3 | two 1.2.3 |".to_owned(),
+            "| Timers | 0/2 | 1/2 | 2/2 (1 open) | 3/6 | 0/6 |".to_owned(),
+            "| clause | version | one 1.2.3 | two 1.2.3 | cases |".to_owned(),
+            set(Version::V0_1_0) + " | 0.1.0 |  |  | **none** |",
+            set(Version::V0_2_0) + " | 0.2.0 | 1/1 |  | `timers/one` |",
+            set(Version::V0_2_1) + " | 0.2.1 | 2/2 | 1/2 | `timers/one`, `timers/two` |",
+            on_tick(Version::V0_1_0) + " | 0.1.0, 0.2.0 |  |  | **none** |",
+            on_tick(Version::V0_2_1) + " | 0.2.1 | 1/1 | 0/1 | *open:* `timers/four` |",
+            "Only cases of level `unspecified` check: `proxy_on_tick`.".to_owned(),
         ];
-        for line in lines {
-            assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
+        for line in &lines {
+            assert!(text.lines().any(|known| known == line.as_str()), "{line}\nis not in\n{text}");
         }
-        let (last, next) = (text.find(lines[5]), text.find(lines[6]));
+        let (last, next) = (text.find(lines[5].as_str()), text.find(lines[6].as_str()));
         assert!(last < next, "the lines of a clause do not stand together:\n{text}");
     }
 }
