@@ -29,7 +29,7 @@ fn assembled(wat: &str) -> Vec<u8> {
 /// A folder with that plugin in it.
 fn folder(name: &str, wasm: &[u8]) -> Folder {
     let folder = Folder::new(&format!("check_{name}"));
-    std::fs::write(folder.path("p.wasm"), wasm).unwrap_or_else(|error| panic!("{error}"));
+    folder.write_bytes("p.wasm", wasm);
     folder
 }
 
@@ -228,7 +228,7 @@ fn what_is_no_module_is_named_and_the_others_are_checked() {
     let wasm = assembled(&plugin("", "(data (i32.const 0) \"more than a few bytes\")"));
     let folder = folder("unreadable", &wasm);
     let write = |name: &str, bytes: &[u8]| {
-        std::fs::write(folder.path(name), bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        folder.write_bytes(name, bytes);
     };
     write("cut.wasm", &wasm[..wasm.len() - 5]);
     write("component.wasm", &assembled("(component)"));

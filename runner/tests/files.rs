@@ -134,7 +134,7 @@ fn modules_that_the_limits_refuse_are_an_error_of_the_check() {
     for (name, text, limit) in rows {
         let file = format!("{name}.wasm");
         let wasm = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
-        std::fs::write(folder.path(&file), wasm).unwrap_or_else(|error| panic!("{error}"));
+        folder.write_bytes(&file, &wasm);
         folder.run(&["check", &file]).check(1, &["error", limit, "reference 0.1.0 refuses it"]);
         folder.run(&["check", "--json", &file]).check(1, &["\"kind\": \"limit\""]);
         folder.run(&["try", &file]).check(2, &["failed to load", limit]);

@@ -18,7 +18,7 @@ fn folder(name: &str) -> Folder {
         let wasm = wat::parse_str(text.replace("$marker", "proxy_abi_version_0_2_1"));
         let wasm = wasm.unwrap_or_else(|error| panic!("{module}: {error}"));
         let name = Path::new(module).file_name().unwrap_or_default().to_string_lossy();
-        std::fs::write(folder.path(&format!("modules/{name}.wasm")), wasm).unwrap_or_else(|error| panic!("{error}"));
+        folder.write_bytes(&format!("modules/{name}.wasm"), &wasm);
     }
     folder
 }
@@ -92,7 +92,7 @@ fn a_plugin_that_does_not_start_is_passed_over_if_it_fails_open() {
         (func (export \"malloc\") (param i32) (result i32) (i32.const 0))
         (func (export \"proxy_on_configure\") (param i32 i32) (result i32) (i32.const 0)))";
     let wasm = wat::parse_str(wat).unwrap_or_else(|error| panic!("{error}"));
-    std::fs::write(folder.path("modules/refuses.wasm"), wasm).unwrap_or_else(|error| panic!("{error}"));
+    folder.write_bytes("modules/refuses.wasm", &wasm);
     let chain = ["try", "--wasm-plugin", "refuses.yaml", "--wasm-plugin", "good.yaml"];
     let refuses =
         |strategy: &str| resource("refuses", &format!("url: file://modules/refuses.wasm\nfailStrategy: {strategy}"));

@@ -54,6 +54,10 @@ impl Folder {
         std::fs::write(self.0.join(name), text).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 
+    pub(crate) fn write_bytes(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.path(name), bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.0.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
