@@ -1,5 +1,5 @@
 //! Finds case files and reads them, from a folder or from files in the program, and adds what is derived. Names files;
-//! [`files`](crate::files) reads those that are on disk.
+//! [`crate::files`] reads those that are on disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};

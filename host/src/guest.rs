@@ -150,6 +150,11 @@ callbacks! {
     ForeignFunction "proxy_on_foreign_function",
 }
 
+/// The place of a callback in a set of them.
+const fn bit(on: On) -> u32 {
+    1 << on as u32
+}
+
 /// An exported callback with its type.
 enum Export {
     P1(TypedFunc<u32, ()>),
@@ -212,6 +217,8 @@ pub(crate) struct Guest {
     store: Store<Data>,
     instance: Option<Instance>,
     exports: Arc<Exports>,
+    /// The callbacks that it exports and gets, a bit for each.
+    gets: u32,
     /// The callbacks that were called.
     callbacks: [Option<Export>; On::ALL.len()],
     budget: (Metering, Limits),
@@ -236,6 +243,11 @@ impl Guest {
             .table_elements(config.limits.table_elements)
             .build();
         let capabilities = config.capabilities.clone();
+        let has = |on: &&On| {
+            module.exports.callback(**on).is_some()
+                && capabilities.as_ref().is_none_or(|names| names.contains(on.name()))
+        };
+        let gets = On::ALL.iter().filter(has).fold(0, |gets, on| gets | bit(*on));
         let engine = &module.engine;
         let meter = Meter { metering: engine.metering, pending: 0, ticks: engine.ticks.clone(), deadline: 0 };
         let data = Data { state: None, memory: None, allocator: None, allocating: false, capabilities, limits, meter };
@@ -243,7 +255,8 @@ impl Guest {
         store.limiter(|data| &mut data.limits);
         let budget = (module.engine.metering, config.limits.of_module(module.size));
         let callbacks = [const { None }; On::ALL.len()];
-        let mut guest = Guest { store, instance: None, exports: module.exports.clone(), callbacks, budget, began: 0 };
+        let mut guest =
+            Guest { store, instance: None, exports: module.exports.clone(), gets, callbacks, budget, began: 0 };
         let instance = guest.run("the start section", state, |guest| guest.instantiate(module))?;
         for (name, export) in &module.exports.start {
             if let Some(Extern::Func(function)) = instance.get_module_export(&mut guest.store, export) {
@@ -276,7 +289,7 @@ impl Guest {
     /// Whether the guest exports a callback, and gets it.
     #[inline]
     pub(crate) fn has(&self, on: On) -> bool {
-        self.exports.callback(on).is_some() && self.store.data().allows(on.name())
+        self.gets & bit(on) != 0
     }
 
     /// Whether the guest imports what changes a body.

@@ -7,6 +7,7 @@ use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pw_abi::Version;
 
 use crate::cli::ColorWhen;
 use crate::record::{Case, Counts, Header};
@@ -194,7 +195,9 @@ impl Console {
             let _ = writeln!(text, "      {}", message_text(reason).replace('\n', "\n      "));
         }
         if case.verdict != Verdict::Error {
-            let _ = writeln!(text, "      clause {}", case.clause.join(", "));
+            let version = Version::parse(&case.abi).unwrap_or(Version::V0_2_1);
+            let url = case.clause.first().map_or_else(String::new, |clause| pw_abi::clause_url(clause, version));
+            let _ = writeln!(text, "      clause {}  {url}", case.clause.join(", "));
         }
         if let Some(command) = &case.reproduce {
             let _ = writeln!(text, "      {command}");
@@ -260,9 +263,12 @@ mod tests {
         let mut held = Held { case: case.clone(), versions: Vec::new(), more: 0 };
         assert!(held.is_same(same));
         held.versions.push(same.abi.clone());
-        let expected = "fail  a/b (ABI v0.2.0, v0.2.1; required)\n      the title of a/b\n      \
-            cases/catalog/a/b.toml:12: proxy_log\n        expected OK\n        actual   BAD_ARGUMENT\n      \
-            clause proxy_log/OK\n      cargo conform explain a/b --abi 0.2.0 --host x\n\n";
+        let url = pw_abi::clause_url("proxy_log/OK", Version::V0_2_0);
+        let expected = format!(
+            "fail  a/b (ABI v0.2.0, v0.2.1; required)\n      the title of a/b\n      \
+             cases/catalog/a/b.toml:12: proxy_log\n        expected OK\n        actual   BAD_ARGUMENT\n      \
+             clause proxy_log/OK  {url}\n      cargo conform explain a/b --abi 0.2.0 --host x\n\n"
+        );
         assert_eq!(console.block(&held), expected);
     }
 

@@ -59,7 +59,7 @@ fn every_verdict_is_recorded() {
         &[
             "fail  fails (ABI v0.2.1; required)\n      it starts\n",
             "cases/fails.toml:8: the plugin\n        expected to be refused\n        actual   started\n",
-            "      clause #integration\n",
+            "      clause #integration  https://github.com/proxy-wasm/spec/blob/",
             "cargo conform explain cases/fails.toml --abi 0.2.1 --host ",
             "skipped, since the host or its adapter (a case may count several times):\n     1  cannot let time pass\n",
             "fake 1.0: 2 passed, 1 failed, 2 skipped, 1 unspecified in ",

@@ -42,7 +42,7 @@ pub enum Incoming {
         /// Which.
         connection: u64,
     },
-    /// Standard error was written to; see [`crate::process::Log`].
+    /// Standard error was written to.
     Logged,
     /// The process ended, and how.
     Exited(String),

@@ -1,8 +1,8 @@
 //! Cases that nobody wrote: they follow from the ABI table. Each is made as the text of a case file and read as such, so
 //! that it can be explained, and runs on any host. Pure.
 //!
-//! What the table cannot know stands in two small ones: how each callback is brought about ([`contexts`]), and with which
-//! arguments each function does what it is for ([`valid`]).
+//! What the table cannot know stands in two small ones: how each callback is brought about (`contexts`), and with which
+//! arguments each function does what it is for (`valid`).
 
 mod callbacks;
 mod contexts;

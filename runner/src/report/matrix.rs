@@ -8,7 +8,7 @@ use pw_abi::{SECTIONS, Version};
 use pw_cases::case::Level;
 
 use crate::record::{Case, Record};
-use crate::report::{cell, host, title};
+use crate::report::{cell, clauses, host, title};
 use crate::score::Score;
 use crate::verdict::Verdict;
 
@@ -98,6 +98,9 @@ impl<'a> Matrix<'a> {
 
     fn cases(&self, text: &mut String, section: &str, cases: &[Vec<&Case>]) {
         let _ = writeln!(text, "\n## {}\n", title(section));
+        if let Some(section) = pw_abi::section(section) {
+            let _ = writeln!(text, "[The specification's text]({})\n", section.url(Version::V0_2_1));
+        }
         let columns =
             || (0..self.records.len()).flat_map(|number| self.versions.iter().map(move |version| (number, *version)));
         let head = |(number, version): (usize, &str)| format!("{} v{version}", self.records[number].header.host.name);
@@ -132,7 +135,8 @@ impl<'a> Matrix<'a> {
             writeln!(text, "\n## {heading}\n\n| case | versions | clause | host | {column} |\n|---|---|---|---|---|");
         for ((id, host, words), row) in rows {
             let versions = row.versions.join(", ");
-            let _ = writeln!(text, "| `{id}` | {versions} | `{}` | {host} | {words} |", row.case.clause.join("`, `"));
+            let clauses = clauses(&row.case.clause, row.versions);
+            let _ = writeln!(text, "| `{id}` | {versions} | {clauses} | {host} | {words} |");
         }
     }
 
@@ -222,10 +226,11 @@ mod tests {
             "| HTTP fields | 1 of 2 (50 %) | 0 of 2 (0 %) |",
             "| case | one v0.2.0 | one v0.2.1 | two v0.2.0 | two v0.2.1 |",
             "| `a` the title of http_fields/a | ✓ | ✗ | ~ | ~ |",
-            "| `http_fields/a` | 0.2.0, 0.2.1 | `proxy_log/OK` | two | the reason \\| of &lt;known> |",
             "| two | the reason \\| of &lt;skip> | 1 |",
         ];
-        for line in lines {
+        let clause = format!("[`proxy_log/OK`]({})", pw_abi::clause_url("proxy_log/OK", Version::V0_2_1));
+        let known = format!("| `http_fields/a` | 0.2.0, 0.2.1 | {clause} | two | the reason \\| of &lt;known> |");
+        for line in lines.into_iter().chain([known.as_str()]) {
             assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
         }
         assert!(!text.contains("## derived"), "derived cases are counted only:\n{text}");

@@ -1,4 +1,4 @@
-//! What is made of records. Each renderer is a pure function; [`write`] puts their texts where they belong.
+//! What is made of records. Each renderer is a pure function; [`write()`] puts their texts where they belong.
 
 pub mod badge;
 pub mod junit;
@@ -6,6 +6,8 @@ pub mod matrix;
 pub mod questions;
 
 use std::path::{Path, PathBuf};
+
+use pw_abi::Version;
 
 use crate::error::HarnessError;
 use crate::record::Record;
@@ -57,6 +59,13 @@ fn title(slug: &str) -> String {
         None if slug.is_empty() => "The manual".to_owned(),
         None => cell(slug),
     }
+}
+
+/// The clauses that a case checks, with links into the text of the latest of these versions.
+fn clauses<'a>(clauses: impl IntoIterator<Item = &'a String>, versions: impl IntoIterator<Item = &'a str>) -> String {
+    let latest = versions.into_iter().filter_map(Version::parse).max().unwrap_or(Version::V0_2_1);
+    let link = |clause: &String| format!("[`{clause}`]({})", pw_abi::clause_url(clause, latest));
+    clauses.into_iter().map(link).collect::<Vec<_>>().join(", ")
 }
 
 /// A text that does not break a table.

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use pw_abi::SECTIONS;
 
 use crate::record::{Case, Record};
-use crate::report::{cell, host, title};
+use crate::report::{cell, clauses, host, title};
 use crate::verdict::Verdict;
 
 /// The Markdown.
@@ -76,7 +76,10 @@ fn ask(text: &mut String, records: &[Record], by_id: &ById<'_>, question: &str, 
 /// A case's id, and its title where somebody wrote it.
 fn name(cases: &[Vec<&Case>], id: &str) -> String {
     match cases.iter().flatten().find(|case| !case.is_derived()) {
-        Some(case) => format!("`{id}` {}", cell(&case.title)),
+        Some(case) => {
+            let versions = cases.iter().flatten().map(|case| case.abi.as_str());
+            format!("`{id}` {} ({})", cell(&case.title), clauses(&case.clause, versions))
+        }
         None => format!("`{id}`"),
     }
 }
@@ -146,12 +149,17 @@ mod tests {
             (case.level, case.question) = ("unspecified".to_owned(), Some("which?".to_owned()));
         }
         let text = render(&[one, two]);
-        let buffers = "\n## Buffers\n\n### which?\n\n| case | one 1.2.3 | two 1.2.3 |\n|---|---|---|\n\
-            | `buffers/a` the title of buffers/a | v0.2.0: as one does<br>v0.2.1: no \\| yes \
-            | **not acceptable:** the reason \\| of &lt;known> |\n\
-            | `buffers/b` the title of buffers/b | as one does | **not acceptable:** proxy_log: BAD_ARGUMENT |\n\n## HTTP fields\n";
-        assert!(text.contains(buffers), "{buffers}\nis not in\n{text}");
+        let clause = format!("([`proxy_log/OK`]({}))", pw_abi::clause_url("proxy_log/OK", pw_abi::Version::V0_2_1));
+        let buffers = format!(
+            "\n## Buffers\n\n### which?\n\n| case | one 1.2.3 | two 1.2.3 |\n|---|---|---|\n\
+             | `buffers/a` the title of buffers/a {clause} | v0.2.0: as one does<br>v0.2.1: no \\| yes \
+             | **not acceptable:** the reason \\| of &lt;known> |\n\
+             | `buffers/b` the title of buffers/b {clause} | as one does | **not acceptable:** proxy_log: BAD_ARGUMENT |\n\n\
+             ## HTTP fields\n"
+        );
+        assert!(text.contains(&buffers), "{buffers}\nis not in\n{text}");
         assert!(text.contains("these 2 questions") && !text.contains("buffers/required"), "{text}");
-        assert!(text.contains("| `http_fields/c` the title of http_fields/c | as one does |  |\n"), "{text}");
+        let fields = format!("| `http_fields/c` the title of http_fields/c {clause} | as one does |  |\n");
+        assert!(text.contains(&fields), "{text}");
     }
 }
