@@ -255,6 +255,25 @@ fn refuses_shapes_for_which_the_compiler_is_super_linear() {
     }
 }
 
+/// Cranelift takes about 160 MB for this one, and more than a second; Winch compiles it, as the limits have it.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn memory_for_compiling_the_largest_functions_is_bounded() {
+    const CALLS: u32 = 60_000;
+    let _alone = alone();
+    let calls = function(0, |code| {
+        (0..CALLS).for_each(|_| {
+            code.call(0);
+        });
+    });
+    let wasm = plugin(&[], &[calls]);
+    let limits = ModuleLimits::default();
+    assert!(CALLS as usize * 10 > limits.cranelift_work, "Cranelift compiles it");
+    let (module, peak) = peak(|| Module::new(&engine(), &wasm));
+    assert!(module.is_ok(), "{module:?}");
+    assert!(peak < 80 << 20, "{} MB", peak >> 20);
+}
+
 /// Row 43: each of many exports had a copy of a type of 1000 parameters and results.
 #[test]
 fn memory_for_exports_and_imports_is_in_proportion_to_the_module() {
