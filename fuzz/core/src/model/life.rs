@@ -24,6 +24,8 @@ impl Model {
         if let Some(frame) = self.frame.take() {
             self.trapped(frame);
         }
+        // What crashed before it is gone by now.
+        self.vm_ids_end();
         let own = &self.scenario.plugins[plugin];
         let configuration = match self.step.map(|step| &self.scenario.steps[step]) {
             Some(Step::Reconfigure { configuration, .. }) if again.is_none() => configuration.0.clone(),
@@ -337,6 +339,13 @@ impl Model {
             let name = "proxy_on_delete";
             self.found(name, "a context is done, and its end is not told", left, Some(Wanted::Due(name)));
         }
+    }
+
+    /// Whether the running callback creates a context of a stream that the step opens. What the step sends comes after that.
+    pub(super) fn opens(&self, stream: u32) -> bool {
+        let creates = self.frame.as_ref().is_some_and(|frame| frame.name == "proxy_on_context_create");
+        let step = self.step.map(|step| &self.scenario.steps[step]);
+        creates && step.is_some_and(|step| step.stream() == Some(stream))
     }
 
     /// The stream and the place in its chain that the running callback's calls act on.

@@ -284,6 +284,13 @@ impl Stream {
         }
     }
 
+    /// Its contexts are only being created: nothing of the request has come yet.
+    pub(super) fn opens(&mut self) {
+        self.request.stages.iter_mut().for_each(|stage| *stage = Stage::default());
+        self.request.out = Flat::default();
+        self.is_head = false;
+    }
+
     /// Whether nothing of a direction moves, as a plugin has answered the request itself.
     pub(super) fn stops(&self, direction: Direction) -> bool {
         self.local.is_some() || self.answered && direction == Direction::Request

@@ -22,6 +22,7 @@ pub(super) fn judge(model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
 /// Where there is nothing to answer, or where HTTP has no such answer, the specification is silent.
 fn local_response(model: &mut Model, call: &Call<'_>) -> Judged {
     let here = model.here().map(|(number, _)| number);
+    let opens = here.is_some_and(|number| model.opens(number));
     let stream = here.and_then(|number| model.streams.get_mut(&number));
     let wild = stream.as_ref().is_some_and(|stream| stream.wild);
     let answered =
@@ -42,6 +43,9 @@ fn local_response(model: &mut Model, call: &Call<'_>) -> Judged {
     if call.choices == Choices::Any || grpc {
         model.cut();
         return Ok(());
+    }
+    if opens {
+        stream.opens();
     }
     let body = if [204, 304].contains(&call.word(0)) { &[] } else { call.bytes(2) };
     describe(&mut headers, body);
