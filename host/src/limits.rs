@@ -55,7 +55,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits of a plugin whose module has so many bytes.
+    /// The limits of a plugin whose module has this size, in bytes.
     pub(crate) fn of_module(self, bytes: usize) -> Limits {
         let more = (u128::from(self.fuel) * bytes as u128) >> 20;
         Limits { fuel: self.fuel.saturating_add(u64::try_from(more).unwrap_or(u64::MAX)), ..self }

@@ -131,7 +131,7 @@ pub struct RunArgs {
     /// Run what failed in this record alone
     #[arg(long, value_name = "FILE.jsonl")]
     pub failed: Option<PathBuf>,
-    /// End the run when so many cases have failed
+    /// End the run after N failed cases
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max_fail: Option<usize>,
     /// Exit with 1 if less than this share of the required cases was run

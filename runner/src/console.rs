@@ -137,7 +137,7 @@ impl Console {
         self.write(&format!("{verdict} {} (ABI v{}){}\n", case.id, case.abi, message_text(&words)));
     }
 
-    /// Shows what came of a run: in few lines what the summary has, if there is one, and in one line the counts.
+    /// Shows the result of a run: the summary, if there is one, and the counts in one line.
     pub fn summary(&mut self, header: &Header, summary: Option<&Summary>, counts: Counts, took: Duration) {
         self.release();
         self.clear();

@@ -27,7 +27,7 @@ pub enum Progress {
     Over,
 }
 
-/// Attempts all jobs, and passes what came of them on in their order, until told to stop; at the end, that it is the end.
+/// Attempts all jobs and passes the results to `each` in the order of the jobs, until it stops; then notifies it of the end.
 pub fn run(
     jobs: &[Job<'_>],
     adapters: Vec<Box<dyn Adapter>>,

@@ -12,7 +12,7 @@ use crate::recorder::{Output, Recorder};
 use crate::report::junit::{self, Evidence};
 use crate::summary::Summary;
 
-/// How many failures are shown in full as they happen, each for a cause of its own, and how many more at the end if there are no more.
+/// The number of failures that are shown in full as they happen, each with another cause, and the number that are shown at the end if there are no others.
 const MAX_SHOWN: (usize, usize) = (2, 8);
 
 /// What becomes of a run.
@@ -61,7 +61,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Adds what came of a case.
+    /// Adds the result of a case.
     pub fn add(&mut self, case: Case, attempt: &Attempt, took: Duration) -> ControlFlow<()> {
         let host = format!("{} {}", self.header.host.name, self.header.host.version);
         let is_new = self.summary.add(&case, &host);

@@ -39,7 +39,7 @@ impl Score {
         self.all - self.run
     }
 
-    /// Whether at least so many percent of them were run.
+    /// Whether at least this percentage of them was run.
     pub fn covers(self, percent: u8) -> bool {
         self.run * 100 >= self.all * usize::from(percent)
     }

@@ -17,7 +17,7 @@ pub fn run(envoy: Option<PathBuf>) -> Result<(), String> {
     let served = runtime.and_then(|runtime| {
         let server = Server::new(std::env::current_exe()?, program);
         let served = runtime.block_on(server.serve(tokio::io::stdin(), tokio::io::stdout()));
-        // Whoever still writes to standard input is not waited for.
+        // Returns without waiting for the end of standard input.
         runtime.shutdown_background();
         served
     });
