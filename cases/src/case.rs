@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use pw_abi::Version;
+use pw_abi::{Function, Version};
 
-use crate::data::Data;
 use crate::format::Node;
-use crate::scenario::{Failure, Step};
+use crate::scenario::{PluginSettings, Step};
 use crate::want::Want;
 
 /// A case as its file says it.
@@ -32,6 +31,8 @@ pub struct Case {
     pub question: Option<String>,
     /// It may take a host down.
     pub hazard: bool,
+    /// It calls every function that the host has, and does not need any of them.
+    pub every_function: bool,
     pub(crate) plugins: Vec<Plugin>,
     pub(crate) steps: Vec<CaseStep>,
     pub(crate) expect: Expect,
@@ -41,9 +42,26 @@ impl Case {
     /// The plugins whose modules are texts, and these; `$marker` still stands in them.
     pub fn module_texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.plugins.iter().filter_map(|plugin| match &plugin.module {
-            Some(Module::Text(text)) => Some((plugin.name.as_str(), text.as_str())),
+            Some(Module::Text(text)) => Some((plugin.settings.name.as_str(), text.as_str())),
             _ => None,
         })
+    }
+
+    /// The case without its calls of these functions.
+    pub fn without_calls(&self, functions: &[&str]) -> Case {
+        let mut case = self.clone();
+        for step in &mut case.steps {
+            step.guest.retain(|does| match &does.what {
+                Does::Call { function, .. } => function.text().map_or(true, |name| !functions.contains(&name)),
+                _ => true,
+            });
+        }
+        case
+    }
+
+    /// Whether the case says that it checks a function.
+    pub fn cites(&self, function: &Function) -> bool {
+        self.clauses.iter().any(|clause| function.is_called(clause.split('/').next().unwrap_or_default()))
     }
 }
 
@@ -74,19 +92,9 @@ impl fmt::Display for Level {
 #[derive(Clone, Debug)]
 pub(crate) struct Plugin {
     pub(crate) line: usize,
-    pub(crate) name: String,
-    pub(crate) vm_id: String,
-    pub(crate) vm_configuration: Data,
-    pub(crate) configuration: Data,
-    pub(crate) background: bool,
-    pub(crate) standby: bool,
-    pub(crate) log_only: bool,
+    pub(crate) settings: PluginSettings,
     /// The plugin whose VM it shares.
     pub(crate) home: Option<usize>,
-    pub(crate) limits: Vec<(String, u64)>,
-    pub(crate) failure: Failure,
-    pub(crate) capabilities: Option<Vec<String>>,
-    pub(crate) environment: Vec<(String, String)>,
     pub(crate) module: Option<Module>,
     pub(crate) without: Vec<Node>,
     pub(crate) allocators: Option<Vec<Node>>,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// Bytes. In JSON a string if they are UTF-8, else `{"hex": "00ff"}`.
@@ -89,5 +91,22 @@ impl<'de> Deserialize<'de> for Data {
             Form::Text(text) => Ok(Data(text.into_bytes())),
             Form::Hex { hex } => Data::from_hex(&hex).ok_or_else(|| D::Error::custom(format!("`{hex}` is not hex"))),
         }
+    }
+}
+
+/// Bytes that JSON has in base64.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Base64(pub Vec<u8>);
+
+impl Serialize for Base64 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Base64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map(Base64).map_err(|error| D::Error::custom(format!("not base64: {error}")))
     }
 }

@@ -220,7 +220,7 @@ impl Judging<'_> {
 /// The numbers that the scripts kept, and the contexts of the first plugin: its own, and the latest of a stream.
 fn saved(lowered: &Lowered, transcript: &Transcript) -> Saved {
     let mut saved = Saved::new();
-    let first = lowered.scenario.plugins.first().map(|plugin| plugin.name.as_str());
+    let first = lowered.scenario.plugins.first().map(|plugin| plugin.settings.name.as_str());
     for event in &transcript.events {
         if let Event::Callback { plugin, name, args } = event
             && name == "proxy_on_context_create"

@@ -2,6 +2,7 @@
 //!
 //! Pure but for [`catalog`] and [`files`], which read files: knows nothing of wasmtime, of processes or of any host.
 
+pub mod adapter;
 pub mod case;
 pub mod catalog;
 pub mod data;
@@ -17,6 +18,7 @@ pub mod protocol;
 pub mod report;
 pub mod scenario;
 pub mod script;
+pub mod serve;
+pub mod shape;
 pub mod transcript;
 pub mod want;
-pub mod wasm_plugin;

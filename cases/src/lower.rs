@@ -91,20 +91,7 @@ fn lower_plugin(plugin: &Plugin, script: Script, version: Version) -> Read<scena
             Err(error) => return complain(plugin.line, format!("the module is not valid text: {error}")),
         },
     };
-    Ok(scenario::Plugin {
-        name: plugin.name.clone(),
-        vm_id: plugin.vm_id.clone(),
-        vm_configuration: plugin.vm_configuration.clone(),
-        configuration: plugin.configuration.clone(),
-        background: plugin.background,
-        standby: plugin.standby,
-        log_only: plugin.log_only,
-        limits: plugin.limits.iter().cloned().collect(),
-        failure: plugin.failure,
-        capabilities: plugin.capabilities.clone(),
-        environment: plugin.environment.iter().cloned().collect(),
-        guest,
-    })
+    Ok(scenario::Plugin { settings: plugin.settings.clone(), guest })
 }
 
 struct Lowering<'a> {
@@ -128,11 +115,11 @@ impl<'a> Lowering<'a> {
             script.members(&roots(case, home));
         }
         for (index, plugin) in case.plugins.iter().enumerate() {
-            if case.plugins[..index].iter().any(|other| other.name == plugin.name) {
-                return complain(plugin.line, format!("two plugins are called `{}`", plugin.name));
+            if case.plugins[..index].iter().any(|other| other.settings.name == plugin.settings.name) {
+                return complain(plugin.line, format!("two plugins are called `{}`", plugin.settings.name));
             }
         }
-        let at_work = case.plugins.iter().map(|plugin| !plugin.standby).collect();
+        let at_work = case.plugins.iter().map(|plugin| !plugin.settings.standby).collect();
         Ok(Lowering { version, plugins: &case.plugins, scripts, at_work, calls: Vec::new(), registers })
     }
 
@@ -173,7 +160,7 @@ impl<'a> Lowering<'a> {
         }
         if let Some(scenario::Step::Replace { by, .. } | scenario::Step::Canary { by, .. }) = &step.step {
             for (plugin, at_work) in self.plugins.iter().zip(&mut self.at_work) {
-                *at_work |= plugin.name == *by;
+                *at_work |= plugin.settings.name == *by;
             }
         }
         Ok(())
@@ -184,8 +171,8 @@ impl<'a> Lowering<'a> {
             None => 0,
             Some(node) => {
                 let name = node.text()?;
-                let found = self.plugins.iter().position(|plugin| plugin.name == name);
-                let names = self.plugins.iter().map(|plugin| plugin.name.as_str());
+                let found = self.plugins.iter().position(|plugin| plugin.settings.name == name);
+                let names = self.plugins.iter().map(|plugin| plugin.settings.name.as_str());
                 found.map_or_else(|| node.complain(format!("no plugin `{name}`{}", meant(name, names))), Ok)?
             }
         };
@@ -255,7 +242,7 @@ impl<'a> Lowering<'a> {
         accept: Vec<Acceptable>,
         save: Vec<(String, String)>,
     ) {
-        let plugin = self.plugins[plugin].name.clone();
+        let plugin = self.plugins[plugin].settings.name.clone();
         self.calls.push(CallCheck {
             action: self.calls.len() as u32,
             line: does.line,
@@ -389,8 +376,8 @@ fn members(plugins: &[Plugin], home: usize) -> impl Iterator<Item = usize> {
 /// Whose contexts the plugin contexts of a VM are, in the order of their creation.
 fn roots(case: &Case, home: usize) -> Vec<u8> {
     let members: Vec<usize> = members(&case.plugins, home).collect();
-    let member = |name: &str| members.iter().position(|member| case.plugins[*member].name == name);
-    let first = (0..members.len()).filter(|member| !case.plugins[members[*member]].standby);
+    let member = |name: &str| members.iter().position(|member| case.plugins[*member].settings.name == name);
+    let first = (0..members.len()).filter(|member| !case.plugins[members[*member]].settings.standby);
     let later = case.steps.iter().filter_map(|step| match step.step.as_ref()? {
         scenario::Step::Reconfigure { plugin, .. } => member(plugin),
         scenario::Step::Replace { by, .. } | scenario::Step::Canary { by, .. } => member(by),

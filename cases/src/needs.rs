@@ -3,35 +3,35 @@
 use std::collections::BTreeSet;
 
 use crate::case::Case;
-use crate::protocol::Capability;
+use crate::protocol::Feature;
 use crate::scenario::{Failure, Scenario, Step};
 
 /// What the scenario, and what is expected of it, needs.
-pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
+pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Feature> {
     let mut needs = BTreeSet::new();
-    if scenario.plugins.iter().filter(|plugin| !plugin.background && !plugin.standby).count() > 1 {
-        needs.insert(Capability::Chains);
+    if scenario.plugins.iter().filter(|plugin| !plugin.settings.background && !plugin.settings.standby).count() > 1 {
+        needs.insert(Feature::Chains);
     }
-    if scenario.plugins.iter().any(|plugin| !plugin.environment.is_empty()) {
-        needs.insert(Capability::Environment);
+    if scenario.plugins.iter().any(|plugin| !plugin.settings.environment.is_empty()) {
+        needs.insert(Feature::Environment);
     }
-    if scenario.plugins.iter().any(|plugin| plugin.background) {
-        needs.insert(Capability::Background);
+    if scenario.plugins.iter().any(|plugin| plugin.settings.background) {
+        needs.insert(Feature::Background);
     }
-    if scenario.plugins.iter().any(|plugin| plugin.failure != Failure::Closed) {
-        needs.insert(Capability::Failure);
+    if scenario.plugins.iter().any(|plugin| plugin.settings.failure != Failure::Closed) {
+        needs.insert(Feature::Failure);
     }
-    if scenario.plugins.iter().any(|plugin| !plugin.limits.is_empty()) {
-        needs.insert(Capability::Limits);
+    if scenario.plugins.iter().any(|plugin| !plugin.settings.limits.is_empty()) {
+        needs.insert(Feature::Limits);
     }
-    if scenario.plugins.iter().any(|plugin| plugin.capabilities.is_some()) {
-        needs.insert(Capability::Capabilities);
+    if scenario.plugins.iter().any(|plugin| plugin.settings.capabilities.is_some()) {
+        needs.insert(Feature::Capabilities);
     }
-    if scenario.plugins.iter().any(|plugin| plugin.log_only) {
-        needs.insert(Capability::LogOnly);
+    if scenario.plugins.iter().any(|plugin| plugin.settings.log_only) {
+        needs.insert(Feature::LogOnly);
     }
     if case.plugins.iter().any(|plugin| plugin.home.is_some()) {
-        needs.insert(Capability::SharedVms);
+        needs.insert(Feature::SharedVms);
     }
     let mut open = BTreeSet::new();
     for step in &scenario.steps {
@@ -39,38 +39,38 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Capability> {
             open.insert(stream);
         }
         match step {
-            Step::RequestHeaders { .. } => drop(needs.insert(Capability::Http)),
-            Step::Connect { .. } => drop(needs.insert(Capability::Tcp)),
+            Step::RequestHeaders { .. } => drop(needs.insert(Feature::Http)),
+            Step::Connect { .. } => drop(needs.insert(Feature::Tcp)),
             Step::GrpcInitialMetadata { .. }
             | Step::GrpcMessage { .. }
             | Step::GrpcClose { .. }
-            | Step::GrpcReset { .. } => drop(needs.insert(Capability::Grpc)),
-            Step::ForeignCall { .. } => drop(needs.insert(Capability::ForeignCalls)),
-            Step::Reconfigure { .. } => drop(needs.insert(Capability::Reconfigure)),
-            Step::Replace { .. } | Step::Remove { .. } => drop(needs.insert(Capability::Replace)),
-            Step::Canary { .. } => drop(needs.insert(Capability::Canary)),
-            Step::ReadMetrics => drop(needs.insert(Capability::Metrics)),
-            Step::CallResponse { .. } | Step::CallReset { .. } => drop(needs.insert(Capability::HttpCalls)),
-            Step::Advance { .. } => drop(needs.insert(Capability::Time)),
-            Step::Shutdown => drop(needs.insert(Capability::Shutdown)),
+            | Step::GrpcReset { .. } => drop(needs.insert(Feature::Grpc)),
+            Step::ForeignCall { .. } => drop(needs.insert(Feature::ForeignCalls)),
+            Step::Reconfigure { .. } => drop(needs.insert(Feature::Reconfigure)),
+            Step::Replace { .. } | Step::Remove { .. } => drop(needs.insert(Feature::Replace)),
+            Step::Canary { .. } => drop(needs.insert(Feature::Canary)),
+            Step::ReadMetrics => drop(needs.insert(Feature::Metrics)),
+            Step::CallResponse { .. } | Step::CallReset { .. } => drop(needs.insert(Feature::HttpCalls)),
+            Step::Advance { .. } => drop(needs.insert(Feature::Time)),
+            Step::Shutdown => drop(needs.insert(Feature::Shutdown)),
             _ => {}
         }
         if let Step::RequestHeaders { headers, .. } | Step::ResponseHeaders { headers, .. } = step
             && headers.iter().any(|(name, _)| name.0.iter().any(u8::is_ascii_uppercase))
         {
-            needs.insert(Capability::MixedCaseHeaders);
+            needs.insert(Feature::MixedCaseHeaders);
         }
     }
     if open.len() > 1 {
-        needs.insert(Capability::ConcurrentStreams);
+        needs.insert(Feature::ConcurrentStreams);
     }
     let expects = case.steps.iter().map(|step| &step.expect).chain([&case.expect]);
     if expects.filter_map(|expect| expect.fault.as_ref()).any(|any| any.of.iter().all(|(fault, _)| *fault)) {
-        needs.insert(Capability::Faults);
+        needs.insert(Feature::Faults);
     }
     let expects = case.steps.iter().map(|step| &step.expect).chain([&case.expect]);
     if expects.clone().any(|expect| expect.grpc.is_some()) {
-        needs.insert(Capability::Grpc);
+        needs.insert(Feature::Grpc);
     }
     needs
 }

@@ -70,6 +70,24 @@ impl Template {
         }
     }
 
+    /// The same without the import of these functions, which a host lacks.
+    pub fn lacking(self, lacks: &[&'static str]) -> Template {
+        if lacks.is_empty() {
+            return self;
+        }
+        let imported = script::functions().map(|row| row.name).filter(|name| !lacks.contains(name));
+        let functions = match self.functions {
+            None => imported.collect(),
+            Some(functions) => functions.into_iter().filter(|name| !lacks.contains(name)).collect(),
+        };
+        Template { functions: Some(functions), ..self }
+    }
+
+    /// The probe of a version that imports these functions and does nothing.
+    pub fn importing(version: Version, functions: &[&'static str]) -> Template {
+        Template { functions: Some(functions.to_vec()), ..Template::full(&Script::new(version)) }
+    }
+
     /// The module's text, with the script's bytes in its memory if there are any.
     pub fn wat(&self, script: &[u8]) -> String {
         let rows: Vec<(usize, &Function)> = script::functions()
@@ -104,8 +122,11 @@ impl Template {
             }
         }
         if !script.is_empty() {
-            let bytes: String = script.iter().map(|byte| format!("\\{byte:02x}")).collect();
-            let _ = writeln!(text, "(data (i32.const {SCRIPT}) \"{bytes}\")");
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
+            let _ = write!(text, "(data (i32.const {SCRIPT}) \"");
+            script.iter().for_each(|byte| text.extend(['\\', digit(byte >> 4), digit(byte & 15)]));
+            text += "\")\n";
         }
         text + ")\n"
     }

@@ -1,37 +1,56 @@
-//! The adapter protocol: JSON lines between the runner and a program that drives a host.
+//! The adapter protocol: JSON lines between the harness and a program that drives a host.
 //!
-//! The runner writes [`Request`]s to the adapter's standard input; the adapter answers each with one [`Response`] on
-//! its standard output, and may write anything to its standard error. `schemas/protocol.json` says the same in JSON
-//! Schema.
-
-use std::collections::BTreeMap;
+//! The harness writes [`Request`]s to the standard input of the adapter. The adapter answers each of them with one [`Response`] on its
+//! standard output; it may write anything to its standard error. `runner/schemas/protocol.json` says the same in JSON Schema, and
+//! `docs/adapters.md` how to write an adapter.
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{Failure, Step};
+use crate::data::Base64;
+use crate::scenario::{PluginSettings, Step};
 use crate::transcript::Event;
 
 /// The version of the protocol.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
-/// From the runner.
+/// From the harness.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// Who are you, and what can you do? Answered by [`Response::Host`].
+    /// What host is it, and what can it do? Answered by [`Response::Host`].
     Start {
         /// [`PROTOCOL`].
         protocol: u32,
     },
-    /// Run this. Answered by [`Response::Ran`], [`Response::Skipped`] or [`Response::Errored`].
+    /// Keep this module of the probe, which later runs name and bring scripts for. Answered by [`Response::Kept`].
+    Shape {
+        /// Its name in [`Guest::Shape`].
+        id: String,
+        /// The module.
+        wasm: Base64,
+        /// The place of the script's first byte in the module.
+        offset: usize,
+        /// The number of bytes that a script may have; those that it does not have are 0.
+        size: usize,
+        /// Where in the memory of an instance the script lies, for hosts that write it there.
+        address: u32,
+    },
+    /// Keep this module, which later runs name. Answered by [`Response::Kept`].
+    Module {
+        /// Its name in [`Guest::Module`].
+        id: String,
+        /// The module.
+        wasm: Base64,
+    },
+    /// Run a scenario. Answered by [`Response::Ran`], [`Response::Skipped`] or [`Response::Errored`].
     Run(Run),
-    /// Go on with the scenario that was run last, if it was to be kept: more steps for the plugins that run. Streams and
-    /// calls are numbered on. Answered as [`Request::Run`] is; what a host's death ended cannot go on.
+    /// More steps for the scenario that was run last, which was to be kept. Streams and calls are numbered on. Answered as
+    /// [`Request::Run`] is; a host that crashed cannot continue.
     More {
         /// What the world does.
         steps: Vec<Step>,
     },
-    /// End; not answered.
+    /// End. Not answered.
     Stop,
 }
 
@@ -39,54 +58,51 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// The case, for messages.
+    /// The id of the case, for messages.
     pub id: String,
     /// The version of the ABI that it is run for.
     pub abi: String,
-    /// The chain.
+    /// The chain of plugins.
     pub plugins: Vec<Plugin>,
-    /// What the world does. After the last step streams that still run are cut off, without an event.
+    /// What the world does. After the last step, streams that still run are ended without an event.
     pub steps: Vec<Step>,
-    /// The case may take the host down: give it a host process of its own, and tell of its death by
-    /// [`Event::Died`].
+    /// The case may crash the host: give it a host process of its own, and report a crash by [`Event::Died`].
     pub hazard: bool,
-    /// More steps may follow: after the last step nothing is cut off, until there is another run or the end.
+    /// More steps may follow: nothing is ended after the last step, until there is another run or the end.
     #[serde(default, skip_serializing_if = "is_false")]
     pub keep: bool,
+    /// Write each event at once, as [`Response::Event`], before the answer: the host crashed in this case before.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub trace: bool,
 }
 
 /// A plugin as an adapter gets it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plugin {
-    /// Its name; unique in the scenario. The events name plugins by it.
-    pub name: String,
-    /// The VM that it lives in.
-    pub vm_id: String,
-    /// The VM's configuration.
-    pub vm_configuration: crate::data::Data,
-    /// The plugin's configuration.
-    pub configuration: crate::data::Data,
-    /// It is on no stream.
-    pub background: bool,
-    /// It is not started until a step puts it into another's place.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub standby: bool,
-    /// What it would do to streams is told, and not done.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub log_only: bool,
-    /// The limits that are not the host's own, by name; see [`crate::scenario::LIMITS`].
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, u64>,
-    /// What the host does when it faults.
-    pub failure: Failure,
-    /// The host functions that it may call and the callbacks that it gets; none means all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capabilities: Option<Vec<String>>,
-    /// Environment variables.
-    pub environment: BTreeMap<String, String>,
-    /// The module, in base64.
-    pub wasm: String,
+    /// How it is set up.
+    pub settings: PluginSettings,
+    /// Its module.
+    pub guest: Guest,
+}
+
+/// The module of a plugin, which the adapter keeps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Guest {
+    /// A module by its name.
+    Module(String),
+    /// A shape by its name, and the script that it gets.
+    Shape {
+        /// The name.
+        id: String,
+        /// The script. At most as long as the shape has bytes for it.
+        script: Base64,
+    },
+}
+
+fn first_protocol() -> u32 {
+    1
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -99,10 +115,17 @@ fn is_false(flag: &bool) -> bool {
 pub enum Response {
     /// To [`Request::Start`].
     Host(Host),
+    /// To [`Request::Shape`] and [`Request::Module`].
+    Kept,
+    /// Before the answer to a [`Run`] with `trace`: this was seen. All of them come once more in [`Response::Ran`].
+    Event {
+        /// What was seen.
+        event: Event,
+    },
     /// The scenario was run, and this was seen.
     Ran {
         /// In order. An [`Event::Step`] comes before what is seen of each step, counted from 0 in each answer; only a
-        /// refusal or a death ends them early.
+        /// module that is refused or a crash of the host ends them early.
         events: Vec<Event>,
     },
     /// The scenario cannot be run on this host.
@@ -110,7 +133,7 @@ pub enum Response {
         /// Why.
         reason: String,
     },
-    /// The adapter failed. The runner may go on with the next scenario.
+    /// The adapter failed. The harness may go on with the next scenario.
     Errored {
         /// What failed, and the way out.
         context: String,
@@ -121,6 +144,9 @@ pub enum Response {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Host {
+    /// [`PROTOCOL`]; 1 for adapters that do not know of it.
+    #[serde(default = "first_protocol")]
+    pub protocol: u32,
     /// Such as `envoy`.
     pub name: String,
     /// Such as `1.40.0`.
@@ -128,88 +154,71 @@ pub struct Host {
     /// The versions of the ABI that it implements.
     pub abi: Vec<String>,
     /// What it can be made to do; a scenario that needs more is skipped with the reason.
-    pub capabilities: Vec<Capability>,
+    pub features: Vec<Feature>,
+    /// The host is in the adapter's own process, so that a crash of the adapter is a crash of the host.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub in_process: bool,
 }
 
-/// Something that a scenario may need of a host and of its adapter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Capability {
-    /// HTTP streams.
-    Http,
-    /// TCP streams.
-    Tcp,
-    /// Several streams at a time.
-    ConcurrentStreams,
-    /// Several plugins on a stream.
-    Chains,
-    /// HTTP calls of plugins.
-    HttpCalls,
-    /// gRPC calls and streams of plugins.
-    Grpc,
-    /// Calls of plugins' foreign functions.
-    ForeignCalls,
-    /// Telling of the metrics of plugins.
-    Metrics,
-    /// Plugins that are on no stream.
-    Background,
-    /// Failing open, and starting plugins again.
-    Failure,
-    /// Limiting what a plugin may fill.
-    Limits,
-    /// Restricting what a plugin may call and which callbacks it gets.
-    Capabilities,
-    /// Giving a plugin another configuration while the host runs.
-    Reconfigure,
-    /// Putting plugins into the place of others, and taking them away, while the host runs.
-    Replace,
-    /// Trying a plugin on a share of the streams.
-    Canary,
-    /// Running plugins without letting them act.
-    LogOnly,
-    /// Running several plugins in one VM.
-    SharedVms,
-    /// Time that passes.
-    Time,
-    /// Environment variables.
-    Environment,
-    /// Telling of faults.
-    Faults,
-    /// Header names with upper-case letters, on the wire.
-    MixedCaseHeaders,
-    /// Removing the plugins while the host runs.
-    Shutdown,
-    /// Going on with what runs: [`Request::More`].
-    Keep,
-}
-
-impl Capability {
-    /// The name on the wire, and what a host without it cannot do.
-    pub fn describe(self) -> (&'static str, &'static str) {
-        match self {
-            Capability::Http => ("http", "cannot be given HTTP streams"),
-            Capability::Tcp => ("tcp", "cannot be given TCP streams"),
-            Capability::ConcurrentStreams => ("concurrent_streams", "cannot be given several streams at a time"),
-            Capability::Chains => ("chains", "cannot put several plugins on a stream"),
-            Capability::HttpCalls => ("http_calls", "cannot let plugins make HTTP calls"),
-            Capability::Grpc => ("grpc", "cannot let plugins make gRPC calls"),
-            Capability::ForeignCalls => ("foreign_calls", "cannot call foreign functions of plugins"),
-            Capability::Metrics => ("metrics", "cannot tell the metrics of plugins"),
-            Capability::Background => ("background", "cannot run plugins that are on no stream"),
-            Capability::Failure => ("failure", "cannot fail open or start plugins again"),
-            Capability::Limits => ("limits", "cannot limit what plugins may fill"),
-            Capability::Capabilities => ("capabilities", "cannot restrict what plugins may call"),
-            Capability::Reconfigure => ("reconfigure", "cannot give plugins another configuration while it runs"),
-            Capability::Replace => ("replace", "cannot replace or remove plugins while it runs"),
-            Capability::Canary => ("canary", "cannot try plugins on a share of the streams"),
-            Capability::LogOnly => ("log_only", "cannot run plugins without letting them act"),
-            Capability::SharedVms => ("shared_vms", "cannot run several plugins in one VM"),
-            Capability::Time => ("time", "cannot let time pass"),
-            Capability::Environment => ("environment", "cannot give plugins environment variables"),
-            Capability::Faults => ("faults", "cannot tell of faults"),
-            Capability::MixedCaseHeaders => ("mixed_case_headers", "cannot receive header names in upper case"),
-            Capability::Shutdown => ("shutdown", "cannot remove plugins while it runs"),
-            Capability::Keep => ("keep", "cannot be given more steps while it runs"),
+/// Declares the features: for each its variant, its name on the wire, what it is, and what a host without it cannot do.
+macro_rules! features {
+    ($($variant:ident $name:literal $what:literal $lack:literal)+) => {
+        /// Something that a scenario may need of a host and of its adapter.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Feature {
+            $(#[doc = $what] #[serde(rename = $name)] $variant,)+
         }
-    }
+
+        impl Feature {
+            /// All of them.
+            pub const ALL: &[Feature] = &[$(Feature::$variant),+];
+
+            /// The name on the wire.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Feature::$variant => $name,)+
+                }
+            }
+
+            /// What it is, as a sentence.
+            pub fn description(self) -> &'static str {
+                match self {
+                    $(Feature::$variant => $what.trim_ascii(),)+
+                }
+            }
+
+            /// What a host without it cannot do: `cannot …`.
+            pub fn lack(self) -> &'static str {
+                match self {
+                    $(Feature::$variant => $lack,)+
+                }
+            }
+        }
+    };
+}
+
+features! {
+    Http "http" "HTTP streams." "cannot be given HTTP streams"
+    Tcp "tcp" "TCP streams." "cannot be given TCP streams"
+    ConcurrentStreams "concurrent_streams" "Several streams at a time." "cannot be given several streams at a time"
+    Chains "chains" "Several plugins on a stream." "cannot put several plugins on a stream"
+    HttpCalls "http_calls" "HTTP calls of plugins." "cannot let plugins make HTTP calls"
+    Grpc "grpc" "gRPC calls and streams of plugins." "cannot let plugins make gRPC calls"
+    ForeignCalls "foreign_calls" "Calls of the plugins' foreign functions." "cannot call foreign functions of plugins"
+    Metrics "metrics" "Reading the metrics of plugins." "cannot report the metrics of plugins"
+    Background "background" "Plugins that are on no stream." "cannot run plugins that are on no stream"
+    Failure "failure" "Failing open, and starting plugins again." "cannot fail open or start plugins again"
+    Limits "limits" "Limiting what a plugin may fill." "cannot limit what plugins may fill"
+    Capabilities "capabilities" "Restricting what a plugin may call and which callbacks it gets." "cannot restrict what plugins may call"
+    Reconfigure "reconfigure" "Giving a plugin another configuration while the host runs." "cannot give plugins another configuration while it runs"
+    Replace "replace" "Putting plugins in the place of others, and removing them, while the host runs." "cannot replace or remove plugins while it runs"
+    Canary "canary" "Trying a plugin on a share of the streams." "cannot try plugins on a share of the streams"
+    LogOnly "log_only" "Running plugins without letting them act." "cannot run plugins without letting them act"
+    SharedVms "shared_vms" "Running several plugins in one VM." "cannot run several plugins in one VM"
+    Time "time" "Letting time pass." "cannot let time pass"
+    Environment "environment" "Environment variables." "cannot give plugins environment variables"
+    Faults "faults" "Reporting faults of plugins." "cannot report faults of plugins"
+    MixedCaseHeaders "mixed_case_headers" "Header names with upper-case letters, on the wire." "cannot receive header names in upper case"
+    Shutdown "shutdown" "Removing the plugins while the host runs." "cannot remove plugins while it runs"
+    Keep "keep" "Continuing a scenario that was run: the request `more`." "cannot be given more steps while it runs"
 }

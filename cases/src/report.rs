@@ -12,7 +12,7 @@ pub fn decode(transcript: Transcript, scenario: &Scenario) -> Transcript {
             let line = scenario
                 .plugins
                 .iter()
-                .find(|known| known.name == *plugin)
+                .find(|known| known.settings.name == *plugin)
                 .and_then(|plugin| Line::parse(message).and_then(|line| line.event(plugin)));
             line.unwrap_or(event)
         }
@@ -77,7 +77,7 @@ impl<'a> Line<'a> {
     fn event(&self, plugin: &Plugin) -> Option<Event> {
         let Guest::Probe(script) = &plugin.guest else { return None };
         let mut words = self.fields.iter().map_while(|field| hex(field));
-        let plugin = plugin.name.clone();
+        let plugin = plugin.settings.name.clone();
         match self.letter {
             "c" => {
                 let row = script::callback(words.next()? as usize)?;

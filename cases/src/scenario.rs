@@ -3,11 +3,14 @@
 //! Knows nothing of any host, of files, or of what is expected.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Data, Fields};
+use crate::probe::{Template, assemble};
 use crate::script::Script;
+use crate::shape::Shape;
 
 /// Plugins on one chain, and what the world does.
 #[derive(Clone, Debug)]
@@ -20,31 +23,11 @@ pub struct Scenario {
     pub hazard: bool,
 }
 
-/// A plugin and how it is set up.
+/// A plugin: how it is set up, and its module.
 #[derive(Clone, Debug)]
 pub struct Plugin {
-    /// Its name; unique in the scenario.
-    pub name: String,
-    /// The VM that it lives in.
-    pub vm_id: String,
-    /// What `VM_CONFIGURATION` shows.
-    pub vm_configuration: Data,
-    /// What `PLUGIN_CONFIGURATION` shows.
-    pub configuration: Data,
-    /// It is on no stream.
-    pub background: bool,
-    /// It is not started until a step puts it into another's place.
-    pub standby: bool,
-    /// What it would do to streams is told, and not done.
-    pub log_only: bool,
-    /// The limits that are not the host's own, by name; see [`LIMITS`].
-    pub limits: BTreeMap<String, u64>,
-    /// What the host does when it faults.
-    pub failure: Failure,
-    /// The host functions that it may call and the callbacks that it gets; none means all.
-    pub capabilities: Option<Vec<String>>,
-    /// The environment variables that it is given.
-    pub environment: BTreeMap<String, String>,
+    /// How it is set up.
+    pub settings: PluginSettings,
     /// The module.
     pub guest: Guest,
 }
@@ -52,21 +35,38 @@ pub struct Plugin {
 impl Plugin {
     /// A plugin with nothing set up but its name.
     pub fn new(name: &str, guest: Guest) -> Plugin {
-        Plugin {
-            name: name.to_owned(),
-            vm_id: String::new(),
-            vm_configuration: Data::default(),
-            configuration: Data::default(),
-            background: false,
-            standby: false,
-            log_only: false,
-            limits: BTreeMap::new(),
-            failure: Failure::default(),
-            capabilities: None,
-            environment: BTreeMap::new(),
-            guest,
-        }
+        Plugin { settings: PluginSettings { name: name.to_owned(), ..PluginSettings::default() }, guest }
     }
+}
+
+/// How a plugin is set up. On the wire fields may be left out that have their usual value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PluginSettings {
+    /// Its name; unique in the scenario. Events name plugins by it.
+    pub name: String,
+    /// The VM that it lives in.
+    pub vm_id: String,
+    /// What the buffer `VM_CONFIGURATION` shows.
+    pub vm_configuration: Data,
+    /// What the buffer `PLUGIN_CONFIGURATION` shows.
+    pub configuration: Data,
+    /// It is on no stream.
+    pub background: bool,
+    /// It is not started until a step puts it in another plugin's place.
+    pub standby: bool,
+    /// What it would do to streams is reported, and not done.
+    pub log_only: bool,
+    /// The limits that differ from the host's own, by name; see [`LIMITS`].
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, u64>,
+    /// What the host does when the plugin faults.
+    pub failure: Failure,
+    /// The host functions that it may call and the callbacks that it gets; none means all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<String>>,
+    /// Its environment variables.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What of a plugin a host may be told to limit: bytes of memory; entries of a table; lines and bytes of log per
@@ -108,6 +108,36 @@ pub enum Guest {
     Probe(Script),
     /// A module of its own.
     Module(Vec<u8>),
+    /// A probe without its script, as an adapter gets it, and the script's bytes.
+    Shaped(Arc<Shape>, Vec<u8>),
+}
+
+impl Guest {
+    /// The script of a probe, if it is one whose script is not bytes yet.
+    pub fn script(&self) -> Option<&Script> {
+        if let Guest::Probe(script) = self { Some(script) } else { None }
+    }
+
+    /// The same, to be changed.
+    pub fn script_mut(&mut self) -> Option<&mut Script> {
+        if let Guest::Probe(script) = self { Some(script) } else { None }
+    }
+
+    /// The bytes of the module; of a probe, those of the smallest that can run its script.
+    ///
+    /// # Errors
+    ///
+    /// The probe cannot be assembled, or a script does not fit its shape.
+    pub fn wasm(&self) -> Result<Vec<u8>, String> {
+        match self {
+            Guest::Module(wasm) => Ok(wasm.clone()),
+            Guest::Shaped(shape, script) => shape.with_script(script),
+            Guest::Probe(script) => {
+                assemble(&Template::smallest(script).wat(&script.bytes()))
+                    .map_err(|error| format!("failed to assemble the probe: {error}"))
+            }
+        }
+    }
 }
 
 /// Something that the world outside of the host does.

@@ -4,7 +4,7 @@
 use std::io::{BufRead, Write, stdin, stdout};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use pw_cases::protocol::{Capability, Host, Request, Response, Run};
+use pw_cases::protocol::{Feature, Host, Request, Response, Run};
 use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
 use pw_cases::transcript::Event;
 use pw_reference::{Reference, World};
@@ -26,7 +26,7 @@ fn main() -> Result<(), String> {
                 name: "reference-elsewhere".into(),
                 version: "1.0".into(),
                 abi: vec!["0.2.1".into()],
-                capabilities: vec![Capability::Http, Capability::HttpCalls, Capability::Grpc, Capability::Keep],
+                capabilities: vec![Feature::Http, Feature::HttpCalls, Feature::Grpc, Feature::Keep],
             }),
             Request::Run(run) => adapter.run(run)?,
             Request::More { steps } => adapter.more(&steps),

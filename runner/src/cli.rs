@@ -3,12 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pw_abi::Version;
 use pw_cases::case::Level;
 
+use pw_harness::console::ColorWhen;
+use pw_harness::plan::Shard;
+use pw_harness::running::Verbosity;
+use pw_plugin::check::CheckArgs;
+use pw_plugin::try_plugin::TryArgs;
+
 use crate::duration;
-use crate::plan::Shard;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -21,20 +27,11 @@ use crate::plan::Shard;
 )]
 pub struct Cli {
     /// When to colour what is printed; NO_COLOR is honoured too
-    #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", value_parser = color())]
     pub color: ColorWhen,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the usual names")]
-pub enum ColorWhen {
-    Auto,
-    Always,
-    Never,
 }
 
 /// What to do.
@@ -77,6 +74,8 @@ pub enum Command {
 /// The adapters in this program.
 #[derive(Clone, Debug, Subcommand)]
 pub enum AdapterCommand {
+    /// Drive the reference host
+    Reference,
     /// Drive a real Envoy, over real sockets
     Envoy {
         /// The Envoy [default: $PW_CONFORM_ENVOY, or `envoy` in the PATH]
@@ -100,6 +99,9 @@ pub struct HostArgs {
     /// The host's ledger of known failures [default: the catalog's for a host of that name, if it has one]
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
+    /// Copy every line between this program and the adapters to a file
+    #[arg(long, value_name = "FILE")]
+    pub trace_adapter: Option<PathBuf>,
 }
 
 /// Which catalog.
@@ -157,17 +159,6 @@ pub struct RunArgs {
     pub junit: Option<PathBuf>,
 }
 
-/// How much of a run is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verbosity {
-    /// The counts.
-    Quiet,
-    /// Some failures, and what the others come to.
-    Usual,
-    /// Each case.
-    Verbose,
-}
-
 impl RunArgs {
     /// How much is shown.
     pub fn verbosity(&self) -> Verbosity {
@@ -208,65 +199,6 @@ pub struct ExplainArgs {
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub catalog: CatalogArgs,
-}
-
-/// See [`Command::Check`].
-#[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "An error is what one of the hosts refuses the module for; whatever else its author should know is a \
-                  warning. A host that loads a module may still fail to start it.\n\n\
-                  Exit codes: 0 no errors; 1 a module has errors; 2 a file could not be read as a module."
-)]
-pub struct CheckArgs {
-    /// The plugins
-    #[arg(value_name = "PLUGIN.wasm", required = true)]
-    pub plugins: Vec<PathBuf>,
-    /// Print an array of objects
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// See [`Command::Try`].
-#[derive(Clone, Debug, Args)]
-#[command(
-    override_usage = "pw-conform try [OPTIONS] <PLUGIN.wasm> [PATH]\n       \
-                      pw-conform try [OPTIONS] --wasm-plugin <FILE> [PATH]",
-    after_help = "Resources make the chain that Istio would make for a request that is inbound to the port of its \
-                  authority, or 80: phases AUTHN, AUTHZ, STATS, the unspecified one; in a phase by priority, the \
-                  highest first, and none last; then by age and name. All are taken to be for this proxy."
-)]
-pub struct TryArgs {
-    /// The plugin; none with --wasm-plugin
-    #[arg(value_name = "PLUGIN.wasm", required_unless_present = "wasm_plugins")]
-    pub plugin: Option<PathBuf>,
-    /// The request's path [default: /]
-    #[arg(value_name = "PATH")]
-    pub path: Option<String>,
-    /// Istio's WasmPlugin resources, in YAML or JSON, whose plugins make a chain; may be given several times
-    #[arg(long = "wasm-plugin", value_name = "FILE", conflicts_with = "config")]
-    pub wasm_plugins: Vec<PathBuf>,
-    /// The plugin's configuration: a file, or the text itself
-    #[arg(long, value_name = "FILE|TEXT")]
-    pub config: Option<String>,
-    /// The request's method [default: GET, or POST with a body]
-    #[arg(short = 'X', long, value_name = "METHOD")]
-    pub method: Option<String>,
-    /// A header of the request
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
-    pub headers: Vec<String>,
-    /// The request's body
-    #[arg(short = 'd', long, value_name = "BODY")]
-    pub data: Option<String>,
-    /// Show every callback and call
-    #[arg(long)]
-    pub trace: bool,
-    /// Units of fuel, about one per instruction, that each callback may burn, and as many again for each MiB of the module
-    /// [default: 1000000000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub fuel: Option<u64>,
-    /// Compile the plugin, and keep nothing of that on disk
-    #[arg(long)]
-    pub no_cache: bool,
 }
 
 /// See [`Command::Fuzz`].
@@ -399,6 +331,15 @@ pub struct PluginsArgs {
     /// The manifest [default: the clone's that the current folder is in; to list them, this program's]
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+}
+
+/// The words of `--color`.
+fn color() -> impl TypedValueParser<Value = ColorWhen> {
+    PossibleValuesParser::new(["auto", "always", "never"]).map(|word| match word.as_str() {
+        "always" => ColorWhen::Always,
+        "never" => ColorWhen::Never,
+        _ => ColorWhen::Auto,
+    })
 }
 
 fn level(name: &str) -> Result<Level, String> {

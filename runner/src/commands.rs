@@ -1,41 +1,18 @@
 //! The commands: each from its flags to an exit code. Knows no details of any.
 
-use std::path::PathBuf;
-
 use clap::CommandFactory;
 use pw_abi::Version;
+use pw_harness::console::Console;
+use pw_harness::embedded::Catalog;
+use pw_harness::error::HarnessError;
+use pw_harness::exit::Exit;
+use pw_harness::record::Counts;
+use pw_harness::select::select;
+use pw_plugin::{check, try_plugin};
+use pw_report::{coverage, table};
 
-use crate::cli::{AbiArgs, AdapterCommand, Cli, Command, CoverageArgs, ListArgs, ReportArgs};
-use crate::console::Console;
-use crate::embedded::Catalog;
-use crate::error::HarnessError;
-use crate::record::Counts;
-use crate::select::select;
-use crate::{check, coverage, explain, fuzz, list, plugins, report, run as run_cases, soak, table, try_plugin};
-
-/// How the program exits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Nothing failed.
-    Passed = 0,
-    /// A case failed, or is stale; a module has errors; a promise of the soak does not hold.
-    Failed = 1,
-    /// The harness or its input failed.
-    Broken = 2,
-    /// Somebody interrupted it, which shells report by this code.
-    Interrupted = 130,
-}
-
-impl Exit {
-    /// The exit that these counts mean.
-    pub fn of(counts: Counts, input_is_bad: bool) -> Exit {
-        match counts {
-            _ if input_is_bad || counts.error > 0 => Exit::Broken,
-            _ if counts.fail + counts.stale > 0 => Exit::Failed,
-            _ => Exit::Passed,
-        }
-    }
-}
+use crate::cli::{AbiArgs, Cli, Command, CoverageArgs, ListArgs, ReportArgs};
+use crate::{adapter, explain, fuzz, list, plugins, run as run_cases, soak};
 
 /// Does what the command line says.
 pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessError> {
@@ -48,7 +25,7 @@ pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessErro
         Command::Check(args) => return check::run(args, console),
         Command::Fuzz(args) => return fuzz::run(args, console),
         Command::Soak(args) => return soak::run(args, console),
-        Command::Adapter(AdapterCommand::Envoy { envoy }) => return envoy_adapter(envoy.clone()),
+        Command::Adapter(command) => return adapter::run(command),
         Command::Try(args) => try_plugin::run(args)?,
         Command::Abi(args) => abi(args),
         Command::Report(args) => reports(args)?,
@@ -67,7 +44,7 @@ fn list_cases(args: &ListArgs, console: &Console) -> Result<Exit, HarnessError> 
 }
 
 fn covered(args: &CoverageArgs, console: &Console) -> Result<Exit, HarnessError> {
-    let records = report::read(&args.records)?;
+    let records = pw_report::read(&args.records)?;
     let (cases, errors) = Catalog::new(args.catalog.catalog.as_deref())?.written();
     errors.iter().for_each(|error| console.error(&error.to_string()));
     console.print(&match args {
@@ -76,16 +53,6 @@ fn covered(args: &CoverageArgs, console: &Console) -> Result<Exit, HarnessError>
         _ => coverage::text(&cases, &records),
     });
     Ok(Exit::of(Counts::default(), !errors.is_empty()))
-}
-
-#[cfg(unix)]
-fn envoy_adapter(envoy: Option<PathBuf>) -> Result<Exit, HarnessError> {
-    pw_adapter_envoy::program::run(envoy).map(|()| Exit::Passed).map_err(HarnessError::new)
-}
-
-#[cfg(not(unix))]
-fn envoy_adapter(_: Option<PathBuf>) -> Result<Exit, HarnessError> {
-    Err(HarnessError::new("the adapter for Envoy needs a Unix"))
 }
 
 fn abi(args: &AbiArgs) -> String {
@@ -98,7 +65,7 @@ fn abi(args: &AbiArgs) -> String {
 }
 
 fn reports(args: &ReportArgs) -> Result<String, HarnessError> {
-    let written = report::write(&args.records, &args.out)?;
+    let written = pw_report::write(&args.records, &args.out)?;
     Ok(written.iter().map(|path| format!("wrote {}\n", path.display())).collect())
 }
 

@@ -6,18 +6,19 @@ use pw_abi::Version;
 use pw_cases::case::Case;
 use pw_cases::protocol::Host;
 
-use crate::adapter::connect::Connection;
-use crate::attempt::{Attempt, attempt};
+use pw_harness::attempt::{Attempt, attempt};
 use crate::cli::ExplainArgs;
-use crate::commands::Exit;
-use crate::console::Console;
-use crate::embedded::Catalog;
-use crate::error::HarnessError;
-use crate::invocation::Invocation;
-use crate::plan::Job;
-use crate::record::{self, Counts};
-use crate::select::select_one;
-use crate::verdict::weigh;
+use crate::connect::{connection, invocation};
+use pw_harness::exit::Exit;
+use pw_harness::console::Console;
+use pw_harness::embedded::Catalog;
+use pw_harness::error::HarnessError;
+use pw_harness::plan::Job;
+use pw_harness::record::{self, Counts};
+use pw_harness::run::ledger;
+use pw_harness::select::select_one;
+use pw_harness::survey::Survey;
+use pw_harness::verdict::weigh;
 
 /// Runs one case and shows it.
 pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> {
@@ -27,17 +28,19 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> 
     if let Some(version) = args.abi.filter(|version| !case.versions.contains(version)) {
         return Err(HarnessError::new(format!("`{}` does not run for ABI v{version}; {}", case.id, versions(case))));
     }
-    let connection = Connection::new(&args.host);
+    let connection = connection(&args.host)?;
     console.print(&about(case));
-    let mut adapter = connection?.open()?;
+    let mut adapter = connection.open()?;
     let host = adapter.host().clone();
     let version = args.abi.unwrap_or_else(|| latest(case, &host));
+    let survey = Survey::of(adapter.as_mut(), &[version])?;
+    let mut adapter = connection.surveyed(survey.clone()).open()?;
     let job = Job { case, target: &selected.target, version };
-    let ledger = crate::run::ledger(&args.host, &host, &catalog)?;
-    let attempt = attempt(job, adapter.as_mut());
-    let invocation = Invocation::new(&args.host, &args.catalog);
+    let ledger = ledger(args.host.known.as_deref(), &host, &catalog)?;
+    let attempt = attempt(job, adapter.as_mut(), &survey);
+    let invocation = invocation(&args.host, &args.catalog);
     let line = weigh(job, &attempt, &ledger, &invocation);
-    console.print(&came_of_it(&line, &attempt, &host));
+    console.print(&render_outcome(&line, &attempt, &host));
     console.print(&format!("{}\n", invocation.explain(job.target, job.version)));
     Ok(Exit::of(Counts::of([&line]), false))
 }
@@ -95,8 +98,8 @@ fn numbered(source: &str) -> String {
     source.lines().enumerate().map(line).collect()
 }
 
-/// What came of running it.
-fn came_of_it(line: &record::Case, attempt: &Attempt, host: &Host) -> String {
+/// What was seen when it was run.
+fn render_outcome(line: &record::Case, attempt: &Attempt, host: &Host) -> String {
     let mut text = String::new();
     if let Attempt::Judged(transcript, _) = attempt {
         let transcript: String = transcript.to_string().lines().map(|line| format!("  {line}\n")).collect();

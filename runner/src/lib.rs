@@ -1,38 +1,17 @@
-//! Runs the conformance catalog on a host, and tells what came out.
+//! The program `pw-conform`: its command line, and a file for each of its commands.
 //!
-//! A run goes through these rooms: [`select`] finds the cases in the [`embedded`] catalog or elsewhere, [`plan`] pairs them with versions, [`adapter`] drives the
-//! host, [`attempt`] runs one case through it, [`pool`] several side by side, [`verdict`] weighs what came out against
-//! the ledger, [`record`] keeps it. Everything that is shown afterwards ([`report`], [`explain`]) is a function of these.
-//! [`console`] is the only one that prints, [`adapter`] and [`plugins`] the only ones that start processes.
+//! What the commands do is in crates of its own: `pw-harness` runs cases, `pw-report` renders records, `pw-plugin` is for authors of
+//! plugins, `pw-soak` for operators, `pw-fuzz` finds bugs. Only [`connect`] knows hosts by name.
 
 pub mod adapter;
 pub mod against;
-pub mod attempt;
-pub mod check;
 pub mod cli;
 pub mod commands;
-pub mod console;
-pub mod coverage;
+pub mod connect;
 pub mod duration;
-pub mod embedded;
-pub mod error;
 pub mod explain;
 pub mod fuzz;
-pub mod invocation;
 pub mod list;
-pub mod plan;
 pub mod plugins;
-pub mod pool;
-pub mod record;
-pub mod recorder;
-pub mod report;
 pub mod run;
-pub mod running;
-pub mod score;
-pub mod select;
 pub mod soak;
-pub mod summary;
-pub mod table;
-pub mod timestamp;
-pub mod try_plugin;
-pub mod verdict;

@@ -3,7 +3,7 @@
 use pw_cases::case::Case;
 use serde_json::{Value, json};
 
-use crate::select::Selected;
+use pw_harness::select::Selected;
 
 /// One line per case: its id, its versions, its level, its title.
 pub fn text(cases: &[Selected]) -> String {

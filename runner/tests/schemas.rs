@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jsonschema::Validator;
 use pw_cases::data::Data;
-use pw_cases::protocol::{Capability, Host, PROTOCOL, Plugin, Request, Response, Run};
+use pw_cases::protocol::{Feature, Host, PROTOCOL, Plugin, Request, Response, Run};
 use pw_cases::scenario::{Failure, LIMITS, Step};
 use pw_cases::transcript::{Event, GrpcPart, Part, Returned};
 use serde::Serialize;
@@ -160,33 +160,33 @@ fn responses() -> Vec<Response> {
 }
 
 /// One of each; a new one does not compile until it is here.
-fn capabilities() -> Vec<Capability> {
+fn capabilities() -> Vec<Feature> {
     let next = |capability| match capability {
-        Capability::Http => Some(Capability::Tcp),
-        Capability::Tcp => Some(Capability::ConcurrentStreams),
-        Capability::ConcurrentStreams => Some(Capability::Chains),
-        Capability::Chains => Some(Capability::HttpCalls),
-        Capability::HttpCalls => Some(Capability::Grpc),
-        Capability::Grpc => Some(Capability::ForeignCalls),
-        Capability::ForeignCalls => Some(Capability::Metrics),
-        Capability::Metrics => Some(Capability::Background),
-        Capability::Background => Some(Capability::Failure),
-        Capability::Failure => Some(Capability::Limits),
-        Capability::Limits => Some(Capability::Capabilities),
-        Capability::Capabilities => Some(Capability::Reconfigure),
-        Capability::Reconfigure => Some(Capability::Replace),
-        Capability::Replace => Some(Capability::Canary),
-        Capability::Canary => Some(Capability::LogOnly),
-        Capability::LogOnly => Some(Capability::SharedVms),
-        Capability::SharedVms => Some(Capability::Time),
-        Capability::Time => Some(Capability::Environment),
-        Capability::Environment => Some(Capability::Faults),
-        Capability::Faults => Some(Capability::MixedCaseHeaders),
-        Capability::MixedCaseHeaders => Some(Capability::Shutdown),
-        Capability::Shutdown => Some(Capability::Keep),
-        Capability::Keep => None,
+        Feature::Http => Some(Feature::Tcp),
+        Feature::Tcp => Some(Feature::ConcurrentStreams),
+        Feature::ConcurrentStreams => Some(Feature::Chains),
+        Feature::Chains => Some(Feature::HttpCalls),
+        Feature::HttpCalls => Some(Feature::Grpc),
+        Feature::Grpc => Some(Feature::ForeignCalls),
+        Feature::ForeignCalls => Some(Feature::Metrics),
+        Feature::Metrics => Some(Feature::Background),
+        Feature::Background => Some(Feature::Failure),
+        Feature::Failure => Some(Feature::Limits),
+        Feature::Limits => Some(Feature::Capabilities),
+        Feature::Capabilities => Some(Feature::Reconfigure),
+        Feature::Reconfigure => Some(Feature::Replace),
+        Feature::Replace => Some(Feature::Canary),
+        Feature::Canary => Some(Feature::LogOnly),
+        Feature::LogOnly => Some(Feature::SharedVms),
+        Feature::SharedVms => Some(Feature::Time),
+        Feature::Time => Some(Feature::Environment),
+        Feature::Environment => Some(Feature::Faults),
+        Feature::Faults => Some(Feature::MixedCaseHeaders),
+        Feature::MixedCaseHeaders => Some(Feature::Shutdown),
+        Feature::Shutdown => Some(Feature::Keep),
+        Feature::Keep => None,
     };
-    std::iter::successors(Some(Capability::Http), |capability| next(*capability)).collect()
+    std::iter::successors(Some(Feature::Http), |capability| next(*capability)).collect()
 }
 
 fn steps() -> Vec<Step> {

@@ -86,6 +86,7 @@ fn draft(group: &Group, context: &'static Context) -> Option<Draft> {
         calls: group.rows.iter().map(|row| call(row)).collect(),
         expect: group.expect,
         hazard: false,
+        every_function: true,
     })
 }
 

@@ -46,5 +46,6 @@ fn draft(
         calls: vec![Call { about: row.name, texts }],
         expect,
         hazard: false,
+        every_function: false,
     }
 }

@@ -38,6 +38,7 @@ fn draft(row: &'static Function) -> Option<Draft> {
         calls: calls.collect(),
         expect: "",
         hazard: false,
+        every_function: false,
     })
 }
 

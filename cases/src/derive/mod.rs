@@ -29,7 +29,7 @@ pub fn cases() -> (Vec<Case>, Vec<Error>) {
     for draft in drafts {
         let no_modules = |name: &str| Err(format!("a derived case has no module {name}"));
         match format::parse(&draft.id, &draft.id, &draft.text(), &no_modules) {
-            Ok(case) => cases.push(case),
+            Ok(case) => cases.push(Case { every_function: draft.every_function, ..case }),
             Err(error) => errors.push(error),
         }
     }
@@ -53,6 +53,8 @@ struct Draft {
     /// What is expected of the whole run, as the text of `[expect]`.
     expect: &'static str,
     hazard: bool,
+    /// It calls all functions there are, and so those that a host has.
+    every_function: bool,
 }
 
 /// A call of a derived case.
@@ -77,7 +79,7 @@ impl Draft {
                 Some(draft) => draft.calls.push(call),
                 None => {
                     let title = format!("{}: here {} alone", self.title, call.about);
-                    drafts.push(Draft { id, title, calls: vec![call], hazard: true, ..self.clone() });
+                    drafts.push(Draft { id, title, calls: vec![call], hazard: true, every_function: false, ..self.clone() });
                 }
             }
         }
@@ -99,7 +101,10 @@ impl Draft {
         if self.hazard {
             text += "hazard = true\n";
         }
-        text += "\n[[plugin]]\nvm_id = \"$id\"\nconfiguration = \"configured\"\nenvironment = { NAME = \"value\" }\n";
+        text += "\n[[plugin]]\nvm_id = \"$id\"\nconfiguration = \"configured\"\n";
+        if !self.every_function && self.calls.iter().any(|call| call.needs_environment()) {
+            text += "environment = { NAME = \"value\" }\n";
+        }
         context.steps.iter().for_each(|step| text += &format!("\n[[step]]\n{step}\n"));
         for call in self.calls.iter().flat_map(|call| &call.texts) {
             let _ = write!(text, "\n[[step.guest]]\nin = \"{}\"\n{call}", context.callback);
@@ -108,6 +113,13 @@ impl Draft {
             let _ = write!(text, "\n[expect]\n{}", self.expect);
         }
         text.replace("$id", &self.id)
+    }
+}
+
+impl Call {
+    /// Whether it is about the environment variables of a plugin.
+    fn needs_environment(&self) -> bool {
+        self.texts.iter().any(|text| text.contains("call = \"environ_"))
     }
 }
 
@@ -177,7 +189,7 @@ mod tests {
     fn a_derived_case_reads_like_a_file() {
         let text = "# Derived from the ABI table.\ntitle = \"proxy_log refuses values that its enums lack\"\n\
             clause = [\"proxy_log/BAD_ARGUMENT\"]\nlevel = \"required\"\nabi = \"0.1.0..0.2.1\"\n\n[[plugin]]\n\
-            vm_id = \"derived/enums/proxy_log\"\nconfiguration = \"configured\"\nenvironment = { NAME = \"value\" }\n\n\
+            vm_id = \"derived/enums/proxy_log\"\nconfiguration = \"configured\"\n\n\
             [[step]]\nrequest_headers = [[\":method\", \"POST\"], [\":scheme\", \"http\"], \
             [\":authority\", \"example.test\"], [\":path\", \"/\"]]\n\n\
             [[step.guest]]\nin = \"proxy_on_request_headers\"\ncall = \"proxy_log\"\n\

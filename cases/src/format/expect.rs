@@ -57,7 +57,7 @@ pub(super) fn expect(node: &Node) -> Read<Expect> {
 
 /// Whether the plugins whose callbacks and lines are expected are those of the case.
 pub(super) fn plugins_exist(case: &Case) -> Read<()> {
-    let known = || case.plugins.iter().map(|plugin| plugin.name.as_str());
+    let known = || case.plugins.iter().map(|plugin| plugin.settings.name.as_str());
     let check = |line: usize, name: Option<&str>| match name {
         Some(name) if known().all(|known| known != name) => {
             Err(Complaint { line, message: format!("no plugin `{name}`{}", meant(name, known())) })
@@ -70,7 +70,7 @@ pub(super) fn plugins_exist(case: &Case) -> Read<()> {
     for step in &case.steps {
         let (plugin, by) = step.step.as_ref().map_or((None, None), Step::plugins);
         plugin.into_iter().chain(by).try_for_each(|name| check(step.line, Some(name)))?;
-        let waits = |by: &str| case.plugins.iter().any(|plugin| plugin.name == by && plugin.standby);
+        let waits = |by: &str| case.plugins.iter().any(|plugin| plugin.settings.name == by && plugin.settings.standby);
         if let Some(by) = by.filter(|by| !waits(by)) {
             return Err(Complaint { line: step.line, message: format!("`{by}` is no plugin with `standby = true`") });
         }

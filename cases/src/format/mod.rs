@@ -4,7 +4,6 @@ mod expect;
 mod node;
 mod plugins;
 mod values;
-mod wasm_plugins;
 
 pub use node::{Complaint, Error, Node, Read, Table, Value, meant, read};
 pub(crate) use values::{address, data, pairs, path, want};
@@ -46,7 +45,6 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         "question",
         "hazard",
         "plugin",
-        "wasm_plugins",
         "step",
         "expect",
     ])?;
@@ -66,11 +64,9 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
     }
     let clauses = clauses.list()?.iter().map(|node| clause(node, &versions)).collect::<Read<_>>()?;
     let steps = table.items("step")?;
-    let plugins = match (table.find("plugin"), table.find("wasm_plugins")) {
-        (Some(_), Some(resources)) => return resources.complain("`wasm_plugins` stands in place of `plugin`"),
-        (Some(list), None) => plugins(list.list()?, modules)?,
-        (None, Some(resources)) => wasm_plugins::wasm_plugins(resources, steps, modules)?,
-        (None, None) => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
+    let plugins = match table.find("plugin") {
+        Some(list) => plugins(list.list()?, modules)?,
+        None => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
     };
     let last = Last::of(steps);
     Ok(Case {
@@ -84,6 +80,7 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         why: table.map("why", |node| node.text().map(str::to_owned))?,
         question,
         hazard: table.map("hazard", Node::flag)?.unwrap_or(false),
+        every_function: false,
         plugins,
         steps: steps.iter().enumerate().map(|(index, node)| step(node, index, &last)).collect::<Read<_>>()?,
         expect: table.map("expect", expect)?.unwrap_or_default(),

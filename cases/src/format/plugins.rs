@@ -1,10 +1,12 @@
 //! Reads the plugins of a case.
 
+use std::collections::BTreeMap;
+
 use crate::case::{Module, Plugin};
 use crate::format::Modules;
 use crate::format::node::{Node, Read, Value, meant};
 use crate::format::values::{self, data};
-use crate::scenario::{Failure, LIMITS};
+use crate::scenario::{Failure, LIMITS, PluginSettings};
 use crate::script::{self, Allocation};
 
 pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
@@ -42,6 +44,7 @@ pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
     }
     Ok(Plugin {
         line: node.line,
+        settings: PluginSettings {
         name: text("name")?.unwrap_or("plugin".to_owned()),
         vm_id: text("vm_id")?.unwrap_or_default(),
         vm_configuration: table.map("vm_configuration", data)?.unwrap_or_default(),
@@ -52,8 +55,9 @@ pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         background: table.map("background", Node::flag)?.unwrap_or(false),
         standby: table.map("standby", Node::flag)?.unwrap_or(false),
         log_only: table.map("log_only", Node::flag)?.unwrap_or(false),
-        home: None,
         environment: environment.unwrap_or_default(),
+        },
+        home: None,
         module,
         without: table.items("without")?.to_vec(),
         allocators: table.map("allocators", |node| node.list().map(<[Node]>::to_vec))?,
@@ -88,21 +92,22 @@ pub(super) fn plugins(nodes: &[Node], modules: Modules<'_>) -> Read<Vec<Plugin>>
             return node.complain(format!("`{key}` is the VM's, and this plugin shares that of another"));
         }
         let text = name.text()?;
-        let Some(home) = plugins.iter().position(|plugin| plugin.name == text && plugin.home.is_none()) else {
-            let names = plugins.iter().map(|plugin| plugin.name.as_str());
+        let Some(home) = plugins.iter().position(|plugin| plugin.settings.name == text && plugin.home.is_none()) else {
+            let names = plugins.iter().map(|plugin| plugin.settings.name.as_str());
             return name.complain(format!("no plugin `{text}` with a VM of its own before{}", meant(text, names)));
         };
-        if plugins[home].vm_id.is_empty() {
+        if plugins[home].settings.vm_id.is_empty() {
             return name.complain(format!("only plugins with a `vm_id` share their VM: give `{text}` one"));
         }
-        let Plugin { line, name, configuration, background, standby, failure, .. } = own;
         let shared = plugins[home].clone();
-        plugins.push(Plugin { line, name, configuration, background, standby, failure, home: Some(home), ..shared });
+        let PluginSettings { name, configuration, background, standby, failure, .. } = own.settings;
+        let settings = PluginSettings { name, configuration, background, standby, failure, ..shared.settings };
+        plugins.push(Plugin { line: own.line, settings, home: Some(home), ..shared });
     }
     Ok(plugins)
 }
 
-fn limits(node: &Node) -> Read<Vec<(String, u64)>> {
+fn limits(node: &Node) -> Read<BTreeMap<String, u64>> {
     let table = node.table(&LIMITS)?;
     let limit = |name: &&str| Ok(table.map(name, Node::number)?.map(|most| ((*name).to_owned(), most)));
     LIMITS.iter().filter_map(|name| limit(name).transpose()).collect()
@@ -132,15 +137,12 @@ fn capabilities(node: &Node) -> Read<Vec<String>> {
 }
 
 fn module(node: &Node, modules: Modules<'_>) -> Read<Module> {
-    module_named(node.text()?, modules).or_else(|error| node.complain(error))
-}
-
-pub(super) fn module_named(name: &str, modules: Modules<'_>) -> Result<Module, String> {
-    let bytes = modules(name).map_err(|error| format!("failed to read the module {name}: {error}"))?;
+    let name = node.text()?;
+    let bytes = modules(name).or_else(|error| node.complain(format!("failed to read the module {name}: {error}")))?;
     if !name.ends_with(".wat") {
         return Ok(Module::Binary(bytes));
     }
-    String::from_utf8(bytes).map(Module::Text).map_err(|_| format!("{name} is not UTF-8"))
+    String::from_utf8(bytes).map(Module::Text).or_else(|_| node.complain(format!("{name} is not UTF-8")))
 }
 
 fn allocation(node: &Node) -> Read<Allocation> {

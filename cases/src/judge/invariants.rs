@@ -15,7 +15,7 @@ pub(super) fn broken(lowered: &Lowered, transcript: &Transcript) -> Vec<Finding>
         .iter()
         .flat_map(|plugin| {
             let Guest::Probe(script) = &plugin.guest else { return Vec::new() };
-            let again = |step: &Step| matches!(step, Step::Reconfigure { plugin: other, .. } if *other == plugin.name);
+            let again = |step: &Step| matches!(step, Step::Reconfigure { plugin: other, .. } if *other == plugin.settings.name);
             if lowered.scenario.steps.iter().any(again) {
                 // Two of the name are at work, each with contexts of its own.
                 return Vec::new();
@@ -23,7 +23,7 @@ pub(super) fn broken(lowered: &Lowered, transcript: &Transcript) -> Vec<Finding>
             if script.without.contains(&"proxy_on_context_create") {
                 Vec::new()
             } else {
-                contexts(&plugin.name, &cohabitants(plugin, &lowered.scenario.plugins), transcript)
+                contexts(&plugin.settings.name, &cohabitants(plugin, &lowered.scenario.plugins), transcript)
             }
         })
         .collect()
@@ -31,15 +31,12 @@ pub(super) fn broken(lowered: &Lowered, transcript: &Transcript) -> Vec<Finding>
 
 /// The plugins of a VM, by name: a fault of one ends the contexts of all. One script is made for each VM.
 fn cohabitants<'a>(plugin: &Plugin, plugins: &'a [Plugin]) -> Vec<&'a str> {
-    let script = |plugin: &Plugin| match &plugin.guest {
-        Guest::Probe(script) => Some(script.bytes()),
-        Guest::Module(_) => None,
-    };
+    let script = |plugin: &Plugin| plugin.guest.script().map(|script| script.bytes());
     let shares = |other: &&Plugin| {
-        other.name == plugin.name
-            || !plugin.vm_id.is_empty() && other.vm_id == plugin.vm_id && script(other) == script(plugin)
+        other.settings.name == plugin.settings.name
+            || !plugin.settings.vm_id.is_empty() && other.settings.vm_id == plugin.settings.vm_id && script(other) == script(plugin)
     };
-    plugins.iter().filter(shares).map(|other| other.name.as_str()).collect()
+    plugins.iter().filter(shares).map(|other| other.settings.name.as_str()).collect()
 }
 
 /// A context's callbacks come after its creation and not after its deletion, and an id is not given twice.

@@ -71,7 +71,7 @@ pub(super) fn scripts(case: &Case, scripts: &[Script]) -> Read<()> {
                 plugin.line,
                 format!(
                     "what plugin `{}` does takes {bytes} bytes, and the probe has room for {ROOM}: call less, or with less",
-                    plugin.name
+                    plugin.settings.name
                 ),
             );
         }

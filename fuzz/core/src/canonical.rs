@@ -108,8 +108,5 @@ fn number(scenario: &mut Scenario, order: &[Place]) {
 }
 
 pub(crate) fn script_of(plugin: &mut Plugin) -> Option<&mut Script> {
-    match &mut plugin.guest {
-        Guest::Probe(script) => Some(script),
-        Guest::Module(_) => None,
-    }
+    plugin.guest.script_mut()
 }

@@ -71,7 +71,7 @@ impl Watch {
         let Some(model) = &mut watched.model else { return };
         model.step(index);
         if let Step::Reconfigure { plugin, .. } = step
-            && let Some(place) = scenario.plugins.iter().position(|known| known.name == *plugin)
+            && let Some(place) = scenario.plugins.iter().position(|known| known.settings.name == *plugin)
         {
             watched.starting = place;
             watched.replacing = Some(watched.known.len());

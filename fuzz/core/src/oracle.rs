@@ -34,7 +34,7 @@ pub fn beyond(host: &Reference, scenario: &Scenario) -> Vec<Finding> {
         let mut loud = scenario.clone();
         silence(&mut loud, false);
         // What a probe cannot log it cannot report.
-        loud.plugins.iter_mut().for_each(|plugin| plugin.limits.retain(|name, _| !name.starts_with("log_")));
+        loud.plugins.iter_mut().for_each(|plugin| plugin.settings.limits.retain(|name, _| !name.starts_with("log_")));
         let (first, second) = (seen(host, &loud)?, seen(host, &loud)?);
         if let Some((one, other)) = differs(&first, &second) {
             return Err(bug("the same input twice", &format!("first {one}, then {other}")));
@@ -59,9 +59,9 @@ fn seen(host: &Reference, scenario: &Scenario) -> Result<Transcript, Box<Finding
 fn isolated(host: &Reference, scenario: &Scenario) -> Result<(), Box<Finding>> {
     let mut hostile = scenario.clone();
     let [first, _, ..] = &mut hostile.plugins[..] else { return Ok(()) };
-    first.background = true;
-    first.vm_id = "apart".to_owned();
-    let name = first.name.clone();
+    first.settings.background = true;
+    first.settings.vm_id = "apart".to_owned();
+    let name = first.settings.name.clone();
     if let Guest::Probe(script) = &mut first.guest {
         let apart = |act: &Act| {
             matches!(act, Act::Call { function, .. } if !SHARED.contains(&function.section)) || matches!(act, Act::Trap)

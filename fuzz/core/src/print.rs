@@ -44,10 +44,7 @@ pub fn any(scenario: &Scenario) -> String {
 }
 
 fn version(scenario: &Scenario) -> &'static str {
-    let script = scenario.plugins.iter().find_map(|plugin| match &plugin.guest {
-        Guest::Probe(script) => Some(script),
-        Guest::Module(_) => None,
-    });
+    let script = scenario.plugins.iter().find_map(|plugin| plugin.guest.script());
     script.map_or("0.2.1", |script| script.version.name())
 }
 
@@ -69,10 +66,7 @@ fn clause(scenario: &Scenario, finding: &Finding) -> String {
 }
 
 fn actions(scenario: &Scenario) -> impl Iterator<Item = &Action> {
-    scenario.plugins.iter().flat_map(|plugin| match &plugin.guest {
-        Guest::Probe(script) => script.actions().collect::<Vec<_>>(),
-        Guest::Module(_) => Vec::new(),
-    })
+    scenario.plugins.iter().filter_map(|plugin| plugin.guest.script()).flat_map(|script| script.actions())
 }
 
 fn function(action: &Action) -> &'static str {
@@ -97,7 +91,7 @@ fn body(scenario: &Scenario, finding: Option<&Finding>, answers: &Answers) -> St
             let Guest::Probe(script) = &found.guest else { continue };
             let Some(entry) = script.entries[*callback].get(*place) else { continue };
             let Some(row) = script::callbacks().nth(*callback) else { continue };
-            let head = format!("\n[[step.guest]]\nplugin = {}\nin = \"{}\"\n", text(&found.name), row.name);
+            let head = format!("\n[[step.guest]]\nplugin = {}\nin = \"{}\"\n", text(&found.settings.name), row.name);
             for action in &entry.actions {
                 let wanted = finding.and_then(|finding| finding.wanted.as_ref());
                 out += &head;
@@ -163,7 +157,7 @@ fn does(action: &Action, wanted: Option<&Wanted>, strict: bool, answers: &Answer
 
 /// What is expected of the whole run.
 fn expected(scenario: &Scenario, finding: &Finding) -> String {
-    let name = finding.plugin.and_then(|plugin| scenario.plugins.get(plugin)).map_or("", |plugin| &plugin.name);
+    let name = finding.plugin.and_then(|plugin| scenario.plugins.get(plugin)).map_or("", |plugin| &plugin.settings.name);
     let mut out = String::new();
     if let Some(Wanted::Argument(callback, place, value)) = &finding.wanted {
         // It is the last step that shows it: others were left out.

@@ -1,7 +1,7 @@
 //! Makes a scenario smaller as long as it shows the same: plugins, steps, calls, settings, values.
 
 use pw_cases::data::Data;
-use pw_cases::scenario::{Failure, Guest, Plugin, Scenario};
+use pw_cases::scenario::{Failure, Plugin, Scenario};
 use pw_cases::script::{Act, Action, Allocation, Entry, Lane};
 
 use crate::canonical::{canonical, caused, script_of};
@@ -101,10 +101,7 @@ fn changes(scenario: &Scenario, reduce: Reduce) -> Vec<Change> {
 }
 
 fn places(scenario: &Scenario) -> impl Iterator<Item = (Place, &Entry)> {
-    let scripts = scenario.plugins.iter().enumerate().filter_map(|(plugin, found)| match &found.guest {
-        Guest::Probe(script) => Some((plugin, script)),
-        Guest::Module(_) => None,
-    });
+    let scripts = scenario.plugins.iter().enumerate().filter_map(|(plugin, found)| Some((plugin, found.guest.script()?)));
     scripts.flat_map(|(plugin, script)| {
         script.entries.iter().enumerate().flat_map(move |(callback, entries)| {
             let place = move |(entry, found)| (Place { plugin, callback, entry }, found);
@@ -187,13 +184,13 @@ fn set<T: PartialEq>(place: &mut T, value: T) -> bool {
 }
 
 const SETTINGS: [fn(&mut Plugin) -> bool; 9] = [
-    |plugin| set(&mut plugin.environment, Default::default()),
-    |plugin| set(&mut plugin.limits, Default::default()),
-    |plugin| set(&mut plugin.capabilities, None),
-    |plugin| set(&mut plugin.failure, Failure::Closed),
-    |plugin| set(&mut plugin.background, false),
-    |plugin| set(&mut plugin.vm_id, String::new()),
-    |plugin| set(&mut plugin.configuration, Data::default()),
+    |plugin| set(&mut plugin.settings.environment, Default::default()),
+    |plugin| set(&mut plugin.settings.limits, Default::default()),
+    |plugin| set(&mut plugin.settings.capabilities, None),
+    |plugin| set(&mut plugin.settings.failure, Failure::Closed),
+    |plugin| set(&mut plugin.settings.background, false),
+    |plugin| set(&mut plugin.settings.vm_id, String::new()),
+    |plugin| set(&mut plugin.settings.configuration, Data::default()),
     |plugin| script_of(plugin).is_some_and(|script| set(&mut script.allocation, Allocation::Bump)),
     |plugin| {
         script_of(plugin).is_some_and(|script| {

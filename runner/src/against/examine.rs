@@ -13,8 +13,8 @@ use pw_reference::Reference;
 
 use super::tally::Kept;
 use super::{AFTERWARDS, Campaign};
-use crate::adapter::{Adapter, Outcome};
-use crate::error::HarnessError;
+use pw_cases::adapter::{Adapter, Outcome};
+use pw_harness::error::HarnessError;
 
 /// How many smaller scenarios are tried.
 const TRIES: u32 = 60;
@@ -40,7 +40,7 @@ impl Examiner {
     /// Looks into suspects until there are no more, or until it has taken too long.
     pub(super) fn run(self) -> Result<(), HarnessError> {
         let mut adapter = self.campaign.connection.open()?;
-        let reference = Reference::new().map_err(HarnessError::new)?;
+        let reference = Reference::new()?;
         while let Ok(suspect) = self.suspects.recv() {
             let late = Instant::now() > self.campaign.until + AFTERWARDS;
             if !late && self.campaign.tally().wants(&suspect.difference.key()) {
@@ -89,7 +89,7 @@ impl Examiner {
         after: Vec<String>,
         reference: &Reference,
     ) -> Result<(), HarnessError> {
-        let expected = decode(reference.run(scenario).map_err(HarnessError::new)?, scenario);
+        let expected = decode(reference.run(scenario)?, scenario);
         let text = case(scenario, difference, &expected, self.campaign.version);
         let seed = self.campaign.seed;
         let file = self.write(difference, &format!("# Scenario {number} of seed {seed}.\n{text}"))?;
@@ -106,7 +106,7 @@ impl Examiner {
         reference: &Reference,
     ) -> Result<Vec<Difference>, HarnessError> {
         let version = self.campaign.version;
-        let expected = reference.run(scenario).map_err(HarnessError::new)?;
+        let expected = reference.run(scenario)?;
         match adapter.run("fuzz", version, scenario)? {
             Outcome::Ran(seen) => {
                 Ok(compare(&decode(expected, scenario), &decode(seen, scenario), version, &self.campaign.host))

@@ -12,19 +12,20 @@ use std::time::{Duration, Instant};
 
 use pw_abi::Version;
 use pw_cases::known::Ledger;
-use pw_cases::protocol::Capability;
+use pw_cases::protocol::Feature;
 use pw_fuzz::{against, generate};
 
 use self::examine::Examiner;
 use self::tally::Tally;
 use self::worker::Worker;
-use crate::adapter::connect::Connection;
+use pw_harness::connection::Connection;
 use crate::cli::FuzzArgs;
-use crate::commands::Exit;
-use crate::console::Console;
-use crate::embedded::Catalog;
-use crate::error::HarnessError;
-use crate::run::ledger;
+use crate::connect::connection;
+use pw_harness::exit::Exit;
+use pw_harness::console::Console;
+use pw_harness::embedded::Catalog;
+use pw_harness::error::HarnessError;
+use pw_harness::run::ledger;
 
 /// How often progress is told.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -48,15 +49,15 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     if let Some((flag, _)) = given.into_iter().find(|(_, given)| *given) {
         return Err(HarnessError::new(format!("{flag} is for the reference host alone; leave out it or --host")));
     }
-    let connection = Connection::new(&args.host)?;
+    let connection = connection(&args.host)?;
     let host = connection.open()?.host().clone();
-    if !host.capabilities.contains(&Capability::Keep) {
-        return Err(HarnessError::new(format!("{}: {}", host.name, Capability::Keep.describe().1)));
+    if !host.features.contains(&Feature::Keep) {
+        return Err(HarnessError::new(format!("{}: {}", host.name, Feature::Keep.lack())));
     }
     let jobs = usize::from(args.jobs);
     let begun = Instant::now();
     let campaign = Arc::new(Campaign {
-        ledger: ledger(&args.host, &host, &Catalog::Embedded)?,
+        ledger: ledger(args.host.known.as_deref(), &host, &Catalog::Embedded)?,
         connection,
         host: host.name.clone(),
         version: args.abi,
@@ -76,14 +77,14 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     drop(suspects);
     while !workers.iter().all(thread::JoinHandle::is_finished) {
         thread::sleep(PERIOD);
-        console.tell(&campaign.tally().progress(begun.elapsed()));
+        console.status(&campaign.tally().progress(begun.elapsed()));
     }
     let took = begun.elapsed().min(args.time);
     for worker in workers {
         worker.join().map_err(|_| HarnessError::new("a thread of the campaign panicked"))??;
     }
     if !examiner.is_finished() {
-        console.tell("looking into what is new");
+        console.status("looking into what is new");
     }
     examiner.join().map_err(|_| HarnessError::new("the thread that looks into differences panicked"))??;
     let tally = campaign.tally();

@@ -12,8 +12,8 @@ use pw_reference::Reference;
 
 use super::Campaign;
 use super::examine::Suspect;
-use crate::adapter::{Adapter, Outcome};
-use crate::error::HarnessError;
+use pw_cases::adapter::{Adapter, Outcome};
+use pw_harness::error::HarnessError;
 
 /// After so many scenarios in a row of which nothing came back the campaign ends.
 const PATIENCE: u32 = 50;
@@ -46,7 +46,7 @@ impl Worker {
     /// Runs scenarios until the time is over.
     pub(super) fn run(mut self) -> Result<(), HarnessError> {
         let mut adapter = self.campaign.connection.open()?;
-        let reference = Reference::new().map_err(HarnessError::new)?;
+        let reference = Reference::new()?;
         while Instant::now() < self.campaign.until {
             let number = self.next;
             self.next += self.step;
@@ -78,7 +78,7 @@ impl Worker {
         let last = self.last.take();
         let Some(seen) = seen else { return self.lost(last, death) };
         self.lost = 0;
-        let expected = decode(reference.run(scenario).map_err(HarnessError::new)?, scenario);
+        let expected = decode(reference.run(scenario)?, scenario);
         let found = compare(&expected, &seen, self.campaign.version, &self.campaign.host);
         self.campaign.tally().calls += calls(&seen);
         self.tell(number, scenario, &found);
@@ -119,7 +119,7 @@ impl Worker {
 
     /// Starts the plugin that takes the scripts.
     fn start(&mut self, scenario: &Scenario, adapter: &mut dyn Adapter) -> Result<(), HarnessError> {
-        let base = base(scenario, self.campaign.version).map_err(HarnessError::new)?;
+        let base = base(scenario, self.campaign.version)?;
         match adapter.keep("fuzz", self.campaign.version, &base)? {
             Outcome::Ran(transcript) => {
                 let refused = transcript

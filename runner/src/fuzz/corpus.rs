@@ -6,9 +6,9 @@ use std::path::Path;
 use pw_cases::files;
 use pw_fuzz::campaign::Input;
 use pw_fuzz::coverage::Reached;
-use sha2::{Digest, Sha256};
+use pw_plugin::sha256::hex;
 
-use crate::error::HarnessError;
+use pw_harness::error::HarnessError;
 
 /// An input that is longer is none of ours; libFuzzer makes none of this size either.
 const LARGEST: u64 = 1 << 20;
@@ -54,9 +54,7 @@ pub(super) fn add(folder: &Path, known: &[Vec<u8>], inputs: &[&Input]) -> Result
         fs::create_dir_all(folder).map_err(|error| HarnessError::io("make", folder.display(), &error))?;
     }
     for input in &new {
-        let digest = Sha256::digest(&input.bytes);
-        let name: String = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
-        let file = folder.join(name);
+        let file = folder.join(&hex(&input.bytes)[..40]);
         fs::write(&file, &input.bytes).map_err(|error| HarnessError::io("write", file.display(), &error))?;
     }
     Ok(new.len())

@@ -7,12 +7,12 @@ use pw_fuzz::campaign::Find;
 use pw_fuzz::keep::{self, Kept};
 use pw_reference::Reference;
 
-use crate::error::HarnessError;
+use pw_harness::error::HarnessError;
 
 /// Makes finds small and writes each; with the names of the files.
 pub(super) fn keep(host: &Reference, finds: &[Find], folder: &Path) -> Result<Vec<(Kept, String)>, HarnessError> {
     let one = |find: &Find| {
-        let kept = keep::keep(host, find).map_err(HarnessError::new)?;
+        let kept = keep::keep(host, find)?;
         let file = write(folder, &slug(&kept.find.finding.about), &kept.text)?;
         Ok((kept, file))
     };

@@ -18,9 +18,9 @@ use pw_reference::Reference;
 use self::worker::Worker;
 use crate::against;
 use crate::cli::FuzzArgs;
-use crate::commands::Exit;
-use crate::console::Console;
-use crate::error::HarnessError;
+use pw_harness::exit::Exit;
+use pw_harness::console::Console;
+use pw_harness::error::HarnessError;
 
 /// How often progress is told.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     if args.host.host != "reference" {
         return against::run(args, console);
     }
-    let host = Reference::pooled().map_err(HarnessError::new)?;
+    let host = Reference::pooled()?;
     if args.planted {
         return planted(args, &host, console);
     }
@@ -65,7 +65,7 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
         }
         if told.elapsed() >= PERIOD {
             told = Instant::now();
-            console.tell(&report::progress(&workers, begun.elapsed()));
+            console.status(&report::progress(&workers, begun.elapsed()));
         }
     }
     let took = begun.elapsed();
@@ -100,8 +100,8 @@ fn compile_each(host: &Reference, seed: u64) -> Result<Duration, HarnessError> {
     for _ in 0..COMPILED {
         let mut bytes = vec![0; 400];
         random.fill(&mut bytes);
-        let scenario = compiled(&generate::scenario(&bytes)).map_err(HarnessError::new)?;
-        drive::run(host, &scenario.into()).map_err(HarnessError::new)?;
+        let scenario = compiled(&generate::scenario(&bytes))?;
+        drive::run(host, &scenario.into())?;
     }
     Ok(begun.elapsed() / COMPILED as u32)
 }

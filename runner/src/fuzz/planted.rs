@@ -10,9 +10,9 @@ use pw_reference::Reference;
 
 use super::finds;
 use crate::cli::FuzzArgs;
-use crate::commands::Exit;
-use crate::console::Console;
-use crate::error::HarnessError;
+use pw_harness::exit::Exit;
+use pw_harness::console::Console;
+use pw_harness::error::HarnessError;
 
 /// What is found no later than this is found.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -42,7 +42,7 @@ pub(super) fn run(args: &FuzzArgs, host: &Reference, console: &mut Console) -> R
         let (does, who) = bug.describe();
         let line = row(args, host, *bug, &mut rows)?.unwrap_or("| missed | | | | | |".to_owned());
         let _ = writeln!(page, "| {does} | {who} {line}");
-        console.tell(&format!("{bug:?} {line}"));
+        console.status(&format!("{bug:?} {line}"));
     }
     console.print(&page);
     Ok(if missed == 0 { Exit::Passed } else { Exit::Failed })
@@ -52,7 +52,7 @@ fn first_find(host: &Reference, seed: u64) -> Result<Option<(Find, Duration)>, H
     let begun = Instant::now();
     let mut campaign = Campaign::new(host.clone(), seed);
     while begun.elapsed() < PATIENCE {
-        if let Some(find) = campaign.advance().map_err(HarnessError::new)? {
+        if let Some(find) = campaign.advance()? {
             return Ok(Some((find, begun.elapsed())));
         }
     }
@@ -75,7 +75,7 @@ fn row(
     plant(None);
     let kept = kept?;
     finds::write(&args.out.join("planted"), &format!("{bug:?}").to_lowercase(), &kept.text)?;
-    let sound = !keep::fails(host, &kept.text).map_err(HarnessError::new)?;
+    let sound = !keep::fails(host, &kept.text)?;
     let case = match (kept.reproduces, sound) {
         (true, true) => "fails and passes",
         (true, false) => "fails either way",

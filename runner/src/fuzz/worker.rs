@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pw_cases::scenario::Scenario;
 use pw_fuzz::campaign::{Campaign, Current, Find};
 
-use crate::error::HarnessError;
+use pw_harness::error::HarnessError;
 
 /// How many different finds end a campaign: what is broken so thoroughly needs no more of them.
 const FINDS: usize = 20;

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use pw_cases::files;
 
-use crate::error::HarnessError;
+use pw_harness::error::HarnessError;
 use crate::plugins::manifest::{Manifest, Plugin};
 
 /// Builds plugins. What it leaves behind goes with it.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pw_cases::files;
 use pw_cases::format::{self, Complaint, Error, Node, Read};
 
-use crate::error::HarnessError;
+use pw_harness::error::HarnessError;
 
 /// The manifest.
 #[derive(Clone, Debug)]

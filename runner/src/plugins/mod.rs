@@ -6,14 +6,14 @@ mod manifest;
 use std::path::{Path, PathBuf};
 
 use pw_cases::files;
-use sha2::{Digest, Sha256};
+use pw_plugin::sha256::hex;
 
 use crate::cli::PluginsArgs;
-use crate::commands::Exit;
-use crate::console::Console;
-use crate::embedded;
-use crate::error::HarnessError;
-use crate::invocation::program;
+use pw_harness::exit::Exit;
+use pw_harness::console::Console;
+use pw_harness::embedded;
+use pw_harness::error::HarnessError;
+use pw_harness::invocation::program;
 use crate::plugins::build::{Builder, Built};
 use crate::plugins::manifest::{Manifest, Plugin};
 
@@ -104,9 +104,4 @@ fn rebuild(manifest: &mut Manifest, plugin: &Plugin, builder: &Builder) -> Resul
 
 fn read(path: &Path) -> Result<Vec<u8>, HarnessError> {
     files::read(path, files::MODULE).map_err(|error| HarnessError::io("read", path.display(), &error))
-}
-
-/// The SHA-256 digest, in hex digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

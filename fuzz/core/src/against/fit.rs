@@ -45,7 +45,8 @@ pub fn fit(scenario: Scenario, host: &str, number: u64) -> Option<Scenario> {
     script.allocators = vec!["proxy_on_memory_allocate"];
     script.without.clear();
     steps.extend(endings(&script));
-    let plugin = Plugin { vm_id: "vm".to_owned(), ..Plugin::new("plugin", Guest::Probe(script)) };
+    let mut plugin = Plugin::new("plugin", Guest::Probe(script));
+    "vm".clone_into(&mut plugin.settings.vm_id);
     let mut scenario = Scenario { plugins: vec![plugin], steps, hazard: false };
     canonical(&mut scenario);
     Some(scenario)

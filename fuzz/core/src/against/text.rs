@@ -1,7 +1,7 @@
 //! A difference as a case file: it passes on the reference host, and fails on the other.
 
 use pw_abi::Version;
-use pw_cases::scenario::{Guest, Scenario};
+use pw_cases::scenario::Scenario;
 use pw_cases::script;
 use pw_cases::transcript::{Event, Transcript};
 
@@ -36,10 +36,7 @@ pub fn case(scenario: &Scenario, difference: &Difference, reference: &Transcript
 
 /// The actions of the plugin's script that were done, and their statuses; none for the one in which it faulted.
 fn answers(scenario: &Scenario, transcript: &Transcript) -> Vec<(u32, Option<u32>)> {
-    let script = scenario.plugins.first().and_then(|plugin| match &plugin.guest {
-        Guest::Probe(script) => Some(script),
-        Guest::Module(_) => None,
-    });
+    let script = scenario.plugins.first().and_then(|plugin| plugin.guest.script());
     let mut called = vec![0; script::callbacks().count()];
     let mut runs: Option<(usize, usize)> = None;
     let mut answers = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pw_abi::Version;
 use pw_cases::data::Data;
-use pw_cases::scenario::{Failure, Guest, LIMITS, Plugin};
+use pw_cases::scenario::{Failure, Guest, LIMITS, Plugin, PluginSettings};
 use pw_cases::script::{self, Allocation, Script};
 
 use super::draw::Draw;
@@ -44,7 +44,8 @@ fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
             limits.insert(name, most);
         }
     }
-    Plugin {
+    let settings = PluginSettings {
+        name: name.to_owned(),
         vm_id: (*draw.pick(&["", "vm", "vm", "vm2"])).to_owned(),
         // Plugins that are made of the same would share a VM.
         vm_configuration: Data::from(name),
@@ -54,8 +55,9 @@ fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
         failure: [Failure::Closed, Failure::Closed, Failure::Closed, Failure::Open, Failure::Reload][draw.below(5)],
         capabilities: draw.chance(3).then(|| capabilities(draw, version)),
         environment: (0..draw.below(3)).map(|n| (format!("NAME{n}"), "value".repeat(n))).collect(),
-        ..Plugin::new(name, Guest::Probe(script))
-    }
+        ..PluginSettings::default()
+    };
+    Plugin { settings, guest: Guest::Probe(script) }
 }
 
 /// What a plugin may call, and which callbacks it gets: all but some. Its log is how a probe reports.

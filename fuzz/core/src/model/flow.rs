@@ -32,7 +32,7 @@ impl Model {
                 let mut stream = Stream::new(http, self.chain.clone());
                 let odd = |instance: &usize| {
                     let found = &self.instances[*instance];
-                    found.dead || !self.scenario.plugins[found.plugin].limits.is_empty()
+                    found.dead || !self.scenario.plugins[found.plugin].settings.limits.is_empty()
                 };
                 stream.wild = self.chain.iter().any(odd);
                 self.streams.insert(number, stream);

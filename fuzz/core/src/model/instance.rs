@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pw_cases::scenario::{Guest, Plugin};
+use pw_cases::scenario::Plugin;
 use pw_cases::script::{self, PAGES, Script};
 
 /// A VM. A plugin that gets another configuration stays in its VM if that has an id.
@@ -90,10 +90,7 @@ impl Instance {
 
 /// The script of a plugin that is a probe.
 pub(super) fn script(plugin: &Plugin) -> Option<&Script> {
-    match &plugin.guest {
-        Guest::Probe(script) => Some(script),
-        Guest::Module(_) => None,
-    }
+    plugin.guest.script()
 }
 
 /// Whether a plugin has a callback that every version has, and gets it.
@@ -103,5 +100,5 @@ pub(super) fn exports(plugin: &Plugin, name: &str) -> bool {
 
 /// Whether a plugin may call a function, or gets a callback.
 pub(super) fn may(plugin: &Plugin, name: &str) -> bool {
-    plugin.capabilities.as_ref().is_none_or(|names| names.iter().any(|known| known == name))
+    plugin.settings.capabilities.as_ref().is_none_or(|names| names.iter().any(|known| known == name))
 }

@@ -29,10 +29,10 @@ impl Model {
         let own = &self.scenario.plugins[plugin];
         let configuration = match self.step.map(|step| &self.scenario.steps[step]) {
             Some(Step::Reconfigure { configuration, .. }) if again.is_none() => configuration.0.clone(),
-            _ => again.map_or_else(|| own.configuration.0.clone(), |old| self.instances[old].configuration.clone()),
+            _ => again.map_or_else(|| own.settings.configuration.0.clone(), |old| self.instances[old].configuration.clone()),
         };
-        let background = own.background;
-        let shares = |found: &&Instance| found.plugin == plugin && !found.dead && !own.vm_id.is_empty();
+        let background = own.settings.background;
+        let shares = |found: &&Instance| found.plugin == plugin && !found.dead && !own.settings.vm_id.is_empty();
         let vm = self.instances.iter().find(shares).map_or(self.vms.len(), |found| found.vm);
         if vm == self.vms.len() {
             self.vms.push(Vm::default());
@@ -140,7 +140,7 @@ impl Model {
         let has = |name| exports(&self.scenario.plugins[plugin], name);
         let (asks, told) = (has("proxy_on_done"), has("proxy_on_context_create"));
         let has_log = has("proxy_on_log");
-        let limited = !self.scenario.plugins[plugin].limits.is_empty();
+        let limited = !self.scenario.plugins[plugin].settings.limits.is_empty();
         let (name, id) = (frame.name, frame.context);
         if name == "proxy_on_context_create" {
             return self.created(frame.instance, id, args[1]);
@@ -292,7 +292,7 @@ impl Model {
             self.wires();
         }
         let lines = self.log[self.logged.min(self.log.len())..].iter();
-        let limited = |plugin: usize| !self.scenario.plugins[plugin].limits.is_empty();
+        let limited = |plugin: usize| !self.scenario.plugins[plugin].settings.limits.is_empty();
         let missing = lines.filter(|(plugin, ..)| !limited(*plugin)).count();
         if missing > 0 && !self.blind {
             self.find("log", &format!("{missing} lines are missing"), None);
@@ -314,7 +314,7 @@ impl Model {
 
     /// Whether a VM id has a plugin: one that runs, or that waits to be started again.
     pub(super) fn has_plugins(&self, vm_id: &str) -> bool {
-        let is_of_it = |number: &usize| self.scenario.plugins[self.instances[*number].plugin].vm_id == vm_id;
+        let is_of_it = |number: &usize| self.scenario.plugins[self.instances[*number].plugin].settings.vm_id == vm_id;
         let mut all = (0..self.instances.len()).filter(is_of_it);
         all.any(|number| !self.instances[number].dead || self.comes_back(number))
     }
@@ -322,7 +322,7 @@ impl Model {
     /// What the plugins of a VM id shared goes with the last of them.
     fn vm_ids_end(&mut self) {
         let scenario = self.scenario.clone();
-        let vm_ids = scenario.plugins.iter().map(|plugin| plugin.vm_id.as_str());
+        let vm_ids = scenario.plugins.iter().map(|plugin| plugin.settings.vm_id.as_str());
         for vm_id in vm_ids.filter(|vm_id| !self.has_plugins(vm_id)).collect::<Vec<_>>() {
             self.shared.end(vm_id);
             self.queues.end(vm_id);

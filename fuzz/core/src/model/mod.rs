@@ -182,7 +182,7 @@ impl Model {
             script: written,
             version: self.version,
             choices: self.choices,
-            limited: !plugin.limits.is_empty(),
+            limited: !plugin.settings.limits.is_empty(),
             cramped: gives && script(plugin).is_some_and(|script| script.allocation != Allocation::Bump),
         };
         self.answers.push((action.id, Some(call.status)));
@@ -315,7 +315,7 @@ impl Model {
             });
             self.blind = true;
         }
-        if let Some(frame) = self.frame.take().filter(|_| scenario.plugins[plugin].failure == Failure::Open) {
+        if let Some(frame) = self.frame.take().filter(|_| scenario.plugins[plugin].settings.failure == Failure::Open) {
             self.take_back(frame.properties);
         }
         let vm = self.instances[instance].vm;
@@ -338,7 +338,7 @@ impl Model {
     /// Whether an instance that has ended may come back.
     pub fn comes_back(&self, instance: usize) -> bool {
         let found = &self.instances[instance];
-        let reloads = self.scenario.plugins[found.plugin].failure == Failure::Reload;
+        let reloads = self.scenario.plugins[found.plugin].settings.failure == Failure::Reload;
         reloads && found.started && !found.stays_away
     }
 
@@ -354,13 +354,13 @@ impl Model {
     }
 
     fn line(&mut self, plugin: &str, level: &str, message: &[u8]) {
-        let place = self.scenario.plugins.iter().position(|known| known.name == plugin);
-        let limited = place.is_some_and(|place| !self.scenario.plugins[place].limits.is_empty());
+        let place = self.scenario.plugins.iter().position(|known| known.settings.name == plugin);
+        let limited = place.is_some_and(|place| !self.scenario.plugins[place].settings.limits.is_empty());
         let loud = place.and_then(|place| script(&self.scenario.plugins[place])).is_some_and(|script| !script.silent);
         if self.blind || limited || loud && message.starts_with(b"pw ") {
             return;
         }
-        let limits = |plugin: usize| !self.scenario.plugins[plugin].limits.is_empty();
+        let limits = |plugin: usize| !self.scenario.plugins[plugin].settings.limits.is_empty();
         while self.log.get(self.logged).is_some_and(|(plugin, ..)| limits(*plugin)) {
             self.logged += 1;
         }

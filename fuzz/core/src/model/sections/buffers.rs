@@ -57,7 +57,7 @@ impl Model {
         }
         match (buffer, frame.name) {
             (BufferType::VM_CONFIGURATION, "proxy_on_vm_start") => {
-                Some(self.scenario.plugins[self.instances[instance].plugin].vm_configuration.0.clone())
+                Some(self.scenario.plugins[self.instances[instance].plugin].settings.vm_configuration.0.clone())
             }
             (BufferType::PLUGIN_CONFIGURATION, "proxy_on_configure") => {
                 Some(self.instances[instance].configuration.clone())

@@ -6,7 +6,7 @@ use crate::model::call::{Call, Judged, Pointers, range};
 use crate::model::{Model, OK};
 
 pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
-    let environment = &model.scenario.plugins[model.instances[instance].plugin].environment;
+    let environment = &model.scenario.plugins[model.instances[instance].plugin].settings.environment;
     let variables: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}\0")).collect();
     let all = variables.concat();
     if call.function.name == "environ_sizes_get" {

@@ -38,7 +38,7 @@ impl Metrics {
 
 pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let scenario = model.scenario.clone();
-    let own = &scenario.plugins[model.instances[instance].plugin].vm_id;
+    let own = &scenario.plugins[model.instances[instance].plugin].settings.vm_id;
     if call.function.name == "proxy_define_metric" {
         return define(model, own, call);
     }

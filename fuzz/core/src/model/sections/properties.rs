@@ -33,11 +33,11 @@ pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judg
         return match path {
             b"plugin_name" => {
                 call.chosen(&[OK])?;
-                call.returns_bytes(1, plugin.name.as_bytes())
+                call.returns_bytes(1, plugin.settings.name.as_bytes())
             }
             b"plugin_vm_id" => {
                 call.chosen(&[OK])?;
-                call.returns_bytes(1, plugin.vm_id.as_bytes())
+                call.returns_bytes(1, plugin.settings.vm_id.as_bytes())
             }
             _ if own => match stream.and_then(|stream| stream.properties.iter().find(|(known, _)| known == path)) {
                 Some((_, value)) => {

@@ -29,7 +29,7 @@ impl Store {
 }
 
 pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
-    let vm_id = &model.scenario.plugins[model.instances[instance].plugin].vm_id;
+    let vm_id = &model.scenario.plugins[model.instances[instance].plugin].settings.vm_id;
     let store = &mut model.shared.0;
     let found = store.iter_mut().find(|shared| shared.vm_id == *vm_id && shared.key == call.bytes(0));
     if call.function.name == "proxy_set_shared_data" {

@@ -49,7 +49,7 @@ impl Queues {
 
 pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let scenario = model.scenario.clone();
-    let own = &scenario.plugins[model.instances[instance].plugin].vm_id;
+    let own = &scenario.plugins[model.instances[instance].plugin].settings.vm_id;
     // Plugins that have just crashed go some time before the step is over; what is theirs may be gone already.
     if let Some(place) = named(model, own, call).filter(|_| call.status == NOT_FOUND)
         && !model.has_plugins(&model.queues.queues[place].vm_id)

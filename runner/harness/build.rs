@@ -1,0 +1,54 @@
+//! Puts the catalog, the ledgers and the compiled plugins into the program.
+//!
+//! Cargo looks at the folders that are named here, with all that is in them, so that a case that was changed, added or removed
+//! is noticed. Of `cases/plugins` it looks at the files alone: a plugin that was added has an entry in the manifest.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+/// What is looked at as a whole, below `cases`.
+const FOLDERS: [&str; 2] = ["catalog", "known"];
+/// The manifest of the plugins, below `cases`.
+const MANIFEST: &str = "plugins/manifest.toml";
+
+fn main() -> io::Result<()> {
+    let variable = |name: &str| env::var_os(name).map(PathBuf::from).ok_or(io::Error::other("Cargo sets it"));
+    let cases = variable("CARGO_MANIFEST_DIR")?.join("../../cases").canonicalize()?;
+    let mut files = vec![cases.join(MANIFEST)];
+    for language in entries(&cases.join("plugins"))?.into_iter().filter(|path| path.is_dir()) {
+        files.extend(entries(&language)?.into_iter().filter(|path| has_extension(path, &["wasm"])));
+    }
+    files.iter().for_each(|file| println!("cargo::rerun-if-changed={}", file.display()));
+    for folder in FOLDERS {
+        println!("cargo::rerun-if-changed={}", cases.join(folder).display());
+        below(&cases.join(folder), &mut files)?;
+    }
+    files.sort();
+    let mut text = String::from("[\n");
+    for file in &files {
+        let inside = file.strip_prefix(&cases).map_err(io::Error::other)?;
+        let name = format!("cases/{}", inside.to_string_lossy().replace('\\', "/"));
+        let _ = writeln!(text, "    ({name:?}, include_bytes!({file:?}) as &[u8]),");
+    }
+    fs::write(variable("OUT_DIR")?.join("files.rs"), text + "]\n")
+}
+
+fn below(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for path in entries(folder)? {
+        match path.is_dir() {
+            true => below(&path, files)?,
+            false if has_extension(&path, &["toml", "wat", "wasm", "yaml", "json"]) => files.push(path),
+            false => {}
+        }
+    }
+    Ok(())
+}
+
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known))
+}

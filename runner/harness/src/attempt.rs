@@ -1,0 +1,127 @@
+//! One case for one version through an adapter: lowered, run, read back, judged.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pw_abi::Function;
+use pw_cases::adapter::{Adapter, Outcome};
+use pw_cases::case::Level;
+use pw_cases::judge::{Judgement, judge};
+use pw_cases::needs::needs;
+use pw_cases::protocol::Host;
+use pw_cases::report::decode;
+use pw_cases::scenario::Scenario;
+use pw_cases::transcript::{Event, Transcript};
+
+use crate::error::HarnessError;
+use crate::plan::Job;
+use crate::survey::Survey;
+
+/// The outcome of an attempt.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// The case was run, and its transcript judged.
+    Judged(Transcript, Judgement),
+    /// The host lacks functions that the case is about.
+    Lacks(Vec<&'static str>),
+    /// The case cannot be run on this host, for this reason.
+    Skipped(String),
+    /// The harness failed.
+    Failed(HarnessError),
+    /// The harness failed, and the adapter with it: it must not be used again.
+    Panicked(HarnessError),
+}
+
+/// Attempts a job on a host that lacks the functions of a survey.
+pub fn attempt(job: Job<'_>, adapter: &mut dyn Adapter, survey: &Survey) -> Attempt {
+    let lacks = survey.lacks(job.version);
+    let without_calls;
+    let case = if job.case.every_function && !lacks.is_empty() {
+        without_calls = job.case.without_calls(lacks);
+        &without_calls
+    } else {
+        job.case
+    };
+    let lowered = match case.lower(job.version) {
+        Ok(lowered) => lowered,
+        Err(complaint) => {
+            let (file, line) = (&case.file, complaint.line);
+            return Attempt::Failed(HarnessError::new(format!("{file}:{line}: {}", complaint.message)));
+        }
+    };
+    if let Some(reason) = lacking(job, &lowered.scenario, adapter.host()) {
+        return Attempt::Skipped(reason);
+    }
+    if let Some(attempt) = lacking_functions(job, &lowered.scenario, lacks, adapter.host()) {
+        return attempt;
+    }
+    let run = || adapter.run(&case.id, job.version, &lowered.scenario);
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(Outcome::Ran(transcript))) => {
+            if let Some(missing) = missing_steps(&lowered.scenario, &transcript) {
+                return Attempt::Failed(HarnessError::new(format!("the adapter of {} {missing}", adapter.host().name)));
+            }
+            let transcript = decode(transcript, &lowered.scenario);
+            let judgement = judge(case, &lowered, &transcript);
+            Attempt::Judged(transcript, judgement)
+        }
+        Ok(Ok(Outcome::Skipped(reason))) => Attempt::Skipped(reason),
+        Ok(Err(error)) => Attempt::Failed(HarnessError::new(error)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            Attempt::Panicked(HarnessError::new(format!("{} panicked: {text}", adapter.host().name)))
+        }
+    }
+}
+
+/// What there is instead of a run if the host lacks functions that the scenario's probes call.
+fn lacking_functions(job: Job<'_>, scenario: &Scenario, lacks: &[&'static str], host: &Host) -> Option<Attempt> {
+    let scripts = scenario.plugins.iter().filter_map(|plugin| plugin.guest.script());
+    let lacking = scripts.flat_map(|script| script.functions()).filter(|row| lacks.contains(&row.name));
+    let (cited, used): (Vec<_>, Vec<_>) = lacking.partition(|row| job.case.cites(row));
+    let names = |rows: Vec<&'static Function>| {
+        let mut names: Vec<&'static str> = rows.into_iter().map(|row| row.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    };
+    let (cited, used) = (names(cited), names(used));
+    match (cited.is_empty(), used.is_empty()) {
+        (true, true) => None,
+        (false, _) if job.case.level != Level::Unspecified => Some(Attempt::Lacks(cited)),
+        _ => {
+            let needs = [cited, used].concat().join(", ");
+            Some(Attempt::Skipped(format!("{} {} lacks functions: needs {needs}", host.name, host.version)))
+        }
+    }
+}
+
+/// The steps that a transcript lacks: without them no expectation of a step would be judged.
+fn missing_steps(scenario: &Scenario, transcript: &Transcript) -> Option<String> {
+    let ends_early = |event: &Event| matches!(event, Event::Refused { .. } | Event::Died { .. });
+    if transcript.events.iter().any(ends_early) {
+        return None;
+    }
+    let reported = transcript.events.iter().filter_map(|event| match event {
+        Event::Step { index } => Some(*index),
+        _ => None,
+    });
+    let reported: Vec<u32> = reported.collect();
+    let count = scenario.steps.len();
+    let is_whole = reported.iter().map(|index| *index as usize).eq(0..count);
+    (!is_whole).then(|| {
+        format!("reports the steps {reported:?} of {count}: an event `step` has to come before what is seen of each step")
+    })
+}
+
+/// What the case needs and the host has not.
+fn lacking(job: Job<'_>, scenario: &Scenario, host: &Host) -> Option<String> {
+    let name = format!("{} {}", host.name, host.version);
+    if !host.abi.iter().any(|version| version == job.version.name()) {
+        return Some(format!("{name} does not implement ABI v{}", job.version));
+    }
+    let needs = needs(job.case, scenario);
+    let lacks = needs.into_iter().filter(|need| !host.features.contains(need)).map(|need| need.lack());
+    let lacks: Vec<&str> = lacks.collect();
+    (!lacks.is_empty()).then(|| format!("{name} {}", lacks.join(", and ")))
+}

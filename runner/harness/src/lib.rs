@@ -1,0 +1,28 @@
+//! Runs conformance cases on a host, whatever host it is.
+//!
+//! [`select`] finds the cases in the [`embedded`] catalog or elsewhere, [`plan`] pairs them with versions of the ABI, [`connection`] starts
+//! an [`adapter`] of the host, [`survey`] finds out which functions the host has, [`attempt`] runs one case, [`pool`] several side by side,
+//! [`verdict`] compares the outcome with the expected failures of the host, [`record`] keeps it. [`run`] does all of that.
+//! [`console`] is the only module that prints, [`adapter`] the only one that starts processes. Nothing here knows a host by name.
+
+pub mod adapter;
+pub mod attempt;
+pub mod connection;
+pub mod console;
+pub mod embedded;
+pub mod error;
+pub mod exit;
+pub mod invocation;
+pub mod junit;
+pub mod plan;
+pub mod pool;
+pub mod record;
+pub mod recorder;
+pub mod run;
+pub mod running;
+pub mod score;
+pub mod select;
+pub mod summary;
+pub mod survey;
+pub mod timestamp;
+pub mod verdict;

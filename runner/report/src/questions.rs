@@ -1,0 +1,165 @@
+//! What the specification's authors would have to decide: the questions of the cases of level unspecified, by section, and
+//! what each host answers. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
+
+use pw_abi::SECTIONS;
+
+use pw_harness::record::{Case, Record};
+use crate::text::{cell, clauses, host, title};
+use pw_harness::verdict::Verdict;
+
+/// The Markdown.
+pub fn render(records: &[Record]) -> String {
+    let sections = gathered(records);
+    let by_id = ById::new(records);
+    let count: usize = sections.values().map(BTreeMap::len).sum();
+    let mut text = format!(
+        "# Questions to the specification\n\nMade by `pw-conform report` from the records beside it. Each of these {count} \
+         questions is asked by cases of level `unspecified`: the specification is silent or contradicts itself, and each \
+         case lists the answers that are acceptable. A table says which of them a host gives.\n"
+    );
+    for ((_, section), questions) in sections {
+        let _ = writeln!(text, "\n## {}", title(section));
+        questions.into_iter().for_each(|(question, ids)| ask(&mut text, records, &by_id, &question, &ids));
+    }
+    text
+}
+
+/// By section, in the order of the specification, and by question: the cases that ask it.
+type Questions<'a> = BTreeMap<(usize, &'a str), BTreeMap<String, BTreeSet<&'a str>>>;
+
+fn gathered(records: &[Record]) -> Questions<'_> {
+    let place = |slug: &str| SECTIONS.iter().position(|section| section.slug == slug).unwrap_or(usize::MAX);
+    let mut sections = Questions::new();
+    for case in records.iter().flat_map(|record| &record.cases) {
+        let Some(question) = &case.question else { continue };
+        let question = question.split_whitespace().collect::<Vec<_>>().join(" ");
+        let section = if case.is_derived() { "derived cases" } else { case.section() };
+        let section = sections.entry((place(section), section)).or_default();
+        section.entry(question).or_default().insert(&case.id);
+    }
+    sections
+}
+
+/// The cases of an id, by record.
+struct ById<'a>(HashMap<&'a str, Vec<Vec<&'a Case>>>);
+
+impl<'a> ById<'a> {
+    fn new(records: &'a [Record]) -> ById<'a> {
+        let mut cases: HashMap<&str, Vec<Vec<&Case>>> = HashMap::new();
+        for (number, record) in records.iter().enumerate() {
+            for case in &record.cases {
+                cases.entry(&case.id).or_insert_with(|| vec![Vec::new(); records.len()])[number].push(case);
+            }
+        }
+        ById(cases)
+    }
+
+    fn get(&self, id: &str) -> &[Vec<&'a Case>] {
+        self.0.get(id).map_or(&[], |cases| cases)
+    }
+}
+
+fn ask(text: &mut String, records: &[Record], by_id: &ById<'_>, question: &str, ids: &BTreeSet<&str>) {
+    let hosts: Vec<String> = records.iter().map(host).collect();
+    let _ = writeln!(text, "\n### {}\n", question.replace('<', "&lt;"));
+    let _ = writeln!(text, "| case | {} |\n|---|{}", hosts.join(" | "), "---|".repeat(hosts.len()));
+    for id in ids {
+        let cases = by_id.get(id);
+        let answers: Vec<String> = cases.iter().map(|own| answers(own)).collect();
+        let _ = writeln!(text, "| {} | {} |", name(cases, id), answers.join(" | "));
+    }
+}
+
+/// A case's id, and its title where somebody wrote it.
+fn name(cases: &[Vec<&Case>], id: &str) -> String {
+    match cases.iter().flatten().find(|case| !case.is_derived()) {
+        Some(case) => {
+            let versions = cases.iter().flatten().map(|case| case.abi.as_str());
+            format!("`{id}` {} ({})", cell(&case.title), clauses(&case.clause, versions))
+        }
+        None => format!("`{id}`"),
+    }
+}
+
+/// What a host answers: once if it is the same in all versions, else per version.
+fn answers(own: &[&Case]) -> String {
+    let own: Vec<(&str, String)> = own.iter().map(|case| (case.abi.as_str(), answer(case))).collect();
+    match own.first() {
+        None => String::new(),
+        Some((_, answer)) if own.iter().all(|(_, other)| other == answer) => answer.clone(),
+        Some(_) => own.iter().map(|(abi, answer)| format!("v{abi}: {answer}")).collect::<Vec<_>>().join("<br>"),
+    }
+}
+
+fn answer(case: &Case) -> String {
+    let reason = cell(case.reason.as_deref().unwrap_or_default());
+    match case.verdict {
+        Verdict::Unspecified | Verdict::Pass | Verdict::Stale => {
+            cell(&together(case.answer.as_deref().unwrap_or("as the case says")))
+        }
+        Verdict::Known => format!("**not acceptable:** {reason}"),
+        Verdict::Fail => {
+            let found = case.findings.iter().map(|finding| format!("{}: {}", finding.subject, finding.actual));
+            format!("**not acceptable:** {}", cell(&found.collect::<Vec<_>>().join("; ")))
+        }
+        Verdict::Skip => format!("not run: {reason}"),
+        Verdict::Error => format!("the harness failed: {reason}"),
+    }
+}
+
+/// Many answers, each `what: answer`, by answer: `OK: one, two; NOT_FOUND: three`. Few of them stay as they are.
+fn together(answers: &str) -> String {
+    let parts: Option<Vec<(&str, &str)>> = answers.split("; ").map(|part| part.rsplit_once(": ")).collect();
+    let Some(parts) = parts.filter(|parts| parts.len() > 6) else { return answers.to_owned() };
+    let mut by_answer: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    parts.into_iter().for_each(|(what, answer)| by_answer.entry(answer).or_default().push(what));
+    let by_answer = by_answer.into_iter().map(|(answer, what)| format!("{answer}: {}", what.join(", ")));
+    by_answer.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pw_harness::record::tests::sample;
+
+    #[test]
+    fn many_answers_are_put_together() {
+        assert_eq!(together("a: OK; b: EMPTY; c: OK"), "a: OK; b: EMPTY; c: OK");
+        let many = "a: OK; b: EMPTY; c: OK; d: OK; e: OK; f: OK; g: OK";
+        assert_eq!(together(many), "EMPTY: b; OK: a, c, d, e, f, g");
+        assert_eq!(together("1; 2; 3; 4; 5; 6; 7"), "1; 2; 3; 4; 5; 6; 7");
+    }
+
+    #[test]
+    fn a_question_stands_once_with_the_answers_of_all_who_ask_it() {
+        let one = [
+            ("http_fields/c", "0.2.1", Verdict::Unspecified),
+            ("buffers/a", "0.2.0", Verdict::Unspecified),
+            ("buffers/a", "0.2.1", Verdict::Unspecified),
+            ("buffers/b", "0.2.1", Verdict::Unspecified),
+            ("buffers/required", "0.2.1", Verdict::Known),
+        ];
+        let mut one = sample("one", &one);
+        one.cases[2].answer = Some("no | yes".to_owned());
+        let mut two = sample("two", &[("buffers/a", "0.2.1", Verdict::Known), ("buffers/b", "0.2.1", Verdict::Fail)]);
+        for case in &mut two.cases {
+            (case.level, case.question) = ("unspecified".to_owned(), Some("which?".to_owned()));
+        }
+        let text = render(&[one, two]);
+        let clause = format!("([`proxy_log/OK`]({}))", pw_abi::clause_url("proxy_log/OK", pw_abi::Version::V0_2_1));
+        let buffers = format!(
+            "\n## Buffers\n\n### which?\n\n| case | one 1.2.3 | two 1.2.3 |\n|---|---|---|\n\
+             | `buffers/a` the title of buffers/a {clause} | v0.2.0: as one does<br>v0.2.1: no \\| yes \
+             | **not acceptable:** the reason \\| of &lt;known> |\n\
+             | `buffers/b` the title of buffers/b {clause} | as one does | **not acceptable:** proxy_log: BAD_ARGUMENT |\n\n\
+             ## HTTP fields\n"
+        );
+        assert!(text.contains(&buffers), "{buffers}\nis not in\n{text}");
+        assert!(text.contains("these 2 questions") && !text.contains("buffers/required"), "{text}");
+        let fields = format!("| `http_fields/c` the title of http_fields/c {clause} | as one does |  |\n");
+        assert!(text.contains(&fields), "{text}");
+    }
+}

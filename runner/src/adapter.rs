@@ -1,0 +1,37 @@
+//! The command `adapter`: the adapters that are in this program, each on standard input and output.
+
+use std::io::{stdin, stdout};
+
+use pw_cases::serve::serve;
+use pw_harness::error::HarnessError;
+use pw_harness::exit::Exit;
+use pw_reference::InProcess;
+
+use crate::cli::AdapterCommand;
+
+/// Drives a host until the harness ends it.
+///
+/// # Errors
+///
+/// The host cannot be started, or standard input or output failed.
+pub fn run(command: &AdapterCommand) -> Result<Exit, HarnessError> {
+    match command {
+        AdapterCommand::Reference => {
+            let mut adapter = InProcess::new()?;
+            serve(&mut adapter, stdin().lock(), stdout())
+                .map_err(|error| HarnessError::io("serve", "the reference host", &error))?;
+            Ok(Exit::Passed)
+        }
+        AdapterCommand::Envoy { envoy } => run_envoy(envoy.clone()),
+    }
+}
+
+#[cfg(unix)]
+fn run_envoy(envoy: Option<std::path::PathBuf>) -> Result<Exit, HarnessError> {
+    let _ = envoy; todo!()
+}
+
+#[cfg(not(unix))]
+fn run_envoy(_: Option<std::path::PathBuf>) -> Result<Exit, HarnessError> {
+    Err(HarnessError::new("the adapter for Envoy needs a Unix"))
+}

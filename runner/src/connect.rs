@@ -1,0 +1,85 @@
+//! The hosts that `--host` knows by name, and how their adapters are started.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use pw_harness::adapter::{Program, Shapes, Tap};
+use pw_harness::connection::Connection;
+use pw_harness::error::HarnessError;
+use pw_harness::invocation::Invocation;
+use pw_harness::survey::Survey;
+
+use crate::cli::{CatalogArgs, HostArgs};
+
+/// How the host of these flags is driven. The adapters for hosts with a name are this program, started once more.
+///
+/// # Errors
+///
+/// The flags contradict each other, a command line cannot be split, or the file of `--trace-adapter` cannot be written.
+pub fn connection(args: &HostArgs) -> Result<Connection, HarnessError> {
+    if args.envoy.is_some() && args.host != "envoy" {
+        return Err(HarnessError::new("--envoy goes with --host envoy"));
+    }
+    let cores = available_parallelism().map_or(1, usize::from);
+    let (words, jobs) = match args.host.as_str() {
+        "reference" => (own("reference", None)?, cores),
+        // Most of the time they wait for an Envoy to be idle.
+        "envoy" => (own("envoy", args.envoy.as_deref())?, 2 * cores),
+        command => (split(command)?, 1),
+    };
+    let tap = args.trace_adapter.as_deref().map(Tap::create).transpose()?;
+    let timeout = Duration::from_secs(args.timeout);
+    let (survey, shapes) = (Arc::new(Survey::default()), Shapes::default());
+    Ok(Connection { program: Program { words, timeout, tap, survey, shapes }, jobs })
+}
+
+/// How to say in a message that something is to be run again with these flags.
+pub fn invocation(host: &HostArgs, catalog: &CatalogArgs) -> Invocation {
+    let paths = [("--envoy", &host.envoy), ("--known", &host.known), ("--catalog", &catalog.catalog)];
+    let paths = paths.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?.display().to_string())));
+    Invocation::new([("--host", host.host.clone())].into_iter().chain(paths).collect())
+}
+
+fn split(command: &str) -> Result<Vec<String>, HarnessError> {
+    shlex::split(command).filter(|words| !words.is_empty()).ok_or_else(|| {
+        HarnessError::new(format!("--host {command:?} is not a command line: a quote is open, or it is empty"))
+    })
+}
+
+/// The adapter of that name in this program.
+fn own(name: &str, envoy: Option<&Path>) -> Result<Vec<String>, HarnessError> {
+    let program = std::env::current_exe().map_err(|error| HarnessError::io("find", "this program", &error))?;
+    let mut words = vec![text(&program)?, "adapter".to_owned(), name.to_owned()];
+    if let Some(path) = envoy {
+        words.extend(["--envoy".to_owned(), text(path)?]);
+    }
+    Ok(words)
+}
+
+fn text(path: &Path) -> Result<String, HarnessError> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| HarnessError::new(format!("the path {} is not UTF-8", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(host: &str) -> HostArgs {
+        HostArgs { host: host.to_owned(), envoy: None, timeout: 7, known: None, trace_adapter: None }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_a_command_line() {
+        let words = |host: &str| connection(&args(host)).map(|connection| connection.program.words);
+        let own = words("reference").expect("this program can be found");
+        assert_eq!(own[1..], ["adapter", "reference"]);
+        let others = words("./mine --flag 'a b'").expect("it is a command line");
+        assert_eq!(others, ["./mine", "--flag", "a b"]);
+        assert!(words("./mine 'a").is_err());
+        assert!(words(" ").is_err());
+        assert!(connection(&HostArgs { envoy: Some("envoy".into()), ..args("reference") }).is_err());
+    }
+}
