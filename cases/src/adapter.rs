@@ -28,13 +28,7 @@ pub trait Adapter: Send {
     /// # Errors
     ///
     /// As [`Adapter::run`].
-    fn trace(
-        &mut self,
-        id: &str,
-        version: Version,
-        scenario: &Scenario,
-        _seen: &Sink,
-    ) -> Result<Outcome, String> {
+    fn trace(&mut self, id: &str, version: Version, scenario: &Scenario, _seen: &Sink) -> Result<Outcome, String> {
         self.run(id, version, scenario)
     }
 

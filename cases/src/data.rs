@@ -1,9 +1,11 @@
 //! Bytes and fields as people write and read them: text where it is text, hex where it is not.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// Bytes. In JSON a string if they are UTF-8, else `{"hex": "00ff"}`.
@@ -94,6 +96,27 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
+impl JsonSchema for Data {
+    fn schema_name() -> Cow<'static, str> {
+        "Data".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Bytes: a string if they are UTF-8, else an object with hex digits, two per byte.",
+            "oneOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": { "hex": { "type": "string", "pattern": "^([0-9a-f]{2})*$" } },
+                    "required": ["hex"],
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
+}
+
 /// Bytes that JSON has in base64.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Base64(pub Vec<u8>);
@@ -108,5 +131,15 @@ impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Base64, D::Error> {
         let text = String::deserialize(deserializer)?;
         STANDARD.decode(text).map(Base64).map_err(|error| D::Error::custom(format!("not base64: {error}")))
+    }
+}
+
+impl JsonSchema for Base64 {
+    fn schema_name() -> Cow<'static, str> {
+        "Base64".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "Bytes.", "type": "string", "contentEncoding": "base64" })
     }
 }

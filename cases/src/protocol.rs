@@ -4,6 +4,7 @@
 //! standard output; it may write anything to its standard error. `runner/schemas/protocol.json` says the same in JSON Schema, and
 //! `docs/adapters.md` how to write an adapter.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Base64;
@@ -14,7 +15,7 @@ use crate::transcript::Event;
 pub const PROTOCOL: u32 = 2;
 
 /// From the harness.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// What host is it, and what can it do? Answered by [`Response::Host`].
@@ -55,7 +56,7 @@ pub enum Request {
 }
 
 /// A scenario as an adapter gets it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// The id of the case, for messages.
@@ -77,7 +78,7 @@ pub struct Run {
 }
 
 /// A plugin as an adapter gets it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plugin {
     /// How it is set up.
@@ -87,7 +88,7 @@ pub struct Plugin {
 }
 
 /// The module of a plugin, which the adapter keeps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Guest {
     /// A module by its name.
@@ -110,7 +111,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 /// From the adapter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Response {
     /// To [`Request::Start`].
@@ -141,7 +142,7 @@ pub enum Response {
 }
 
 /// Who a host is, and what it can do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Host {
     /// [`PROTOCOL`]; 1 for adapters that do not know of it.
@@ -164,7 +165,7 @@ pub struct Host {
 macro_rules! features {
     ($($variant:ident $name:literal $what:literal $lack:literal)+) => {
         /// Something that a scenario may need of a host and of its adapter.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum Feature {
             $(#[doc = $what] #[serde(rename = $name)] $variant,)+
         }
@@ -221,4 +222,21 @@ features! {
     MixedCaseHeaders "mixed_case_headers" "Header names with upper-case letters, on the wire." "cannot receive header names in upper case"
     Shutdown "shutdown" "Removing the plugins while the host runs." "cannot remove plugins while it runs"
     Keep "keep" "Continuing a scenario that was run: the request `more`." "cannot be given more steps while it runs"
+}
+
+/// A line that goes to an adapter or comes from it.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[schemars(title = "A message of the adapter protocol")]
+#[expect(dead_code, reason = "it is there for its schema")]
+enum Message {
+    /// From the harness.
+    Request(Request),
+    /// From the adapter.
+    Response(Response),
+}
+
+/// The JSON Schema of every message.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Message)
 }

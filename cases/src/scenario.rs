@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Data, Fields};
@@ -40,7 +41,7 @@ impl Plugin {
 }
 
 /// How a plugin is set up. On the wire fields may be left out that have their usual value.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PluginSettings {
     /// Its name; unique in the scenario. Events name plugins by it.
@@ -89,7 +90,7 @@ pub const LIMITS: [&str; 13] = [
 ];
 
 /// What a host does when a plugin faults.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
     /// Streams fail.
@@ -132,10 +133,8 @@ impl Guest {
         match self {
             Guest::Module(wasm) => Ok(wasm.clone()),
             Guest::Shaped(shape, script) => shape.with_script(script),
-            Guest::Probe(script) => {
-                assemble(&Template::smallest(script).wat(&script.bytes()))
-                    .map_err(|error| format!("failed to assemble the probe: {error}"))
-            }
+            Guest::Probe(script) => assemble(&Template::smallest(script).wat(&script.bytes()))
+                .map_err(|error| format!("failed to assemble the probe: {error}")),
         }
     }
 }
@@ -144,7 +143,7 @@ impl Guest {
 ///
 /// `stream` numbers the streams from 0 in the order of their opening; `call` numbers the plugins' HTTP calls from 0 in
 /// the order in which they reach the outside, and the gRPC calls and streams likewise.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
     /// The client sends the headers of a request, which opens the stream.

@@ -35,7 +35,8 @@ impl Shape {
     pub fn new(template: &Template, size: usize) -> Result<Shape, String> {
         let mut script = vec![0; size];
         script[..MARK.len()].copy_from_slice(MARK);
-        let mut wasm = assemble(&template.wat(&script)).map_err(|error| format!("failed to assemble the probe: {error}"))?;
+        let mut wasm =
+            assemble(&template.wat(&script)).map_err(|error| format!("failed to assemble the probe: {error}"))?;
         let offset = wasm.windows(MARK.len()).position(|bytes| bytes == MARK);
         let offset = offset.ok_or("the probe has no bytes for its script")?;
         wasm[offset..offset + MARK.len()].fill(0);

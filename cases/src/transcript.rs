@@ -6,19 +6,20 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Data, Fields};
 
 /// What was seen of a run, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Transcript {
     /// In the order in which it was seen.
     pub events: Vec<Event>,
 }
 
 /// One thing that was seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// The world does the step of this index; what follows is seen after it. What comes before the first is the start.
@@ -146,7 +147,7 @@ pub enum Event {
 }
 
 /// A piece of an HTTP message or of a TCP stream.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "part", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Part {
     /// The TCP connection was opened.
@@ -175,7 +176,7 @@ pub enum Part {
 }
 
 /// A piece of a gRPC call or stream on its way to the server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "part", rename_all = "snake_case", deny_unknown_fields)]
 pub enum GrpcPart {
     /// The beginning.
@@ -201,7 +202,7 @@ pub enum GrpcPart {
 }
 
 /// What a call wrote through an out-parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Returned {
     /// A number.

@@ -5,8 +5,8 @@
 
 use std::sync::LazyLock;
 
-use pw_conform::check::tell;
 use pw_host::{Engine, Interface, Metering, Module};
+use pw_plugin::check::tell;
 
 /// Larger modules take long to compile, which is not what this is about.
 const SMALL: usize = 4096;

@@ -88,7 +88,8 @@ fn scenario(path: &[u8]) -> Scenario {
             script.entries[number].push(entry);
         }
     }
-    let plugin = Plugin { vm_id: "vm".to_owned(), ..Plugin::new("a", Guest::Probe(script)) };
+    let mut plugin = Plugin::new("a", Guest::Probe(script));
+    "vm".clone_into(&mut plugin.settings.vm_id);
     let headers = Step::RequestHeaders { stream: 0, headers: streams::request(), end_of_stream: true };
     Scenario { plugins: vec![plugin], steps: vec![headers], hazard: false }
 }

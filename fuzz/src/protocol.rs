@@ -13,7 +13,7 @@ use pw_cases::lower::Lowered;
 use pw_cases::protocol::{Request, Response};
 use pw_cases::report::decode;
 use pw_cases::transcript::Transcript;
-use pw_conform::adapter::process::read;
+use pw_harness::adapter::read;
 use serde::Serialize;
 
 use crate::check::shown;

@@ -140,7 +140,7 @@ fn modules() -> Seeds {
     let modules =
         lowered().into_iter().flat_map(|(_, scenario)| scenario.plugins).filter_map(|plugin| match plugin.guest {
             Guest::Module(wasm) => Some(wasm).filter(|wasm| wasm.len() <= LARGEST),
-            Guest::Probe(_) => None,
+            Guest::Probe(_) | Guest::Shaped(..) => None,
         });
     numbered(modules)
 }
@@ -158,7 +158,9 @@ fn messages() -> Seeds {
         name: "h".into(),
         version: "1".into(),
         abi: vec![Version::V0_2_1.name().into()],
-        capabilities: Vec::new(),
+        features: Vec::new(),
+        protocol: pw_cases::protocol::PROTOCOL,
+        in_process: false,
     };
     add("host".to_owned(), serde_json::to_vec(&Response::Host(host_itself)));
     add("skipped".to_owned(), serde_json::to_vec(&Response::Skipped { reason: "no".to_owned() }));
@@ -175,6 +177,7 @@ fn messages() -> Seeds {
             steps: scenario.steps,
             hazard: false,
             keep: false,
+            trace: false,
         };
         add(format!("run-{name}"), serde_json::to_vec(&Request::Run(run)));
     }

@@ -1,88 +1,106 @@
-//! An adapter for tests, with the reference host behind it: `reference_adapter MODE`. `honest` tells what that did,
-//! `forgets` leaves out what the upstream got, and `dies` says of every hundredth request that the host has died.
+//! An adapter for tests, with the reference host behind it: `reference_adapter MODE`. `honest` reports what that did,
+//! `forgets` leaves out what the upstream got, `dies` says at every hundredth request that the host has crashed, `aborts` crashes at
+//! a case whose id has `abort` in it, and `lacks FUNCTION` refuses plugins that import the function.
 
-use std::io::{BufRead, Write, stdin, stdout};
+use std::io::{stdin, stdout};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use pw_cases::protocol::{Feature, Host, Request, Response, Run};
-use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
-use pw_cases::transcript::Event;
-use pw_reference::{Reference, World};
+use pw_abi::Version;
+use pw_cases::adapter::{Adapter, Outcome, Sink};
+use pw_cases::protocol::{Feature, Host};
+use pw_cases::scenario::{Scenario, Step};
+use pw_cases::serve::serve;
+use pw_cases::transcript::{Event, Transcript};
+use pw_reference::InProcess;
 
-struct Adapter {
+struct Elsewhere {
     mode: String,
-    reference: Reference,
-    kept: World,
+    function: String,
+    host: Host,
+    reference: InProcess,
     requests: u32,
 }
 
 fn main() -> Result<(), String> {
-    let mode = std::env::args().nth(1).unwrap_or_default();
-    let mut adapter = Adapter { mode, reference: Reference::new()?, kept: World::new(), requests: 0 };
-    for line in stdin().lock().lines() {
-        let line = line.map_err(|error| error.to_string())?;
-        let response = match serde_json::from_str(&line).map_err(|error| error.to_string())? {
-            Request::Start { .. } => Response::Host(Host {
-                name: "reference-elsewhere".into(),
-                version: "1.0".into(),
-                abi: vec!["0.2.1".into()],
-                capabilities: vec![Feature::Http, Feature::HttpCalls, Feature::Grpc, Feature::Keep],
-            }),
-            Request::Run(run) => adapter.run(run)?,
-            Request::More { steps } => adapter.more(&steps),
-            Request::Stop => break,
-        };
-        let text = serde_json::to_string(&response).map_err(|error| error.to_string())?;
-        let mut out = stdout();
-        writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| error.to_string())?;
-    }
-    Ok(())
+    let mut args = std::env::args().skip(1);
+    let (mode, function) = (args.next().unwrap_or_default(), args.next().unwrap_or_default());
+    let reference = InProcess::new()?;
+    let host = Host {
+        name: "reference-elsewhere".to_owned(),
+        version: "1.0".to_owned(),
+        abi: vec!["0.2.1".to_owned()],
+        features: vec![Feature::Http, Feature::HttpCalls, Feature::Grpc, Feature::Keep],
+        in_process: mode == "aborts",
+        ..reference.host().clone()
+    };
+    let mut adapter = Elsewhere { mode, function, host, reference, requests: 0 };
+    serve(&mut adapter, stdin().lock(), stdout()).map_err(|error| error.to_string())
 }
 
-impl Adapter {
-    fn run(&mut self, run: Run) -> Result<Response, String> {
-        let plugins = run.plugins.into_iter().map(|plugin| {
-            let wasm = STANDARD.decode(&plugin.wasm).map_err(|error| error.to_string())?;
-            Ok(Plugin {
-                name: plugin.name,
-                vm_id: plugin.vm_id,
-                vm_configuration: plugin.vm_configuration,
-                configuration: plugin.configuration,
-                background: plugin.background,
-                standby: plugin.standby,
-                log_only: plugin.log_only,
-                limits: plugin.limits,
-                failure: plugin.failure,
-                capabilities: plugin.capabilities,
-                environment: plugin.environment,
-                guest: Guest::Module(wasm),
-            })
-        });
-        let scenario =
-            Scenario { plugins: plugins.collect::<Result<_, String>>()?, steps: run.steps, hazard: run.hazard };
-        self.kept = World::new();
-        if self.reference.start(&mut self.kept, &scenario)? {
-            self.kept.run(&scenario.steps);
+impl Elsewhere {
+    fn lacks(&self, scenario: &Scenario) -> Option<Event> {
+        if self.mode != "lacks" {
+            return None;
         }
-        Ok(self.told())
+        let imports = |wasm: Vec<u8>| wasm.windows(self.function.len()).any(|name| name == self.function.as_bytes());
+        let refused = scenario.plugins.iter().find(|plugin| plugin.guest.wasm().is_ok_and(imports))?;
+        let plugin = refused.settings.name.clone();
+        Some(Event::Refused { plugin, reason: format!("missing import {}", self.function) })
     }
 
-    fn more(&mut self, steps: &[Step]) -> Response {
-        self.requests += 1;
-        self.kept.run(steps);
-        if self.mode == "dies" && self.requests.is_multiple_of(100) {
-            self.kept.events.push(Event::Died { how: "boredom".into() });
-        }
-        self.told()
-    }
-
-    fn told(&mut self) -> Response {
-        let mut events = std::mem::take(&mut self.kept.events);
-        // A black box is seen by its log and its sockets.
+    /// A black box is seen by its log and its sockets.
+    fn black_box(&self, transcript: Transcript) -> Transcript {
+        let mut events = transcript.events;
         events.retain(|event| !matches!(event, Event::Callback { .. } | Event::Returned { .. } | Event::Call { .. }));
         if self.mode == "forgets" {
             events.retain(|event| !matches!(event, Event::Upstream { .. }));
         }
-        Response::Ran { events }
+        Transcript { events }
+    }
+
+    fn outcome(&self, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Ran(transcript) => Outcome::Ran(self.black_box(transcript)),
+            skipped @ Outcome::Skipped(_) => skipped,
+        }
+    }
+}
+
+impl Adapter for Elsewhere {
+    fn host(&self) -> &Host {
+        &self.host
+    }
+
+    fn run(&mut self, id: &str, version: Version, scenario: &Scenario) -> Result<Outcome, String> {
+        if self.mode == "aborts" && id.contains("abort") {
+            std::process::abort();
+        }
+        if let Some(refused) = self.lacks(scenario) {
+            return Ok(Outcome::Ran(Transcript { events: vec![refused] }));
+        }
+        let outcome = self.reference.run(id, version, scenario)?;
+        Ok(self.outcome(outcome))
+    }
+
+    fn trace(&mut self, id: &str, version: Version, scenario: &Scenario, seen: &Sink) -> Result<Outcome, String> {
+        let outcome = self.reference.trace(id, version, scenario, seen)?;
+        if self.mode == "aborts" && id.contains("abort") {
+            std::process::abort();
+        }
+        Ok(self.outcome(outcome))
+    }
+
+    fn keep(&mut self, id: &str, version: Version, scenario: &Scenario) -> Result<Outcome, String> {
+        let outcome = self.reference.keep(id, version, scenario)?;
+        Ok(self.outcome(outcome))
+    }
+
+    fn more(&mut self, steps: Vec<Step>) -> Result<Transcript, String> {
+        self.requests += 1;
+        let transcript = self.reference.more(steps)?;
+        let mut transcript = self.black_box(transcript);
+        if self.mode == "dies" && self.requests.is_multiple_of(100) {
+            transcript.events.push(Event::Died { how: "boredom".into() });
+        }
+        Ok(transcript)
     }
 }

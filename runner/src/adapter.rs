@@ -28,7 +28,8 @@ pub fn run(command: &AdapterCommand) -> Result<Exit, HarnessError> {
 
 #[cfg(unix)]
 fn run_envoy(envoy: Option<std::path::PathBuf>) -> Result<Exit, HarnessError> {
-    let _ = envoy; todo!()
+    let _ = envoy;
+    todo!()
 }
 
 #[cfg(not(unix))]

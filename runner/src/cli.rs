@@ -62,6 +62,11 @@ pub enum Command {
     /// Drive a host as `--host` has it done, by the adapter protocol on standard input and output
     #[command(hide = true, subcommand)]
     Adapter(AdapterCommand),
+    /// Print the JSON Schema of the messages of the adapter protocol, or of the lines of a record
+    Schema {
+        /// Which schema
+        name: SchemaName,
+    },
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -69,6 +74,14 @@ pub enum Command {
     },
     /// Print the man page
     Man,
+}
+
+/// The formats that have a JSON Schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum SchemaName {
+    Protocol,
+    Record,
 }
 
 /// The adapters in this program.

@@ -11,7 +11,7 @@ use pw_harness::select::select;
 use pw_plugin::{check, try_plugin};
 use pw_report::{coverage, table};
 
-use crate::cli::{AbiArgs, Cli, Command, CoverageArgs, ListArgs, ReportArgs};
+use crate::cli::{AbiArgs, Cli, Command, CoverageArgs, ListArgs, ReportArgs, SchemaName};
 use crate::{adapter, explain, fuzz, list, plugins, run as run_cases, soak};
 
 /// Does what the command line says.
@@ -29,6 +29,7 @@ pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessErro
         Command::Try(args) => try_plugin::run(args)?,
         Command::Abi(args) => abi(args),
         Command::Report(args) => reports(args)?,
+        Command::Schema { name } => schema(*name),
         Command::Completions { shell } => completions(*shell),
         Command::Man => man(),
     };
@@ -67,6 +68,14 @@ fn abi(args: &AbiArgs) -> String {
 fn reports(args: &ReportArgs) -> Result<String, HarnessError> {
     let written = pw_report::write(&args.records, &args.out)?;
     Ok(written.iter().map(|path| format!("wrote {}\n", path.display())).collect())
+}
+
+fn schema(name: SchemaName) -> String {
+    let schema = match name {
+        SchemaName::Protocol => pw_cases::protocol::schema(),
+        SchemaName::Record => pw_harness::record::schema(),
+    };
+    format!("{:#}\n", schema.as_value())
 }
 
 fn completions(shell: clap_complete::Shell) -> String {

@@ -6,19 +6,19 @@ use pw_abi::Version;
 use pw_cases::case::Case;
 use pw_cases::protocol::Host;
 
-use pw_harness::attempt::{Attempt, attempt};
 use crate::cli::ExplainArgs;
 use crate::connect::{connection, invocation};
-use pw_harness::exit::Exit;
+use pw_harness::attempt::{Attempt, attempt};
 use pw_harness::console::Console;
 use pw_harness::embedded::Catalog;
 use pw_harness::error::HarnessError;
+use pw_harness::exit::Exit;
 use pw_harness::plan::Job;
 use pw_harness::record::{self, Counts};
 use pw_harness::run::ledger;
 use pw_harness::select::select_one;
 use pw_harness::survey::Survey;
-use pw_harness::verdict::weigh;
+use pw_harness::weigh::weigh;
 
 /// Runs one case and shows it.
 pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> {

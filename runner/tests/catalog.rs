@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use pw_cases::catalog;
-use pw_conform::adapter::reference::Reference;
-use pw_conform::attempt::{Attempt, attempt};
-use pw_conform::plan::Job;
-use pw_conform::record::Record;
+use pw_harness::attempt::{Attempt, attempt};
+use pw_harness::plan::Job;
+use pw_harness::record::Record;
+use pw_harness::survey::Survey;
 use pw_host::{Compiler, EngineConfig, Metering};
+use pw_reference::InProcess;
 
 const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases/catalog");
 
@@ -21,9 +22,11 @@ fn the_catalog_holds() {
     let record = Record::read(&path).unwrap_or_else(|error| panic!("{error}"));
     let on_record: BTreeMap<(&str, &str), &Option<String>> =
         record.cases.iter().map(|case| ((case.id.as_str(), case.abi.as_str()), &case.answer)).collect();
-    let mut reference = Reference::new().expect("wasmtime runs here");
+    let mut reference = InProcess::new().expect("wasmtime runs here");
     for (case, version) in cases.iter().flat_map(|case| case.versions.iter().map(move |version| (case, *version))) {
-        let Attempt::Judged(_, judgement) = attempt(Job { case, target: &case.id, version }, &mut reference) else {
+        let Attempt::Judged(_, judgement) =
+            attempt(Job { case, target: &case.id, version }, &mut reference, &Survey::default())
+        else {
             panic!("{} did not run in ABI v{version}", case.id);
         };
         assert!(judgement.findings.is_empty(), "{} fails in ABI v{version}: {:#?}", case.id, judgement.findings);

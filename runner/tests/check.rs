@@ -7,9 +7,9 @@ use std::path::Path;
 
 use pw_cases::catalog;
 use pw_cases::scenario::Guest;
-use pw_conform::check::finding::Kind;
-use pw_conform::check::hosts::HOSTS;
 use pw_host::{Engine, Metering, Module};
+use pw_plugin::check::finding::Kind;
+use pw_plugin::check::hosts::HOSTS;
 use serde_json::Value;
 use support::Folder;
 

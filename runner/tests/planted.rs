@@ -5,13 +5,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use pw_cases::adapter::{Adapter, Outcome};
 use pw_cases::case::Case;
 use pw_cases::catalog;
 use pw_cases::judge::judge;
 use pw_cases::report::decode;
-use pw_conform::adapter::reference::Reference;
-use pw_conform::adapter::{Adapter, Outcome};
 use pw_host::{Planted, plant};
+use pw_reference::InProcess;
 
 const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases/catalog");
 
@@ -54,7 +54,7 @@ const ATTACKED: [Planted; 4] = [Planted::QuadraticMap, Planted::QueueStorm, Plan
 fn every_planted_bug_is_caught_by_its_case() {
     let (cases, errors) = catalog::load(Path::new(CATALOG));
     assert!(errors.is_empty(), "{errors:?}");
-    let mut reference = Reference::new().expect("wasmtime runs here");
+    let mut reference = InProcess::new().expect("wasmtime runs here");
     let mut table = String::new();
     let mut missed = Vec::new();
     for bug in Planted::ALL.iter().filter(|bug| !ATTACKED.contains(bug)) {
@@ -85,7 +85,7 @@ fn every_planted_bug_is_caught_by_its_case() {
 }
 
 /// The answers that a case got in its versions; none if it fails.
-fn judged(case: &Case, reference: &mut Reference) -> Option<Vec<String>> {
+fn judged(case: &Case, reference: &mut InProcess) -> Option<Vec<String>> {
     let mut answers = Vec::new();
     for version in &case.versions {
         let lowered = case.lower(*version).expect("the catalog is lowered when it is read");

@@ -6,19 +6,19 @@ use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use pw_cases::adapter::{Adapter, Outcome};
 use pw_cases::case::Case;
 use pw_cases::catalog;
 use pw_cases::judge::judge;
 use pw_cases::report::decode;
-use pw_conform::adapter::reference::Reference;
-use pw_conform::adapter::{Adapter, Outcome};
+use pw_reference::InProcess;
 
 const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases/catalog");
 
 #[test]
 fn the_reference_host_does_what_it_did() {
     let (cases, _) = catalog::load(Path::new(CATALOG));
-    let mut reference = Reference::new().expect("wasmtime runs here");
+    let mut reference = InProcess::new().expect("wasmtime runs here");
     let failed: Vec<&str> = cases
         .iter()
         .filter(|case| catch_unwind(AssertUnwindSafe(|| check(case, &mut reference))).is_err())
@@ -36,7 +36,7 @@ fn every_snapshot_is_of_a_case() {
     assert!(stale.is_empty(), "these are of no case any more, delete them: {stale:#?}");
 }
 
-fn check(case: &Case, reference: &mut Reference) {
+fn check(case: &Case, reference: &mut InProcess) {
     let text = transcripts(case, reference);
     let path = folder().join(&case.id);
     let mut settings = insta::Settings::clone_current();
@@ -49,7 +49,7 @@ fn check(case: &Case, reference: &mut Reference) {
 }
 
 /// The transcript for the newest version, and those of older ones that differ from the next newer.
-fn transcripts(case: &Case, reference: &mut Reference) -> String {
+fn transcripts(case: &Case, reference: &mut InProcess) -> String {
     let mut text = String::new();
     let mut newer = None;
     for version in case.versions.iter().rev() {

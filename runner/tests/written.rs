@@ -4,7 +4,7 @@ mod support;
 
 use std::path::Path;
 
-use pw_conform::record::{CutShort, Record};
+use pw_harness::record::{CutShort, Record};
 use quick_junit::Report;
 use support::{Folder, fake};
 

@@ -21,8 +21,8 @@ use pw_cases::shape::Shape;
 use pw_cases::transcript::{Event, Returned, Transcript};
 use pw_host::{Compiler, Engine, EngineConfig, FailurePolicy, Limits, Metering, PluginConfig, Pool, Reload};
 
-use crate::modules::{Loaded, Modules};
 pub use crate::adapter::InProcess;
+use crate::modules::{Loaded, Modules};
 pub use crate::trace::Trace;
 pub use crate::world::{START, UPSTREAMS, World};
 

@@ -40,7 +40,8 @@ impl Live {
 
     fn pass_on(&self) {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = |id| names.known.iter().find(|(known, _)| *known == id).map_or(&names.starting, |(_, name)| name).clone();
+        let name =
+            |id| names.known.iter().find(|(known, _)| *known == id).map_or(&names.starting, |(_, name)| name).clone();
         self.trace.take(name).iter().for_each(|event| (self.seen)(event));
     }
 }

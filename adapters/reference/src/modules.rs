@@ -48,7 +48,8 @@ impl Modules {
 
     pub(crate) fn shape(&self, shape: &Arc<Shape>) -> Loaded {
         let once = self.kept(|kept| {
-            let (_, once) = kept.shapes.entry(Arc::as_ptr(shape).addr()).or_insert_with(|| (shape.clone(), Once::default()));
+            let (_, once) =
+                kept.shapes.entry(Arc::as_ptr(shape).addr()).or_insert_with(|| (shape.clone(), Once::default()));
             once.clone()
         });
         once.get_or_init(|| Module::new(&self.engine, &shape.wasm)).clone()

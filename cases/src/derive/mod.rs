@@ -79,7 +79,14 @@ impl Draft {
                 Some(draft) => draft.calls.push(call),
                 None => {
                     let title = format!("{}: here {} alone", self.title, call.about);
-                    drafts.push(Draft { id, title, calls: vec![call], hazard: true, every_function: false, ..self.clone() });
+                    drafts.push(Draft {
+                        id,
+                        title,
+                        calls: vec![call],
+                        hazard: true,
+                        every_function: false,
+                        ..self.clone()
+                    });
                 }
             }
         }

@@ -61,7 +61,18 @@ fn draft(
 ) -> Option<Draft> {
     let id = format!("derived/{kind}/{}", row.name);
     let context = valid::of(row).context()?;
-    Some(Draft { id, title, clause, question, versions: row.versions, context, calls, expect: "", hazard: false, every_function: false })
+    Some(Draft {
+        id,
+        title,
+        clause,
+        question,
+        versions: row.versions,
+        context,
+        calls,
+        expect: "",
+        hazard: false,
+        every_function: false,
+    })
 }
 
 /// The calls, each behind what it needs.

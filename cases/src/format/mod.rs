@@ -36,18 +36,8 @@ pub fn parse(id: &str, file: &str, source: &str, modules: Modules<'_>) -> Result
 }
 
 fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -> Read<Case> {
-    let table = root.table(&[
-        "title",
-        "clause",
-        "level",
-        "abi",
-        "why",
-        "question",
-        "hazard",
-        "plugin",
-        "step",
-        "expect",
-    ])?;
+    let table =
+        root.table(&["title", "clause", "level", "abi", "why", "question", "hazard", "plugin", "step", "expect"])?;
     let versions = table.map("abi", versions)?.unwrap_or(Version::FINAL.to_vec());
     let clauses = table.need("clause")?;
     let level = level(table.need("level")?)?;

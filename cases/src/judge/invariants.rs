@@ -15,7 +15,8 @@ pub(super) fn broken(lowered: &Lowered, transcript: &Transcript) -> Vec<Finding>
         .iter()
         .flat_map(|plugin| {
             let Guest::Probe(script) = &plugin.guest else { return Vec::new() };
-            let again = |step: &Step| matches!(step, Step::Reconfigure { plugin: other, .. } if *other == plugin.settings.name);
+            let again =
+                |step: &Step| matches!(step, Step::Reconfigure { plugin: other, .. } if *other == plugin.settings.name);
             if lowered.scenario.steps.iter().any(again) {
                 // Two of the name are at work, each with contexts of its own.
                 return Vec::new();
@@ -34,7 +35,9 @@ fn cohabitants<'a>(plugin: &Plugin, plugins: &'a [Plugin]) -> Vec<&'a str> {
     let script = |plugin: &Plugin| plugin.guest.script().map(|script| script.bytes());
     let shares = |other: &&Plugin| {
         other.settings.name == plugin.settings.name
-            || !plugin.settings.vm_id.is_empty() && other.settings.vm_id == plugin.settings.vm_id && script(other) == script(plugin)
+            || !plugin.settings.vm_id.is_empty()
+                && other.settings.vm_id == plugin.settings.vm_id
+                && script(other) == script(plugin)
     };
     plugins.iter().filter(shares).map(|other| other.settings.name.as_str()).collect()
 }

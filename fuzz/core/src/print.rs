@@ -157,7 +157,8 @@ fn does(action: &Action, wanted: Option<&Wanted>, strict: bool, answers: &Answer
 
 /// What is expected of the whole run.
 fn expected(scenario: &Scenario, finding: &Finding) -> String {
-    let name = finding.plugin.and_then(|plugin| scenario.plugins.get(plugin)).map_or("", |plugin| &plugin.settings.name);
+    let name =
+        finding.plugin.and_then(|plugin| scenario.plugins.get(plugin)).map_or("", |plugin| &plugin.settings.name);
     let mut out = String::new();
     if let Some(Wanted::Argument(callback, place, value)) = &finding.wanted {
         // It is the last step that shows it: others were left out.

@@ -101,7 +101,8 @@ fn changes(scenario: &Scenario, reduce: Reduce) -> Vec<Change> {
 }
 
 fn places(scenario: &Scenario) -> impl Iterator<Item = (Place, &Entry)> {
-    let scripts = scenario.plugins.iter().enumerate().filter_map(|(plugin, found)| Some((plugin, found.guest.script()?)));
+    let scripts =
+        scenario.plugins.iter().enumerate().filter_map(|(plugin, found)| Some((plugin, found.guest.script()?)));
     scripts.flat_map(|(plugin, script)| {
         script.entries.iter().enumerate().flat_map(move |(callback, entries)| {
             let place = move |(entry, found)| (Place { plugin, callback, entry }, found);

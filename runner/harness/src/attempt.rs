@@ -110,7 +110,9 @@ fn missing_steps(scenario: &Scenario, transcript: &Transcript) -> Option<String>
     let count = scenario.steps.len();
     let is_whole = reported.iter().map(|index| *index as usize).eq(0..count);
     (!is_whole).then(|| {
-        format!("reports the steps {reported:?} of {count}: an event `step` has to come before what is seen of each step")
+        format!(
+            "reports the steps {reported:?} of {count}: an event `step` has to come before what is seen of each step"
+        )
     })
 }
 

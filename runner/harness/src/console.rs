@@ -263,7 +263,7 @@ fn counted(counts: Counts) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::sample;
+    use crate::sample::sample;
 
     #[test]
     fn a_failure_says_where_what_and_how_to_see_it_again() {

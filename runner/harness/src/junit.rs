@@ -118,7 +118,7 @@ fn description(case: &Case) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::sample;
+    use crate::sample::sample;
 
     #[test]
     fn sections_are_suites_and_known_failures_are_skipped() {

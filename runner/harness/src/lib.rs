@@ -2,7 +2,7 @@
 //!
 //! [`select`] finds the cases in the [`embedded`] catalog or elsewhere, [`plan`] pairs them with versions of the ABI, [`connection`] starts
 //! an [`adapter`] of the host, [`survey`] finds out which functions the host has, [`attempt`] runs one case, [`pool`] several side by side,
-//! [`verdict`] compares the outcome with the expected failures of the host, [`record`] keeps it. [`run`] does all of that.
+//! [`weigh`] compares the outcome with the expected failures of the host, [`record`] keeps it. [`run`] does all of that.
 //! [`console`] is the only module that prints, [`adapter`] the only one that starts processes. Nothing here knows a host by name.
 
 pub mod adapter;
@@ -20,9 +20,12 @@ pub mod record;
 pub mod recorder;
 pub mod run;
 pub mod running;
+#[doc(hidden)]
+pub mod sample;
 pub mod score;
 pub mod select;
 pub mod summary;
 pub mod survey;
 pub mod timestamp;
 pub mod verdict;
+pub mod weigh;

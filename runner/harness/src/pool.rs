@@ -119,7 +119,8 @@ mod tests {
 
     fn moody() -> Result<Box<dyn Adapter>, HarnessError> {
         let (name, version) = ("moody".to_owned(), "1".to_owned());
-        let host = Host { name, version, abi: vec!["0.2.1".to_owned()], features: Vec::new(), protocol: 2, in_process: true };
+        let host =
+            Host { name, version, abi: vec!["0.2.1".to_owned()], features: Vec::new(), protocol: 2, in_process: true };
         Ok(Box::new(Moody(host, false)))
     }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use pw_abi::Version;
 use pw_cases::files;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::HarnessError;
@@ -24,8 +25,8 @@ pub struct Record {
     pub footer: Footer,
 }
 
-/// A line of a record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A line of a record: JSON Lines, a header, one line per case and version of the ABI, a footer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Line {
     /// The first.
@@ -37,7 +38,7 @@ pub enum Line {
 }
 
 /// What was run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
     /// This program.
@@ -58,7 +59,7 @@ pub struct Header {
 }
 
 /// A program and its version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Program {
     /// Such as `envoy`.
@@ -68,7 +69,7 @@ pub struct Program {
 }
 
 /// What came of a case for a version of the ABI.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// The case's id.
@@ -106,7 +107,7 @@ pub struct Case {
 }
 
 /// Something that was not as expected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
     /// The line of the case's file; 0 where no line says it.
@@ -120,7 +121,7 @@ pub struct Finding {
 }
 
 /// How many of each verdict there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the names of the verdicts")]
 pub struct Counts {
@@ -134,7 +135,7 @@ pub struct Counts {
 }
 
 /// The end of a record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Footer {
     /// The counts of all lines of cases.
@@ -145,13 +146,18 @@ pub struct Footer {
 }
 
 /// Why a run ended before all that was planned was run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CutShort {
     /// Somebody interrupted it.
     Interrupted,
     /// As many cases had failed as `--max-fail` says.
     MaxFail,
+}
+
+/// The JSON Schema of a line of a record.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Line)
 }
 
 impl Counts {
@@ -267,50 +273,9 @@ pub fn is_host_name(name: &str) -> bool {
 const TRUNCATED: &str = "the record is truncated: it has no footer, so the program was killed; run it again";
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// A record as tests of renderers need it.
-    pub(crate) fn sample(host: &str, verdicts: &[(&str, &str, Verdict)]) -> Record {
-        let program = |name: &str, version: &str| Program { name: name.to_owned(), version: version.to_owned() };
-        let cases: Vec<Case> = verdicts
-            .iter()
-            .map(|(id, abi, verdict)| Case {
-                id: (*id).to_owned(),
-                abi: (*abi).to_owned(),
-                level: if *verdict == Verdict::Unspecified { "unspecified" } else { "required" }.to_owned(),
-                title: format!("the title of {id}"),
-                clause: vec!["proxy_log/OK".to_owned()],
-                file: format!("cases/catalog/{id}.toml"),
-                verdict: *verdict,
-                reason: matches!(verdict, Verdict::Known | Verdict::Skip | Verdict::Error | Verdict::Stale)
-                    .then(|| format!("the reason | of <{verdict}>")),
-                link: None,
-                question: (*verdict == Verdict::Unspecified).then(|| "which?".to_owned()),
-                answer: (*verdict == Verdict::Unspecified).then(|| format!("as {host} does")),
-                findings: match verdict {
-                    Verdict::Fail | Verdict::Known => vec![Finding {
-                        line: 12,
-                        subject: "proxy_log".to_owned(),
-                        expected: "OK".to_owned(),
-                        actual: "BAD_ARGUMENT".to_owned(),
-                    }],
-                    _ => Vec::new(),
-                },
-                reproduce: verdict.is_bad().then(|| format!("cargo conform explain {id} --abi {abi} --host {host}")),
-            })
-            .collect();
-        let header = Header {
-            suite: program("pw-conform", "0.1.0"),
-            host: program(host, "1.2.3"),
-            adapter: host.to_owned(),
-            catalog: cases.iter().map(|case| case.id.as_str()).collect::<std::collections::BTreeSet<_>>().len(),
-            planned: cases.len(),
-            lacks: BTreeMap::new(),
-            started: "2026-01-31T12:00:00Z".to_owned(),
-        };
-        Record { header, footer: Footer { counts: Counts::of(&cases), cut_short: None }, cases }
-    }
+    use crate::sample::sample;
 
     fn text(record: &Record) -> String {
         let cases = record.cases.iter().map(|case| Line::Case(Box::new(case.clone())));

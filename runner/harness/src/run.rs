@@ -26,7 +26,7 @@ use crate::recorder::{Output, Recorder};
 use crate::running::{Running, Verbosity};
 use crate::select::{Selection, select};
 use crate::survey::Survey;
-use crate::verdict::weigh;
+use crate::weigh::weigh;
 
 /// What is run, where, and what is kept of it.
 #[derive(Debug)]

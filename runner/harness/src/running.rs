@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::attempt::Attempt;
 use crate::console::Console;
 use crate::error::HarnessError;
+use crate::junit::{self, Evidence};
 use crate::record::{Case, Counts, CutShort, Header, Record};
 use crate::recorder::{Output, Recorder};
-use crate::junit::{self, Evidence};
 use crate::summary::Summary;
 
 /// The number of failures that are shown in full as they happen, each with another cause, and the number that are shown at the end if there are no others.

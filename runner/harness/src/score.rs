@@ -73,7 +73,7 @@ pub fn percent(part: usize, whole: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::sample;
+    use crate::sample::sample;
 
     #[test]
     fn what_was_not_run_counts_and_what_is_not_required_does_not() {

@@ -195,7 +195,7 @@ fn general(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::sample;
+    use crate::sample::sample;
 
     #[test]
     fn causes_leave_out_what_is_only_a_cases_own() {

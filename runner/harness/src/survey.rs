@@ -81,6 +81,8 @@ fn links(adapter: &mut dyn Adapter, version: Version, functions: &[&'static str]
             let fails = |event: &Event| matches!(event, Event::Refused { .. } | Event::Died { .. });
             Ok(!transcript.events.iter().any(fails))
         }
-        Outcome::Skipped(reason) => Err(HarnessError::new(format!("the adapter skips a plugin that does nothing: {reason}"))),
+        Outcome::Skipped(reason) => {
+            Err(HarnessError::new(format!("the adapter skips a plugin that does nothing: {reason}")))
+        }
     }
 }

@@ -1,28 +1,21 @@
-//! What came of a case, weighed against the host's ledger. Pure.
+//! The verdict on a case. Knows nothing of how it is reached.
 
 use std::fmt;
 
-use pw_cases::case::Level;
-use pw_cases::judge::Finding;
-use pw_cases::known::Ledger;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::attempt::Attempt;
-use crate::invocation::Invocation;
-use crate::plan::Job;
-use crate::record;
-
-/// What came of a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The verdict on a case for a version of the ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The host does what the case says.
     Pass,
     /// It does something else.
     Fail,
-    /// It does something else, and the ledger says what and why.
+    /// It does something else, which is an expected failure of the host (xfail).
     Known,
-    /// It does what the case says, but the ledger says that it does not.
+    /// It does what the case says, although that is an expected failure of the host (an unexpected pass).
     Stale,
     /// The case cannot be run on it.
     Skip,
@@ -62,78 +55,4 @@ impl fmt::Display for Verdict {
             Verdict::Error => "error",
         })
     }
-}
-
-/// The line of the record about a job.
-pub fn weigh(job: Job<'_>, attempt: &Attempt, ledger: &Ledger, invocation: &Invocation) -> record::Case {
-    let case = job.case;
-    let known = ledger.find(&case.id, job.version);
-    let mut line = record::Case {
-        id: case.id.clone(),
-        abi: job.version.name().to_owned(),
-        level: case.level.to_string(),
-        title: case.title.clone(),
-        clause: case.clauses.clone(),
-        file: case.file.clone(),
-        verdict: Verdict::Pass,
-        reason: None,
-        link: None,
-        question: case.question.clone(),
-        answer: None,
-        findings: Vec::new(),
-        reproduce: None,
-    };
-    match attempt {
-        Attempt::Skipped(reason) => (line.verdict, line.reason) = (Verdict::Skip, Some(reason.clone())),
-        Attempt::Failed(error) | Attempt::Panicked(error) => {
-            (line.verdict, line.reason) = (Verdict::Error, Some(error.to_string()));
-        }
-        Attempt::Judged(..) | Attempt::Lacks(_) => {
-            (line.answer, line.findings) = outcome(attempt);
-            match (line.findings.is_empty(), known) {
-                (true, Some(known)) => {
-                    line.verdict = Verdict::Stale;
-                    let place = format!("{}:{}", ledger.file(), known.line);
-                    line.reason = Some(format!("it passes now: remove or narrow the entry at {place}"));
-                }
-                (true, None) if case.level == Level::Unspecified => line.verdict = Verdict::Unspecified,
-                (true, None) => {}
-                (false, Some(known)) => {
-                    line.verdict = Verdict::Known;
-                    line.reason = Some(format!("{} ({})", known.does, known.why));
-                    line.link = known.link.clone();
-                }
-                (false, None) => line.verdict = Verdict::Fail,
-            }
-        }
-    }
-    if line.verdict.is_bad() {
-        line.reproduce = Some(invocation.explain(job.target, job.version));
-    }
-    line
-}
-
-/// The answers that a host chose, and what was not as expected.
-fn outcome(attempt: &Attempt) -> (Option<String>, Vec<record::Finding>) {
-    match attempt {
-        Attempt::Judged(_, judgement) => {
-            let answer = (!judgement.answers.is_empty()).then(|| judgement.answers.join("; "));
-            (answer, judgement.findings.iter().map(finding).collect())
-        }
-        Attempt::Lacks(functions) => {
-            let lacks = |function: &&str| record::Finding {
-                line: 0,
-                subject: (*function).to_owned(),
-                expected: "a function that plugins can import".to_owned(),
-                actual: format!("lacks {function}"),
-            };
-            (None, functions.iter().map(lacks).collect())
-        }
-        Attempt::Skipped(_) | Attempt::Failed(_) | Attempt::Panicked(_) => (None, Vec::new()),
-    }
-}
-
-fn finding(finding: &Finding) -> record::Finding {
-    let Finding { line, subject, expected, actual } = finding.clone();
-    record::Finding { line, subject, expected, actual }
 }

@@ -61,7 +61,7 @@ fn is_part(record: &Record) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pw_harness::record::tests::sample;
+    use pw_harness::sample::sample;
 
     #[track_caller]
     fn check(record: &Record, label: &str, message: &str, color: &str) {

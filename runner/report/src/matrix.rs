@@ -7,8 +7,8 @@ use std::fmt::Write;
 use pw_abi::{SECTIONS, Version};
 use pw_cases::case::Level;
 
-use pw_harness::record::{Case, Record};
 use crate::text::{cell, clauses, host, title};
+use pw_harness::record::{Case, Record};
 use pw_harness::score::Score;
 use pw_harness::verdict::Verdict;
 
@@ -195,7 +195,7 @@ fn mark(verdict: Option<&Verdict>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pw_harness::record::tests::sample;
+    use pw_harness::sample::sample;
 
     #[test]
     fn hosts_stand_side_by_side() {

@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use pw_abi::SECTIONS;
 
-use pw_harness::record::{Case, Record};
 use crate::text::{cell, clauses, host, title};
+use pw_harness::record::{Case, Record};
 use pw_harness::verdict::Verdict;
 
 /// The Markdown.
@@ -123,7 +123,7 @@ fn together(answers: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pw_harness::record::tests::sample;
+    use pw_harness::sample::sample;
 
     #[test]
     fn many_answers_are_put_together() {

@@ -18,7 +18,10 @@ pub(crate) fn title(slug: &str) -> String {
 }
 
 /// The clauses that a case checks, with links into the text of the latest of these versions.
-pub(crate) fn clauses<'a>(clauses: impl IntoIterator<Item = &'a String>, versions: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn clauses<'a>(
+    clauses: impl IntoIterator<Item = &'a String>,
+    versions: impl IntoIterator<Item = &'a str>,
+) -> String {
     let latest = versions.into_iter().filter_map(Version::parse).max().unwrap_or(Version::V0_2_1);
     let link = |clause: &String| format!("[`{clause}`]({})", pw_abi::clause_url(clause, latest));
     clauses.into_iter().map(link).collect::<Vec<_>>().join(", ")

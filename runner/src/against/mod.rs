@@ -18,13 +18,13 @@ use pw_fuzz::{against, generate};
 use self::examine::Examiner;
 use self::tally::Tally;
 use self::worker::Worker;
-use pw_harness::connection::Connection;
 use crate::cli::FuzzArgs;
 use crate::connect::connection;
-use pw_harness::exit::Exit;
+use pw_harness::connection::Connection;
 use pw_harness::console::Console;
 use pw_harness::embedded::Catalog;
 use pw_harness::error::HarnessError;
+use pw_harness::exit::Exit;
 use pw_harness::run::ledger;
 
 /// How often progress is told.

@@ -18,9 +18,9 @@ use pw_reference::Reference;
 use self::worker::Worker;
 use crate::against;
 use crate::cli::FuzzArgs;
-use pw_harness::exit::Exit;
 use pw_harness::console::Console;
 use pw_harness::error::HarnessError;
+use pw_harness::exit::Exit;
 
 /// How often progress is told.
 const PERIOD: Duration = Duration::from_secs(1);

@@ -10,9 +10,9 @@ use pw_reference::Reference;
 
 use super::finds;
 use crate::cli::FuzzArgs;
-use pw_harness::exit::Exit;
 use pw_harness::console::Console;
 use pw_harness::error::HarnessError;
+use pw_harness::exit::Exit;
 
 /// What is found no later than this is found.
 const PATIENCE: Duration = Duration::from_secs(600);

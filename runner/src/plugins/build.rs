@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use pw_cases::files;
 
-use pw_harness::error::HarnessError;
 use crate::plugins::manifest::{Manifest, Plugin};
+use pw_harness::error::HarnessError;
 
 /// Builds plugins. What it leaves behind goes with it.
 #[derive(Debug)]

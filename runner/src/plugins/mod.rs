@@ -9,13 +9,13 @@ use pw_cases::files;
 use pw_plugin::sha256::hex;
 
 use crate::cli::PluginsArgs;
-use pw_harness::exit::Exit;
+use crate::plugins::build::{Builder, Built};
+use crate::plugins::manifest::{Manifest, Plugin};
 use pw_harness::console::Console;
 use pw_harness::embedded;
 use pw_harness::error::HarnessError;
+use pw_harness::exit::Exit;
 use pw_harness::invocation::program;
-use crate::plugins::build::{Builder, Built};
-use crate::plugins::manifest::{Manifest, Plugin};
 
 /// Where a clone has the manifest.
 const MANIFEST: &str = "cases/plugins/manifest.toml";

@@ -21,13 +21,18 @@ pub(super) fn print(plugin: &Plugin) -> String {
     if !plugin.settings.configuration.0.is_empty() {
         line("configuration", data(&plugin.settings.configuration));
     }
-    for (key, set) in [("background", plugin.settings.background), ("standby", plugin.settings.standby), ("log_only", plugin.settings.log_only)] {
+    for (key, set) in [
+        ("background", plugin.settings.background),
+        ("standby", plugin.settings.standby),
+        ("log_only", plugin.settings.log_only),
+    ] {
         if set {
             line(key, "true".to_owned());
         }
     }
     if !plugin.settings.limits.is_empty() {
-        let limits: Vec<String> = plugin.settings.limits.iter().map(|(name, most)| format!("{name} = {most}")).collect();
+        let limits: Vec<String> =
+            plugin.settings.limits.iter().map(|(name, most)| format!("{name} = {most}")).collect();
         line("limits", format!("{{ {} }}", limits.join(", ")));
     }
     match plugin.settings.failure {
@@ -39,8 +44,12 @@ pub(super) fn print(plugin: &Plugin) -> String {
         line("capabilities", names(capabilities));
     }
     if !plugin.settings.environment.is_empty() {
-        let pairs: Vec<String> =
-            plugin.settings.environment.iter().map(|(name, value)| format!("{} = {}", text(name), text(value))).collect();
+        let pairs: Vec<String> = plugin
+            .settings
+            .environment
+            .iter()
+            .map(|(name, value)| format!("{} = {}", text(name), text(value)))
+            .collect();
         line("environment", format!("{{ {} }}", pairs.join(", ")));
     }
     let Guest::Probe(script) = &plugin.guest else { return out };

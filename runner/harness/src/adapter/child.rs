@@ -83,7 +83,9 @@ impl Child {
     pub(super) fn line(&self, timeout: Duration) -> Result<Vec<u8>, ReadError> {
         let unfinished = || locked(&self.unfinished).clone();
         self.lines.recv_timeout(timeout).map_err(|error| match error {
-            RecvTimeoutError::Disconnected if locked(&self.unfinished).len() > MAX_LINE_MIB << 20 => ReadError::LineTooLong,
+            RecvTimeoutError::Disconnected if locked(&self.unfinished).len() > MAX_LINE_MIB << 20 => {
+                ReadError::LineTooLong
+            }
             RecvTimeoutError::Timeout => ReadError::Timeout(unfinished()),
             RecvTimeoutError::Disconnected => ReadError::Eof(unfinished()),
         })

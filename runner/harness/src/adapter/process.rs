@@ -98,7 +98,13 @@ impl Process {
         Ok(Process { program, host, running: Some(running), failures: 0, last: String::new() })
     }
 
-    fn run_or_keep(&mut self, id: &str, version: Version, scenario: &Scenario, keep: bool) -> Result<Outcome, HarnessError> {
+    fn run_or_keep(
+        &mut self,
+        id: &str,
+        version: Version,
+        scenario: &Scenario,
+        keep: bool,
+    ) -> Result<Outcome, HarnessError> {
         self.check_failures()?;
         match self.try_run(id, version, scenario, (keep, false), &mut Vec::new()) {
             Ok(response) => {
@@ -296,10 +302,8 @@ impl Program {
             )));
         }
         if !record::is_host_name(&host.name) {
-            return Err(self.error(format!(
-                "calls its host {:?}: a name has only letters, digits, `-`, `_` and `.`",
-                host.name
-            )));
+            return Err(self
+                .error(format!("calls its host {:?}: a name has only letters, digits, `-`, `_` and `.`", host.name)));
         }
         match host.abi.iter().find(|name| Version::parse(name).is_none_or(|version| version.name() != *name)) {
             Some(unknown) => {
@@ -323,9 +327,8 @@ impl Program {
         loop {
             let line = child.line(self.timeout).map_err(|error| self.no_line(child, error))?;
             self.tap('<', &line);
-            let response = read(&line).map_err(|what| {
-                NoAnswer::new(self.error(format!("wrote {what}{}", last_words(child))))
-            })?;
+            let response =
+                read(&line).map_err(|what| NoAnswer::new(self.error(format!("wrote {what}{}", last_words(child)))))?;
             match response {
                 Response::Event { event } => seen.push(event),
                 response => return Ok(response),
@@ -354,7 +357,10 @@ impl Program {
             ReadError::Eof(unfinished) => {
                 let how = child.end(END_TIMEOUT);
                 if how == KILLED {
-                    ("closed its standard output and did not end, so it was killed".to_owned() + &half(unfinished), None)
+                    (
+                        "closed its standard output and did not end, so it was killed".to_owned() + &half(unfinished),
+                        None,
+                    )
                 } else {
                     (format!("crashed: {how}{}", half(unfinished)), Some(how))
                 }
@@ -401,10 +407,23 @@ fn kind(response: &Response) -> &'static str {
 /// Reads a line of an adapter, without its end. The error says in one line what it is instead.
 pub fn read(line: &[u8]) -> Result<Response, String> {
     serde_json::from_slice(line).map_err(|error| {
+        if let Some(version) = other_protocol(line) {
+            return format!(
+                "that its host speaks version {version} of the adapter protocol, and this program speaks version {PROTOCOL}: \
+                 docs/adapters.md says what is different"
+            );
+        }
         let what = if error.is_data() { "a line that is not a message of the protocol" } else { "a line that is not JSON" };
         let error = error.to_string().replace(char::is_control, "\u{fffd}");
         format!("{what} ({error}): {}", excerpt(line))
     })
+}
+
+/// The version of the protocol that a host says it speaks, if it is not this one.
+fn other_protocol(line: &[u8]) -> Option<u64> {
+    let message: serde_json::Value = serde_json::from_slice(line).ok()?;
+    let version = message.get("protocol").map_or(Some(1), serde_json::Value::as_u64)?;
+    (message["type"] == "host" && version != u64::from(PROTOCOL)).then_some(version)
 }
 
 fn last_words(child: &Child) -> String {

@@ -23,8 +23,8 @@ use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
 
 use crate::check::finding::Finding;
-use crate::check::weigh::Outlook;
 use crate::check::report::{Checked, Report};
+use crate::check::weigh::Outlook;
 
 /// The version for which a module is checked that names none.
 const ASSUMED: Version = Version::V0_2_1;

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::check::finding::Finding;
 use crate::check::hosts::Does;
-use crate::check::weigh::{Note, Outlook};
 use crate::check::report::{Checked, Report};
+use crate::check::weigh::{Note, Outlook};
 
 /// For each module a line per finding, and a last one with the verdict. Files that could not be read are left out.
 pub(super) fn text(checked: &[Checked]) -> String {

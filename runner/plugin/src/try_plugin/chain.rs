@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use crate::wasm_plugin::{self, Inbound, Kind, Lined, Url, Variable, WasmPlugin, fail_strategy};
 use pw_cases::files;
 use pw_cases::format::{Complaint, Error};
-use crate::wasm_plugin::{self, Inbound, Kind, Lined, Url, Variable, WasmPlugin, fail_strategy};
 use pw_host::{Engine, Module, PluginConfig};
 
-use pw_harness::error::HarnessError;
 use crate::sha256::hex;
+use pw_harness::error::HarnessError;
 use pw_reference::policy;
 
 /// Plugins, and those that are not among them.

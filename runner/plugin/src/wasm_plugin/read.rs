@@ -1,12 +1,12 @@
 //! Resources from text: which fields there are, and what may stand in them, as Istio's
 //! `extensions/v1alpha1/wasm.proto` and its annotations for the cluster say.
 
+use crate::wasm_plugin::node::{Node, Object};
+use crate::wasm_plugin::resource::{FAIL_STRATEGIES, Kind, Lined, Phase, Selector, Url, Variable, WasmPlugin};
+use crate::wasm_plugin::yaml::documents;
 use pw_cases::data::Data;
 use pw_cases::format::{Complaint, Read, meant};
 use pw_cases::scenario::Failure;
-use crate::wasm_plugin::node::{Node, Object};
-use crate::wasm_plugin::yaml::documents;
-use crate::wasm_plugin::resource::{FAIL_STRATEGIES, Kind, Lined, Phase, Selector, Url, Variable, WasmPlugin};
 
 const API_VERSION: &str = "extensions.istio.io/v1alpha1";
 const KIND: &str = "WasmPlugin";

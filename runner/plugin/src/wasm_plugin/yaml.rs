@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use pw_cases::format::{Complaint, Read};
 use crate::wasm_plugin::node::{Node, Value, located};
+use pw_cases::format::{Complaint, Read};
 
 /// How deep a tree may be.
 const DEPTH: usize = 100;

@@ -4,8 +4,8 @@ use pw_abi::{SECTIONS, Section, Version};
 use pw_cases::case::Case;
 
 use crate::coverage::{Obligation, clauses, heads, obligations, share, shares};
-use pw_harness::record::Record;
 use crate::text::host;
+use pw_harness::record::Record;
 
 /// The page: the counts, and for each obligation its cases.
 pub fn markdown(cases: &[Case], records: &[Record]) -> String {

@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use pw_abi::{SECTIONS, Section, Version};
 use pw_cases::case::{Case, Level};
 
-use pw_harness::record::Record;
 use crate::text::host;
+use pw_harness::record::Record;
 use pw_harness::verdict::Verdict;
 
 /// Something that the specification promises, and the hand-written cases that say that they check it.
@@ -141,7 +141,7 @@ fn clauses<'a>(all: &'a [Obligation<'_>], is: impl Fn(&Obligation<'_>) -> bool) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pw_harness::record::tests::sample;
+    use pw_harness::sample::sample;
 
     /// Four cases, and records of two hosts that ran them.
     pub(super) fn made_up() -> (Vec<Case>, Vec<Record>) {

@@ -11,7 +11,6 @@ use pw_abi::Version;
 
 use pw_host::PluginConfig;
 
-
 /// All of them.
 pub(super) static KINDS: LazyLock<Vec<Kind>> =
     LazyLock::new(|| [guest::kinds(), host::kinds(), names::kinds()].into_iter().flatten().collect());

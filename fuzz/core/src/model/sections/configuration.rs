@@ -7,7 +7,9 @@ pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judg
     call.is(&[OK])?;
     let found = &model.instances[instance];
     match model.frame.as_ref().map(|frame| frame.name) {
-        Some("proxy_on_vm_start") => call.returns_bytes(0, &model.scenario.plugins[found.plugin].settings.vm_configuration.0),
+        Some("proxy_on_vm_start") => {
+            call.returns_bytes(0, &model.scenario.plugins[found.plugin].settings.vm_configuration.0)
+        }
         Some("proxy_on_configure") => call.returns_bytes(0, &found.configuration),
         _ => Ok(()),
     }
