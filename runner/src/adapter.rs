@@ -28,8 +28,7 @@ pub fn run(command: &AdapterCommand) -> Result<Exit, HarnessError> {
 
 #[cfg(unix)]
 fn run_envoy(envoy: Option<std::path::PathBuf>) -> Result<Exit, HarnessError> {
-    let _ = envoy;
-    todo!()
+    pw_adapter_envoy::program::run(envoy).map(|()| Exit::Passed).map_err(HarnessError::new)
 }
 
 #[cfg(not(unix))]

@@ -14,6 +14,9 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     #[cfg(unix)]
+    if let Some(exit) = pw_adapter_envoy::guard::become_guarded() {
+        return exit;
+    }
     let cli = Cli::parse();
     let mut console = Console::new(cli.color);
     let exit = commands::run(&cli.command, &mut console).unwrap_or_else(|error| {

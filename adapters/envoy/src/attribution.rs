@@ -11,9 +11,8 @@ mod thread;
 
 use std::collections::BTreeSet;
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_cases::data::Data;
-use pw_cases::protocol::Plugin;
+use crate::job::Plugin;
 use pw_cases::scenario::Failure;
 
 use crate::config;
@@ -85,15 +84,15 @@ impl Attribution {
         let home = |plugin| plugins.iter().position(|other| config::home(other) == config::home(plugin));
         let known = plugins.iter().map(|plugin| {
             let root_id = config::root_id(plugin, plugins.len() == 1);
-            let marks = [[plugin.name.as_str(), root_id, &plugin.vm_id], ["", root_id, &plugin.vm_id]];
-            let wasm = BASE64.decode(&plugin.wasm).unwrap_or_default();
+            let marks = [[plugin.settings.name.as_str(), root_id, &plugin.settings.vm_id], ["", root_id, &plugin.settings.vm_id]];
+            let wasm = plugin.wasm.clone();
             Known {
                 marks: marks.map(mark),
                 home: home(plugin).unwrap_or_default(),
-                background: plugin.background,
+                background: plugin.settings.background,
                 wasm,
-                capabilities: plugin.capabilities.clone(),
-                reloads: plugin.failure == Failure::Reload,
+                capabilities: plugin.settings.capabilities.clone(),
+                reloads: plugin.settings.failure == Failure::Reload,
             }
         });
         let plugins: Vec<Known> = known.collect();
@@ -232,18 +231,21 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pw_cases::scenario::PluginSettings;
+
     use super::*;
 
     const MAIN: u32 = 1;
     const WORKER: u32 = 2;
 
     fn plugin(name: &str, vm_id: &str, wasm: &str) -> Plugin {
-        Plugin { name: name.into(), vm_id: vm_id.into(), wasm: BASE64.encode(wasm), ..Plugin::default() }
+        let settings = PluginSettings { name: name.into(), vm_id: vm_id.into(), ..PluginSettings::default() };
+        Plugin { settings, wasm: wasm.into() }
     }
 
     /// All that are not in the background are in the chain.
     fn started(plugins: &[Plugin]) -> Attribution {
-        let chain: Vec<usize> = (0..plugins.len()).filter(|at| !plugins[*at].background).collect();
+        let chain: Vec<usize> = (0..plugins.len()).filter(|at| !plugins[*at].settings.background).collect();
         Attribution::new(MAIN, plugins, &chain, false)
     }
 
@@ -308,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_vms_of_the_background_come_first_and_are_not_the_workers() {
-        let plugins = [plugin("web", "1", "f"), Plugin { background: true, ..plugin("back", "1", "g") }];
+        let plugins = [plugin("web", "1", "f"), plugin("back", "1", "g").set(|settings| settings.background = true)];
         let mut attribution = started(&plugins);
         let main = [
             (MAIN, Level::Debug, "Base Wasm created 1 now active"),
@@ -361,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_callback_that_a_plugin_does_not_get_is_another_ones() {
-        let restricted = Plugin { capabilities: Some(vec!["g".into()]), ..plugin("a", "", "fg") };
+        let restricted = plugin("a", "", "fg").set(|settings| settings.capabilities = Some(vec!["g".into()]));
         let mut attribution = started(&[restricted, plugin("b", "", "fg")]);
         let lines = [(WORKER, Level::Trace, "[host->vm] f(2, 1)"), (WORKER, Level::Error, "Function: f failed: x")];
         check(&mut attribution, &lines, 1, Finding::Fault("Function: f failed: x".into()));
@@ -369,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_vm_that_is_made_anew_is_that_of_the_plugin_that_failed() {
-        let again = |name| Plugin { failure: Failure::Reload, ..plugin(name, name, "f") };
+        let again = |name| plugin(name, name, "f").set(|settings| settings.failure = Failure::Reload);
         let mut attribution = started(&[again("a"), again("b"), plugin("c", "c", "f")]);
         let born = (WORKER, Level::Debug, "Thread-Local Wasm created 9 now active");
         let lines = [
@@ -423,14 +425,14 @@ mod tests {
 
     #[test]
     fn a_plugin_that_may_do_less_has_a_vm_of_its_own() {
-        let bound = Plugin { capabilities: Some(Vec::new()), ..plugin("bound", "v", "f") };
+        let bound = plugin("bound", "v", "f").set(|settings| settings.capabilities = Some(Vec::new()));
         let mut attribution = started(&[plugin("free", "v", "f"), bound]);
         check(&mut attribution, &[BORN, BORN, (WORKER, Level::Info, "wasm log: own")], 1, log("own"));
     }
 
     #[test]
     fn plugins_of_a_vm_come_back_one_after_the_other() {
-        let again = |name| Plugin { failure: Failure::Reload, ..plugin(name, "v", "f") };
+        let again = |name| plugin(name, "v", "f").set(|settings| settings.failure = Failure::Reload);
         let mut attribution = started(&[again("one"), again("two")]);
         check(&mut attribution, &[BORN, (WORKER, Level::Info, "wasm log: own")], 0, log("own"));
         attribution.stream();

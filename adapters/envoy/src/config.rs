@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use pw_cases::protocol::{Plugin, Run};
+use crate::job::{Plugin, Run};
 use pw_cases::scenario::{Failure, Step};
 use serde_json::{Map, Value, json};
 
@@ -91,7 +91,7 @@ pub fn is_tcp(run: &Run) -> bool {
 /// The plugins, by their places in the scenario, that streams pass through at first.
 pub fn chain(run: &Run) -> Vec<usize> {
     let plugins = run.plugins.iter().enumerate();
-    plugins.filter(|(_, plugin)| !plugin.background && !plugin.standby).map(|(at, _)| at).collect()
+    plugins.filter(|(_, plugin)| !plugin.settings.background && !plugin.settings.standby).map(|(at, _)| at).collect()
 }
 
 /// Whether a step changes the listener: a plugin gets another configuration or place.
@@ -140,12 +140,12 @@ pub fn listener(name: &str, ports: &Ports, run: &Run, chain: &[usize]) -> Value 
 /// Envoy marks the lines of a plugin's root context by its `root_id` and `vm_id` only, so plugins that share a chain
 /// need one. A lone plugin needs none and keeps the default, which some SDKs look their contexts up by.
 pub fn root_id(plugin: &Plugin, lone: bool) -> &str {
-    if lone { "" } else { &plugin.name }
+    if lone { "" } else { &plugin.settings.name }
 }
 
 /// What a plugin's VM is made of: those that agree in it share one in each thread.
 pub fn home(plugin: &Plugin) -> impl PartialEq + '_ {
-    (&plugin.vm_id, &plugin.vm_configuration, &plugin.wasm, &plugin.environment, &plugin.capabilities)
+    (&plugin.settings.vm_id, &plugin.settings.vm_configuration, &plugin.wasm, &plugin.settings.environment, &plugin.settings.capabilities)
 }
 
 /// A plugin that is on no stream, and in one VM, of the main thread; its module is in a file, because a module may be
@@ -157,30 +157,30 @@ pub fn extension(plugin: &Plugin, lone: bool, file: &Path) -> Value {
 }
 
 fn filter(kind: &str, plugin: &Plugin, root_id: &str) -> Value {
-    let config = plugin_config(plugin, root_id, json!({ "inline_bytes": plugin.wasm }));
+    let config = plugin_config(plugin, root_id, json!({ "inline_bytes": BASE64.encode(&plugin.wasm) }));
     let kind = format!("envoy.extensions.filters.{kind}.wasm.v3.Wasm");
-    json!({ "name": plugin.name, "typed_config": typed(&kind, json!({ "config": config })) })
+    json!({ "name": plugin.settings.name, "typed_config": typed(&kind, json!({ "config": config })) })
 }
 
 fn plugin_config(plugin: &Plugin, root_id: &str, code: Value) -> Value {
     let bytes = |bytes: &[u8]| typed("google.protobuf.BytesValue", json!({ "value": BASE64.encode(bytes) }));
     let mut vm = json!({
-        "vm_id": plugin.vm_id,
+        "vm_id": plugin.settings.vm_id,
         "runtime": "envoy.wasm.runtime.v8",
         "code": { "local": code },
-        "configuration": bytes(&plugin.vm_configuration.0),
+        "configuration": bytes(&plugin.settings.vm_configuration.0),
     });
-    if !plugin.environment.is_empty() {
-        vm["environment_variables"] = json!({ "key_values": plugin.environment });
+    if !plugin.settings.environment.is_empty() {
+        vm["environment_variables"] = json!({ "key_values": plugin.settings.environment });
     }
     let mut config = json!({
-        "name": plugin.name,
+        "name": plugin.settings.name,
         "root_id": root_id,
         "vm_config": vm,
-        "configuration": bytes(&plugin.configuration.0),
-        "failure_policy": failure_policy(plugin.failure),
+        "configuration": bytes(&plugin.settings.configuration.0),
+        "failure_policy": failure_policy(plugin.settings.failure),
     });
-    if let Some(names) = &plugin.capabilities {
+    if let Some(names) = &plugin.settings.capabilities {
         let allowed = names.iter().map(String::as_str).chain([NO_CAPABILITY]);
         let allowed: Map<String, Value> = allowed.map(|name| (name.to_owned(), json!({}))).collect();
         config["capability_restriction_config"] = json!({ "allowed_capabilities": allowed });
@@ -296,19 +296,21 @@ fn address(port: u16) -> Value {
 mod tests {
     use std::collections::BTreeMap;
 
+    use pw_abi::Version;
     use pw_cases::data::Data;
+    use pw_cases::scenario::PluginSettings;
 
     use super::*;
 
     fn plugin(name: &str) -> Plugin {
-        Plugin {
+        let settings = PluginSettings {
             name: name.into(),
             vm_id: "vm".into(),
             vm_configuration: Data(vec![0, 0xff]),
             environment: BTreeMap::from([("A".into(), "b".into())]),
-            wasm: "AGFzbQ==".into(),
-            ..Plugin::default()
-        }
+            ..PluginSettings::default()
+        };
+        Plugin { settings, wasm: b"\0asm".to_vec() }
     }
 
     const PORTS: Ports =
@@ -321,7 +323,7 @@ mod tests {
     }
 
     fn run(plugins: Vec<Plugin>) -> Run {
-        Run { id: "a/b".into(), abi: "0.2.1".into(), plugins, steps: Vec::new(), hazard: false, keep: false }
+        Run { id: "a/b".into(), abi: Version::V0_2_1, plugins, steps: Vec::new(), hazard: false, keep: false }
     }
 
     #[test]
@@ -347,7 +349,7 @@ mod tests {
         assert_eq!((&free["failure_policy"], free.get("capability_restriction_config")), (&json!("FAIL_CLOSED"), None));
         let restricted = |names: &[&str]| {
             let capabilities = Some(names.iter().map(|name| (*name).to_owned()).collect());
-            config(Plugin { failure: Failure::Open, capabilities, ..plugin("a") })
+            config(plugin("a").set(|settings| (settings.failure, settings.capabilities) = (Failure::Open, capabilities)))
         };
         let allowed = |names| restricted(names)["capability_restriction_config"]["allowed_capabilities"].clone();
         assert_eq!(restricted(&[])["failure_policy"], "FAIL_OPEN");
@@ -357,8 +359,8 @@ mod tests {
 
     #[test]
     fn a_plugin_in_the_background_or_on_standby_is_on_no_listener() {
-        let background = Plugin { background: true, ..plugin("b") };
-        let filters = filters(&run(vec![plugin("a"), background, Plugin { standby: true, ..plugin("c") }]));
+        let background = plugin("b").set(|settings| settings.background = true);
+        let filters = filters(&run(vec![plugin("a"), background, plugin("c").set(|settings| settings.standby = true)]));
         let names: Vec<_> = filters.iter().map(|filter| filter["name"].as_str().unwrap_or_default()).collect();
         assert_eq!(names, ["a", "router"]);
     }

@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use pw_cases::protocol::Plugin;
+use crate::job::Plugin;
 
 /// The file; it is removed when this is dropped.
 pub struct Module(PathBuf);
@@ -17,10 +16,9 @@ impl Module {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("pw-conform-{}-{number}.wasm", std::process::id()));
-        let wasm = BASE64.decode(&plugin.wasm).map_err(io::Error::other)?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         let module = Module(path);
-        file.write_all(&wasm)?;
+        file.write_all(&plugin.wasm)?;
         Ok(module)
     }
 

@@ -14,7 +14,7 @@ mod tcp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pw_cases::protocol::Run;
+use crate::job::Run;
 use pw_cases::scenario::Step;
 use pw_cases::transcript::Event;
 use tokio::time::Instant;
@@ -80,7 +80,7 @@ pub async fn run(instance: Instance, run: Run, serial: u64) -> Outcome {
         listener: format!("scenario-{serial}"),
         events: Vec::new(),
         window: Window::default(),
-        background: run.plugins.iter().any(|plugin| plugin.background),
+        background: run.plugins.iter().any(|plugin| plugin.settings.background),
         started: false,
         beginning: Vec::new(),
         complaints: Vec::new(),
@@ -257,7 +257,7 @@ impl Stage {
             }
             self.settle().await?;
             let beginning = std::mem::take(&mut self.beginning);
-            for (at, _) in self.run.plugins.iter().enumerate().filter(|(_, plugin)| plugin.background) {
+            for (at, _) in self.run.plugins.iter().enumerate().filter(|(_, plugin)| plugin.settings.background) {
                 let own = || beginning.iter().filter(|(_, of, _)| *of == at);
                 // The VM that stays is made last.
                 let last = own().map(|(vm, ..)| *vm).max();
@@ -333,8 +333,8 @@ impl Stage {
     fn tell_refusal(&mut self) {
         let rejection = self.rejection.take().unwrap_or_else(|| "the listener was rejected".into());
         // It ends with the plugin's name, which may be the end of another's.
-        let named = self.run.plugins.iter().enumerate().filter(|(_, plugin)| rejection.ends_with(&plugin.name));
-        let refused = named.max_by_key(|(_, plugin)| plugin.name.len()).map_or(0, |(at, _)| at);
+        let named = self.run.plugins.iter().enumerate().filter(|(_, plugin)| rejection.ends_with(&plugin.settings.name));
+        let refused = named.max_by_key(|(_, plugin)| plugin.settings.name.len()).map_or(0, |(at, _)| at);
         // It was tried in a base VM, then in a canary; the latest got furthest.
         let vm = self.beginning.iter().rev().find(|(_, plugin, _)| *plugin == refused).map(|(vm, ..)| *vm);
         for (_, _, event) in self.beginning.drain(..).filter(|(of, plugin, _)| Some(*of) == vm && *plugin == refused) {
@@ -344,7 +344,7 @@ impl Stage {
             }
         }
         self.complaints.push(rejection);
-        let plugin = self.run.plugins.get(refused).map(|plugin| plugin.name.clone()).unwrap_or_default();
+        let plugin = self.run.plugins.get(refused).map(|plugin| plugin.settings.name.clone()).unwrap_or_default();
         self.window.push(Event::Refused { plugin, reason: self.complaints.join("; ") });
     }
 

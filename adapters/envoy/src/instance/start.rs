@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
-use pw_cases::protocol::{Plugin, Run};
+use crate::job::{Plugin, Run};
 use serde_json::Value;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
@@ -43,7 +43,7 @@ impl Instance {
             dead: reserved[3].port,
             admin: reserved[4].port,
         };
-        let background: Vec<&Plugin> = run.plugins.iter().filter(|plugin| plugin.background).collect();
+        let background: Vec<&Plugin> = run.plugins.iter().filter(|plugin| plugin.settings.background).collect();
         let lone = run.plugins.len() == 1;
         let modules: Vec<Module> =
             background.iter().map(|plugin| Module::new(plugin)).collect::<Result<_, _>>().map_err(failed)?;

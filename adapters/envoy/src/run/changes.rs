@@ -2,7 +2,7 @@
 //! place of the old one and drains that, or keeps it.
 
 use pw_cases::data::Data;
-use pw_cases::protocol::Run;
+use crate::job::Run;
 
 use super::Stage;
 use crate::config;
@@ -14,17 +14,17 @@ impl Stage {
         let Some(at) = self.in_chain(plugin) else { return Ok(()) };
         let mut run = self.run.clone();
         let plugin = self.chain[at];
-        run.plugins[plugin].configuration = configuration.clone();
+        run.plugins[plugin].settings.configuration = configuration.clone();
         self.change(run, self.chain.clone(), Some(plugin)).await
     }
 
     /// Puts a plugin that stands by into the place of another.
     pub(super) async fn replace(&mut self, plugin: &str, by: &str) -> Result<(), Gone> {
-        let standby = self.run.plugins.iter().position(|known| known.name == by && known.standby);
+        let standby = self.run.plugins.iter().position(|known| known.settings.name == by && known.settings.standby);
         let (Some(at), Some(standby)) = (self.in_chain(plugin), standby) else { return Ok(()) };
         let mut run = self.run.clone();
         // It can do that once.
-        run.plugins[standby].standby = false;
+        run.plugins[standby].settings.standby = false;
         let mut chain = self.chain.clone();
         chain[at] = standby;
         self.change(run, chain, Some(standby)).await
@@ -39,7 +39,7 @@ impl Stage {
     }
 
     fn in_chain(&self, plugin: &str) -> Option<usize> {
-        self.chain.iter().position(|at| self.run.plugins[*at].name == plugin)
+        self.chain.iter().position(|at| self.run.plugins[*at].settings.name == plugin)
     }
 }
 

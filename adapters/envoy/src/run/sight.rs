@@ -50,9 +50,9 @@ impl Stage {
             self.rejection = lds::refusal(&line.text()).or(self.rejection.take());
         }
         let Some(Found { vm, main, plugin, finding }) = self.attribution.read(line) else { return };
-        let name = || self.run.plugins[plugin].name.clone();
+        let name = || self.run.plugins[plugin].settings.name.clone();
         // Of plugins on streams the worker's VMs are told of.
-        let main = main && !(self.started && self.run.plugins[plugin].background);
+        let main = main && !(self.started && self.run.plugins[plugin].settings.background);
         match finding {
             Finding::Log(level, message) => {
                 let event = Event::Log { plugin: name(), level: level.name().into(), message };
