@@ -1,56 +1,44 @@
 //! The adapter for Envoy with a real Envoy, which `PW_CONFORM_ENVOY` or the PATH names:
 //! `cargo test -p pw-conform --test envoy -- --ignored`
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use pw_abi::Version;
+use pw_cases::adapter::{Adapter, Outcome};
 use pw_cases::data::{Data, Fields};
-use pw_cases::protocol::{PROTOCOL, Plugin, Request, Response, Run};
-use pw_cases::scenario::Step;
+use pw_cases::scenario::{Guest, Plugin, PluginSettings, Scenario, Step};
 use pw_cases::transcript::{Event, GrpcPart, Part};
+use pw_harness::adapter::{Process, Program, Shapes};
 
 /// Does not take its configuration.
 const REFUSES: &str = r#"(func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 0))"#;
 
-struct Adapter {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
+/// The adapter, as `--host envoy` starts it.
+struct Envoy(Process);
 
-impl Adapter {
-    fn start() -> Adapter {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pw-conform"));
-        command.args(["adapter", "envoy"]);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the adapter was built for this test");
-        let input = child.stdin.take().expect("it is piped");
-        let output = BufReader::new(child.stdout.take().expect("it is piped"));
-        Adapter { child, input, output }
+impl Envoy {
+    fn start() -> Envoy {
+        let words = [env!("CARGO_BIN_EXE_pw-conform"), "adapter", "envoy"].map(str::to_owned).to_vec();
+        let (survey, shapes) = (Arc::default(), Shapes::default());
+        let program = Program { words, timeout: Duration::from_secs(60), tap: None, survey, shapes };
+        Envoy(Process::start(program).unwrap_or_else(|error| panic!("{error}")))
     }
 
-    fn ask(&mut self, line: &str) -> Response {
-        writeln!(self.input, "{line}").expect("the adapter reads");
-        let mut answer = String::new();
-        self.output.read_line(&mut answer).expect("the adapter answers");
-        serde_json::from_str(&answer).expect("the answer is a response")
+    fn outcome(&mut self, plugins: Vec<Plugin>, steps: Vec<Step>, hazard: bool) -> Outcome {
+        let scenario = Scenario { plugins, steps, hazard };
+        self.0.run("test", Version::V0_2_1, &scenario).unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn run(&mut self, plugins: Vec<Plugin>, steps: Vec<Step>, hazard: bool) -> Vec<Event> {
-        let run = Run { id: "test".into(), abi: "0.2.1".into(), plugins, steps, hazard, keep: false };
-        match self.ask(&serde_json::to_string(&Request::Run(run)).expect("it is plain data")) {
-            Response::Ran { events } => events,
-            other => panic!("{other:?}"),
+        match self.outcome(plugins, steps, hazard) {
+            Outcome::Ran(transcript) => transcript.events,
+            Outcome::Skipped(reason) => panic!("{reason}"),
         }
     }
-}
 
-impl Drop for Adapter {
-    fn drop(&mut self) {
-        // If it has ended already, there is nothing to stop.
-        let _ = writeln!(self.input, r#"{{"type":"stop"}}"#);
-        let _ = self.child.wait();
+    fn skips(&mut self, plugins: Vec<Plugin>, steps: Vec<Step>) -> bool {
+        matches!(self.outcome(plugins, steps, false), Outcome::Skipped(_))
     }
 }
 
@@ -71,12 +59,15 @@ fn plugin(name: &str, fields: &str) -> Plugin {
             (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
             {fields})"#
     );
-    Plugin {
-        name: name.into(),
-        vm_id: "vm".into(),
-        wasm: BASE64.encode(wat::parse_str(text).expect("the module is valid")),
-        ..Plugin::default()
-    }
+    let mut plugin = Plugin::new(name, Guest::Module(wat::parse_str(text).expect("the module is valid")));
+    plugin.settings.vm_id = "vm".into();
+    plugin
+}
+
+/// The same plugin, set up in another way.
+fn set(mut plugin: Plugin, change: impl FnOnce(&mut PluginSettings)) -> Plugin {
+    change(&mut plugin.settings);
+    plugin
 }
 
 /// Logs `text` in a callback with three parameters and then returns `result`.
@@ -141,10 +132,8 @@ fn check(events: &[Event], expected: &[&str]) {
 #[test]
 #[ignore = "needs an Envoy"]
 fn scenarios_on_a_real_envoy() {
-    let mut adapter = Adapter::start();
-    let start = serde_json::to_string(&Request::Start { protocol: PROTOCOL }).expect("it is plain data");
-    assert!(matches!(adapter.ask(&start), Response::Host(host) if host.name == "envoy"));
-    assert!(matches!(adapter.ask("nonsense"), Response::Errored { .. }));
+    let mut adapter = Envoy::start();
+    assert_eq!(adapter.0.host().name, "envoy");
 
     let headers = |name, text| plugin(name, &logs("proxy_on_request_headers", text, 0));
     let body = Data::from(vec![b'x'; 1 << 20]);
@@ -223,26 +212,16 @@ fn scenarios_on_a_real_envoy() {
 }
 
 /// More steps for what runs, until there is another run.
-fn kept(adapter: &mut Adapter) {
-    let more = |steps: Vec<Step>| serde_json::to_string(&Request::More { steps }).expect("it is plain data");
-    assert!(matches!(adapter.ask(&more(Vec::new())), Response::Errored { .. }));
+fn kept(adapter: &mut Envoy) {
+    assert!(adapter.0.more(Vec::new()).is_err());
     let hello = || vec![plugin("p", &logs("proxy_on_request_headers", "hello", 0))];
-    let run = Run {
-        id: "kept".into(),
-        abi: "0.2.1".into(),
-        plugins: hello(),
-        steps: vec![request(0, true)],
-        hazard: false,
-        keep: true,
-    };
-    let ran = |response| match response {
-        Response::Ran { events } => events,
-        other => panic!("{other:?}"),
-    };
-    let first = ran(adapter.ask(&serde_json::to_string(&Request::Run(run)).expect("it is plain data")));
+    let scenario = Scenario { plugins: hello(), steps: vec![request(0, true)], hazard: false };
+    let Ok(Outcome::Ran(first)) = adapter.0.keep("kept", Version::V0_2_1, &scenario) else { panic!("it is not run") };
+    let first = first.events;
+    let mut more = |steps| adapter.0.more(steps).unwrap_or_else(|error| panic!("{error}")).events;
     check(&first, &["step 0", "p WARN hello", "upstream 0 headers - true"]);
     // The first stream still runs, so that the second has another connection.
-    let further = ran(adapter.ask(&more(vec![request(1, true), response(1, "201"), response(0, "200")])));
+    let further = more(vec![request(1, true), response(1, "201"), response(0, "200")]);
     let expected = [
         "step 0",
         "p WARN hello",
@@ -254,7 +233,7 @@ fn kept(adapter: &mut Adapter) {
     ];
     check(&further, &expected);
     for stream in 2..5 {
-        let events = ran(adapter.ask(&more(vec![request(stream, true), Step::ClientReset { stream }])));
+        let events = more(vec![request(stream, true), Step::ClientReset { stream }]);
         let upstream = format!("upstream {stream} headers - true");
         let reset = format!("upstream {stream} reset");
         check(&events, &["step 0", "p WARN hello", &upstream, "step 1", &reset]);
@@ -263,10 +242,10 @@ fn kept(adapter: &mut Adapter) {
         &adapter.run(hello(), vec![request(0, true)], false),
         &["step 0", "p WARN hello", "upstream 0 headers - true"],
     );
-    assert!(matches!(adapter.ask(&more(Vec::new())), Response::Errored { .. }));
+    assert!(adapter.0.more(Vec::new()).is_err());
 }
 
-fn tcp(adapter: &mut Adapter) {
+fn tcp(adapter: &mut Envoy) {
     let data = |stream, text: &str, end_of_stream| Step::ClientData { stream, data: Data::from(text), end_of_stream };
     let steps = vec![
         Step::Connect { stream: 0 },
@@ -279,16 +258,7 @@ fn tcp(adapter: &mut Adapter) {
         request(2, true),
     ];
     let tcp = || plugin("p", &logs("proxy_on_downstream_data", "data", 0));
-    let mixed = Run {
-        id: "mixed".into(),
-        abi: "0.2.1".into(),
-        plugins: vec![tcp()],
-        steps: steps.clone(),
-        hazard: false,
-        keep: false,
-    };
-    let mixed = serde_json::to_string(&Request::Run(mixed)).expect("it is plain data");
-    assert!(matches!(adapter.ask(&mixed), Response::Skipped { .. }));
+    assert!(adapter.skips(vec![tcp()], steps.clone()));
     let streams = [
         [
             "step 0",
@@ -313,7 +283,7 @@ fn tcp(adapter: &mut Adapter) {
     check(&adapter.run(vec![tcp()], steps[..7].to_vec(), false), &[streams.as_flattened(), &ends].concat());
 }
 
-fn grpc(adapter: &mut Adapter) {
+fn grpc(adapter: &mut Envoy) {
     let grpc = r#"(data (i32.const 64) "callout") (data (i32.const 96) "a.B") (data (i32.const 104) "C")
         (data (i32.const 112) "\00\00\00\00") (data (i32.const 128) "message")
         (func (export "proxy_on_grpc_receive") (param i32 i32 i32)
@@ -342,7 +312,7 @@ fn grpc(adapter: &mut Adapter) {
     check(&adapter.run(vec![plugin("p", grpc)], steps, false), &expected.concat());
 }
 
-fn metrics(adapter: &mut Adapter) {
+fn metrics(adapter: &mut Envoy) {
     // A metric ends with the plugin that has it.
     let counts = r#"(data (i32.const 64) "count")
         (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
@@ -355,26 +325,17 @@ fn metrics(adapter: &mut Adapter) {
     }
 }
 
-fn background(adapter: &mut Adapter, call: &str) {
+fn background(adapter: &mut Envoy, call: &str) {
     // The call is made by the VM that stays, on a thread that serves no stream.
-    let background = || Plugin { background: true, ..plugin("b", call) };
+    let background = || set(plugin("b", call), |settings| settings.background = true);
     let steps = vec![Step::CallReset { call: 0 }, request(0, true)];
     check(
         &adapter.run(vec![plugin("p", &logs("proxy_on_request_headers", "hello", 0)), background()], steps, false),
         &["call 0 auth", "step 0", "step 1", "p WARN hello", "upstream 0 headers - true"],
     );
-    let refused = Plugin { background: true, ..plugin("b", REFUSES) };
+    let refused = set(plugin("b", REFUSES), |settings| settings.background = true);
     check(&adapter.run(vec![refused], vec![request(0, true)], false), &["b refused"]);
-    let endless = Run {
-        id: "endless".into(),
-        abi: "0.2.1".into(),
-        plugins: vec![background()],
-        steps: vec![Step::Shutdown],
-        hazard: false,
-        keep: false,
-    };
-    let endless = serde_json::to_string(&Request::Run(endless)).expect("it is plain data");
-    assert!(matches!(adapter.ask(&endless), Response::Skipped { .. }));
+    assert!(adapter.skips(vec![background()], vec![Step::Shutdown]));
 }
 
 /// Marks requests with the first letter of its configuration, and takes none that begins with a `!`.
@@ -387,7 +348,7 @@ const CONFIGURED: &str = r#"
     (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
         (call $log (i32.const 4) (i32.const 4096) (i32.const 1)))"#;
 
-fn rollout(adapter: &mut Adapter) {
+fn rollout(adapter: &mut Envoy) {
     let reconfigure = |text: &str| Step::Reconfigure { plugin: "p".into(), configuration: Data::from(text) };
     let steps = vec![
         request(0, false),
@@ -398,7 +359,7 @@ fn rollout(adapter: &mut Adapter) {
         Step::RequestBody { stream: 0, body: Data::from("body"), end_of_stream: true },
         response(0, "200"),
     ];
-    let configured = || Plugin { configuration: Data::from("a"), ..plugin("p", CONFIGURED) };
+    let configured = || set(plugin("p", CONFIGURED), |settings| settings.configuration = Data::from("a"));
     let expected = [
         "step 0",
         "p WARN a",
@@ -422,15 +383,13 @@ fn rollout(adapter: &mut Adapter) {
     check(&adapter.run(vec![configured()], steps, false), &expected);
     let in_flight = vec![request(0, false), reconfigure("b"), Step::Shutdown];
     for (background, steps) in [(true, vec![reconfigure("b")]), (false, in_flight)] {
-        let plugins = vec![Plugin { background, ..configured() }];
-        let run = Run { id: "rollout".into(), abi: "0.2.1".into(), plugins, steps, hazard: false, keep: false };
-        let run = serde_json::to_string(&Request::Run(run)).expect("it is plain data");
-        assert!(matches!(adapter.ask(&run), Response::Skipped { .. }));
+        let plugin = set(configured(), |settings| settings.background = background);
+        assert!(adapter.skips(vec![plugin], steps));
     }
 }
 
 /// Plugins of one module are in one VM, where they count together and take each other's place.
-fn shared_vm(adapter: &mut Adapter) {
+fn shared_vm(adapter: &mut Envoy) {
     let counts = r#"
         (global $count (mut i32) (i32.const 48))
         (func $tell (param $level i32) (result i32)
@@ -442,7 +401,7 @@ fn shared_vm(adapter: &mut Adapter) {
         (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (call $tell (i32.const 3)))
         (func (export "proxy_on_done") (param i32) (result i32) (drop (call $tell (i32.const 4))) (i32.const 1))"#;
     let named = |name| plugin(name, counts);
-    let plugins = vec![named("one"), named("two"), Plugin { standby: true, ..named("three") }];
+    let plugins = vec![named("one"), named("two"), set(named("three"), |settings| settings.standby = true)];
     let steps = vec![
         Step::Replace { plugin: "one".into(), by: "three".into() },
         // Nobody is there whose place could be taken, or who could take it.

@@ -11,8 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::config;
 use crate::find::Program;
-use crate::job::{Plugin, Run};
 use crate::instance::{Gone, Instance, is_streamed};
+use crate::job::{Plugin, Run};
 use crate::run::{self, Kept, Left, Outcome};
 
 /// The versions of the ABI that Envoy knows.
@@ -176,9 +176,11 @@ fn refusal(run: &Run) -> Option<String> {
 
 /// Why a scenario cannot be run because of its plugins in the background, if it cannot.
 fn background_reason(run: &Run) -> Option<&'static str> {
-    let (background, others): (Vec<&Plugin>, Vec<&Plugin>) = run.plugins.iter().partition(|plugin| plugin.settings.background);
+    let (background, others): (Vec<&Plugin>, Vec<&Plugin>) =
+        run.plugins.iter().partition(|plugin| plugin.settings.background);
     let shares = |plugin: &Plugin, with: &[&Plugin]| {
-        with.iter().any(|other| other.settings.name != plugin.settings.name && config::home(other) == config::home(plugin))
+        with.iter()
+            .any(|other| other.settings.name != plugin.settings.name && config::home(other) == config::home(plugin))
     };
     if background.is_empty() {
         None
@@ -187,7 +189,9 @@ fn background_reason(run: &Run) -> Option<&'static str> {
     } else if background.iter().any(|plugin| shares(plugin, &others)) {
         Some("a plugin in the background is in another thread than those on streams, and VMs are each of one thread")
     } else if background.iter().any(|plugin| shares(plugin, &background)) {
-        Some("plugins in the background share a VM, and cannot be distinguished from the trials that Envoy makes of them")
+        Some(
+            "plugins in the background share a VM, and cannot be distinguished from the trials that Envoy makes of them",
+        )
     } else {
         None
     }
@@ -196,7 +200,8 @@ fn background_reason(run: &Run) -> Option<&'static str> {
 /// Why a scenario cannot be run because of what the operator changes, if it cannot.
 fn rollout_reason(run: &Run) -> Option<&'static str> {
     let background = |step: &Step| {
-        let of = |name: &str| run.plugins.iter().any(|plugin| plugin.settings.background && plugin.settings.name == *name);
+        let of =
+            |name: &str| run.plugins.iter().any(|plugin| plugin.settings.background && plugin.settings.name == *name);
         config::is_change(step) && step.plugins().0.is_some_and(of)
     };
     if run.steps.iter().any(background) {

@@ -11,8 +11,8 @@ mod thread;
 
 use std::collections::BTreeSet;
 
-use pw_cases::data::Data;
 use crate::job::Plugin;
+use pw_cases::data::Data;
 use pw_cases::scenario::Failure;
 
 use crate::config;
@@ -84,7 +84,10 @@ impl Attribution {
         let home = |plugin| plugins.iter().position(|other| config::home(other) == config::home(plugin));
         let known = plugins.iter().map(|plugin| {
             let root_id = config::root_id(plugin, plugins.len() == 1);
-            let marks = [[plugin.settings.name.as_str(), root_id, &plugin.settings.vm_id], ["", root_id, &plugin.settings.vm_id]];
+            let marks = [
+                [plugin.settings.name.as_str(), root_id, &plugin.settings.vm_id],
+                ["", root_id, &plugin.settings.vm_id],
+            ];
             let wasm = plugin.wasm.clone();
             Known {
                 marks: marks.map(mark),

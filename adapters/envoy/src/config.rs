@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use crate::job::{Plugin, Run};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_cases::scenario::{Failure, Step};
 use serde_json::{Map, Value, json};
 
@@ -145,7 +145,13 @@ pub fn root_id(plugin: &Plugin, lone: bool) -> &str {
 
 /// What a plugin's VM is made of: those that agree in it share one in each thread.
 pub fn home(plugin: &Plugin) -> impl PartialEq + '_ {
-    (&plugin.settings.vm_id, &plugin.settings.vm_configuration, &plugin.wasm, &plugin.settings.environment, &plugin.settings.capabilities)
+    (
+        &plugin.settings.vm_id,
+        &plugin.settings.vm_configuration,
+        &plugin.wasm,
+        &plugin.settings.environment,
+        &plugin.settings.capabilities,
+    )
 }
 
 /// A plugin that is on no stream, and in one VM, of the main thread; its module is in a file, because a module may be
@@ -349,7 +355,9 @@ mod tests {
         assert_eq!((&free["failure_policy"], free.get("capability_restriction_config")), (&json!("FAIL_CLOSED"), None));
         let restricted = |names: &[&str]| {
             let capabilities = Some(names.iter().map(|name| (*name).to_owned()).collect());
-            config(plugin("a").set(|settings| (settings.failure, settings.capabilities) = (Failure::Open, capabilities)))
+            config(
+                plugin("a").set(|settings| (settings.failure, settings.capabilities) = (Failure::Open, capabilities)),
+            )
         };
         let allowed = |names| restricted(names)["capability_restriction_config"]["allowed_capabilities"].clone();
         assert_eq!(restricted(&[])["failure_policy"], "FAIL_OPEN");

@@ -333,7 +333,8 @@ impl Stage {
     fn tell_refusal(&mut self) {
         let rejection = self.rejection.take().unwrap_or_else(|| "the listener was rejected".into());
         // It ends with the plugin's name, which may be the end of another's.
-        let named = self.run.plugins.iter().enumerate().filter(|(_, plugin)| rejection.ends_with(&plugin.settings.name));
+        let named =
+            self.run.plugins.iter().enumerate().filter(|(_, plugin)| rejection.ends_with(&plugin.settings.name));
         let refused = named.max_by_key(|(_, plugin)| plugin.settings.name.len()).map_or(0, |(at, _)| at);
         // It was tried in a base VM, then in a canary; the latest got furthest.
         let vm = self.beginning.iter().rev().find(|(_, plugin, _)| *plugin == refused).map(|(vm, ..)| *vm);

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_manifest_of_the_catalog_is_read_and_changed_in_place() {
-        let source = crate::embedded::text(crate::plugins::MANIFEST).unwrap_or_default();
+        let source = pw_harness::embedded::text(crate::plugins::MANIFEST).unwrap_or_default();
         let manifest = Manifest::parse(Path::new(""), source).unwrap_or_else(|error| panic!("{error}"));
         assert!(manifest.plugins.len() >= 3);
         let second = &manifest.plugins[1];

@@ -1,8 +1,8 @@
 //! The operator's changes while streams run: Envoy is told of a listener with another chain of plugins, puts it into the
 //! place of the old one and drains that, or keeps it.
 
-use pw_cases::data::Data;
 use crate::job::Run;
+use pw_cases::data::Data;
 
 use super::Stage;
 use crate::config;
