@@ -59,6 +59,11 @@ impl Case {
         case
     }
 
+    /// Whether a host that refuses a plugin of the case may be right.
+    pub fn accepts_refusal(&self) -> bool {
+        self.expect.start.as_ref().is_some_and(|any| any.of.iter().any(|(started, _)| !started))
+    }
+
     /// Whether the case says that it checks a function.
     pub fn cites(&self, function: &Function) -> bool {
         self.clauses.iter().any(|clause| function.is_called(clause.split('/').next().unwrap_or_default()))

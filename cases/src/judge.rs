@@ -3,6 +3,8 @@
 mod invariants;
 mod window;
 
+use std::fmt::Write;
+
 use crate::case::{AnyOf, Case};
 use crate::lower::{Acceptable, CallCheck, Lowered};
 use crate::transcript::{Event, Returned, Transcript};
@@ -38,6 +40,36 @@ pub fn judge(case: &Case, lowered: &Lowered, transcript: &Transcript) -> Judgeme
     judging.result
 }
 
+/// How the host crashed, in which step, and what was seen last; nothing if it did not.
+fn crash(transcript: &Transcript) -> Option<String> {
+    let at = transcript.events.iter().position(|event| matches!(event, Event::Died { .. }))?;
+    let (before, Event::Died { how }) = (&transcript.events[..at], &transcript.events[at]) else { return None };
+    let mut text = if how.starts_with("SIG") { format!("crashes with {how}") } else { format!("ends: {how}") };
+    let steps = before.iter().filter(|event| matches!(event, Event::Step { .. })).count();
+    match steps {
+        0 => text += ", before the first step",
+        step => {
+            let _ = write!(text, ", in step {step}");
+        }
+    }
+    let call = before.iter().rposition(|event| matches!(event, Event::Call { .. }));
+    let callback = before.iter().rposition(|event| matches!(event, Event::Callback { .. }));
+    match (call, callback) {
+        (Some(call), callback) if Some(call) > callback => {
+            if let Event::Call { function, args, .. } = &before[call] {
+                let _ = write!(text, "; the last call was {function}({})", args.join(", "));
+            }
+        }
+        (_, Some(callback)) => {
+            if let Event::Callback { name, .. } = &before[callback] {
+                let _ = write!(text, "; the last callback was {name}");
+            }
+        }
+        _ => {}
+    }
+    Some(text)
+}
+
 struct Judging<'a> {
     case: &'a Case,
     lowered: &'a Lowered,
@@ -48,12 +80,8 @@ struct Judging<'a> {
 
 impl Judging<'_> {
     fn run(&mut self) {
-        let died = self.transcript.events.iter().find_map(|event| match event {
-            Event::Died { how } => Some(how.clone()),
-            _ => None,
-        });
-        if let Some(how) = died {
-            return self.finding(0, "the host process", "to live", how);
+        if let Some(crash) = crash(self.transcript) {
+            return self.finding(0, "the host", "to keep running", crash);
         }
         let Some(started) = self.started() else { return };
         let trapped = self.calls(started);

@@ -1,17 +1,17 @@
-//! Adapters that break the protocol: each is told what it did, costs the case at hand, and no other.
+//! Adapters that break the protocol: the message says what they did; the case at hand fails in the harness, and no other.
 
 mod support;
 
-use support::{Folder, HEAD, PLUGIN, fake};
+use support::{Folder, HEAD, PLUGIN, example, fake};
 
 #[track_caller]
 fn check(mode: &str, texts: &[&str]) {
     let cases = [("a_good", "started"), ("b_bad", "started"), ("c_good", "started")];
     let folder = Folder::of_cases(&format!("adapter_{mode}"), &cases);
     let host = fake(&format!("{mode} bad"));
-    // Only one that hangs is to run into it, however busy the machine is.
-    let patience = if mode.ends_with("hangs") { "1" } else { "60" };
-    let said = folder.run(&["run", "cases", "--host", &host, "--timeout", patience, "--report", "record.jsonl"]);
+    // Only an adapter that hangs is to reach it, however busy the machine is.
+    let timeout = if mode.ends_with("hangs") { "1" } else { "60" };
+    let said = folder.run(&["run", "cases", "--host", &host, "--timeout", timeout, "--report", "record.jsonl"]);
     said.check(2, texts);
     said.check(2, &["fake 1.0: 2 passed, 0 failed, 1 errors in "]);
     let verdicts: Vec<_> =
@@ -20,60 +20,60 @@ fn check(mode: &str, texts: &[&str]) {
 }
 
 #[test]
-fn one_that_dies() {
+fn a_crash_fails_one_case() {
     check(
         "dies",
-        &["error b_bad (ABI v0.2.1; required)", "died: exit status 3", "last words", "cargo conform explain"],
+        &["error b_bad (ABI v0.2.1; required)", "crashed: exit status 3", "last words", "cargo conform explain"],
     );
     #[cfg(unix)]
-    check("aborts", &["died: SIGABRT"]);
+    check("aborts", &["crashed: SIGABRT"]);
 }
 
 #[test]
-fn one_that_hangs() {
+fn a_hang_fails_one_case() {
     check("hangs", &["hung: no answer in 1 s (--timeout), so it was killed"]);
     check("half_line_hangs", &["hung: ", "it had written half a line: `{\"type\":\"ran\",\"ev`"]);
 }
 
 #[test]
-fn one_that_writes_what_is_no_answer() {
-    check("half_line", &["died: exit status 0; it had written half a line: `{\"type\":\"ran\",\"ev`"]);
-    check("not_json", &["wrote no JSON (", "`Listening on port 80`"]);
+fn a_line_that_is_not_an_answer_fails_one_case() {
+    check("half_line", &["crashed: exit status 0; it had written half a line: `{\"type\":\"ran\",\"ev`"]);
+    check("not_json", &["wrote a line that is not JSON (", "`Listening on port 80`"]);
     check("wrong_type", &["answered `run` with a message of type `host`"]);
-    check("unknown_type", &["wrote no message of the protocol (unknown variant `walked`"]);
-    check("unknown_field", &["wrote no message of the protocol (unknown field `took`"]);
+    check("unknown_type", &["wrote a line that is not a message of the protocol (unknown variant `walked`"]);
+    check("unknown_field", &["wrote a line that is not a message of the protocol (unknown field `took`"]);
 }
 
 #[test]
-fn one_that_floods() {
+fn rejects_lines_that_are_too_long() {
     check("flood", &["wrote a line of more than 64 MiB, so it was killed"]);
-    check("flood_lines", &["wrote no JSON (", "`flood flood "]);
+    check("flood_lines", &["wrote a line that is not JSON (", "`flood flood "]);
 }
 
 #[cfg(unix)]
 #[test]
-fn one_that_closes_its_output() {
+fn rejects_a_closed_output() {
     let folder = Folder::of_cases("adapter_closes", &[("a", "started")]);
     let said = folder.run(&["run", "cases", "--host", "sh -c 'exec >&-; sleep 60'"]);
-    said.check(2, &["closed its standard output and lived on, so it was killed"]);
+    said.check(2, &["closed its standard output and did not end, so it was killed"]);
 }
 
 #[test]
-fn one_that_leaves_out_steps() {
+fn rejects_a_transcript_without_its_steps() {
     let folder = Folder::new("adapter_no_steps");
     let step = "[[step]]\nrequest_headers = [[\":method\", \"GET\"]]\n[step.expect]\nclient = \"reset\"\n";
     folder.write("cases/a.toml", &format!("{HEAD}level = \"required\"\n{PLUGIN}{step}"));
     let said = folder.run(&["run", "cases", "--host", &fake("no_steps")]);
-    said.check(2, &["the adapter of fake tells of steps [], but there are 1", "0 passed, 0 failed, 1 errors"]);
+    said.check(2, &["the adapter of fake reports the steps [] of 1", "0 passed, 0 failed, 1 errors"]);
 }
 
 #[test]
-fn one_that_says_that_it_failed() {
+fn an_error_of_the_adapter_is_reported() {
     check("errors", &["failed: the host did not listen"]);
 }
 
 #[test]
-fn one_that_says_too_much_costs_the_next_case() {
+fn an_unsolicited_line_fails_the_next_case() {
     let folder =
         Folder::of_cases("adapter_chatty", &[("a_bad", "started"), ("b_good", "started"), ("c_good", "started")]);
     let said = folder.run(&["run", "cases", "--host", &fake("chatty bad"), "--timeout", "5"]);
@@ -81,16 +81,16 @@ fn one_that_says_too_much_costs_the_next_case() {
 }
 
 #[test]
-fn one_that_breaks_again_and_again_is_given_up() {
+fn gives_up_after_three_failures_in_a_row() {
     let cases = [("a", "started"), ("b", "started"), ("c", "started"), ("d", "started"), ("e", "started")];
     let folder = Folder::of_cases("adapter_given_up", &cases);
     let said = folder.run(&["run", "cases", "--host", &fake("dies")]);
-    let why = "not run: the adapter broke 3 times in a row, the last time so: the adapter ";
+    let why = "not run: the adapter failed 3 times in a row, the last time: the adapter ";
     said.check(2, &["0 passed, 0 failed, 5 errors", why, "and 1 more for the same reason"]);
 }
 
 #[test]
-fn one_that_cannot_start_ends_the_run() {
+fn ends_the_run_if_the_adapter_does_not_start() {
     let folder = Folder::of_cases("adapter_start", &[("a", "started")]);
     let rows = [
         ("start_dies", "no host found: install it by `make host`"),
@@ -99,16 +99,17 @@ fn one_that_cannot_start_ends_the_run() {
         ("start_wrong_type", "answered `start` with a message of type `ran`"),
         ("start_wrong_name", "calls its host \"../up\""),
         ("start_wrong_abi", "ABI \"9.9\""),
+        ("start_first_protocol", "speaks version 1 of the adapter protocol"),
     ];
     for (mode, text) in rows {
         folder.run(&["run", "cases", "--host", &fake(mode), "--timeout", "1"]).check(2, &["error: ", text]);
     }
     folder.run(&["run", "cases", "--host", "./nothing"]).check(2, &["failed to start the adapter `./nothing`: "]);
-    folder.run(&["run", "cases", "--host", "'open"]).check(2, &["is no command line"]);
+    folder.run(&["run", "cases", "--host", "'open"]).check(2, &["is not a command line"]);
 }
 
 #[test]
-fn a_skip_has_the_adapters_reason() {
+fn a_skip_has_the_reason_of_the_adapter() {
     let folder = Folder::of_cases("adapter_skips", &[("a", "started")]);
     let said = folder.run(&["run", "cases", "--host", &fake("skips"), "--report", "record.jsonl"]);
     said.check(0, &["0 passed, 0 failed, 1 skipped"]);
@@ -116,8 +117,90 @@ fn a_skip_has_the_adapters_reason() {
 }
 
 #[test]
-fn the_death_of_a_host_is_a_failure_and_not_an_error() {
+fn a_crash_of_the_host_is_a_failure_and_not_an_error() {
     let folder = Folder::of_cases("adapter_host_dies", &[("a", "started")]);
     let said = folder.run(&["run", "cases", "--host", &fake("host_dies")]);
-    said.check(1, &["the host process", "expected to live", "actual   SIGSEGV"]);
+    said.check(1, &["the host", "expected to keep running", "actual   crashes with SIGSEGV, before the first step"]);
+}
+
+/// A case that sends a request through a probe.
+const REQUEST: &str = "level = \"required\"\n[[step]]\nrequest_headers = [[\":method\", \"GET\"], [\":scheme\", \"http\"], \
+    [\":authority\", \"a\"], [\":path\", \"/\"]]\n[[step.guest]]\nin = \"proxy_on_request_headers\"\n\
+    call = \"proxy_get_current_time_nanoseconds\"\nexpect = \"OK\"\n";
+
+#[cfg(unix)]
+#[test]
+fn a_crash_of_a_host_in_the_adapters_process_is_a_verdict() {
+    let folder = Folder::new("adapter_in_process");
+    for case in ["a_good", "b_abort", "c_good"] {
+        folder.write(&format!("cases/{case}.toml"), &format!("{HEAD}{REQUEST}"));
+    }
+    let host = example("reference_adapter aborts");
+    let said = folder.run(&["run", "cases", "--host", &host, "--report", "record.jsonl"]);
+    let texts =
+        ["fail  b_abort", "crashes with SIGABRT, in step 1; the last callback was proxy_on_", "2 passed, 1 failed in "];
+    said.check(1, &texts);
+    folder.run(&["explain", "cases/b_abort.toml", "--host", &host]).check(1, &["crashes with SIGABRT, in step 1"]);
+}
+
+#[test]
+fn a_host_without_a_function_fails_the_cases_that_cite_it() {
+    let folder = Folder::new("adapter_lacks");
+    let cited = REQUEST.replace("level", "clause = [\"proxy_get_current_time_nanoseconds/OK\"]\nlevel");
+    let head = HEAD.replace("clause = [\"#integration\"]\n", "");
+    folder.write("cases/cites.toml", &format!("{head}{cited}"));
+    folder.write("cases/needs.toml", &format!("{HEAD}{REQUEST}"));
+    folder.write("cases/other.toml", &format!("{HEAD}level = \"required\"\n{PLUGIN}"));
+    let host = example("reference_adapter lacks proxy_get_current_time_nanoseconds");
+    let said = folder.run(&["run", "cases", "--host", &host, "--report", "record.jsonl"]);
+    let lacks = "reference-elsewhere does not link 1 functions of ABI v0.2.1 as the table declares them: \
+        proxy_get_current_time_nanoseconds";
+    let texts = [lacks, "actual   lacks proxy_get_current_time_nanoseconds", "1 passed, 1 failed, 1 skipped"];
+    said.check(1, &texts);
+    let record = folder.record("record.jsonl");
+    assert_eq!(record[0]["lacks"]["0.2.1"][0], "proxy_get_current_time_nanoseconds");
+    assert_eq!(
+        record[2]["reason"],
+        "reference-elsewhere 1.0 lacks functions: needs proxy_get_current_time_nanoseconds"
+    );
+    let catalog = folder.run(&["run", "--host", &host, "--abi", "0.2.1", "--report", "catalog.jsonl", "--quiet"]);
+    let failed: Vec<String> = folder
+        .record("catalog.jsonl")
+        .iter()
+        .filter(|line| line["verdict"] == "fail" || line["verdict"] == "error")
+        .map(|line| line["clause"].to_string())
+        .collect();
+    let others: Vec<&String> =
+        failed.iter().filter(|clauses| !clauses.contains("proxy_get_current_time_nanoseconds")).collect();
+    assert!(others.is_empty() && !failed.is_empty(), "{others:?}\n{}", catalog.out);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_adapter_takes_its_children_with_it() {
+    let folder = Folder::of_cases("adapter_children", &[("a", "started")]);
+    folder
+        .run(&["run", "cases", "--host", "sh -c 'sleep 600 & echo $! > child; wait'", "--timeout", "1"])
+        .check(2, &["hung"]);
+    let child = folder.read("child");
+    let is_there =
+        || std::process::Command::new("kill").args(["-0", child.trim()]).status().is_ok_and(|status| status.success());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while is_there() {
+        assert!(std::time::Instant::now() < deadline, "the child {child} outlives its adapter");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn the_lines_between_harness_and_adapter_can_be_kept() {
+    let folder = Folder::of_cases("adapter_trace", &[("a", "started")]);
+    folder.run(&["run", "cases", "--host", &fake("ok"), "--trace-adapter", "lines"]).check(0, &[]);
+    let lines = folder.read("lines");
+    let first = lines.lines().next().unwrap_or_default();
+    assert_eq!(first, "> {\"type\":\"start\",\"protocol\":2}");
+    assert!(
+        lines.lines().any(|line| line.starts_with("< {\"events\":") || line.contains("\"type\":\"ran\"")),
+        "{lines}"
+    );
 }

@@ -76,6 +76,9 @@ pub fn attempt(job: Job<'_>, adapter: &mut dyn Adapter, survey: &Survey) -> Atte
 
 /// What there is instead of a run if the host lacks functions that the scenario's probes call.
 fn lacking_functions(job: Job<'_>, scenario: &Scenario, lacks: &[&'static str], host: &Host) -> Option<Attempt> {
+    if job.case.accepts_refusal() {
+        return None;
+    }
     let scripts = scenario.plugins.iter().filter_map(|plugin| plugin.guest.script());
     let lacking = scripts.flat_map(|script| script.functions()).filter(|row| lacks.contains(&row.name));
     let (cited, used): (Vec<_>, Vec<_>) = lacking.partition(|row| job.case.cites(row));

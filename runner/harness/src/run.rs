@@ -146,7 +146,10 @@ pub fn run(
 fn show(survey: &Survey, host: &Host, console: &Console) {
     for (version, lacks) in survey.rows() {
         let (name, count) = (&host.name, lacks.len());
-        console.status(&format!("{name} lacks {count} functions of ABI v{version}: {}", lacks.join(", ")));
+        let lacks = lacks.join(", ");
+        console.status(&format!(
+            "{name} does not link {count} functions of ABI v{version} as the table declares them: {lacks}"
+        ));
     }
 }
 

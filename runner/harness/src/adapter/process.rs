@@ -162,7 +162,11 @@ impl Process {
     fn plugin(&self, running: &mut Running, plugin: &Plugin, version: Version) -> Result<protocol::Plugin, NoAnswer> {
         let guest = match &plugin.guest {
             Guest::Probe(script) => {
-                let template = Template::full(script).lacking(self.program.survey.lacks(version));
+                // What the script calls is imported even if the host lacks it: its answer may be to refuse the module.
+                let called: Vec<&str> = script.functions().into_iter().map(|row| row.name).collect();
+                let lacks = self.program.survey.lacks(version).iter().copied();
+                let lacks: Vec<&'static str> = lacks.filter(|name| !called.contains(name)).collect();
+                let template = Template::full(script).lacking(&lacks);
                 let script = script.bytes();
                 let size = Shape::capacity(script.len());
                 let id = self.shape(running, template, size)?;
