@@ -52,22 +52,26 @@ fn crash(transcript: &Transcript) -> Option<String> {
             let _ = write!(text, ", in step {step}");
         }
     }
-    let call = before.iter().rposition(|event| matches!(event, Event::Call { .. }));
-    let callback = before.iter().rposition(|event| matches!(event, Event::Callback { .. }));
-    match (call, callback) {
-        (Some(call), callback) if Some(call) > callback => {
-            if let Event::Call { function, args, .. } = &before[call] {
-                let _ = write!(text, "; the last call was {function}({})", args.join(", "));
-            }
-        }
-        (_, Some(callback)) => {
-            if let Event::Callback { name, .. } = &before[callback] {
-                let _ = write!(text, "; the last callback was {name}");
-            }
-        }
-        _ => {}
+    let callback = before.iter().rev().find_map(|event| match event {
+        Event::Callback { name, .. } => Some(name),
+        _ => None,
+    });
+    let call = before.iter().rev().find_map(|event| match event {
+        Event::Call { function, args, .. } if !is_report(args) => Some(function),
+        _ => None,
+    });
+    if let Some(callback) = callback {
+        let _ = write!(text, "; the last callback was {callback}");
+    }
+    if let Some(call) = call {
+        let _ = write!(text, ", the last call {call}");
     }
     Some(text)
+}
+
+/// Whether these are the arguments of a call by which a probe reports.
+fn is_report(args: &[String]) -> bool {
+    args.last().is_some_and(|message| message.starts_with("\"pw "))
 }
 
 struct Judging<'a> {

@@ -4,7 +4,7 @@
 //! Every host offers a log, so a black box yields the same transcript as a host that we instrument. A line is `pw`, a
 //! sequence number, a letter and fields, all in hex: `c` a callback begins (number, arguments), `r` it returns (number,
 //! result), `a` an action is done (id, status, what was written), `m` the allocator runs (size), `s` another script is at
-//! work (its number).
+//! work (its number), `+` the line before continues.
 //!
 //! A probe that is *streamed* takes a new script from the headers of each request (see [`Script::header`]), so that one
 //! running host can be given any number of them.
@@ -23,6 +23,10 @@ const LANES: u32 = 0x800;
 /// The plugin context of each plugin, and the plugin of each context.
 const CONTEXTS: u32 = 0xA00;
 const OWNERS: u32 = 0xB00;
+/// The length of a line that every host logs whole; NGINX cuts lines, with what it puts in front of them, at 2,048 bytes.
+const MAX_LINE_BYTES: u32 = 1800;
+/// The bytes of the head of a piece: `pw`, a sequence number, the letter, and blanks.
+const HEAD_BYTES: u32 = 14;
 /// The name of the header that brings a script.
 const HEADER: u32 = 0x7000;
 /// The one start function that a script can be about.
@@ -102,6 +106,8 @@ impl Template {
             .replace("$FUNCTIONS", &script::functions().count().to_string())
             .replace("$SCRIPT", &SCRIPT.to_string())
             .replace("$HEAP_END", &HEAP_END.to_string())
+            .replace("$MAX_LINE", &MAX_LINE_BYTES.to_string())
+            .replace("$REST_AT", &(MAX_LINE_BYTES - HEAD_BYTES).to_string())
             .replace("$LOG_END", &(MEMORY_END - 0x1_0000).to_string())
             .replace("$REGISTERS", &REGISTERS.to_string())
             .replace("$PLUGIN_CONTEXT", &(REGISTERS + 8 * PLUGIN_CONTEXT).to_string())
@@ -276,13 +282,28 @@ const INTERPRETER: &str = r#"
 (func $begin (param $letter i32)
   (if (call $silent) (then (return)))
   (global.set $at (i32.const $HEAP_END))
+  (call $head (local.get $letter)))
+(func $head (param $letter i32)
   (call $char (i32.const 112)) (call $char (i32.const 119))
   (call $word (global.get $sequence))
   (global.set $sequence (i32.add (global.get $sequence) (i32.const 1)))
   (call $char (i32.const 32)) (call $char (local.get $letter)))
-(func $end
+;; Logs the line in pieces. Each but the first begins with a head, which is written over the end of the piece before.
+(func $end (local $from i32) (local $end i32)
   (if (call $silent) (then (return)))
-  (drop (call $log (i32.const 2) (i32.const $HEAP_END) (i32.sub (global.get $at) (i32.const $HEAP_END)))))
+  (local.set $from (i32.const $HEAP_END))
+  (local.set $end (global.get $at))
+  (loop $next
+    (if (i32.le_u (i32.sub (local.get $end) (local.get $from)) (i32.const $MAX_LINE))
+      (then
+        (drop (call $log (i32.const 2) (local.get $from) (i32.sub (local.get $end) (local.get $from))))
+        (return)))
+    (drop (call $log (i32.const 2) (local.get $from) (i32.const $MAX_LINE)))
+    (local.set $from (i32.add (local.get $from) (i32.const $REST_AT)))
+    (global.set $at (local.get $from))
+    (call $head (i32.const 43))
+    (call $char (i32.const 32))
+    (br $next)))
 
 (func $allocate (param $size i32) (result i32) (local $mode i32) (local $place i32)
   (if (i32.and (i32.load offset=$SCRIPT (i32.const 8)) (i32.const 1))

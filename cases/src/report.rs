@@ -7,6 +7,7 @@ use crate::transcript::{Event, Returned, Transcript};
 
 /// Replaces the probes' log lines by what they report. A line that claims to be one and is not stays a log line.
 pub fn decode(transcript: Transcript, scenario: &Scenario) -> Transcript {
+    let transcript = joined(transcript);
     let decode = |event: Event| match &event {
         Event::Log { plugin, message, .. } => {
             let line = scenario
@@ -19,6 +20,32 @@ pub fn decode(transcript: Transcript, scenario: &Scenario) -> Transcript {
         _ => event,
     };
     Transcript { events: transcript.events.into_iter().map(decode).collect() }
+}
+
+/// Joins reports that the probes have logged in pieces.
+fn joined(transcript: Transcript) -> Transcript {
+    let mut events: Vec<Event> = Vec::with_capacity(transcript.events.len());
+    for event in transcript.events {
+        let rest = match &event {
+            Event::Log { message, .. } => {
+                Line::parse(message).filter(|line| line.letter == "+").map(|line| line.fields.join(" "))
+            }
+            _ => None,
+        };
+        let Some(rest) = rest else {
+            events.push(event);
+            continue;
+        };
+        let first = events.iter_mut().rev().find_map(|before| match (before, &event) {
+            (Event::Log { plugin, message, .. }, Event::Log { plugin: same, .. }) if plugin == same => Some(message),
+            _ => None,
+        });
+        match first.filter(|message| message.0.starts_with(b"pw ")) {
+            Some(message) => message.0.extend_from_slice(rest.as_bytes()),
+            None => events.push(event),
+        }
+    }
+    Transcript { events }
 }
 
 /// The number of the script that a streamed probe says it has taken.
@@ -147,4 +174,33 @@ fn returned<'a>(out: &Out, fields: &mut impl Iterator<Item = &'a str>) -> Option
 
 fn hex(digits: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_a_report_are_joined() {
+        let log = |plugin: &str, text: &str| Event::Log {
+            plugin: plugin.to_owned(),
+            level: "INFO".to_owned(),
+            message: text.into(),
+        };
+        let events = vec![
+            log("a", "pw 00000000 a 0000"),
+            log("b", "pw 00000000 c 1"),
+            log("a", "pw 00000001 + 0001 0000"),
+            log("b", "its own"),
+            log("a", "pw 00000002 + 0000 x"),
+            log("b", "pw 00000001 + 2"),
+        ];
+        let expected = vec![
+            log("a", "pw 00000000 a 00000001 00000000 x"),
+            log("b", "pw 00000000 c 1"),
+            log("b", "its own"),
+            log("b", "pw 00000001 + 2"),
+        ];
+        assert_eq!(joined(Transcript { events }).events, expected);
+    }
 }

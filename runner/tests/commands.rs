@@ -38,7 +38,9 @@ fn explain_shows_all_of_a_case() {
     ];
     folder.run(&["explain", "cases/two.toml", "--host", &fake("ok")]).check(1, &texts);
     folder.run(&["explain", "cases/one.toml", "--host", &fake("ok")]).check(0, &["\npass\n"]);
-    folder.run(&["explain", "cases/one.toml", "--host", &fake("dies")]).check(2, &["script\n", "died: exit status 3"]);
+    folder
+        .run(&["explain", "cases/one.toml", "--host", &fake("dies")])
+        .check(2, &["script\n", "crashed: exit status 3"]);
     folder.run(&["explain", "cases", "--host", &fake("ok")]).check(2, &["`cases` means 2 cases; say which:\n  one\n"]);
     let other = ["explain", "cases/one.toml", "--abi", "0.1.0"];
     folder.run(&other).check(2, &["`one` does not run for ABI v0.1.0; it is for 0.2.1"]);

@@ -45,8 +45,8 @@ fn shards_are_all_cases_together() {
     let mut whole = verdicts(&folder.record("record.jsonl"));
     whole.sort();
     assert_eq!(all, whole);
-    let told = "there are fewer cases than parts, and none for this one";
-    folder.run(&["run", "cases", "--host", &fake("ok"), "--shard", "9/9"]).check(2, &[told]);
+    let message = "there are fewer cases than shards, and none for this one";
+    folder.run(&["run", "cases", "--host", &fake("ok"), "--shard", "9/9"]).check(2, &[message]);
     folder.run(&["run", "cases", "--shard", "5/4"]).check(2, &["expected a part and how many there are, such as 1/4"]);
 }
 

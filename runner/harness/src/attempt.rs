@@ -9,8 +9,10 @@ use pw_cases::judge::{Judgement, judge};
 use pw_cases::needs::needs;
 use pw_cases::protocol::Host;
 use pw_cases::report::decode;
-use pw_cases::scenario::Scenario;
+use pw_cases::scenario::{Guest, Scenario};
+use pw_cases::script;
 use pw_cases::transcript::{Event, Transcript};
+use wasmparser::{Import, Parser, Payload};
 
 use crate::error::HarnessError;
 use crate::plan::Job;
@@ -74,13 +76,31 @@ pub fn attempt(job: Job<'_>, adapter: &mut dyn Adapter, survey: &Survey) -> Atte
     }
 }
 
-/// What there is instead of a run if the host lacks functions that the scenario's probes call.
+/// The functions that a probe calls, or that a module imports.
+fn functions(guest: &Guest) -> Vec<&'static Function> {
+    let wasm = match guest {
+        Guest::Probe(script) => return script.functions(),
+        Guest::Module(wasm) => wasm,
+        Guest::Shaped(shape, _) => &shape.wasm,
+    };
+    // Of a module that cannot be read, what comes before the place counts: the host has to say what is wrong with it.
+    let payloads = Parser::new(0).parse_all(wasm).map_while(Result::ok);
+    let imports = payloads.flat_map(|payload| match payload {
+        Payload::ImportSection(imports) => imports.into_imports().map_while(Result::ok).collect(),
+        _ => Vec::new(),
+    });
+    let row =
+        |import: Import<'_>| script::functions().find(|row| row.module == import.module && row.name == import.name);
+    imports.filter_map(row).collect()
+}
+
+/// What there is instead of a run if the host lacks functions that the plugins of a scenario use.
 fn lacking_functions(job: Job<'_>, scenario: &Scenario, lacks: &[&'static str], host: &Host) -> Option<Attempt> {
     if job.case.accepts_refusal() {
         return None;
     }
-    let scripts = scenario.plugins.iter().filter_map(|plugin| plugin.guest.script());
-    let lacking = scripts.flat_map(|script| script.functions()).filter(|row| lacks.contains(&row.name));
+    let uses = scenario.plugins.iter().flat_map(|plugin| functions(&plugin.guest));
+    let lacking = uses.filter(|row| lacks.contains(&row.name));
     let (cited, used): (Vec<_>, Vec<_>) = lacking.partition(|row| job.case.cites(row));
     let names = |rows: Vec<&'static Function>| {
         let mut names: Vec<&'static str> = rows.into_iter().map(|row| row.name).collect();
