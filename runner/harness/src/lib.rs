@@ -4,6 +4,8 @@
 //! an [`adapter`] of the host, [`survey`] finds out which functions the host has, [`attempt`] runs one case, [`pool`] several side by side,
 //! [`weigh`] compares the outcome with the expected failures of the host, [`record`] keeps it. [`run`] does all of that.
 //! [`console`] is the only module that prints, [`adapter`] the only one that starts processes. Nothing here knows a host by name.
+//!
+//! A host that is written in Rust runs the catalog as its own tests: [`suite`].
 
 pub mod adapter;
 pub mod attempt;
@@ -24,6 +26,7 @@ pub mod running;
 pub mod sample;
 pub mod score;
 pub mod select;
+pub mod suite;
 pub mod summary;
 pub mod survey;
 pub mod timestamp;
