@@ -53,7 +53,7 @@ macro_rules! wire_enum {
                 values: &[$(EnumValue {
                     name: stringify!($VALUE),
                     value: $value,
-                    versions: Versions { since: crate::row::since!($($since)?), until: Version::VNext },
+                    versions: crate::row::versions!([$($since)?] []),
                 }),+],
             };
 

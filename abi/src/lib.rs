@@ -16,7 +16,7 @@ mod row;
 mod sections;
 mod version;
 
-pub use call::{Exit, Failure, IovecsIn, MemoryWrites, Values};
+pub use call::{Exit, IovecsIn, MemoryWrites, Values};
 pub use enums::*;
 pub use kind::*;
 pub use links::{SPECIFICATION, clause_url};

@@ -1,4 +1,4 @@
-//! What a row of the table is, and the macro that makes constants and traits of rows.
+//! What a row of the table is, the macro that reads rows, and the one that makes constants of them.
 
 use crate::{Kind, Lane, Version, Versions};
 
@@ -158,20 +158,16 @@ impl Callback {
     }
 }
 
-macro_rules! since {
-    () => {
-        $crate::Version::V0_1_0
+/// From the first version that has something to the last; by default from the first of all to the last of all.
+macro_rules! versions {
+    ([] $until:tt) => {
+        $crate::row::versions!([V0_1_0] $until)
     };
-    ($since:ident) => {
-        $crate::Version::$since
+    ($since:tt []) => {
+        $crate::row::versions!($since [VNext])
     };
-}
-macro_rules! until {
-    () => {
-        $crate::Version::VNext
-    };
-    ($until:ident) => {
-        $crate::Version::$until
+    ([$since:ident] [$until:ident]) => {
+        $crate::Versions { since: $crate::Version::$since, until: $crate::Version::$until }
     };
 }
 macro_rules! result_kind {
@@ -183,9 +179,22 @@ macro_rules! result_kind {
     };
 }
 
-/// A section's rows as a constant.
-macro_rules! table {
+/// Reads a section's rows as they are written, and passes them in a normal form to the macro `$then`, with `$state` in
+/// front. This is the only macro that knows how a row is written.
+///
+/// In the normal form a row is one token tree, in which everything has a fixed place; a `since` or an `until` is empty
+/// if the row does not say it:
+///
+/// ```text
+/// [...] section HttpFields http_fields "HTTP fields"
+/// host { {"doc" module name [in Kind [lane lane] ...] [out Kind [lane] ...] Status [OK [since] ...] [since] [until]} ... }
+/// guest { {"doc" name [argument Kind [since] ...] Kind [since] [until]} ... }
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! rows {
     (
+        [$then:ident $($state:tt)*]
         section $Section:ident $slug:ident $title:literal
         host { $(
             #[doc = $doc:literal]
@@ -200,8 +209,34 @@ macro_rules! table {
             $(since $guest_since:ident)? $(until $guest_until:ident)?;
         )* }
     ) => {
-        #[doc = concat!("The section \"", $title, "\" as data.")]
-        pub(super) static SECTION: $crate::Section = $crate::Section {
+        $then! {
+            [$($state)*] section $Section $slug $title
+            host { $({
+                $doc $module $name [$($in $In [$($in_lane)+])*] [$($out $Out [$($out_lane)*])*]
+                $Code [$($status [$($status_since)?])*] [$($since)?] [$($until)?]
+            })* }
+            guest { $({
+                $guest_doc $callback [$($arg $Arg [$($arg_since)?])*] $Result [$($guest_since)?] [$($guest_until)?]
+            })* }
+        }
+    };
+}
+
+/// A section's rows as a constant.
+macro_rules! table {
+    (
+        [] section $Section:ident $slug:ident $title:literal
+        host { $({
+            $doc:literal $module:ident $name:ident
+            [$($in:ident $In:ident [$($in_lane:ident)+])*] [$($out:ident $Out:ident [$($out_lane:ident)*])*]
+            $Code:ident [$($status:ident [$($status_since:ident)?])*] [$($since:ident)?] [$($until:ident)?]
+        })* }
+        guest { $({
+            $guest_doc:literal $callback:ident [$($arg:ident $Arg:ident [$($arg_since:ident)?])*]
+            $Result:ident [$($guest_since:ident)?] [$($guest_until:ident)?]
+        })* }
+    ) => {
+        &$crate::Section {
             slug: stringify!($slug),
             title: $title,
             host: &[$($crate::Function {
@@ -222,13 +257,9 @@ macro_rules! table {
                 promises: &[$($crate::Promise {
                     name: stringify!($status),
                     value: $crate::$Code::$status.0,
-                    versions: $crate::Versions {
-                        since: $crate::row::since!($($status_since)?), until: $crate::Version::VNext,
-                    },
+                    versions: $crate::row::versions!([$($status_since)?] []),
                 }),*],
-                versions: $crate::Versions {
-                    since: $crate::row::since!($($since)?), until: $crate::row::until!($($until)?),
-                },
+                versions: $crate::row::versions!([$($since)?] [$($until)?]),
                 doc: $doc.trim_ascii(),
             }),*],
             guest: &[$($crate::Callback {
@@ -237,18 +268,14 @@ macro_rules! table {
                 params: &[$($crate::CallbackParam {
                     name: stringify!($arg),
                     kind: <$crate::$Arg as $crate::Shape>::KIND,
-                    versions: $crate::Versions {
-                        since: $crate::row::since!($($arg_since)?), until: $crate::Version::VNext,
-                    },
+                    versions: $crate::row::versions!([$($arg_since)?] []),
                 }),*],
                 result: $crate::row::result_kind!($Result),
-                versions: $crate::Versions {
-                    since: $crate::row::since!($($guest_since)?), until: $crate::row::until!($($guest_until)?),
-                },
+                versions: $crate::row::versions!([$($guest_since)?] [$($guest_until)?]),
                 doc: $guest_doc.trim_ascii(),
             }),*],
-        };
+        }
     };
 }
 
-pub(crate) use {result_kind, since, table, until};
+pub(crate) use {result_kind, table, versions};

@@ -3,7 +3,7 @@
 use pw_abi::Version;
 use wasmtime::{ExternType, ModuleExport};
 
-use crate::guest::On;
+use crate::callbacks::On;
 
 pub(crate) struct Exports {
     pub(crate) memory: Option<ModuleExport>,

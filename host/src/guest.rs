@@ -10,6 +10,7 @@ use wasmtime::{
     StoreLimitsBuilder, TypedFunc,
 };
 
+use crate::callbacks::On;
 use crate::exports::{Callback, Exports};
 use crate::limits::Limits;
 use crate::module::Module;
@@ -100,54 +101,6 @@ impl Data {
     pub(crate) fn observed(&self) -> bool {
         self.state.as_ref().is_some_and(|state| state.observer.is_some())
     }
-}
-
-macro_rules! callbacks {
-    ($($Name:ident $name:literal,)+) => {
-        /// The callbacks that the host calls.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum On {
-            $($Name,)+
-        }
-
-        impl On {
-            pub(crate) const ALL: &'static [On] = &[$(On::$Name,)+];
-
-            pub(crate) fn name(self) -> &'static str {
-                match self {
-                    $(On::$Name => $name,)+
-                }
-            }
-        }
-    };
-}
-
-callbacks! {
-    ContextCreate "proxy_on_context_create",
-    Done "proxy_on_done",
-    Log "proxy_on_log",
-    Delete "proxy_on_delete",
-    VmStart "proxy_on_vm_start",
-    Configure "proxy_on_configure",
-    Tick "proxy_on_tick",
-    NewConnection "proxy_on_new_connection",
-    DownstreamData "proxy_on_downstream_data",
-    DownstreamClose "proxy_on_downstream_connection_close",
-    UpstreamData "proxy_on_upstream_data",
-    UpstreamClose "proxy_on_upstream_connection_close",
-    RequestHeaders "proxy_on_request_headers",
-    RequestBody "proxy_on_request_body",
-    RequestTrailers "proxy_on_request_trailers",
-    ResponseHeaders "proxy_on_response_headers",
-    ResponseBody "proxy_on_response_body",
-    ResponseTrailers "proxy_on_response_trailers",
-    HttpCallResponse "proxy_on_http_call_response",
-    GrpcReceiveInitialMetadata "proxy_on_grpc_receive_initial_metadata",
-    GrpcReceive "proxy_on_grpc_receive",
-    GrpcReceiveTrailingMetadata "proxy_on_grpc_receive_trailing_metadata",
-    GrpcClose "proxy_on_grpc_close",
-    QueueReady "proxy_on_queue_ready",
-    ForeignFunction "proxy_on_foreign_function",
 }
 
 /// The place of a callback in a set of them.
@@ -410,22 +363,5 @@ fn export(function: wasmtime::Func, callback: Callback, store: impl AsContext) -
         (3, true) => function.typed(store).ok().map(Export::P3R),
         (5, false) => function.typed(store).ok().map(Export::P5),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_callback_of_the_table_is_one_that_the_host_calls() {
-        let rows = Version::ALL.into_iter().flat_map(pw_abi::callbacks).map(|row| row.name);
-        // The allocator is called by the shims.
-        let mut rows: BTreeSet<&str> =
-            rows.filter(|name| name.starts_with("proxy_on_") && *name != "proxy_on_memory_allocate").collect();
-        for on in On::ALL {
-            assert!(rows.remove(on.name()), "{} is not in the table", on.name());
-        }
-        assert!(rows.is_empty(), "never called: {rows:?}");
     }
 }

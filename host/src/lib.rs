@@ -49,6 +49,7 @@
 //! - A module that claims several versions, or exports no memory or no allocator, is refused.
 //! - While a plugin's allocator runs for the host it may log and read clocks; other calls answer INTERNAL_FAILURE.
 
+mod callbacks;
 mod calls;
 mod choices;
 mod effect;

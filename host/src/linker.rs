@@ -174,16 +174,14 @@ macro_rules! pattern {
 }
 
 /// A section's rows as shims.
-macro_rules! shims {
+macro_rules! section {
     (
-        section $Section:ident $slug:ident $title:literal
-        host { $(
-            #[doc = $doc:literal]
-            fn $module:ident.$name:ident(
-                $($in:ident: $In:ident[$($in_lane:ident),+]),* $(,)?
-            ) -> ($($out:ident: $Out:ident[$($out_lane:ident),*]),*)
-            $Code:ident { $($status:ident $(since $status_since:ident)?),* } $(since $since:ident)? $(until $until:ident)?;
-        )* }
+        [] section $Section:ident $slug:ident $title:literal
+        host { $({
+            $doc:literal $module:ident $name:ident
+            [$($in:ident $In:ident [$($in_lane:ident)+])*] [$($out:ident $Out:ident [$($out_lane:ident)*])*]
+            $Code:ident $statuses:tt $since:tt $until:tt
+        })* }
         guest $guest:tt
     ) => {
         fn $slug(_linker: &mut Linker<Data>, _version: Version) -> wasmtime::Result<()> {
@@ -275,37 +273,19 @@ macro_rules! shims {
     };
 }
 
-mod shims {
-    use super::*;
+macro_rules! shims {
+    ($($slug:ident)+) => {
+        mod shims {
+            use super::*;
 
-    pw_abi::sections!(shims);
+            $(pw_abi::$slug!(section);)+
 
-    pub(super) fn define(linker: &mut Linker<Data>, version: Version) -> wasmtime::Result<()> {
-        let sections = [
-            integration,
-            memory_management,
-            context_lifecycle,
-            configuration,
-            logging,
-            clocks,
-            timers,
-            randomness,
-            environment_variables,
-            buffers,
-            http_fields,
-            common_stream_operations,
-            tcp_streams,
-            http_streams,
-            http_calls,
-            grpc_calls,
-            shared_key_value_store,
-            shared_queues,
-            metrics,
-            properties,
-            foreign_function_interface,
-            unimplemented_wasi_functions,
-        ];
-        debug_assert_eq!(sections.len(), pw_abi::SECTIONS.len());
-        sections.iter().try_for_each(|section| section(linker, version))
-    }
+            pub(super) fn define(linker: &mut Linker<Data>, version: Version) -> wasmtime::Result<()> {
+                $($slug(linker, version)?;)+
+                Ok(())
+            }
+        }
+    };
 }
+
+pw_abi::sections!(shims);

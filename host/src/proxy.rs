@@ -22,9 +22,10 @@ use bytes::Bytes;
 use pw_abi::{LogLevel, Status};
 
 pub use self::usage::Usage;
+use crate::callbacks::On;
 use crate::choices::Choices;
 use crate::effect::Effect;
-use crate::guest::{Guest, On};
+use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::module::Module;
 use crate::observer::Observer;
@@ -355,7 +356,7 @@ impl Proxy {
         let arguments = arguments.into();
         let args = [function_id, arguments.len() as u32, 0, 0];
         self.begin();
-        self.about(plugin, On::ForeignFunction, args, Subject::ForeignFunction(arguments));
+        self.about(plugin, On::proxy_on_foreign_function, args, Subject::ForeignFunction(arguments));
         self.run();
     }
 

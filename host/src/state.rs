@@ -30,9 +30,9 @@ pub(crate) use self::stream::{
 };
 pub(crate) use self::timers::{Timer, Timers};
 pub(crate) use self::work::{About, Agenda, Owner, Part, Then, Work};
+use crate::callbacks::On;
 use crate::effect::GrpcCallId;
 use crate::fields::Fields;
-use crate::guest::On;
 use crate::limits::Limits;
 use crate::observer::Observer;
 use crate::policy::{FailurePolicy, Revival, Rollout};

@@ -1,12 +1,11 @@
 //! The section "Buffers".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! buffers {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Buffers buffers "Buffers"
             host {
                 /// Replaces `size` bytes from `start` on by others: prepends, injects, replaces or appends.
@@ -33,6 +32,3 @@ macro_rules! buffers {
         }
     };
 }
-
-buffers!(table);
-buffers!(methods);

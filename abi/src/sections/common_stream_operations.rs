@@ -1,12 +1,11 @@
 //! The section "Common HTTP and TCP stream operations".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! common_stream_operations {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section CommonStreamOperations common_stream_operations "Common HTTP and TCP stream operations"
             host {
                 /// Resumes a paused direction of the stream.
@@ -26,6 +25,3 @@ macro_rules! common_stream_operations {
         }
     };
 }
-
-common_stream_operations!(table);
-common_stream_operations!(methods);

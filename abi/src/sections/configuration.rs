@@ -1,12 +1,11 @@
 //! The section "Configuration".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! configuration {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Configuration configuration "Configuration"
             host {
                 /// Reads the configuration of the VM or of the plugin, whichever is being started.
@@ -23,6 +22,3 @@ macro_rules! configuration {
         }
     };
 }
-
-configuration!(table);
-configuration!(methods);

@@ -1,12 +1,11 @@
 //! The section "Context lifecycle".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! context_lifecycle {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section ContextLifecycle context_lifecycle "Context lifecycle"
             host {
                 /// Tells the host that the active context, once left pending by `proxy_on_done`, may go.
@@ -27,6 +26,3 @@ macro_rules! context_lifecycle {
         }
     };
 }
-
-context_lifecycle!(table);
-context_lifecycle!(methods);

@@ -1,12 +1,11 @@
 //! The section "Environment variables".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! environment_variables {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section EnvironmentVariables environment_variables "Environment variables"
             host {
                 /// Tells how many variables the plugin was given, and how many bytes they take.
@@ -23,6 +22,3 @@ macro_rules! environment_variables {
         }
     };
 }
-
-environment_variables!(table);
-environment_variables!(methods);

@@ -1,12 +1,11 @@
 //! The section "Foreign function interface (FFI)".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! foreign_function_interface {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section ForeignFunctionInterface foreign_function_interface "Foreign function interface (FFI)"
             host {
                 /// Calls a function that the host's embedder has registered.
@@ -23,6 +22,3 @@ macro_rules! foreign_function_interface {
         }
     };
 }
-
-foreign_function_interface!(table);
-foreign_function_interface!(methods);

@@ -1,12 +1,11 @@
 //! The section "gRPC calls".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! grpc_calls {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section GrpcCalls grpc_calls "gRPC calls"
             host {
                 /// Sends one gRPC message and expects one answer.
@@ -55,6 +54,3 @@ macro_rules! grpc_calls {
         }
     };
 }
-
-grpc_calls!(table);
-grpc_calls!(methods);

@@ -1,12 +1,11 @@
 //! The section "HTTP calls".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! http_calls {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section HttpCalls http_calls "HTTP calls"
             host {
                 /// Sends an HTTP request of the plugin's own to an upstream.
@@ -26,6 +25,3 @@ macro_rules! http_calls {
         }
     };
 }
-
-http_calls!(table);
-http_calls!(methods);

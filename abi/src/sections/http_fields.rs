@@ -1,12 +1,11 @@
 //! The section "HTTP fields".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! http_fields {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section HttpFields http_fields "HTTP fields"
             host {
                 /// Tells how many bytes a map takes when serialised.
@@ -52,6 +51,3 @@ macro_rules! http_fields {
         }
     };
 }
-
-http_fields!(table);
-http_fields!(methods);

@@ -1,12 +1,11 @@
 //! The section "HTTP streams".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! http_streams {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section HttpStreams http_streams "HTTP streams"
             host {
                 /// Answers the request itself, in place of the upstream.
@@ -41,6 +40,3 @@ macro_rules! http_streams {
         }
     };
 }
-
-http_streams!(table);
-http_streams!(methods);

@@ -1,12 +1,11 @@
 //! The section "Integration".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! integration {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Integration integration "Integration"
             host {}
             guest {
@@ -28,6 +27,3 @@ macro_rules! integration {
         }
     };
 }
-
-integration!(table);
-integration!(methods);

@@ -1,12 +1,11 @@
 //! The section "Logging".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! logging {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Logging logging "Logging"
             host {
                 /// Writes a line to the host's log.
@@ -27,6 +26,3 @@ macro_rules! logging {
         }
     };
 }
-
-logging!(table);
-logging!(methods);

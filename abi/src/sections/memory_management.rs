@@ -1,12 +1,11 @@
 //! The section "Memory management".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! memory_management {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section MemoryManagement memory_management "Memory management"
             host {}
             guest {
@@ -18,6 +17,3 @@ macro_rules! memory_management {
         }
     };
 }
-
-memory_management!(table);
-memory_management!(methods);

@@ -1,12 +1,11 @@
 //! The section "Properties".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! properties {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Properties properties "Properties"
             host {
                 /// Reads what the host knows under a path.
@@ -24,6 +23,3 @@ macro_rules! properties {
         }
     };
 }
-
-properties!(table);
-properties!(methods);

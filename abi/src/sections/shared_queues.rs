@@ -1,12 +1,11 @@
 //! The section "Shared Queues".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! shared_queues {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section SharedQueues shared_queues "Shared Queues"
             host {
                 /// Opens the queue of a name, making it where there is none.
@@ -36,6 +35,3 @@ macro_rules! shared_queues {
         }
     };
 }
-
-shared_queues!(table);
-shared_queues!(methods);

@@ -1,12 +1,11 @@
 //! The section "Timers".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! timers {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Timers timers "Timers"
             host {
                 /// Asks for a tick every so many milliseconds, or for none with 0.
@@ -19,6 +18,3 @@ macro_rules! timers {
         }
     };
 }
-
-timers!(table);
-timers!(methods);

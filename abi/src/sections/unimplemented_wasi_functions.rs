@@ -1,12 +1,11 @@
 //! The section "Unimplemented WASI functions".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! unimplemented_wasi_functions {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section UnimplementedWasiFunctions unimplemented_wasi_functions "Unimplemented WASI functions"
             host {
                 /// Answers that there are no arguments.
@@ -24,6 +23,3 @@ macro_rules! unimplemented_wasi_functions {
         }
     };
 }
-
-unimplemented_wasi_functions!(table);
-unimplemented_wasi_functions!(methods);

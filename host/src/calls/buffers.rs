@@ -7,7 +7,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use pw_abi::{BufferType, Buffers, Status};
 
-use crate::guest::On;
+use crate::callbacks::On;
 use crate::planted::planted;
 use crate::state::{Direction, GrpcEvent, Phase, Protocol, Stage, State, Subject};
 use crate::value::Value;
@@ -98,10 +98,10 @@ impl State {
                 Some(Subject::Grpc(GrpcEvent::Message(message))) => Some(message),
                 _ => None,
             },
-            BufferType::VM_CONFIGURATION if as_buffers && callback == Some(On::VmStart) => {
+            BufferType::VM_CONFIGURATION if as_buffers && callback == Some(On::proxy_on_vm_start) => {
                 Some(&self.plugin().vm_configuration)
             }
-            BufferType::PLUGIN_CONFIGURATION if as_buffers && callback == Some(On::Configure) => {
+            BufferType::PLUGIN_CONFIGURATION if as_buffers && callback == Some(On::proxy_on_configure) => {
                 Some(&self.plugin().configuration)
             }
             BufferType::FOREIGN_FUNCTION_ARGUMENTS => match self.active.subject.as_deref() {

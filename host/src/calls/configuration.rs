@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use pw_abi::{Configuration, Status};
 
-use crate::guest::On;
+use crate::callbacks::On;
 use crate::state::State;
 use crate::value::Value;
 
@@ -13,8 +13,8 @@ impl Configuration for State {
         let callback = self.active.callback;
         let plugin = self.plugin();
         Ok(match callback {
-            Some(On::VmStart) => plugin.vm_configuration.clone(),
-            Some(On::Configure) => plugin.configuration.clone(),
+            Some(On::proxy_on_vm_start) => plugin.vm_configuration.clone(),
+            Some(On::proxy_on_configure) => plugin.configuration.clone(),
             _ => Bytes::new(),
         }
         .into())

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use pw_abi::{HttpFields, MapType, Status};
 
 use crate::StreamId;
+use crate::callbacks::On;
 use crate::fields::Fields;
-use crate::guest::On;
 use crate::http;
 use crate::planted::planted;
 use crate::state::{Active, Direction, GrpcEvent, Phase, Protocol, Stage, State, Subject, Undo};
@@ -130,7 +130,7 @@ impl State {
                 _ => Err(Status::BAD_ARGUMENT),
             };
         };
-        if self.active.callback == Some(On::Log) {
+        if self.active.callback == Some(On::proxy_on_log) {
             // All of them can be read there; one that never came has no fields.
             let message = self.http_stream().map(|(stream, _)| &*stream.message(direction));
             let map = message
@@ -152,7 +152,7 @@ impl State {
     fn map_mut(&mut self, map: MapType, more: usize) -> Result<&mut Fields, Status> {
         let (direction, phase) = part(map).ok_or(Status::BAD_ARGUMENT)?;
         let State { active, streams, plugins, .. } = self;
-        let here = active.stream.filter(|_| active.callback != Some(On::Log));
+        let here = active.stream.filter(|_| active.callback != Some(On::proxy_on_log));
         let found = here.and_then(|(stream, place)| Some((streams.get_mut(stream)?, place)));
         let http = found.filter(|(stream, _)| stream.protocol == Protocol::Http);
         let ((stream, place), plugin) = http.zip(plugins.get(active.plugin)).ok_or(Status::BAD_ARGUMENT)?;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{HttpCallId, PluginId, Proxy, grpc, lifecycle};
+use crate::callbacks::On;
 use crate::effect::Effect;
 use crate::fields::Fields;
-use crate::guest::On;
 use crate::http::Part;
 use crate::planted::planted;
 use crate::state::{About, CallId, Charge, HttpCallEnd, Owner, Subject, Timer, Work};
@@ -88,7 +88,7 @@ pub(super) fn due(proxy: &mut Proxy, timer: Timer) {
                 state.timers.set(due, timer);
             }
             if let Some(root) = proxy.root(plugin) {
-                proxy.call(plugin, On::Tick, root, [root, 0, 0, 0, 0]);
+                proxy.call(plugin, On::proxy_on_tick, root, [root, 0, 0, 0, 0]);
             }
         }
         Timer::HttpCall(call, _) => {
@@ -115,11 +115,16 @@ fn ended(proxy: &mut Proxy, call: HttpCallId, end: HttpCallEnd) {
     state.forget_call(CallId::Http(call));
     planted!(AnswerToTheLast => plugin = proxy.sources.last_key_value().map_or(plugin, |(last, _)| *last));
     let args = [token, end.headers.len() as u32, end.body.len() as u32, end.trailers.len() as u32];
-    if !proxy.about(plugin, On::HttpCallResponse, args, Subject::HttpCall(end)) {
+    if !proxy.about(plugin, On::proxy_on_http_call_response, args, Subject::HttpCall(end)) {
         let end = failure("the answer has no room");
         let subject = Subject::HttpCall(end);
-        let waits =
-            About { plugin, on: On::HttpCallResponse, args: [token, 0, 0, 0], subject, _charge: Charge::default() };
+        let waits = About {
+            plugin,
+            on: On::proxy_on_http_call_response,
+            args: [token, 0, 0, 0],
+            subject,
+            _charge: Charge::default(),
+        };
         proxy.state().agenda.last(Work::About(Box::new(waits)));
     }
 }

@@ -1,8 +1,8 @@
 //! gRPC calls and streams: what their servers say goes to the plugins.
 
 use super::{Proxy, wire};
+use crate::callbacks::On;
 use crate::effect::{Effect, GrpcCallId};
-use crate::guest::On;
 use crate::state::{About, CallId, Charge, GrpcEvent, Subject, Work};
 
 impl Proxy {
@@ -21,12 +21,12 @@ fn said(proxy: &mut Proxy, call: GrpcCallId, event: GrpcEvent) {
     let event = wire::sound(proxy, call, event);
     let state = proxy.state();
     let (on, number) = match &event {
-        GrpcEvent::InitialMetadata(metadata) => (On::GrpcReceiveInitialMetadata, metadata.len() as u32),
-        GrpcEvent::Message(message) => (On::GrpcReceive, message.len() as u32),
-        GrpcEvent::TrailingMetadata(metadata) => (On::GrpcReceiveTrailingMetadata, metadata.len() as u32),
+        GrpcEvent::InitialMetadata(metadata) => (On::proxy_on_grpc_receive_initial_metadata, metadata.len() as u32),
+        GrpcEvent::Message(message) => (On::proxy_on_grpc_receive, message.len() as u32),
+        GrpcEvent::TrailingMetadata(metadata) => (On::proxy_on_grpc_receive_trailing_metadata, metadata.len() as u32),
         GrpcEvent::Closed { status, .. } => {
             state.forget_call(CallId::Grpc(call));
-            (On::GrpcClose, *status)
+            (On::proxy_on_grpc_close, *status)
         }
     };
     if !proxy.about(plugin, on, [token, number, 0, 0], Subject::Grpc(event)) {
@@ -39,7 +39,7 @@ fn said(proxy: &mut Proxy, call: GrpcCallId, event: GrpcEvent) {
         }
         let message = "more waits for the plugin than it may hold".to_owned();
         let subject = Subject::Grpc(GrpcEvent::Closed { status: RESOURCE_EXHAUSTED, message });
-        let (on, args) = (On::GrpcClose, [token, RESOURCE_EXHAUSTED, 0, 0]);
+        let (on, args) = (On::proxy_on_grpc_close, [token, RESOURCE_EXHAUSTED, 0, 0]);
         state.agenda.last(Work::About(Box::new(About { plugin, on, args, subject, _charge: Charge::default() })));
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{PluginConfig, PluginId, Proxy, StartError, endings, rollout, shadow};
+use crate::callbacks::On;
 use crate::effect::Effect;
-use crate::guest::{Guest, On};
+use crate::guest::Guest;
 use crate::module::Module;
 use crate::planted::planted;
 use crate::policy::Revival;
@@ -70,11 +71,11 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
         found.root = root;
         found.contexts = [(root, Context { stream: None, pending: None })].into();
     }
-    let create = (On::ContextCreate, 0, StartError::Configure);
-    let start = (On::VmStart, vm_size, StartError::VmStart);
-    let configure = (On::Configure, size, StartError::Configure);
+    let create = (On::proxy_on_context_create, 0, StartError::Configure);
+    let start = (On::proxy_on_vm_start, vm_size, StartError::VmStart);
+    let configure = (On::proxy_on_configure, size, StartError::Configure);
     for (on, size, refusal) in [create, start, configure] {
-        if on == On::VmStart && shared.is_some() {
+        if on == On::proxy_on_vm_start && shared.is_some() {
             continue;
         }
         match proxy.try_call(id, on, root, [root, size, 0, 0, 0]) {
@@ -82,7 +83,7 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
                 faulted(proxy, id, &reason, Some(id));
                 return refuse(proxy, id, StartError::Trap(reason));
             }
-            Ok(Some(Some(0))) if on != On::ContextCreate => return refuse(proxy, id, refusal),
+            Ok(Some(Some(0))) if on != On::proxy_on_context_create => return refuse(proxy, id, refusal),
             Ok(_) => {}
         }
     }
@@ -194,8 +195,8 @@ fn plugin(module: &Module, config: &PluginConfig, realm: usize) -> Plugin {
         tick: None,
         calls: BTreeMap::new(),
         queues: Default::default(),
-        gets_notices: module.exports.callback(On::QueueReady).is_some()
-            && config.capabilities.as_ref().is_none_or(|names| names.contains(On::QueueReady.name())),
+        gets_notices: module.exports.callback(On::proxy_on_queue_ready).is_some()
+            && config.capabilities.as_ref().is_none_or(|names| names.contains(On::proxy_on_queue_ready.name())),
         metrics: 0,
         places: 0,
         account: Account::default(),
@@ -208,7 +209,7 @@ fn refuse(proxy: &mut Proxy, plugin: PluginId, why: StartError) -> Result<(), St
     let found = proxy.state().plugins.get(plugin).map(|found| (found.root, found.vm));
     if let Some((root, Some(vm))) = found
         && proxy.state().vms.get(vm).is_some_and(|vm| vm.plugins.len() > 1)
-        && let Err(reason) = proxy.try_call(plugin, On::Delete, root, [root, 0, 0, 0, 0])
+        && let Err(reason) = proxy.try_call(plugin, On::proxy_on_delete, root, [root, 0, 0, 0, 0])
     {
         faulted(proxy, plugin, &reason, Some(plugin));
     }
@@ -226,7 +227,7 @@ fn depart(proxy: &mut Proxy, plugin: PluginId, then: Then) {
 
 /// Notifies a plugin of a context that already is in the books.
 pub(super) fn create(proxy: &mut Proxy, plugin: PluginId, context: u32, parent: Option<u32>) {
-    proxy.call(plugin, On::ContextCreate, context, [context, parent.unwrap_or(0), 0, 0, 0]);
+    proxy.call(plugin, On::proxy_on_context_create, context, [context, parent.unwrap_or(0), 0, 0, 0]);
 }
 
 /// Asks whether a context may end, and ends it unless the plugin still needs it.
@@ -234,7 +235,9 @@ pub(super) fn done(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     if let Some(found) = proxy.state().plugins.get_mut(plugin).filter(|found| found.root == context) {
         found.asked = true;
     }
-    if proxy.call(plugin, On::Done, context, [context, 0, 0, 0, 0]) == Some(Some(0)) && hold(proxy, plugin, context) {
+    if proxy.call(plugin, On::proxy_on_done, context, [context, 0, 0, 0, 0]) == Some(Some(0))
+        && hold(proxy, plugin, context)
+    {
         return;
     }
     if !proxy.lives(plugin) {
@@ -264,12 +267,12 @@ fn hold(proxy: &mut Proxy, plugin: PluginId, context: u32) -> bool {
 pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     let of_stream = proxy.root(plugin) != Some(context);
     if of_stream || proxy.state().config.choices.log_plugin_contexts {
-        proxy.call(plugin, On::Log, context, [context, 0, 0, 0, 0]);
+        proxy.call(plugin, On::proxy_on_log, context, [context, 0, 0, 0, 0]);
     }
     let mut is_told = true;
     planted!(DeleteUnsaid => is_told = false);
     if is_told {
-        proxy.call(plugin, On::Delete, context, [context, 0, 0, 0, 0]);
+        proxy.call(plugin, On::proxy_on_delete, context, [context, 0, 0, 0, 0]);
     }
     if !proxy.lives(plugin) {
         return;

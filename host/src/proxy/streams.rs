@@ -11,8 +11,8 @@ use bytes::{Bytes, BytesMut};
 use pw_abi::PeerType;
 
 use super::{PluginId, Proxy, StreamId, StreamInfo, endings, lifecycle, rollout, shadow, tcp, wire};
+use crate::callbacks::On;
 use crate::effect::{Effect, Piece};
-use crate::guest::On;
 use crate::http::{Facts, Progress};
 use crate::planted::planted;
 use crate::state::{
@@ -313,7 +313,11 @@ impl Stage {
                 let count = headers.len() as u32;
                 self.phase = Some(Phase::Headers);
                 self.headers = Some((headers, end_of_stream));
-                let on = if tcp { On::NewConnection } else { on(On::RequestHeaders, On::ResponseHeaders) };
+                let on = if tcp {
+                    On::proxy_on_new_connection
+                } else {
+                    on(On::proxy_on_request_headers, On::proxy_on_response_headers)
+                };
                 (on, count, end_of_stream)
             }
             Piece::Body { body, end_of_stream } => {
@@ -326,15 +330,15 @@ impl Stage {
                 planted!(OnlyTheChunk => size = chunk);
                 self.phase = Some(Phase::Body);
                 self.body = Some((body, end_of_stream));
-                let on_http = on(On::RequestBody, On::ResponseBody);
-                let on = if tcp { on(On::DownstreamData, On::UpstreamData) } else { on_http };
+                let on_http = on(On::proxy_on_request_body, On::proxy_on_response_body);
+                let on = if tcp { on(On::proxy_on_downstream_data, On::proxy_on_upstream_data) } else { on_http };
                 (on, size, end_of_stream)
             }
             Piece::Trailers { trailers } => {
                 let count = trailers.len() as u32;
                 self.phase = Some(Phase::Trailers);
                 self.trailers = Some(trailers);
-                (on(On::RequestTrailers, On::ResponseTrailers), count, false)
+                (on(On::proxy_on_request_trailers, On::proxy_on_response_trailers), count, false)
             }
         }
     }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use pw_abi::PeerType;
 
 use super::{PluginId, Proxy, StreamId, StreamInfo, endings, streams};
+use crate::callbacks::On;
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
-use crate::guest::On;
 use crate::state::{Charges, Direction, Protocol, Work};
 
 impl Proxy {
@@ -66,7 +66,11 @@ pub(super) fn closed(proxy: &mut Proxy, stream: StreamId, upstream: bool, place:
         return;
     }
     proxy.state().agenda.first([Work::Closed { stream, upstream, place: place + 1 }]);
-    let (on, peer) = if upstream { (On::UpstreamClose, closed_by.1) } else { (On::DownstreamClose, closed_by.0) };
+    let (on, peer) = if upstream {
+        (On::proxy_on_upstream_connection_close, closed_by.1)
+    } else {
+        (On::proxy_on_downstream_connection_close, closed_by.0)
+    };
     if let Some((plugin, context)) = endings::filter(proxy, stream, place) {
         proxy.call(plugin, on, context, [context, peer.0, 0, 0, 0]);
     }

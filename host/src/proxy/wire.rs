@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{PluginId, Proxy, StreamId};
+use crate::callbacks::On;
 use crate::effect::{Effect, GrpcCallId, Piece};
-use crate::guest::On;
 use crate::http::{self, Facts, Part, Progress};
 use crate::state::{Direction, GrpcEvent};
 
@@ -74,7 +74,7 @@ pub(super) fn leaves(proxy: &mut Proxy, stream: StreamId, direction: Direction, 
 
 /// Whether a plugin of the chain gets the bodies of a direction, and imports what it changes them with.
 fn may_change_the_body(proxy: &mut Proxy, stream: StreamId, direction: Direction) -> bool {
-    let on = if direction == Direction::Request { On::RequestBody } else { On::ResponseBody };
+    let on = if direction == Direction::Request { On::proxy_on_request_body } else { On::proxy_on_response_body };
     let Proxy { state: Some(state), guests, .. } = proxy else { return false };
     let Some(found) = state.streams.get(stream.index).filter(|found| found.id == stream) else { return false };
     let guest = |plugin: PluginId| guests.get(state.plugins.get(plugin)?.vm?)?.as_ref();

@@ -2,7 +2,7 @@
 
 use super::{Proxy, calls, endings, lifecycle, shadow, streams, tcp};
 use crate::PluginId;
-use crate::guest::On;
+use crate::callbacks::On;
 use crate::planted::planted;
 use crate::state::account::NOTICE;
 use crate::state::{Owner, Share, Timer, Work, piece_cost};
@@ -107,7 +107,7 @@ impl Proxy {
                 self.notified(payer);
                 let plugin = readers[places.start];
                 if let Some(root) = self.root(plugin) {
-                    self.call(plugin, On::QueueReady, root, [root, queue, 0, 0, 0]);
+                    self.call(plugin, On::proxy_on_queue_ready, root, [root, queue, 0, 0, 0]);
                 }
             }
             Work::Due(timer) => calls::due(self, timer),

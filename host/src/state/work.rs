@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::timers::Timer;
 use super::{Charge, Charges, Direction, KEPT, State, Subject};
+use crate::callbacks::On;
 use crate::effect::Piece;
-use crate::guest::On;
 use crate::{PluginId, StreamId};
 
 /// Something that is due.
