@@ -240,7 +240,7 @@ pub(super) fn done(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     {
         return;
     }
-    if !proxy.lives(plugin) {
+    if !proxy.runs(plugin) {
         return;
     }
     let finalise = proxy.state().finalise(plugin, context);
@@ -274,7 +274,7 @@ pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     if is_told {
         proxy.call(plugin, On::proxy_on_delete, context, [context, 0, 0, 0, 0]);
     }
-    if !proxy.lives(plugin) {
+    if !proxy.runs(plugin) {
         return;
     }
     let Some(found) = proxy.state().plugins.get_mut(plugin) else { return };
@@ -410,7 +410,7 @@ fn stay_away(proxy: &mut Proxy, plugin: PluginId) {
     let state = proxy.state();
     let due = state.plugins.get_mut(plugin).and_then(|found| found.revival.due.take());
     state.timers.unset(due, Timer::Restart(plugin));
-    if !proxy.lives(plugin) {
+    if !proxy.runs(plugin) {
         dismiss(proxy, plugin);
     }
 }
@@ -419,7 +419,7 @@ pub(super) fn end_if_retired(proxy: &mut Proxy, plugin: PluginId) {
     let Some(found) = proxy.state().plugins.get(plugin) else { return };
     let root = found.root;
     let alone = found.contexts.len() == 1 && found.contexts.get(&root).is_some_and(|root| root.pending.is_none());
-    if (found.retired || found.removed) && alone && !found.asked && proxy.lives(plugin) {
+    if (found.retired || found.removed) && alone && !found.asked && proxy.runs(plugin) {
         done(proxy, plugin, root);
     }
 }
@@ -448,7 +448,7 @@ pub(super) fn end_plugin(proxy: &mut Proxy, plugin: PluginId) {
     let root = found.root;
     let asked = found.asked || found.contexts.get(&root).is_none_or(|root| root.pending.is_some());
     let in_use = found.contexts.values().any(|context| context.stream.is_some() && context.pending.is_none());
-    if !asked && !in_use && proxy.lives(plugin) {
+    if !asked && !in_use && proxy.runs(plugin) {
         done(proxy, plugin, root);
     }
 }
@@ -459,7 +459,7 @@ pub(super) fn terminate(proxy: &mut Proxy, plugin: PluginId) {
     found.removed = true;
     rollout::ended(proxy, plugin);
     stay_away(proxy, plugin);
-    if proxy.lives(plugin) {
+    if proxy.runs(plugin) {
         depart(proxy, plugin, Then::Dismiss);
     }
 }

@@ -127,5 +127,5 @@ pub(super) fn choose(state: &mut State, plugin: PluginId, stream: u64, chain: &m
 /// The canary that takes a stream of a plugin's.
 fn taken(plugins: &mut Plugins, plugin: PluginId, seed: u64, stream: u64) -> Option<PluginId> {
     let rollout = plugins.get_mut(plugin).filter(|found| !found.retired)?.rollout.as_mut()?;
-    rollout.takes(seed, stream).then_some(rollout.to)
+    rollout.gets(seed, stream).then_some(rollout.to)
 }
