@@ -2,13 +2,13 @@
 
 /// The types in which an implementation returns what it reads.
 pub trait Values {
-    /// Bytes, cheap to hand over.
+    /// Bytes, cheap to move.
     type Bytes;
     /// A map of fields.
     type Pairs;
 }
 
-/// WASI's scatter-gather array, its entries checked.
+/// WASI's scatter-gather array, with checked entries.
 #[derive(Clone, Copy, Debug)]
 pub struct IovecsIn<'a> {
     /// The guest's memory.
@@ -31,13 +31,13 @@ fn word(bytes: &[u8]) -> usize {
     bytes.iter().rev().fold(0, |word, byte| word << 8 | usize::from(*byte))
 }
 
-/// Bytes to be written at addresses that the guest gave.
+/// Bytes to be written at addresses from the guest.
 pub type MemoryWrites = Vec<(u32, Vec<u8>)>;
 
-/// The guest asked to be ended.
+/// The guest has asked to be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
-    /// The code that it gave.
+    /// The exit code.
     pub code: u32,
 }
 

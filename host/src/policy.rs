@@ -29,12 +29,12 @@ pub(crate) struct Rollout {
     pub(crate) to: PluginId,
     pub(crate) canary: Canary,
     streams: u64,
-    faults: u64,
+    crashes: u64,
 }
 
 impl Rollout {
     pub(crate) fn new(to: PluginId, canary: Canary) -> Rollout {
-        Rollout { to, canary, streams: 0, faults: 0 }
+        Rollout { to, canary, streams: 0, crashes: 0 }
     }
 
     /// Whether the canary gets a stream.
@@ -46,9 +46,9 @@ impl Rollout {
     }
 
     /// The canary has crashed. True if it is to be rolled back.
-    pub(crate) fn faulted(&mut self) -> bool {
-        self.faults += 1;
-        self.faults * 100 > u64::from(self.canary.faults) * self.streams.max(1)
+    pub(crate) fn crashed(&mut self) -> bool {
+        self.crashes += 1;
+        self.crashes * 100 > u64::from(self.canary.faults) * self.streams.max(1)
     }
 }
 
@@ -74,7 +74,7 @@ impl Default for Reload {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Revival {
     /// Crashes in a row.
-    faults: u32,
+    crashes: u32,
     /// When it was started last; nanoseconds since the start.
     started: u64,
     /// When it is to be started again; nanoseconds since the start.
@@ -91,24 +91,24 @@ impl Revival {
     /// not restarted together, unless they share a VM.
     ///
     /// If the plugin did not start, `ran` is false: the crash counts however long it ran before, and it is not restarted at once.
-    pub(crate) fn faulted(&mut self, reload: Reload, now: u64, draw: f64, ran: bool) {
+    pub(crate) fn crashed(&mut self, reload: Reload, now: u64, draw: f64, ran: bool) {
         /// Minimum delay after a failed start, in nanoseconds.
         const MIN_DELAY: u64 = 1_000_000;
         let nanoseconds = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let max = nanoseconds(reload.max);
         let uptime = now.saturating_sub(self.started);
         if ran && uptime >= max.max(MIN_DELAY) {
-            self.faults = 0;
+            self.crashes = 0;
         }
         self.due = None;
-        if self.faults < reload.limit {
-            let doubled = nanoseconds(reload.base).saturating_mul(1_u64.checked_shl(self.faults).unwrap_or(u64::MAX));
+        if self.crashes < reload.limit {
+            let doubled = nanoseconds(reload.base).saturating_mul(1_u64.checked_shl(self.crashes).unwrap_or(u64::MAX));
             let delay = doubled.min(max);
             let drawn = ((delay - delay / 2) as f64 * draw) as u64;
             let min = if ran { 0 } else { MIN_DELAY };
             self.due = now.checked_add((delay / 2 + drawn).max(min));
         }
-        self.faults = self.faults.saturating_add(1);
+        self.crashes = self.crashes.saturating_add(1);
     }
 }
 
@@ -123,14 +123,14 @@ mod tests {
         let mut revival = Revival::default();
         for (max, draw) in [(1, 0.0), (2, 0.5), (4, 1.0), (5, 0.0)] {
             revival.started(0);
-            revival.faulted(reload, 0, draw, true);
+            revival.crashed(reload, 0, draw, true);
             let expected = (max as f64 * (0.5 + draw / 2.0) * second as f64) as u64;
             assert_eq!(revival.due, Some(expected), "of at most {max} s");
         }
         revival.started(0);
-        revival.faulted(reload, 0, 0.5, true);
+        revival.crashed(reload, 0, 0.5, true);
         assert_eq!(revival.due, None);
-        revival.faulted(reload, 5 * second, 1.0, true);
+        revival.crashed(reload, 5 * second, 1.0, true);
         assert_eq!(revival.due, Some(6 * second), "after it has run for long, the delay is the first again");
     }
 
@@ -141,11 +141,11 @@ mod tests {
             let mut revival = Revival::default();
             revival.started(0);
             let (mut now, mut starts) = (3_600_000_000_000, 0);
-            revival.faulted(reload, now, 1.0, true);
+            revival.crashed(reload, now, 1.0, true);
             while let Some(due) = revival.due {
                 assert!(due > now || starts == 0, "{base} {max}: it is restarted twice at once");
                 (now, starts) = (due, starts + 1);
-                revival.faulted(reload, now, 1.0, false);
+                revival.crashed(reload, now, 1.0, false);
             }
             assert_eq!(starts, 3, "{base} {max}");
         }

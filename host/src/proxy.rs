@@ -406,7 +406,7 @@ impl Proxy {
         match self.try_call(plugin, on, context, args) {
             Ok(result) => result,
             Err(reason) => {
-                lifecycle::fault(self, plugin, &reason);
+                lifecycle::crash(self, plugin, &reason);
                 None
             }
         }

@@ -5,7 +5,7 @@ use crate::row::table;
 
 /// Passes the names of all sections to the macro `$then`, in the order of the specification.
 ///
-/// This is the only list of them. `pw_abi::http_fields!(then)` and so on pass a section's rows on.
+/// This is the only list of sections. The macro of a section, such as `pw_abi::http_fields!(then)`, passes its rows to `then`.
 #[macro_export]
 macro_rules! sections {
     ($then:ident) => {
@@ -59,7 +59,7 @@ mod tcp_streams;
 mod timers;
 mod unimplemented_wasi_functions;
 
-macro_rules! make {
+macro_rules! define {
     ($($slug:ident)+) => {
         $(crate::$slug!(methods);)+
 
@@ -70,4 +70,4 @@ macro_rules! make {
     };
 }
 
-sections!(make);
+sections!(define);

@@ -8,7 +8,7 @@ use crate::state::State;
 use crate::value::Value;
 
 impl Configuration for State {
-    /// Outside of the two callbacks that are about a configuration there is none to see.
+    /// Empty outside of the two callbacks that are about a configuration.
     fn proxy_get_configuration(&mut self) -> Result<Value, Status> {
         let callback = self.active.callback;
         let plugin = self.plugin();

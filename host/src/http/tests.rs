@@ -104,7 +104,7 @@ fn a_request_has_one_host_and_a_protocol_only_to_connect_by() {
     assert!(received(&to("CONNECT", &[(":protocol", "websocket")])));
     assert!(!received(&to("POST", &[(":protocol", "websocket")])));
     let mut changed = Arc::new(to("GET", &[("host", "b.test"), ("x", "1")]).into_iter().collect::<Fields>());
-    tidy(&mut changed);
+    normalize(&mut changed);
     assert_eq!(*changed, to("GET", &[("x", "1")]).into_iter().collect::<Fields>());
 }
 
@@ -116,7 +116,7 @@ fn what_is_too_large_is_not_read() {
     assert_eq!(text_size(&[1, 0]), 0);
     assert_eq!(text_size(&[0xFF; 100]), 0);
     let pairs = pairs::encode([(&b"a"[..], &b"bc"[..])]);
-    let read = |most| Part::Trailers.read(&pairs, most, Status::BAD_ARGUMENT);
+    let read = |max| Part::Trailers.read(&pairs, max, Status::BAD_ARGUMENT);
     assert_eq!(read(2), Err(Status::INTERNAL_FAILURE));
     assert_eq!(read(3), Ok(Fields::from([("a", "bc")])));
 }
@@ -148,9 +148,9 @@ fn the_parts_of_a_message_have_an_order() {
 #[test]
 fn what_is_sent_is_in_order_and_has_no_whitespace_around_values() {
     let mut fields = Arc::new(Fields::from([("x-a", " 1\t"), (":path", "/"), ("x-b", "2 3"), (":method", "GET")]));
-    tidy(&mut fields);
+    normalize(&mut fields);
     assert_eq!(*fields, Fields::from([(":path", "/"), (":method", "GET"), ("x-a", "1"), ("x-b", "2 3")]));
     let same = fields.clone();
-    tidy(&mut fields);
+    normalize(&mut fields);
     assert!(Arc::ptr_eq(&same, &fields), "what is in order is not copied");
 }
