@@ -8,7 +8,7 @@ macro_rules! buffers {
             [$($then)+]
             section Buffers buffers "Buffers"
             host {
-                /// Replaces `size` bytes from `start` on by others: prepends, injects, replaces or appends.
+                /// Replaces `size` bytes from `start` on by others, to prepend, insert, replace or append.
                 fn env.proxy_set_buffer_bytes(
                     buffer_id: BufferType[buffer_id],
                     start: Size[start],
@@ -22,7 +22,7 @@ macro_rules! buffers {
                     max_size: Size[max_size],
                 ) -> (value: Bytes[return_value_data, return_value_size])
                 Status { OK, BAD_ARGUMENT, NOT_FOUND, INVALID_MEMORY_ACCESS };
-                /// Tells how many bytes a buffer holds.
+                /// Returns the size of a buffer in bytes.
                 fn env.proxy_get_buffer_status(
                     buffer_id: BufferType[buffer_id],
                 ) -> (buffer_size: U32[return_buffer_size], unused: U32[return_unused])

@@ -8,7 +8,7 @@ macro_rules! clocks {
             [$($then)+]
             section Clocks clocks "Clocks"
             host {
-                /// Reads the wall clock, in nanoseconds since 1970, which may stand still during a callback.
+                /// Reads the wall clock, in nanoseconds since 1970; the time need not change during a callback.
                 fn env.proxy_get_current_time_nanoseconds(
                 ) -> (time: U64[return_time]) Status { OK, INVALID_MEMORY_ACCESS };
                 /// Reads one of two clocks, in nanoseconds.

@@ -16,7 +16,7 @@ macro_rules! common_stream_operations {
                 fn env.proxy_close_stream(
                     stream_type: StreamType[stream_type],
                 ) -> () Status { OK, BAD_ARGUMENT } since V0_2_0;
-                /// Reads how the HTTP or gRPC call ended that the running callback is about.
+                /// Reads the status of the HTTP or gRPC call that the running callback is about.
                 fn env.proxy_get_status(
                 ) -> (status_code: U32[return_status_code], status_message: Bytes[return_status_message_data, return_status_message_size])
                 Status { OK, INVALID_MEMORY_ACCESS };

@@ -8,7 +8,7 @@ macro_rules! configuration {
             [$($then)+]
             section Configuration configuration "Configuration"
             host {
-                /// Reads the configuration of the VM or of the plugin, whichever is being started.
+                /// Reads the configuration of the VM or the plugin that is being started.
                 fn env.proxy_get_configuration(
                 ) -> (value: Bytes[return_value_data, return_value_size])
                 Status { OK, INVALID_MEMORY_ACCESS } until V0_1_0;

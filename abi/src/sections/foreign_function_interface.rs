@@ -16,7 +16,7 @@ macro_rules! foreign_function_interface {
                 Status { OK, NOT_FOUND, INVALID_MEMORY_ACCESS };
             }
             guest {
-                /// The host's embedder calls a function of the plugin's.
+                /// The host's embedder calls a function of the plugin.
                 fn proxy_on_foreign_function(plugin_context_id: U32, function_id: U32, arguments_size: Size) -> Nothing since V0_2_0;
             }
         }

@@ -8,7 +8,7 @@ macro_rules! http_streams {
             [$($then)+]
             section HttpStreams http_streams "HTTP streams"
             host {
-                /// Answers the request itself, in place of the upstream.
+                /// Sends a local response, instead of one from the upstream.
                 fn env.proxy_send_local_response(
                     status_code: U32[status_code],
                     status_code_details: Bytes[status_code_details_data, status_code_details_size],
@@ -20,7 +20,7 @@ macro_rules! http_streams {
                 fn env.proxy_continue_request() -> () Nothing {} until V0_1_0;
                 /// Resumes the paused response.
                 fn env.proxy_continue_response() -> () Nothing {} until V0_1_0;
-                /// Makes the host choose the request's route anew.
+                /// Makes the host choose the request's route again.
                 fn env.proxy_clear_route_cache() -> () Nothing {} until V0_1_0;
             }
             guest {

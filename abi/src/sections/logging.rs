@@ -13,12 +13,12 @@ macro_rules! logging {
                     log_level: LogLevel[log_level],
                     message: Bytes[message_data, message_size],
                 ) -> () Status { OK, BAD_ARGUMENT, INVALID_MEMORY_ACCESS };
-                /// Writes to the host's log: what goes to STDOUT as INFO, what goes to STDERR as ERROR.
+                /// Writes to the host's log: STDOUT at level INFO, STDERR at level ERROR.
                 fn wasi_snapshot_preview1.fd_write(
                     fd_id: FdId[fd_id],
                     iovec: Iovecs[iovec, iovec_size],
                 ) -> (written_bytes: U32[return_written_bytes]) Errno { SUCCESS, BADF, FAULT };
-                /// Reads the level below which the host drops log lines.
+                /// Reads the level below which log lines are dropped.
                 fn env.proxy_get_log_level(
                 ) -> (log_level: LogLevel[return_log_level]) Status { OK, INVALID_MEMORY_ACCESS } since V0_2_1;
             }

@@ -9,9 +9,9 @@ macro_rules! memory_management {
             section MemoryManagement memory_management "Memory management"
             host {}
             guest {
-                /// Asks the guest for memory of a size; 0 means that there is none.
+                /// Allocates memory in the guest; 0 means that it failed.
                 fn proxy_on_memory_allocate(memory_size: Size) -> Address;
-                /// The older name of the allocator, called only where the newer one is absent.
+                /// The older name of the allocator, called only if the newer one does not exist.
                 fn malloc(memory_size: Size) -> Address;
             }
         }

@@ -8,7 +8,7 @@ macro_rules! metrics {
             [$($then)+]
             section Metrics metrics "Metrics"
             host {
-                /// Makes a metric known to the host.
+                /// Defines a metric.
                 fn env.proxy_define_metric(
                     metric_type: MetricType[metric_type],
                     name: Bytes[name_data, name_size],

@@ -8,12 +8,12 @@ macro_rules! properties {
             [$($then)+]
             section Properties properties "Properties"
             host {
-                /// Reads what the host knows under a path.
+                /// Reads the property at a path.
                 fn env.proxy_get_property(
                     path: Path[path_data, path_size],
                 ) -> (value: Bytes[return_value_data, return_value_size])
                 Status { OK, NOT_FOUND, SERIALIZATION_FAILURE, INVALID_MEMORY_ACCESS };
-                /// Changes what the host knows under a path.
+                /// Sets the property at a path.
                 fn env.proxy_set_property(
                     path: Path[path_data, path_size],
                     value: Bytes[value_data, value_size],

@@ -8,7 +8,7 @@ macro_rules! randomness {
             [$($then)+]
             section Randomness randomness "Randomness"
             host {
-                /// Fills a piece of memory with random bytes.
+                /// Fills memory with random bytes.
                 fn wasi_snapshot_preview1.random_get(
                     buffer: Address[buffer],
                     buffer_size: Size[buffer_size],

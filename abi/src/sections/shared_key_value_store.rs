@@ -8,7 +8,7 @@ macro_rules! shared_key_value_store {
             [$($then)+]
             section SharedKeyValueStore shared_key_value_store "Shared Key-Value Store"
             host {
-                /// Stores a value, unless a nonzero compare-and-swap value no longer matches.
+                /// Stores a value, unless a nonzero compare-and-swap value does not match.
                 fn env.proxy_set_shared_data(
                     key: Bytes[key_data, key_size],
                     value: Bytes[value_data, value_size],

@@ -8,7 +8,7 @@ macro_rules! shared_queues {
             [$($then)+]
             section SharedQueues shared_queues "Shared Queues"
             host {
-                /// Opens the queue of a name, making it where there is none.
+                /// Opens the queue of a name, which is created if it does not exist.
                 fn env.proxy_register_shared_queue(
                     name: Bytes[name_data, name_size],
                 ) -> (queue_id: U32[return_queue_id]) Status { OK, INVALID_MEMORY_ACCESS };
@@ -17,19 +17,19 @@ macro_rules! shared_queues {
                     vm_id: Bytes[vm_id_data, vm_id_size],
                     name: Bytes[name_data, name_size],
                 ) -> (queue_id: U32[return_queue_id]) Status { OK, NOT_FOUND, INVALID_MEMORY_ACCESS };
-                /// Puts an item at the end of a queue.
+                /// Adds an item to the end of a queue.
                 fn env.proxy_enqueue_shared_queue(
                     queue_id: U32[queue_id],
                     value: Bytes[value_data, value_size],
                 ) -> () Status { OK, NOT_FOUND, INVALID_MEMORY_ACCESS };
-                /// Takes the item at the front of a queue.
+                /// Removes the item at the front of a queue and returns it.
                 fn env.proxy_dequeue_shared_queue(
                     queue_id: U32[queue_id],
                 ) -> (value: Bytes[return_value_data, return_value_size])
                 Status { OK, NOT_FOUND, EMPTY, INVALID_MEMORY_ACCESS };
             }
             guest {
-                /// An item was put into a queue that the plugin registered.
+                /// An item was added to a queue that the plugin has registered.
                 fn proxy_on_queue_ready(plugin_context_id: U32, queue_id: U32) -> Nothing;
             }
         }

@@ -8,7 +8,7 @@ macro_rules! timers {
             [$($then)+]
             section Timers timers "Timers"
             host {
-                /// Asks for a tick every so many milliseconds, or for none with 0.
+                /// Sets the period of ticks in milliseconds; 0 means no ticks.
                 fn env.proxy_set_tick_period_milliseconds(tick_period: U32[tick_period]) -> () Status { OK };
             }
             guest {

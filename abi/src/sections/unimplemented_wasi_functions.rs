@@ -8,10 +8,10 @@ macro_rules! unimplemented_wasi_functions {
             [$($then)+]
             section UnimplementedWasiFunctions unimplemented_wasi_functions "Unimplemented WASI functions"
             host {
-                /// Answers that there are no arguments.
+                /// Returns that there are no arguments.
                 fn wasi_snapshot_preview1.args_sizes_get(
                 ) -> (argc: U32[return_argc], argv_buffer_size: U32[return_argv_buffer_size]) Errno { SUCCESS, FAULT };
-                /// Does nothing, since there are no arguments.
+                /// Writes nothing, as there are no arguments.
                 fn wasi_snapshot_preview1.args_get(
                     argv: Address[return_argv],
                     argv_size: Address[return_argv_size],
