@@ -254,8 +254,8 @@ fn streams_through_removed_plugins_fail() {
     proxy.remove_plugin(plugin);
     let stream = open(&mut proxy, &[plugin]);
     proxy.request(stream, request());
-    let refused = Piece::headers(Fields::from([(":status", "503")]), true);
-    let expected = [Effect::Downstream { stream, piece: refused }, Effect::StreamEnded { stream }];
+    let failed = Piece::headers(Fields::from([(":status", "503")]), true);
+    let expected = [Effect::Downstream { stream, piece: failed }, Effect::StreamEnded { stream }];
     assert_eq!(effects(&mut proxy), expected);
     proxy.foreign_function(plugin, 0, "");
     proxy.remove_plugin(plugin);

@@ -54,7 +54,7 @@ fn request(proxy: &mut Proxy, plugin: PluginId) -> Vec<Effect> {
     std::iter::from_fn(|| proxy.next_effect()).collect()
 }
 
-/// The reason of the fault among them.
+/// The reason of the fault among the effects.
 #[track_caller]
 fn fault(effects: &[Effect]) -> String {
     let reason = |effect: &Effect| if let Effect::Fault { reason, .. } = effect { Some(reason.clone()) } else { None };

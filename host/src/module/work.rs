@@ -16,17 +16,17 @@ const CALL: usize = 9;
 const DIVISION: usize = 3;
 const BLOCK: usize = 4;
 const BRANCH: usize = 2;
-/// A part of the code costs one more unit for each so many parts before it.
+/// A part of the code costs one more unit per this number of parts before it.
 const PARTS_PER_UNIT: usize = 256;
 /// Parts of the code that a local is live through, for a unit of work.
 const LIVE_PARTS_PER_UNIT: usize = 4;
-/// A loop costs one more unit for each so many loops before it.
+/// A loop costs one more unit per this number of loops before it.
 const LOOPS_PER_UNIT: usize = 8;
-/// A target of a branch table, but for the first table, costs one more unit for each so many targets before it.
+/// A target of a branch table, except for the first table, costs one more unit per this number of targets before it.
 const TARGETS_PER_UNIT: usize = 100;
-/// A branch back to a loop costs one more unit for each so many of them before it.
+/// A branch back to a loop costs one more unit per this number of such branches before it.
 const BACK_PER_UNIT: usize = 200;
-/// A local that is live through a loop costs one more unit for each so many loops around that loop, squared.
+/// A local that is live through a loop costs one more unit per this square of the number of loops around that loop.
 const OUTER_LOOPS_PER_UNIT: usize = 180;
 
 /// The numbers of parameters and results of a function.
