@@ -1,41 +1,42 @@
-//! What real modules import beyond the specification. No row of the table proper, and never a reason to judge a host.
+//! Functions that real modules import although the specification does not have them. They are not part of the table, and no
+//! host is judged by them.
 
 use crate::Lane;
 
-/// A function that is not in the specification, and what a host does with it so that modules in the wild load.
+/// A function that is not in the specification, and what a host does with it so that existing modules load.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Beyond {
-    /// The module that it is imported from.
+    /// The module from which it is imported.
     pub module: &'static str,
-    /// The name that it is imported by.
+    /// The name by which it is imported.
     pub name: &'static str,
     /// The types of its parameters.
     pub params: &'static [Lane],
     /// The type of its result.
     pub result: Option<Lane>,
-    /// What it answers.
+    /// What it does.
     pub answer: Answer,
-    /// Who imports it.
+    /// The toolchains whose modules import it.
     pub imported_by: &'static str,
 }
 
-/// What a function beyond the specification does: mostly nothing but to return a number.
+/// What a function beyond the specification does: mostly it only returns a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// What it returns.
     pub code: u32,
-    /// Bytes that it puts where a parameter points, and the parameter's place. If that is not in memory it returns FAULT.
+    /// The index of a pointer parameter, and the bytes that it writes there. If the pointer is out of bounds it returns FAULT.
     pub writes: Option<(usize, &'static [u8])>,
-    /// The first arguments for which it answers so, and what it returns for others: descriptors or clocks that are there.
+    /// The first arguments, descriptors or clocks, for which it does that, and what it returns for others.
     pub only: Option<(&'static [u32], u32)>,
 }
 
-/// The module that functions of WASI are imported from.
+/// The module from which WASI functions are imported.
 pub const WASI: &str = "wasi_snapshot_preview1";
-/// An older name of it, which older SDKs import the same functions from.
+/// An older name of it, from which older SDKs import the same functions.
 pub const OLD_WASI: &str = "wasi_unstable";
 
-/// The error of WASI for a pointer that is not in memory.
+/// WASI's error number for a pointer that is out of bounds.
 pub const FAULT: u32 = 21;
 
 const I: Lane = Lane::I32;
@@ -46,9 +47,9 @@ const NOSYS: u32 = 52;
 const NOTDIR: u32 = 54;
 const NOTSUP: u32 = 58;
 
-/// The descriptors that are there: the output and the error output.
+/// The descriptors that exist: the output and the error output.
 const OUTPUTS: &[u32] = &[1, 2];
-/// The clocks that are there: the time of day and the monotonic one.
+/// The clocks that exist: the time of day and the monotonic one.
 const CLOCKS: &[u32] = &[0, 1];
 /// The 24 bytes that `fd_fdstat_get` writes for an output: its type is unknown, and its only right is to write.
 const OUTPUT: [u8; 24] = {
@@ -61,7 +62,7 @@ const fn code(code: u32) -> Answer {
     Answer { code, writes: None, only: None }
 }
 
-/// Only an output is there.
+/// Only the outputs exist.
 const fn output(code: u32) -> Answer {
     Answer { code, writes: None, only: Some((OUTPUTS, BADF)) }
 }
@@ -78,8 +79,8 @@ const FILES: &str = "Go with files";
 const SOCKETS: &str = "Go with sockets";
 const LIBC: &str = "wasi-libc";
 
-/// The functions beyond the specification, by module and name. Those of WASI answer as Envoy's do: there is no file, no
-/// folder and no socket, but two outputs.
+/// The functions beyond the specification, by module and name. Those of WASI do what Envoy's do: there are two outputs, but no
+/// files, folders and sockets.
 pub const BEYOND: [Beyond; 40] = [
     env("emscripten_notify_memory_growth", &[I], None),
     env("pthread_equal", &[I, I], Some(I)),
@@ -89,7 +90,7 @@ pub const BEYOND: [Beyond; 40] = [
         Answer { code: 0, writes: Some((1, &1_u64.to_le_bytes())), only: Some((CLOCKS, NOTSUP)) },
         LIBC,
     ),
-    // A hint, whatever it is about.
+    // Only a hint.
     wasi("fd_advise", &[I, L, L, I], code(0), LIBC),
     wasi("fd_allocate", &[I, L, L], output(0), LIBC),
     wasi("fd_close", &[I], code(0), "Go, wasi-libc, Emscripten"),
@@ -103,7 +104,7 @@ pub const BEYOND: [Beyond; 40] = [
     wasi("fd_pread", &[I, I, I, L, I], code(NOSYS), FILES),
     wasi("fd_prestat_dir_name", &[I, I, I], code(NOSYS), "Go"),
     wasi("fd_prestat_get", &[I, I], code(BADF), "Go"),
-    // Envoy writes to the log; nobody was seen to rely on that.
+    // Envoy writes to the log; no known module relies on that.
     wasi("fd_pwrite", &[I, I, I, L, I], output(NOTSUP), FILES),
     wasi("fd_read", &[I, I, I, I], code(NOSYS), "Emscripten (Abseil)"),
     // Envoy answers 20, which is Linux's number for NOTDIR.
@@ -122,7 +123,7 @@ pub const BEYOND: [Beyond; 40] = [
     wasi("path_rename", &[I, I, I, I, I, I], code(NOTSUP), LIBC),
     wasi("path_symlink", &[I, I, I, I, I], code(NOTSUP), LIBC),
     wasi("path_unlink_file", &[I, I, I], code(NOTSUP), FILES),
-    // Success without an event: Go sleeps by it, and gives up over an error.
+    // Success without an event: Go calls it to sleep, and aborts on an error.
     wasi("poll_oneoff", &[I, I, I, I], Answer { writes: Some((3, &[0; 4])), ..code(0) }, "Go"),
     wasi("proc_raise", &[I], code(NOTSUP), LIBC),
     wasi("sched_yield", &[], code(0), "Go"),
@@ -132,18 +133,18 @@ pub const BEYOND: [Beyond; 40] = [
     wasi("sock_shutdown", &[I, I], code(NOTSUP), SOCKETS),
 ];
 
-/// The module that stands for one that is imported from: WASI has an older name.
+/// The current name of a module: WASI has an older one.
 pub fn canonical(module: &str) -> &str {
     if module == OLD_WASI { WASI } else { module }
 }
 
-/// The row for a function beyond the specification, by the module that it is imported from and its name.
+/// The row for a function beyond the specification, by its module and name.
 pub fn beyond(module: &str, name: &str) -> Option<&'static Beyond> {
     BEYOND.iter().find(|row| row.module == canonical(module) && row.name == name)
 }
 
 impl Answer {
-    /// What it does for a first argument: the number that it returns, and what it writes where.
+    /// What it does for a first argument: the number that it returns, and the index of a pointer with the bytes that it writes there.
     pub fn to(&self, first: Option<u32>) -> (u32, Option<(usize, &'static [u8])>) {
         match self.only {
             Some((known, otherwise)) if !first.is_some_and(|first| known.contains(&first)) => (otherwise, None),
@@ -152,7 +153,7 @@ impl Answer {
     }
 }
 
-/// Functions of the specification that have no result there, but a status in every SDK and in Envoy.
+/// Functions without a result in the specification, but with a status in every SDK and in Envoy.
 pub const STATUS_IN_SDKS: [&str; 3] = ["proxy_continue_request", "proxy_continue_response", "proxy_clear_route_cache"];
 
 #[cfg(test)]
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_goes_where_a_parameter_points() {
+    fn writes_through_pointer_parameters() {
         for row in &BEYOND {
             if let Some((place, _)) = row.answer.writes {
                 assert_eq!(row.params.get(place), Some(&Lane::I32), "{}", row.name);
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_there_twice_or_in_the_specification() {
+    fn rows_are_unique_and_not_in_the_specification() {
         for (place, row) in BEYOND.iter().enumerate() {
             assert!(BEYOND[..place].iter().all(|other| other.name != row.name), "{}", row.name);
             let known = crate::Version::ALL.into_iter().flat_map(crate::host_functions);
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_depends_on_what_is_there() {
+    fn unknown_descriptors_are_errors() {
         let stat = beyond("wasi_unstable", "fd_fdstat_get").expect("there is a row").answer;
         assert_eq!(stat.to(Some(2)).0, 0);
         assert_eq!(stat.to(Some(3)), (BADF, None));

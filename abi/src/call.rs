@@ -1,17 +1,14 @@
-//! The sections' rows as traits: one typed method per function. Whoever gives the calls their meaning implements
-//! them; what is left out answers that it is not there.
-
-use crate::{Errno, Status};
+//! The sections' rows as traits: one typed method per function. A host implements them.
 
 /// The types in which an implementation returns what it reads.
 pub trait Values {
-    /// Bytes, cheap to hand over.
+    /// Bytes, cheap to move.
     type Bytes;
     /// A map of fields.
     type Pairs;
 }
 
-/// WASI's scatter-gather array, its entries checked.
+/// WASI's scatter-gather array, with checked entries.
 #[derive(Clone, Copy, Debug)]
 pub struct IovecsIn<'a> {
     /// The guest's memory.
@@ -34,32 +31,14 @@ fn word(bytes: &[u8]) -> usize {
     bytes.iter().rev().fold(0, |word, byte| word << 8 | usize::from(*byte))
 }
 
-/// Bytes to be written at addresses that the guest gave.
+/// Bytes to be written at addresses from the guest.
 pub type MemoryWrites = Vec<(u32, Vec<u8>)>;
 
-/// The guest asked to be ended.
+/// The guest has asked to be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
-    /// The code that it gave.
+    /// The exit code.
     pub code: u32,
-}
-
-/// How a call fails.
-pub trait Failure: Sized {
-    /// The answer of a function that an implementation leaves out.
-    const ABSENT: Self;
-}
-
-impl Failure for Status {
-    const ABSENT: Self = Status::UNIMPLEMENTED;
-}
-
-impl Failure for Errno {
-    const ABSENT: Self = Errno::NOTSUP;
-}
-
-impl Failure for Exit {
-    const ABSENT: Self = Exit { code: 0 };
 }
 
 macro_rules! in_value {
@@ -111,14 +90,12 @@ macro_rules! failure {
 /// A section's rows as a trait.
 macro_rules! methods {
     (
-        section $Section:ident $slug:ident $title:literal
-        host { $(
-            #[doc = $doc:literal]
-            fn $module:ident.$name:ident(
-                $($in:ident: $In:ident[$($in_lane:ident),+]),* $(,)?
-            ) -> ($($out:ident: $Out:ident[$($out_lane:ident),*]),*)
-            $Code:ident { $($status:ident $(since $status_since:ident)?),* } $(since $since:ident)? $(until $until:ident)?;
-        )* }
+        [] section $Section:ident $slug:ident $title:literal
+        host { $({
+            $doc:literal $module:ident $name:ident
+            [$($in:ident $In:ident $in_lanes:tt)*] [$($out:ident $Out:ident $out_lanes:tt)*]
+            $Code:ident $statuses:tt $since:tt [$($until:ident)?]
+        })* }
         guest $guest:tt
     ) => {
         #[doc = concat!("The functions of the section \"", $title, "\".")]
@@ -130,12 +107,13 @@ macro_rules! methods {
                     "[Specification](", $crate::links::specification!(), $crate::links::last_text!($($until)?),
                     $crate::links::heading!($module $name), ")"
                 )]
+                #[doc = ""]
+                #[doc = "# Errors"]
+                #[doc = ""]
+                #[doc = "The status or error number that the call answers instead."]
                 fn $name(
                     &mut self $(, $in: $crate::call::in_value!($In))*
-                ) -> Result<$crate::call::outs!($($crate::call::out_value!(Self, $Out)),*), $crate::call::failure!($Code)> {
-                    $(let _ = $in;)*
-                    Err(<$crate::call::failure!($Code) as $crate::Failure>::ABSENT)
-                }
+                ) -> Result<$crate::call::outs!($($crate::call::out_value!(Self, $Out)),*), $crate::call::failure!($Code)>;
             )*
         }
     };

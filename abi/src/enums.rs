@@ -1,5 +1,4 @@
-//! The wire enums. A value that the specification does not name stays what it is: whether it is an error is decided
-//! by who has the knowledge.
+//! The wire enums. They keep values that the specification does not name; the caller decides whether those are errors.
 
 use crate::{Version, Versions};
 
@@ -24,7 +23,7 @@ pub struct EnumValue {
 }
 
 impl EnumTable {
-    /// The value called `name`.
+    /// The value with this name.
     pub fn value(&self, name: &str) -> Option<u32> {
         self.values.iter().find(|value| value.name == name).map(|value| value.value)
     }
@@ -53,7 +52,7 @@ macro_rules! wire_enum {
                 values: &[$(EnumValue {
                     name: stringify!($VALUE),
                     value: $value,
-                    versions: Versions { since: crate::row::since!($($since)?), until: Version::VNext },
+                    versions: crate::row::versions!([$($since)?] []),
                 }),+],
             };
 
@@ -81,22 +80,22 @@ macro_rules! wire_enum {
 }
 
 wire_enum! {
-    /// How grave a log line is.
+    /// The severity of a log line.
     LogLevel "proxy_log_level_t" { TRACE = 0, DEBUG = 1, INFO = 2, WARN = 3, ERROR = 4, CRITICAL = 5 }
 }
 wire_enum! {
-    /// What a host function answers.
+    /// The status that a host function returns.
     Status "proxy_status_t" {
         OK = 0, NOT_FOUND = 1, BAD_ARGUMENT = 2, SERIALIZATION_FAILURE = 3, PARSE_FAILURE = 4,
         INVALID_MEMORY_ACCESS = 6, EMPTY = 7, CAS_MISMATCH = 8, INTERNAL_FAILURE = 10, UNIMPLEMENTED = 12,
     }
 }
 wire_enum! {
-    /// What a stream callback answers.
+    /// What a stream callback returns.
     Action "proxy_action_t" { CONTINUE = 0, PAUSE = 1 }
 }
 wire_enum! {
-    /// A buffer that a plugin may ask for.
+    /// A buffer that a plugin can read.
     BufferType "proxy_buffer_type_t" {
         HTTP_REQUEST_BODY = 0, HTTP_RESPONSE_BODY = 1, DOWNSTREAM_DATA = 2, UPSTREAM_DATA = 3,
         HTTP_CALL_RESPONSE_BODY = 4, GRPC_CALL_MESSAGE = 5, VM_CONFIGURATION = 6 since V0_2_0,
@@ -104,7 +103,7 @@ wire_enum! {
     }
 }
 wire_enum! {
-    /// A map of fields or metadata that a plugin may ask for.
+    /// A map of fields or metadata that a plugin can read.
     MapType "proxy_map_type_t" {
         HTTP_REQUEST_HEADERS = 0, HTTP_REQUEST_TRAILERS = 1, HTTP_RESPONSE_HEADERS = 2, HTTP_RESPONSE_TRAILERS = 3,
         GRPC_CALL_INITIAL_METADATA = 4, GRPC_CALL_TRAILING_METADATA = 5, HTTP_CALL_RESPONSE_HEADERS = 6,
@@ -112,7 +111,7 @@ wire_enum! {
     }
 }
 wire_enum! {
-    /// Who closed a connection.
+    /// The peer that closed a connection.
     PeerType "proxy_peer_type_t" { UNKNOWN = 0, LOCAL = 1, REMOTE = 2 }
 }
 wire_enum! {
@@ -123,11 +122,11 @@ wire_enum! {
     }
 }
 wire_enum! {
-    /// What a metric does with its values.
+    /// The type of a metric.
     MetricType "proxy_metric_type_t" { COUNTER = 0, GAUGE = 1, HISTOGRAM = 2 }
 }
 wire_enum! {
-    /// What a WASI function answers.
+    /// The error number that a WASI function returns.
     Errno "wasi_errno_t" { SUCCESS = 0, BADF = 8, FAULT = 21, INVAL = 28, NOTSUP = 58 }
 }
 wire_enum! {

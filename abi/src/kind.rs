@@ -1,25 +1,25 @@
-//! The kinds of parameters: what crosses the boundary, and in which wasm lanes.
+//! The kinds of parameters: what is passed, and in which core (wasm) values.
 
 use crate::enums::{
     Action, BufferType, ClockId, EnumTable, Errno, FdId, LogLevel, MapType, MetricType, PeerType, Status, StreamType,
 };
 
-/// What a parameter or a result is.
+/// The kind of a parameter or a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A number, unsigned, in an `i32` lane.
+    /// An unsigned number in an `i32`.
     U32,
-    /// A number, unsigned, in an `i64` lane.
+    /// An unsigned number in an `i64`.
     U64,
-    /// A number, signed, in an `i64` lane.
+    /// A signed number in an `i64`.
     I64,
-    /// A truth value in an `i32` lane; anything but 0 is true.
+    /// A truth value in an `i32`; anything but 0 is true.
     Bool,
-    /// A number of bytes or of things.
+    /// A number of bytes or of elements.
     Size,
     /// One of the values of an enum.
     Enum(&'static EnumTable),
-    /// Bytes by pointer and size. Out: the host allocates, and writes both through pointers.
+    /// Bytes, by pointer and size. As an out-parameter: the host allocates, and writes both through pointers.
     Bytes,
     /// A serialised map, by pointer and size like [`Kind::Bytes`].
     Pairs,
@@ -27,13 +27,13 @@ pub enum Kind {
     Path,
     /// WASI scatter-gather array: a pointer and the number of (pointer, size) entries.
     Iovecs,
-    /// An address in the guest's memory to which the host writes as much as other parameters say.
+    /// An address in the guest's memory to which the host writes; other parameters give the size.
     Address,
-    /// What the host writes at the addresses that it was given; has no lane of its own.
+    /// What the host writes at the addresses of other parameters; has no core value itself.
     Writes,
 }
 
-/// A wasm value type at the boundary.
+/// The wasm type of a core value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names of the WebAssembly specification")]
 pub enum Lane {
@@ -52,7 +52,7 @@ impl Lane {
 }
 
 impl Kind {
-    /// The type of each of this kind's lanes.
+    /// The wasm type of each core value of this kind.
     pub const fn lane(self) -> Lane {
         match self {
             Kind::U64 | Kind::I64 => Lane::I64,

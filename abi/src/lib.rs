@@ -1,10 +1,10 @@
 //! The Proxy-Wasm ABI as data.
 //!
-//! One file per section of the specification in `sections/`, one row per function. From a row this crate makes a
-//! constant (in [`SECTIONS`]) and a method of the section's trait; other crates pass the same rows to a macro of
-//! their own (see [`sections!`]). Everything that is not the meaning of a call reads the rows.
+//! One file per section of the specification in `sections/`, one row per function. For each row this crate defines a
+//! constant (in [`SECTIONS`]) and a method of the section's trait; other crates pass the same rows to macros of
+//! their own (see [`sections!`]). Everything but the meaning of calls follows from the rows.
 //!
-//! Owns the shape of the ABI in every version. Knows nothing of wasmtime, of cases or of files; has no dependencies.
+//! Owns the shape of the ABI in every version. Knows nothing of wasmtime, cases or files; has no dependencies.
 
 pub mod beyond;
 mod call;
@@ -16,7 +16,7 @@ mod row;
 mod sections;
 mod version;
 
-pub use call::{Exit, Failure, IovecsIn, MemoryWrites, Values};
+pub use call::{Exit, IovecsIn, MemoryWrites, Values};
 pub use enums::*;
 pub use kind::*;
 pub use links::{SPECIFICATION, clause_url};
@@ -24,7 +24,7 @@ pub use row::*;
 pub use sections::*;
 pub use version::{Version, Versions};
 
-/// The section called `slug`, such as `http_fields`.
+/// The section with the name `slug`, such as `http_fields`.
 pub fn section(slug: &str) -> Option<&'static Section> {
     SECTIONS.iter().copied().find(|section| section.slug == slug)
 }
@@ -39,12 +39,12 @@ pub fn callbacks(version: Version) -> impl Iterator<Item = &'static Callback> {
     SECTIONS.iter().flat_map(|section| section.guest).filter(move |row| row.versions.contains(version))
 }
 
-/// The host function called `name` in `version`; WASI functions go by their bare name or with their module in front.
+/// The host function `name` of `version`; for WASI functions with or without their module, as in `wasi_snapshot_preview1.fd_write`.
 pub fn host_function(version: Version, name: &str) -> Option<&'static Function> {
     host_functions(version).find(|row| row.is_called(name))
 }
 
-/// The export called `name` in `version`.
+/// The export `name` of `version`.
 pub fn callback(version: Version, name: &str) -> Option<&'static Callback> {
     callbacks(version).find(|row| row.name == name)
 }

@@ -2,7 +2,7 @@
 
 use crate::{Callback, Function, SECTIONS, Section, Version, callback, host_function};
 
-/// The folder of the specification's versions at the commit that the table was made from, with a `/` at the end.
+/// The folder of the specification's versions, at the commit from which the table was made, with a `/` at the end.
 macro_rules! specification {
     () => {
         "https://github.com/proxy-wasm/spec/blob/3a844b8d1a03e897a62e951d2f4ab97f1db98f8a/abi-versions/"
@@ -19,7 +19,7 @@ macro_rules! heading {
     };
 }
 
-/// The text of the last version that has something.
+/// The text of the last version that has a row.
 macro_rules! last_text {
     () => {
         "v0.2.1/README.md#"
@@ -34,11 +34,11 @@ macro_rules! last_text {
 
 pub(crate) use {heading, last_text, specification};
 
-/// The specification of all versions, at the commit that the table was made from.
+/// The specification of all versions, at the commit from which the table was made.
 pub const SPECIFICATION: &str = specification!();
 
 impl Version {
-    /// Where its text is.
+    /// The link to its text.
     pub fn url(self) -> String {
         let folder = if self == Version::VNext { "vNEXT".to_owned() } else { format!("v{self}") };
         format!("{SPECIFICATION}{folder}/README.md")
@@ -46,27 +46,27 @@ impl Version {
 }
 
 impl Section {
-    /// Where a version's text has it.
+    /// The link to it in the text of a version.
     pub fn url(&self, version: Version) -> String {
         at(version, self.title)
     }
 }
 
 impl Function {
-    /// Where a version's text has it.
+    /// The link to it in the text of a version.
     pub fn url(&self, version: Version) -> String {
         at(version, &self.qualified())
     }
 }
 
 impl Callback {
-    /// Where a version's text has it.
+    /// The link to it in the text of a version.
     pub fn url(&self, version: Version) -> String {
         at(version, self.name)
     }
 }
 
-/// Where a version's text has a clause: `proxy_log/OK`, `proxy_on_log`, `#http_fields`, `#serialization`.
+/// The link to a clause in the text of a version: `proxy_log/OK`, `proxy_on_log`, `#http_fields`, `#serialization`.
 pub fn clause_url(clause: &str, version: Version) -> String {
     let name = clause.split('/').next().unwrap_or_default();
     if let Some(heading) = clause.strip_prefix('#') {
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clause_has_its_place_in_the_text_of_a_version() {
+    fn links_to_clauses() {
         let rows = [
             ("proxy_log/OK", Version::V0_2_1, "v0.2.1/README.md#proxy_log"),
             ("random_get/INVAL", Version::V0_1_0, "v0.1.0/README.md#wasi_snapshot_preview1random_get"),

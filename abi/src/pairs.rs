@@ -1,9 +1,9 @@
 //! The serialised form of a map: the number of pairs, the sizes of all keys and values, then keys and values, each
 //! followed by a NUL; numbers are 32-bit little-endian.
 //!
-//! An empty map is empty bytes. Read, three forms of it are taken: no bytes, one NUL (both from the specification)
-//! and a count of 0, which SDKs write. The specification's worked example shows one-byte numbers and decimal codes
-//! for digits; its text decides here.
+//! An empty map is written as no bytes. Three forms of it are read: no bytes, one NUL (both from the specification) and
+//! a count of 0, which SDKs write. The specification's example shows one-byte numbers and decimal codes for digits;
+//! here its text applies.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub fn size<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> usize 
     if pairs == 0 { 0 } else { 4 + pairs }
 }
 
-/// Writes `pairs` into `bytes`, which must be of their [`size`].
+/// Writes `pairs` into `bytes`, whose length must be their [`size`].
 pub fn write<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])> + Clone, bytes: &mut [u8]) {
     let count = pairs.clone().into_iter().count();
     if count == 0 {
@@ -28,10 +28,10 @@ pub fn write<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])> + Clone, 
         sizes[..4].copy_from_slice(&word(key.len()));
         sizes[4..].copy_from_slice(&word(value.len()));
         for text in [key, value] {
-            let (place, behind) = std::mem::take(&mut rest).split_at_mut(text.len() + 1);
+            let (place, after) = std::mem::take(&mut rest).split_at_mut(text.len() + 1);
             place[..text.len()].copy_from_slice(text);
             place[text.len()] = 0;
-            rest = behind;
+            rest = after;
         }
     }
 }
@@ -44,14 +44,18 @@ pub fn encode<'a>(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])> + Clone)
 }
 
 /// Reads a serialised map.
+///
+/// # Errors
+///
+/// Why the bytes are not a serialised map.
 pub fn decode(bytes: &[u8]) -> Result<PairsRef<'_>, Malformed> {
     if matches!(bytes, [] | [0]) {
         return Ok(Vec::new());
     }
     let (count, mut rest) = number(bytes).ok_or(Malformed::Count)?;
     let sizes_size = count.checked_mul(8).filter(|size| *size <= rest.len()).ok_or(Malformed::Sizes { count })?;
-    let (sizes, behind) = rest.split_at(sizes_size);
-    rest = behind;
+    let (sizes, after) = rest.split_at(sizes_size);
+    rest = after;
     let mut pairs = Vec::with_capacity(count);
     for (index, sizes) in sizes.chunks_exact(8).enumerate() {
         let (key_size, sizes) = number(sizes).ok_or(Malformed::Count)?;
@@ -73,7 +77,7 @@ pub fn decode(bytes: &[u8]) -> Result<PairsRef<'_>, Malformed> {
     }
 }
 
-/// What is wrong with bytes that are not a serialised map.
+/// Why bytes are not a serialised map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// Too short for the number of pairs.
@@ -88,14 +92,14 @@ pub enum Malformed {
         /// Counted from 0.
         index: usize,
     },
-    /// A key or value of the pair at `index` has no NUL behind it.
+    /// A key or value of the pair at `index` is not followed by a NUL.
     Terminator {
         /// Counted from 0.
         index: usize,
     },
     /// Bytes are left over.
     Trailing {
-        /// How many.
+        /// The number of bytes.
         size: usize,
     },
 }
@@ -128,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_specifications_example_as_its_text_says() {
+    fn reads_and_writes_the_specifications_example() {
         let map: [(&[u8], &[u8]); 2] = [(b"a", b"1"), (b"b", b"22")];
         let bytes =
             [2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, b'a', 0, b'1', 0, b'b', 0, b'2', b'2', 0];
@@ -137,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_maps() {
+    fn reads_all_forms_of_an_empty_map() {
         assert_eq!(encode([]), []);
         for bytes in [&[][..], &[0], &[0, 0, 0, 0]] {
             assert_eq!(decode(bytes), Ok(vec![]), "{bytes:?}");
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_maps() {
+    fn rejects_malformed_maps() {
         #[track_caller]
         fn check(bytes: &[u8], expected: Malformed) {
             assert_eq!(decode(bytes), Err(expected), "{bytes:?}");

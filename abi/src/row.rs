@@ -1,4 +1,4 @@
-//! What a row of the table is, and the macro that makes constants and traits of rows.
+//! The types of rows, the macro that reads rows, and the one that defines constants for them.
 
 use crate::{Kind, Lane, Version, Versions};
 
@@ -20,11 +20,11 @@ pub struct Section {
 pub struct Function {
     /// The section's slug.
     pub section: &'static str,
-    /// The module that it is imported from.
+    /// The module from which it is imported.
     pub module: &'static str,
-    /// The name that it is imported by.
+    /// The name by which it is imported.
     pub name: &'static str,
-    /// In-parameters and then out-parameters, in the order of their lanes.
+    /// In-parameters and then out-parameters, in order.
     pub params: &'static [Param],
     /// What it returns.
     pub returns: Returns,
@@ -43,7 +43,7 @@ pub struct Callback {
     pub section: &'static str,
     /// The export's name.
     pub name: &'static str,
-    /// The parameters; each takes one lane.
+    /// The parameters; each is one core parameter.
     pub params: &'static [CallbackParam],
     /// The result, if there is one.
     pub result: Option<Kind>,
@@ -56,13 +56,13 @@ pub struct Callback {
 /// A parameter of a host function.
 #[derive(Debug)]
 pub struct Param {
-    /// The name, without the suffixes of its lanes.
+    /// The name, without suffixes such as `_data` and `_size`.
     pub name: &'static str,
-    /// Whether the host returns it.
+    /// Whether the host returns it, through pointers.
     pub out: bool,
-    /// What it is.
+    /// Its kind, from which its core parameters follow.
     pub kind: Kind,
-    /// The specification's names of its lanes.
+    /// The core parameters that it consists of: one, or a pointer and a size, by the specification's names.
     pub lanes: &'static [&'static str],
 }
 
@@ -71,13 +71,13 @@ pub struct Param {
 pub struct CallbackParam {
     /// The specification's name.
     pub name: &'static str,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// The versions that pass it.
     pub versions: Versions,
 }
 
-/// What a host function returns in its result lane.
+/// The result of a host function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Returns {
     /// A `proxy_status_t`.
@@ -100,14 +100,14 @@ pub struct Promise {
 }
 
 impl Param {
-    /// The type of each of its lanes: what is returned is returned through pointers.
+    /// The wasm type of each of its core parameters; those of out-parameters are pointers.
     pub fn lane(&self) -> Lane {
         if self.out { Lane::I32 } else { self.kind.lane() }
     }
 }
 
 impl Function {
-    /// The name with the module in front where that is not `env`, as the specification's headings have it.
+    /// The name, with the module in front if that is not `env`, as in the specification's headings.
     pub fn qualified(&self) -> String {
         match self.module {
             "env" => self.name.to_owned(),
@@ -115,18 +115,18 @@ impl Function {
         }
     }
 
-    /// Whether it is called that, with the module in front or without.
+    /// Whether `name` is its name, with or without the module in front.
     pub fn is_called(&self, name: &str) -> bool {
         let rest = || name.strip_prefix(self.module)?.strip_prefix('.');
         name == self.name || self.module != "env" && rest() == Some(self.name)
     }
 
-    /// The parameters' lanes, in order, with the specification's names.
+    /// The core parameters, in order, with the specification's names.
     pub fn lanes(&self) -> impl Iterator<Item = (&'static str, Lane)> {
         self.params.iter().flat_map(|param| param.lanes.iter().map(|lane| (*lane, param.lane())))
     }
 
-    /// The result lane.
+    /// The core result.
     pub fn result(&self) -> Option<Lane> {
         (self.returns != Returns::Nothing).then_some(Lane::I32)
     }
@@ -136,7 +136,7 @@ impl Function {
         self.promises.iter().filter(move |promise| promise.versions.contains(version))
     }
 
-    /// The name of a returned `value`, whether promised or not.
+    /// The name of a returned status or error number, whether promised or not.
     pub fn status_name(&self, value: u32) -> Option<&'static str> {
         match self.returns {
             Returns::Status => crate::Status::TABLE.name_of(value),
@@ -158,20 +158,16 @@ impl Callback {
     }
 }
 
-macro_rules! since {
-    () => {
-        $crate::Version::V0_1_0
+/// The versions from `since` to `until`; by default from the first to the last of all.
+macro_rules! versions {
+    ([] $until:tt) => {
+        $crate::row::versions!([V0_1_0] $until)
     };
-    ($since:ident) => {
-        $crate::Version::$since
+    ($since:tt []) => {
+        $crate::row::versions!($since [VNext])
     };
-}
-macro_rules! until {
-    () => {
-        $crate::Version::VNext
-    };
-    ($until:ident) => {
-        $crate::Version::$until
+    ([$since:ident] [$until:ident]) => {
+        $crate::Versions { since: $crate::Version::$since, until: $crate::Version::$until }
     };
 }
 macro_rules! result_kind {
@@ -183,9 +179,22 @@ macro_rules! result_kind {
     };
 }
 
-/// A section's rows as a constant.
-macro_rules! table {
+/// Reads a section's rows as they are written, and passes them in a normal form to the macro `$then`, with `$state` in
+/// front. This is the only macro that parses rows.
+///
+/// In the normal form a row is one token tree, in which everything has a fixed place; `since` and `until` are empty if
+/// the row does not have them:
+///
+/// ```text
+/// [...] section HttpFields http_fields "HTTP fields"
+/// host { {"doc" module name [in Kind [lane lane] ...] [out Kind [lane] ...] Status [OK [since] ...] [since] [until]} ... }
+/// guest { {"doc" name [argument Kind [since] ...] Kind [since] [until]} ... }
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! rows {
     (
+        [$then:ident $($state:tt)*]
         section $Section:ident $slug:ident $title:literal
         host { $(
             #[doc = $doc:literal]
@@ -200,8 +209,34 @@ macro_rules! table {
             $(since $guest_since:ident)? $(until $guest_until:ident)?;
         )* }
     ) => {
-        #[doc = concat!("The section \"", $title, "\" as data.")]
-        pub(super) static SECTION: $crate::Section = $crate::Section {
+        $then! {
+            [$($state)*] section $Section $slug $title
+            host { $({
+                $doc $module $name [$($in $In [$($in_lane)+])*] [$($out $Out [$($out_lane)*])*]
+                $Code [$($status [$($status_since)?])*] [$($since)?] [$($until)?]
+            })* }
+            guest { $({
+                $guest_doc $callback [$($arg $Arg [$($arg_since)?])*] $Result [$($guest_since)?] [$($guest_until)?]
+            })* }
+        }
+    };
+}
+
+/// A section's rows as a constant.
+macro_rules! table {
+    (
+        [] section $Section:ident $slug:ident $title:literal
+        host { $({
+            $doc:literal $module:ident $name:ident
+            [$($in:ident $In:ident [$($in_lane:ident)+])*] [$($out:ident $Out:ident [$($out_lane:ident)*])*]
+            $Code:ident [$($status:ident [$($status_since:ident)?])*] [$($since:ident)?] [$($until:ident)?]
+        })* }
+        guest { $({
+            $guest_doc:literal $callback:ident [$($arg:ident $Arg:ident [$($arg_since:ident)?])*]
+            $Result:ident [$($guest_since:ident)?] [$($guest_until:ident)?]
+        })* }
+    ) => {
+        &$crate::Section {
             slug: stringify!($slug),
             title: $title,
             host: &[$($crate::Function {
@@ -222,13 +257,9 @@ macro_rules! table {
                 promises: &[$($crate::Promise {
                     name: stringify!($status),
                     value: $crate::$Code::$status.0,
-                    versions: $crate::Versions {
-                        since: $crate::row::since!($($status_since)?), until: $crate::Version::VNext,
-                    },
+                    versions: $crate::row::versions!([$($status_since)?] []),
                 }),*],
-                versions: $crate::Versions {
-                    since: $crate::row::since!($($since)?), until: $crate::row::until!($($until)?),
-                },
+                versions: $crate::row::versions!([$($since)?] [$($until)?]),
                 doc: $doc.trim_ascii(),
             }),*],
             guest: &[$($crate::Callback {
@@ -237,18 +268,14 @@ macro_rules! table {
                 params: &[$($crate::CallbackParam {
                     name: stringify!($arg),
                     kind: <$crate::$Arg as $crate::Shape>::KIND,
-                    versions: $crate::Versions {
-                        since: $crate::row::since!($($arg_since)?), until: $crate::Version::VNext,
-                    },
+                    versions: $crate::row::versions!([$($arg_since)?] []),
                 }),*],
                 result: $crate::row::result_kind!($Result),
-                versions: $crate::Versions {
-                    since: $crate::row::since!($($guest_since)?), until: $crate::row::until!($($guest_until)?),
-                },
+                versions: $crate::row::versions!([$($guest_since)?] [$($guest_until)?]),
                 doc: $guest_doc.trim_ascii(),
             }),*],
-        };
+        }
     };
 }
 
-pub(crate) use {result_kind, since, table, until};
+pub(crate) use {result_kind, table, versions};

@@ -1,4 +1,4 @@
-//! The versions of the ABI, and which rows belong to which.
+//! The versions of the ABI.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ pub enum Version {
     V0_1_0,
     V0_2_0,
     V0_2_1,
-    /// The work in progress after v0.2.1; so far it differs by its marker only.
+    /// The work in progress after v0.2.1; so far only its marker differs.
     VNext,
 }
 
 impl Version {
-    /// The versions that are final, oldest first.
+    /// The final versions, oldest first.
     pub const FINAL: [Version; 3] = [Version::V0_1_0, Version::V0_2_0, Version::V0_2_1];
 
     /// All versions, oldest first.
@@ -30,7 +30,7 @@ impl Version {
         }
     }
 
-    /// The export by which a module claims this version.
+    /// The export that marks a module as one for this version.
     pub fn marker(self) -> &'static str {
         match self {
             Version::V0_1_0 => "proxy_abi_version_0_1_0",
@@ -40,7 +40,7 @@ impl Version {
         }
     }
 
-    /// The version called `name`, with or without a `v` in front.
+    /// The version with this name, with or without a `v` in front.
     pub fn parse(name: &str) -> Option<Version> {
         let name = name.strip_prefix('v').unwrap_or(name);
         Version::ALL.into_iter().find(|version| version.name().eq_ignore_ascii_case(name))
@@ -53,7 +53,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// The versions, first to last, that have something.
+/// The versions that have a row, first to last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Versions {
     /// The first version that has it.

@@ -1,4 +1,4 @@
-//! What the host is measured against: wasmtime with a shim by hand for each function that is called here.
+//! The baseline: wasmtime with a hand-written shim for each function that is called here.
 //!
 //! A shim checks pointers and copies values through the guest's allocator, as the host does. It has no contexts, versions, chain,
 //! limits, memory accounts, VM ids or observer. A function without a shim returns NOT_FOUND.
@@ -14,7 +14,7 @@ const NOT_FOUND: u32 = 1;
 const INVALID_MEMORY_ACCESS: u32 = 6;
 const EMPTY: u32 = 7;
 
-/// What the store holds.
+/// The data in the store.
 #[derive(Default)]
 pub(crate) struct State {
     headers: Vec<(Vec<u8>, Vec<u8>)>,
@@ -37,7 +37,7 @@ pub(crate) struct Bare {
     pre: InstancePre<State>,
 }
 
-/// An instance of it.
+/// An instance of a module.
 pub(crate) struct Instance {
     store: Store<State>,
     create: TypedFunc<(u32, u32), ()>,
@@ -162,7 +162,7 @@ macro_rules! parts {
     }};
 }
 
-/// Bytes of the guest's, or the end of the call.
+/// Bytes in the guest's memory; an error ends the call.
 macro_rules! bytes {
     ($memory:ident, $address:ident, $size:ident) => {
         match range($memory, $address, $size) {
@@ -186,7 +186,7 @@ fn log(mut caller: Caller<'_, State>, level: u32, message: u32, size: u32) -> u3
     OK
 }
 
-/// What such a call answers: it finds the value, and this copies it into memory that the guest gives.
+/// Returns a value: copies it into memory from the guest's allocator.
 fn give(
     mut caller: Caller<'_, State>,
     pointer: u32,
@@ -257,7 +257,7 @@ fn get_buffer(
     pointer: u32,
     size: u32,
 ) -> wasmtime::Result<u32> {
-    // Straight into the guest's memory: the address is known before the bytes are looked at.
+    // Directly into the guest's memory: the address is known before the bytes are read.
     let mut caller = caller;
     let Some(memory) = caller.data().memory else { return Ok(INVALID_MEMORY_ACCESS) };
     let length = caller.data().body.len();

@@ -1,5 +1,5 @@
-//! The cost of calls and requests: of the host without metering, of the host that bounds time by epochs, and of bare wasmtime with
-//! a shim by hand for each function, in turns in one run.
+//! The cost of calls and requests: of the host without metering, of the host with epochs, and of bare wasmtime with hand-written
+//! shims, measured in turns in one run.
 //!
 //! `cargo bench -p pw-host --bench calls -- [OPTIONS] [PART OF A ROW'S NAME]`
 //!
@@ -19,7 +19,7 @@ use bytes::Bytes;
 use pw_host::{Engine, Fields, Metering, Module, Piece, PluginConfig, PluginId, Proxy, ProxyConfig, StreamInfo};
 use rows::{ROWS, Row};
 
-/// How often the table is measured.
+/// The number of times that the table is measured.
 const PASSES: usize = 3;
 
 /// A proxy with the plugins of a row.
@@ -40,7 +40,7 @@ impl Host {
         Host { proxy, plugins, fields: row.headers().into_iter().collect(), body: vec![b'.'; row.body] }
     }
 
-    /// One request through the plugins, given up by the client, and every effect drained.
+    /// One request through the plugins, reset by the client, and every effect drained.
     fn request(&mut self) {
         let Host { proxy, plugins, fields, body } = self;
         let info = StreamInfo { protocol: "HTTP/1.1", ..StreamInfo::default() };
@@ -90,7 +90,7 @@ fn measure(row: &Row) -> [f64; 3] {
     all.map(|nanoseconds| nanoseconds / row.per() / batch as f64)
 }
 
-/// What another host's program prints: a row's name, a tab, nanoseconds.
+/// The output of another host's program: per line a row's name, a tab, nanoseconds.
 fn peer(program: &str) -> HashMap<String, f64> {
     let output = Command::new(program).output().unwrap_or_else(|error| panic!("failed to run {program}: {error}"));
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-//! How long things take, by the CPU time of the thread, in turns: so that what else the machine does at the time hits all alike.
+//! Measures CPU time of the thread, in turns, so that other load on the machine affects all candidates in the same way.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ pub(crate) fn now() -> Duration {
     Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }
 
-/// The least time, in nanoseconds, that each of these has taken in some rounds, in which they have taken turns.
+/// The minimum time of each of these, in nanoseconds, over some rounds in which they take turns.
 pub(crate) fn least<const N: usize>(rounds: usize, mut all: [&mut dyn FnMut(); N]) -> [f64; N] {
     let mut least = [f64::INFINITY; N];
     for _ in 0..rounds {

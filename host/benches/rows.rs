@@ -1,15 +1,15 @@
-//! What is measured: each row is a call that a plugin makes many times in one callback, or none.
+//! What is measured: each row is a call that a plugin makes many times in one callback, or a request without calls.
 
 /// A row of the table.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// What the plugin does when it is configured.
     setup: &'static str,
-    /// The call, whose status is left.
+    /// The call, whose status stays on the stack.
     call: &'static str,
-    /// How often it is made in a callback.
+    /// The number of times that it is made in a callback.
     pub(crate) times: usize,
-    /// Bytes of the request's body; the calls are made in the body's callback then, else in that of the headers.
+    /// Bytes of the request's body; if there are any, the calls are made in the body's callback, otherwise in that of the headers.
     pub(crate) body: usize,
     /// Fields of the request.
     pub(crate) fields: usize,
@@ -154,7 +154,7 @@ impl Row {
         HEADERS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).chain(more).collect()
     }
 
-    /// Per how many things the time of one request is: calls, or the request itself.
+    /// The number of calls in one request, or 1 for the request itself.
     pub(crate) fn per(&self) -> f64 {
         self.times.max(1) as f64
     }

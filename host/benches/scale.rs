@@ -1,7 +1,7 @@
-//! What an operation costs where there is much of something already: ten, a thousand, a hundred thousand.
+//! The cost of an operation when there are ten, a thousand or a hundred thousand of something already.
 //!
-//! `cargo bench -p pw-host --bench scale`. Thread CPU time, the least of some rounds, per operation. Nothing may grow by more than
-//! the logarithm of how many there are, and what the caches of the machine make of that.
+//! `cargo bench -p pw-host --bench scale`. Thread CPU time, the minimum of some rounds, per operation. Nothing may grow by more
+//! than the logarithm of the number, and the effects of the machine's caches.
 
 mod measure;
 
@@ -71,7 +71,7 @@ fn unlimited() -> Limits {
     }
 }
 
-/// A proxy in which there is much of something.
+/// A proxy in which there is a large number of something.
 struct Large {
     proxy: Proxy,
     plugin: PluginId,
@@ -96,7 +96,7 @@ impl Large {
         stream
     }
 
-    /// One that is over.
+    /// A request that is over.
     fn request(&mut self) {
         let stream = self.open();
         self.proxy.downstream_reset(stream);
@@ -115,7 +115,7 @@ fn config() -> ProxyConfig {
     ProxyConfig { upstreams: None, plugins: 1_000_000, ..ProxyConfig::default() }
 }
 
-/// The least time of one of some operations, in nanoseconds.
+/// The minimum time of one of some operations, in nanoseconds.
 fn each(operations: usize, mut run: impl FnMut()) -> f64 {
     measure::least(ROUNDS, [&mut || (0..operations).for_each(|_| run())])[0] / operations as f64
 }
@@ -140,7 +140,7 @@ fn copies(count: usize) -> f64 {
     each(1_000, || large.request())
 }
 
-/// Nanoseconds of an HTTP call and its answer while `count` others are in flight, each with a timeout.
+/// Nanoseconds of an HTTP call and its response while `count` others are in flight, each with a timeout.
 fn calls(count: usize) -> f64 {
     let mut large = Large::new(&wasm(NOTHING, HTTP_CALL, ""));
     let proxy = |large: &mut Large| {
@@ -223,7 +223,7 @@ fn keys(count: usize) -> f64 {
     populated(count, "(call $set_data (i32.const 96) (i32.const 8) (i32.const 16) (i32.const 8) (i32.const 0))")
 }
 
-/// Nanoseconds to register another queue, and to put an item into it and take it out, when there are `count`.
+/// Nanoseconds to register another queue, and to enqueue and dequeue an item, when there are `count`.
 fn queues(count: usize) -> f64 {
     populated(
         count,
@@ -236,7 +236,7 @@ fn queues(count: usize) -> f64 {
 fn populated(count: usize, call: &str) -> f64 {
     let mut large = Large::new(&wasm(NOTHING, call, ""));
     (0..count / EACH).for_each(|_| large.request());
-    // So few that there are not many more of them behind it.
+    // So few that the number hardly changes.
     let operations = (count / EACH / 10).clamp(1, 100);
     each(operations, || large.request()) / EACH as f64
 }
@@ -252,7 +252,7 @@ fn pending(count: usize) -> f64 {
     each(1_000, || large.request())
 }
 
-/// Nanoseconds to start each of `count` plugins in VMs of their own, and of a request through the last one.
+/// Nanoseconds to start each of `count` plugins in its own VM, and of a request through the last one.
 fn plugins(count: usize) -> [f64; 2] {
     let pool = Pool { instances: 21_000, ..Pool::default() };
     let engine = Engine::with_pool(Metering::None, pool).expect("wasmtime runs here");
@@ -261,7 +261,7 @@ fn plugins(count: usize) -> [f64; 2] {
     load(&mut large, &module, count, count)
 }
 
-/// The same where a hundred of them share a VM each.
+/// The same with a hundred plugins in each VM.
 fn shared(count: usize) -> [f64; 2] {
     let engine = Engine::new(Metering::None).expect("wasmtime runs here");
     let module = Module::new(&engine, &wasm(NOTHING, NOTHING, "")).expect("the module is a plugin");
@@ -296,8 +296,8 @@ fn main() {
         ("a request, streams open", streams),
         ("a request, copies for a log-only plugin open", copies),
         ("a request, contexts not done", pending),
-        ("an HTTP call and its answer, others in flight", calls),
-        ("passing time, timeouts set", timers),
+        ("an HTTP call and its response, others in flight", calls),
+        ("advancing time, timeouts set", timers),
         ("a tick, due at once", ticks),
         ("a timeout, at once", timeouts),
         ("a new metric", metrics),
@@ -308,8 +308,8 @@ fn main() {
         row(name, &COUNTS.map(scale));
     }
     for (name, counts, scale) in [
-        ("plugins in VMs of their own (10, 1,000, 10,000)", [10, 1_000, 10_000], plugins as fn(usize) -> [f64; 2]),
-        ("plugins, a hundred of them in a VM", COUNTS, shared),
+        ("plugins in their own VMs (10, 1,000, 10,000)", [10, 1_000, 10_000], plugins as fn(usize) -> [f64; 2]),
+        ("plugins, a hundred in each VM", COUNTS, shared),
     ] {
         if wanted(name) {
             let figures = counts.map(scale);

@@ -1,8 +1,8 @@
 //! The cost of starting a plugin, and of replacing one that has crashed, each against bare wasmtime in the same run.
 //!
 //! `cargo bench -p pw-host --bench starts`. Both sides have a pool of the same size. A start is everything from a compiled
-//! module to a plugin that has its configuration, and its end; the host's is that of a proxy as well. A replacement is a
-//! request in which the plugin crashes, what becomes of it (503), and the start of the plugin in a new VM.
+//! module to a configured plugin, and its end; the host's includes creating a proxy. A replacement is a request in which the
+//! plugin crashes, its response (503), and the start of the plugin in a new VM.
 
 mod bare;
 mod measure;
@@ -19,7 +19,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 const POOL: Pool = Pool { instances: 16, memory: 1 << 30, tables: 4, table_elements: 20_000, resident: 2 << 20 };
 
-/// What [`POOL`] is to wasmtime.
+/// wasmtime's configuration for [`POOL`].
 fn pooled() -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(POOL.instances).total_memories(POOL.instances);
@@ -45,7 +45,7 @@ const SMALL: &str = r#"(module
   (func (export "proxy_on_delete") (param i32))
   (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) BODY))"#;
 
-/// A proxy with a plugin that comes back at once.
+/// A proxy with a plugin that is restarted at once.
 fn host(module: &Module) -> (Proxy, PluginId) {
     let mut proxy = Proxy::new(ProxyConfig::default());
     let reload = Reload { base: Duration::ZERO, max: Duration::ZERO, limit: u32::MAX };
@@ -65,7 +65,7 @@ fn crash(proxy: &mut Proxy, plugin: PluginId, headers: &Fields) {
         restarted |= matches!(effect, Effect::Restarted { .. });
         black_box(effect);
     }
-    assert!(restarted, "the plugin crashes and comes back");
+    assert!(restarted, "the plugin was not restarted");
 }
 
 /// Microseconds of the host and of bare wasmtime.
@@ -107,7 +107,7 @@ fn main() {
     let replaced = least(
         || crash(&mut proxy, plugin, &headers),
         || {
-            assert!(instance.request(2, (Vec::new(), Vec::new())).is_err(), "the plugin crashes");
+            assert!(instance.request(2, (Vec::new(), Vec::new())).is_err(), "the plugin did not crash");
             instance = bare.start().expect("the plugin starts");
         },
     );

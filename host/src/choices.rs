@@ -1,7 +1,7 @@
-//! What the host answers where the specification is silent. Plain data; nothing else in the crate decides such a question.
+//! What the host does where the specification is silent. Plain data; nothing else in the crate decides such a question.
 
-/// Answers to questions that the specification leaves open. Each default is the answer that plugins in the field rely on; the other answer
-/// is as legal, and both are tested. Of each question the catalog has a case that accepts every answer.
+/// Answers to open questions of the specification. Each default is the answer that deployed plugins rely on; the other answer
+/// is legal too, and both are tested. For each question the catalog has a case that accepts every answer.
 ///
 /// ```
 /// use pw_host::{Choices, Proxy, ProxyConfig};
@@ -11,52 +11,54 @@
 /// # drop(proxy);
 /// ```
 ///
-/// Where one of two answers is unsafe there is no choice: a response to HEAD has no body, and no message has a content length that is false.
+/// If one of two answers is unsafe there is no choice: a response to HEAD has no body, and no message has a wrong content length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choices {
-    /// A local response passes `proxy_on_response_headers` and `proxy_on_response_body` of the plugins that the request has come to, that of
-    /// the plugin that sent it included; else no plugin sees it. One that replaces a response of which headers have come already, be it the
-    /// upstream's or another local one, is sent as it is: so each stream has at most one pass.
+    /// If true, `proxy_on_response_headers` and `proxy_on_response_body` are called for a local response, in the plugins that the request
+    /// has reached, including the plugin that sent it; if false, no plugin gets a callback for it. If headers of another response, the
+    /// upstream's or a local one, have come before, a local response replaces it without callbacks: each stream has these callbacks at
+    /// most once.
     ///
     /// The questions: does a plugin see its own response in the callbacks for responses (`http_streams/local_response_callbacks`), which plugins
-    /// of a chain do (`http_streams/local_response_passes_the_chain`), and may one replace it
+    /// of a chain see it (`http_streams/local_response_passes_the_chain`), and may one of them replace it
     /// (`http_streams/local_response_to_a_local_response`)?
     ///
-    /// Envoy calls them, on the plugins that the request's headers have come to; plugins add the headers of CORS there.
+    /// Envoy calls them in the plugins that the request's headers have reached; plugins add CORS headers there.
     pub local_response_callbacks: bool,
-    /// `source.address`, `destination.address`, `upstream.address` and `upstream.local_address` are `ip:port`; else the IP address alone.
+    /// If true, `source.address`, `destination.address`, `upstream.address` and `upstream.local_address` are `ip:port`; if false, only the
+    /// IP address.
     ///
-    /// The question: does an address have its port in it? (`properties/ends_of_connections`)
+    /// The question: does an address include the port? (`properties/ends_of_connections`)
     ///
-    /// Envoy has it; plugins split it, and read an empty address where there is no port.
+    /// Envoy includes it; plugins split the address at the port, and read an empty address if there is none.
     pub addresses_with_ports: bool,
-    /// `proxy_on_log` is called for the contexts of plugins too, when they end; else only for those of streams.
+    /// If true, `proxy_on_log` is called for the contexts of plugins too, when they end; if false, only for those of streams.
     ///
     /// The question: `proxy_on_log` is described for any context; is it called for a plugin's? (`context_lifecycle/shutdown_logs_the_plugin`)
     ///
     /// Envoy does not call it, and the SDKs for AssemblyScript abort when it is called.
     pub log_plugin_contexts: bool,
-    /// The `grpc_status` of a local response to a gRPC request, unless it is -1, makes that a gRPC response without messages: status 200, the
-    /// status in `grpc-status`, the body in `grpc-message`; else `grpc_status` is ignored.
+    /// If true, a local response to a gRPC request with a `grpc_status` other than -1 is sent as a gRPC response without messages: status
+    /// 200, the gRPC status in `grpc-status`, the body in `grpc-message`. If false, `grpc_status` is ignored.
     ///
     /// The questions: what is `grpc_status` for, and which requests get a response that has it (`http_streams/local_response_to_grpc`,
     /// `http_streams/local_response_to_others_than_grpc`), and what does -1 disable (`http_streams/local_response_to_grpc_without_a_status`)?
     ///
-    /// Envoy does this, and derives a gRPC status from the status code where the plugin gave -1. ngx_wasm_module ignores it.
+    /// Envoy does this, and derives a gRPC status from the status code for -1. ngx_wasm_module ignores it.
     pub grpc_local_responses: bool,
-    /// A local response with a body has a `content-length`; else only if the plugin gave one. It is right in either case.
+    /// If true, a local response with a body has a `content-length`; if false, only if the plugin set one. It is right in either case.
     ///
-    /// The questions: does the host give a local response the content length of its body (`http_streams/local_response_without_a_length`), and
-    /// what becomes of one that a plugin gives and that is false (`http_streams/local_response_of_a_false_length`)?
+    /// The questions: does the host add the content length of its body to a local response (`http_streams/local_response_without_a_length`), and
+    /// what does it do with a wrong one from a plugin (`http_streams/local_response_of_a_false_length`)?
     ///
-    /// Envoy sets it, whatever the plugin gave.
+    /// Envoy sets it, whatever the plugin has set.
     pub local_response_content_length: bool,
-    /// A local response with a body is `text/plain` if the plugin gave no `content-type`; else it has none then.
+    /// If true, a local response with a body gets the `content-type` `text/plain` if the plugin set none; if false, it has none then.
     ///
-    /// The question: which content type has a local response with a body if the plugin gives none?
+    /// The question: which content type does a local response with a body have if the plugin sets none?
     /// (`http_streams/local_response_without_a_type`)
     ///
-    /// Envoy sets it.
+    /// Envoy sets `text/plain`.
     pub local_response_content_type: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the proxy is to do: the effects that the embedder drains.
+//! What the embedder must do: the effects that it drains.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -39,7 +39,7 @@ impl Piece {
         Piece::Trailers { trailers: Arc::new(trailers.into()) }
     }
 
-    /// Whether nothing of the message comes after it.
+    /// Whether it is the last piece of the message.
     pub fn ends(&self) -> bool {
         match self {
             Piece::Headers { end_of_stream, .. } | Piece::Body { end_of_stream, .. } => *end_of_stream,
@@ -48,27 +48,27 @@ impl Piece {
     }
 }
 
-/// What a log-only plugin would have done to a stream. Shown as `request headers +x-added: yes -x-removed: no`,
+/// What a log-only plugin would have changed in a stream. Shown as `request headers +x-added: yes -x-removed: no`,
 /// `response body`, `answer 403`, `reset`, `route`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "HTTP's own terms")]
 pub enum Discarded {
-    /// Other headers of the request or else of the response.
+    /// The headers of the request, or if `request` is false of the response.
     Headers { request: bool, before: Arc<Fields>, after: Arc<Fields> },
-    /// Another body.
+    /// The body of the request, or if `request` is false of the response.
     Body { request: bool },
-    /// Other trailers.
+    /// The trailers of the request, or if `request` is false of the response.
     Trailers { request: bool, before: Arc<Fields>, after: Arc<Fields> },
-    /// A response of its own.
+    /// A local response.
     Answer { headers: Arc<Fields> },
-    /// The client cut off.
+    /// A reset of the stream.
     Reset,
-    /// The route chosen anew.
+    /// A new choice of the route.
     ClearRouteCache,
 }
 
 impl Discarded {
-    /// Bytes of it.
+    /// Bytes of memory that it holds, about.
     pub(crate) fn size(&self) -> usize {
         match self {
             Discarded::Headers { before, after, .. } | Discarded::Trailers { before, after, .. } => {
@@ -102,7 +102,7 @@ impl fmt::Display for Discarded {
     }
 }
 
-/// The fields that only one of the maps has, each as often as it has them more.
+/// Writes the fields that only one of the maps has; of several equal ones, those that the other map lacks.
 fn difference(f: &mut fmt::Formatter<'_>, before: &Fields, after: &Fields) -> fmt::Result {
     for (sign, from, to) in [('+', before, after), ('-', after, before)] {
         let mut counts: HashMap<(&[u8], &[u8]), usize> = HashMap::new();
@@ -120,17 +120,17 @@ fn difference(f: &mut fmt::Formatter<'_>, before: &Fields, after: &Fields) -> fm
     Ok(())
 }
 
-/// Something that the proxy is to do.
+/// Something that the embedder must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
     /// Write a line to the log.
     Log {
-        /// Who wrote it.
+        /// The plugin that wrote it.
         plugin: PluginId,
-        /// How grave it is.
+        /// The severity.
         level: LogLevel,
-        /// Bytes, not always text.
+        /// The line, which need not be UTF-8.
         message: Bytes,
     },
     /// Open a connection to the upstream for a TCP stream.
@@ -142,7 +142,7 @@ pub enum Effect {
     Upstream {
         /// The stream.
         stream: StreamId,
-        /// What.
+        /// The piece of the message.
         piece: Piece,
     },
     /// Send this to the client. Bytes of a TCP stream are pieces of a body.
@@ -152,26 +152,26 @@ pub enum Effect {
         /// What.
         piece: Piece,
     },
-    /// Give up the exchange, or the connection, with the upstream.
+    /// Reset the stream, or close the TCP connection, to the upstream.
     ResetUpstream {
         /// The stream.
         stream: StreamId,
     },
-    /// Cut the client off.
+    /// Reset the stream, or close the TCP connection, to the client.
     ResetDownstream {
         /// The stream.
         stream: StreamId,
     },
-    /// Choose the route of the request anew.
+    /// Choose the route of the request again.
     ClearRouteCache {
         /// The stream.
         stream: StreamId,
     },
-    /// Send a request to an upstream, and give the answer to [`Proxy::http_call_response`](crate::Proxy::http_call_response).
+    /// Send a request to an upstream, and pass the response to [`Proxy::http_call_response`](crate::Proxy::http_call_response).
     HttpCall {
-        /// By which the answer is told.
+        /// Identifies the call in `Proxy::http_call_response`.
         call: HttpCallId,
-        /// Whose call it is.
+        /// The plugin that made the call.
         plugin: PluginId,
         /// The upstream's name.
         upstream: String,
@@ -181,19 +181,19 @@ pub enum Effect {
         body: Bytes,
         /// The request's trailers.
         trailers: Arc<Fields>,
-        /// After which the host itself takes the call for failed; none waits for ever.
+        /// The time after which the host ends the call as failed; `None`: no timeout.
         timeout: Option<Duration>,
     },
-    /// Nobody waits for that answer any more.
+    /// Cancel the call: its response is not needed any more.
     CancelHttpCall {
         /// The call.
         call: HttpCallId,
     },
-    /// Open a gRPC call or stream, and tell of it by [`Proxy::grpc_event`](crate::Proxy::grpc_event).
+    /// Open a gRPC call or stream, and report its events to [`Proxy::grpc_event`](crate::Proxy::grpc_event).
     GrpcCall {
-        /// By which it is told of.
+        /// Identifies the call in `Proxy::grpc_event`.
         call: GrpcCallId,
-        /// Whose it is.
+        /// The plugin that opened it.
         plugin: PluginId,
         /// The upstream's name.
         upstream: String,
@@ -203,52 +203,52 @@ pub enum Effect {
         method: String,
         /// The initial metadata.
         metadata: Arc<Fields>,
-        /// After which the host itself takes the call for failed; none waits for ever.
+        /// The time after which the host ends the call as failed; `None`: no timeout.
         timeout: Option<Duration>,
     },
     /// Send this on a gRPC call or stream.
     GrpcSend {
-        /// Which.
+        /// The call or stream.
         call: GrpcCallId,
         /// The message, if there is one.
         message: Option<Bytes>,
         /// The plugin sends no more.
         end_of_stream: bool,
     },
-    /// Nobody waits for that gRPC call or stream any more.
+    /// Cancel the gRPC call or stream: its events are not needed any more.
     CancelGrpcCall {
-        /// Which.
+        /// The call or stream.
         call: GrpcCallId,
     },
-    /// A plugin trapped, or ran out of fuel. Its VM is not called again; its streams fail or go on without it.
+    /// A plugin trapped, or ran out of fuel. Its VM is not called again; its streams fail or continue without it.
     Fault {
         /// The plugin.
         plugin: PluginId,
-        /// One line.
+        /// The reason, in one line.
         reason: String,
     },
-    /// A plugin that had faulted runs again, in a new VM.
+    /// A plugin that had crashed runs again, in a new VM.
     Restarted {
         /// The plugin.
         plugin: PluginId,
     },
-    /// A canary has faulted too often, and gets no more streams.
+    /// A canary has crashed too often, and gets no more streams.
     RolledBack {
-        /// The plugin whose place it was to take.
+        /// The plugin that it was to replace.
         plugin: PluginId,
         /// The canary.
         canary: PluginId,
     },
-    /// A log-only plugin would have done this. It may have taken longer for it than the stream lasted.
+    /// A log-only plugin would have done this. The effect may come after the stream has ended.
     Discarded {
         /// The plugin.
         plugin: PluginId,
         /// The stream.
         stream: StreamId,
-        /// What.
+        /// What it would have changed.
         what: Discarded,
     },
-    /// All contexts of a stream are deleted; its id means nothing any more.
+    /// All contexts of a stream are deleted; its id is not valid any more.
     StreamEnded {
         /// The stream.
         stream: StreamId,

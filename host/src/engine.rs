@@ -1,4 +1,4 @@
-//! Owns wasmtime's configuration: what compiles modules, where VMs live, and how time is measured. Touches no state.
+//! Owns wasmtime's configuration: the compilers, the pool of VMs, and how time is measured. Touches no state.
 
 mod cache;
 mod compiler;
@@ -14,7 +14,7 @@ pub use self::compiler::Compiler;
 use crate::module::{ModuleError, ModuleLimits, validate};
 use crate::{Pool, module};
 
-/// The proposals that are on; all others are off. They are listed in the documentation of [`Engine`].
+/// The proposals of WebAssembly that are on; all others are off. The documentation of [`Engine`] lists them.
 pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
     .union(WasmFeatures::SIGN_EXTENSION)
@@ -30,13 +30,13 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::MULTI_MEMORY)
     .union(WasmFeatures::MEMORY64);
 
-/// Bytes of stack that a call into a plugin may use before it faults: wasmtime's own choice, which the threads of most
-/// proxies can spare.
-const STACK: usize = 512 << 10;
+/// Bytes of stack that a call into a plugin may use before it traps: wasmtime's default, which fits into the stacks of
+/// most proxies' threads.
+const MAX_STACK_BYTES: usize = 512 << 10;
 
 /// Compiles modules; shared by all plugins of a process. Cheap to clone.
 ///
-/// These are the proposals of WebAssembly that modules may use, and no others:
+/// Modules may use these proposals of WebAssembly, and no others:
 ///
 /// | proposal | |
 /// | --- | --- |
@@ -46,37 +46,37 @@ const STACK: usize = 512 << 10;
 /// | relaxed SIMD, tail calls, extended constants | part of WebAssembly 3.0 |
 /// | typed function references | part of WebAssembly 3.0 |
 /// | 64-bit memories and tables | part of WebAssembly 3.0; pointers of the ABI stay 32 bits wide |
-/// | several memories | part of WebAssembly 3.0; a plugin is valid with them, but may have one, and is not started with more |
+/// | several memories | part of WebAssembly 3.0; a module with several is valid, but a plugin with more than one is not started |
 ///
-/// Off are threads and shared memories, exceptions (both forms), garbage collection, custom page sizes, wide arithmetic,
+/// These are off: threads and shared memories, exceptions (both forms), garbage collection, custom page sizes, wide arithmetic,
 /// stack switching, memory control, custom descriptors, compact imports, and components.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    /// Winch, made when it is needed first; none where it cannot be used.
+    /// Winch's engine, created when it is first needed; `None` if Winch does not support the machine.
     winch: Arc<OnceLock<Option<WasmEngine>>>,
     cranelift: WasmEngine,
     config: Arc<EngineConfig>,
     cache: Option<Opened>,
     pub(crate) metering: Metering,
-    /// VMs have their places in a pool.
+    /// VMs are allocated in a pool.
     pub(crate) pooled: bool,
-    /// Counts the ticks.
+    /// The number of ticks so far.
     pub(crate) ticks: Arc<AtomicU64>,
 }
 
-/// How the time of calls into plugins is bounded. See [`Limits`](crate::Limits) for how much of it there is.
+/// How the time of calls into plugins is bounded. [`Limits`](crate::Limits) has the bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Metering {
-    /// Not at all, which is fastest: for plugins that are trusted.
+    /// Not at all, which is fastest: for trusted plugins.
     #[default]
     None,
-    /// By counting instructions: a run takes the same course every time.
+    /// By counting instructions: every run does the same.
     Fuel,
-    /// By the clock: somebody calls [`Engine::tick`] at an interval, from another thread. For a proxy at work.
+    /// By the clock: the embedder calls [`Engine::tick`] at an interval, from another thread. For a proxy in production.
     Epochs,
 }
 
-/// How an engine is set up. The default is what a proxy at work wants, except that nothing bounds the time of its plugins.
+/// The configuration of an engine. The default suits a proxy in production, except that the time of plugins is not bounded.
 ///
 /// ```
 /// use pw_host::{Compiler, Engine, EngineConfig, Metering};
@@ -89,37 +89,41 @@ pub enum Metering {
 pub struct EngineConfig {
     /// How the time of calls into plugins is bounded.
     pub metering: Metering,
-    /// What compiles modules.
+    /// The compiler.
     pub compiler: Compiler,
-    /// Each module is compiled by as many threads as there are cores, of a pool that the process has for that.
+    /// Whether each module is compiled by as many threads as there are cores, in a thread pool of the process.
     pub parallel: bool,
-    /// The pool in which VMs have their places; without one there is room for as many as the machine has. Where there are
-    /// two compilers, each has a pool of that size for the VMs of its modules.
+    /// The pool in which VMs are allocated; if `None`, only the machine's memory bounds their number. If both compilers are used,
+    /// each has a pool of that size for the VMs of its modules.
     pub pool: Option<Pool>,
-    /// Where compiled modules are kept on disk.
+    /// The cache of compiled modules on disk.
     pub cache: Option<Cache>,
 }
 
 impl Engine {
-    /// An engine that bounds the time of calls into plugins in some way, and has room for as many VMs as the machine.
+    /// An engine with default configuration, except for metering.
     ///
-    /// Fails where wasmtime does not support the machine.
+    /// # Errors
+    ///
+    /// If wasmtime does not support the machine.
     pub fn new(metering: Metering) -> Result<Engine, wasmtime::Error> {
         Engine::with_config(&EngineConfig { metering, ..EngineConfig::default() })
     }
 
-    /// An engine whose VMs have their places in a pool: they start and end faster, and are so many at most.
+    /// An engine whose VMs are allocated in a pool: they start and end faster, and the pool bounds their number.
     ///
-    /// Fails where wasmtime does not support the machine, and where the operating system does not give so much address
-    /// space.
+    /// # Errors
+    ///
+    /// If wasmtime does not support the machine, or if the operating system does not give enough address space for the pool.
     pub fn with_pool(metering: Metering, pool: Pool) -> Result<Engine, wasmtime::Error> {
         Engine::with_config(&EngineConfig { metering, pool: Some(pool), ..EngineConfig::default() })
     }
 
-    /// An engine that is set up in some way. A cache that cannot be used is done without.
+    /// An engine with this configuration. If the cache cannot be used, the engine works without it.
     ///
-    /// Fails where wasmtime does not support the machine, and where the operating system does not give so much address
-    /// space as a pool takes.
+    /// # Errors
+    ///
+    /// If wasmtime does not support the machine, or if the operating system does not give enough address space for the pool.
     pub fn with_config(config: &EngineConfig) -> Result<Engine, wasmtime::Error> {
         let cache = config.cache.as_ref().and_then(Cache::open);
         Ok(Engine {
@@ -133,8 +137,8 @@ impl Engine {
         })
     }
 
-    /// Machine code of a valid module: by Winch if it is the engine's choice or the module is too `large` for Cranelift, else by
-    /// Cranelift. None if the module is too large for Cranelift and Winch, which is there, cannot compile it.
+    /// Compiles a valid module: with Winch if the engine is configured for it or the module is too `large` for Cranelift, otherwise
+    /// with Cranelift. `None` if the module is too large for Cranelift and Winch cannot compile it.
     pub(crate) fn compile(&self, wasm: &[u8], large: bool) -> Result<Option<wasmtime::Module>, wasmtime::Error> {
         let winch = if large || self.config.compiler == Compiler::Winch { self.winch() } else { None };
         let compile = || match winch.map(|winch| wasmtime::Module::from_binary(winch, wasm)) {
@@ -143,29 +147,37 @@ impl Engine {
             _ => wasmtime::Module::from_binary(&self.cranelift, wasm).map(Some),
         };
         match &self.cache {
-            Some(cache) => cache.around(wasm, compile),
+            Some(cache) => cache.compile(wasm, compile),
             None => compile(),
         }
     }
 
     fn winch(&self) -> Option<&WasmEngine> {
         let make = || wasmtime_engine(&self.config, self.cache.as_ref(), Strategy::Winch).ok();
-        self.winch.get_or_init(|| if compiler::winch_knows_the_machine() { make() } else { None }).as_ref()
+        self.winch.get_or_init(|| if compiler::winch_supports_the_machine() { make() } else { None }).as_ref()
     }
 
-    /// Lets one tick of [`Metering::Epochs`] pass. May be called from any thread, while plugins run.
+    /// Counts one tick of [`Metering::Epochs`]. May be called from any thread, while plugins run.
     pub fn tick(&self) {
         self.ticks.fetch_add(1, Ordering::Relaxed);
         self.cranelift.increment_epoch();
         self.winch.get().into_iter().flatten().for_each(WasmEngine::increment_epoch);
     }
 
-    /// Checks that a module is valid WebAssembly and within the default limits, its code too, without compiling it.
+    /// Checks that a module, with its code, is valid WebAssembly and within the default limits, without compiling it.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not.
     pub fn validate(&self, wasm: &[u8]) -> Result<(), ModuleError> {
         self.validate_within(wasm, &ModuleLimits::default())
     }
 
     /// The same with other limits.
+    ///
+    /// # Errors
+    ///
+    /// Why the module is not valid or not within the limits.
     pub fn validate_within(&self, wasm: &[u8], limits: &ModuleLimits) -> Result<(), ModuleError> {
         if module::is_component(wasm) {
             return Err(ModuleError::Component);
@@ -187,14 +199,14 @@ fn wasmtime_engine(
 fn wasmtime_config(config: &EngineConfig, strategy: Strategy) -> Config {
     let mut wasm = Config::new();
     wasm.strategy(strategy);
-    // Of a backtrace only the functions are shown.
+    // A backtrace shows only the functions.
     wasm.generate_address_map(false);
     if strategy == Strategy::Winch {
-        compiler::hasten(&mut wasm);
+        compiler::configure_for_speed(&mut wasm);
     }
     wasm.consume_fuel(config.metering == Metering::Fuel);
     wasm.epoch_interruption(config.metering == Metering::Epochs);
-    wasm.max_wasm_stack(STACK);
+    wasm.max_wasm_stack(MAX_STACK_BYTES);
     wasm.parallel_compilation(config.parallel);
     wasm.wasm_features(WasmFeatures::all(), false);
     wasm.wasm_features(compiler::features(strategy), true);

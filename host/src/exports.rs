@@ -1,13 +1,13 @@
-//! What of a module's exports the host uses, looked up once for all of its instances.
+//! The exports of a module that the host uses, looked up once for all of its instances.
 
 use pw_abi::Version;
 use wasmtime::{ExternType, ModuleExport};
 
-use crate::guest::On;
+use crate::callbacks::On;
 
 pub(crate) struct Exports {
     pub(crate) memory: Option<ModuleExport>,
-    /// The newer one first.
+    /// `proxy_on_memory_allocate` before `malloc`.
     pub(crate) allocators: Vec<ModuleExport>,
     /// The functions that start an instance: `_initialize` and then `main`, or `_start`.
     pub(crate) start: Vec<(&'static str, ModuleExport)>,
@@ -16,27 +16,28 @@ pub(crate) struct Exports {
     pub(crate) sets_buffers: bool,
 }
 
-/// How many parameters a callback has at most.
-const PARAMS: usize = 5;
+/// The maximum number of parameters of a callback.
+const MAX_PARAMS: usize = 5;
 
 /// A callback that a module exports.
 #[derive(Clone, Copy)]
 pub(crate) struct Callback {
     pub(crate) export: ModuleExport,
-    /// How many parameters it has: at most five.
+    /// The number of parameters, at most [`MAX_PARAMS`].
     pub(crate) params: usize,
     pub(crate) result: bool,
 }
 
 impl Exports {
-    /// An export by the name of a callback is one only if the version has it; its type is what the table says then.
+    /// Looks up the exports. An export with the name of a callback is one only if the version has that callback; then its type is the
+    /// table's.
     pub(crate) fn of(module: &wasmtime::Module, version: Version) -> Exports {
         let callback = |on: &On| {
             let row = pw_abi::callback(version, on.name())?;
             let Some(ExternType::Func(ty)) = module.get_export(on.name()) else { return None };
             let export = module.get_export_index(on.name())?;
             let (params, result) = (ty.params().len(), ty.results().len() == 1);
-            let fits = params == row.params(version).count() && params <= PARAMS && result == row.result.is_some();
+            let fits = params == row.params(version).count() && params <= MAX_PARAMS && result == row.result.is_some();
             fits.then_some(Callback { export, params, result })
         };
         let index = |name: &&'static str| module.get_export_index(name).map(|export| (*name, export));

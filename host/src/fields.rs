@@ -1,4 +1,4 @@
-//! A map of fields: names and values in their order, duplicates kept, names compared without regard to case.
+//! A map of fields: names and values in order, with duplicates; names are compared case-insensitively.
 
 use std::fmt;
 
@@ -10,26 +10,26 @@ use index::Index;
 
 /// Header, trailer or metadata fields.
 ///
-/// All text lies in one piece, so that a copy of a map costs two allocations, however many fields it has; a map of many
-/// fields also has an index. Adding, replacing, removing and finding a field take the same time however many there are.
+/// All text is in one buffer, so that a copy of a map costs two allocations, whatever the number of fields; a map of many
+/// fields also has an index. Adding, replacing, removing and finding a field take the same time, whatever the number of fields.
 #[derive(Clone, Default)]
 pub struct Fields {
     text: Vec<u8>,
     spans: Vec<Span>,
-    /// Bytes of names and values; the rest of the text was replaced or removed.
+    /// Bytes of current names and values; the rest of `text` was replaced or removed.
     live: usize,
-    /// Spans of fields that were removed, which only a map with an index has.
+    /// The number of spans of removed fields, which only a map with an index has.
     removed: usize,
     index: Option<Box<Index>>,
 }
 
-/// A map with more fields has an index.
-const INDEXED: usize = 64;
+/// The maximum number of fields of a map without an index.
+const MAX_UNINDEXED: usize = 64;
 
-/// A text of fewer bytes is not worth tidying.
-const LARGE: usize = 64 << 10;
+/// Bytes of text above which a map is compacted.
+const MIN_COMPACTED_BYTES: usize = 64 << 10;
 
-/// Where a field's name and value lie.
+/// The ranges of a field's name and value in the text.
 #[derive(Clone, Copy)]
 struct Span {
     name: (usize, usize),
@@ -37,10 +37,10 @@ struct Span {
 }
 
 impl Span {
-    /// In the place of a field that was removed.
+    /// Stands for a removed field.
     const REMOVED: Span = Span { name: (usize::MAX, usize::MAX), value: (usize::MAX, usize::MAX) };
 
-    fn is_there(&self) -> bool {
+    fn exists(&self) -> bool {
         self.name.0 != usize::MAX
     }
 
@@ -55,20 +55,20 @@ impl Fields {
         Fields::default()
     }
 
-    /// How many fields there are.
+    /// The number of fields.
     pub fn len(&self) -> usize {
         self.spans.len() - self.removed
     }
 
-    /// Whether there are none.
+    /// Whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        let there = self.spans.iter().filter(|span| span.is_there());
-        there.map(|span| (self.slice(span.name), self.slice(span.value)))
+        let existing = self.spans.iter().filter(|span| span.exists());
+        existing.map(|span| (self.slice(span.name), self.slice(span.value)))
     }
 
     /// The first value of a name.
@@ -76,9 +76,9 @@ impl Fields {
         self.find(name).map(|place| self.slice(self.spans[place].value))
     }
 
-    /// Adds a field at the end; its name becomes lower-case.
+    /// Adds a field at the end; its name is converted to lower case.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
-        self.tidy();
+        self.compact();
         planted!(DuplicatesFolded => self.remove(name));
         planted!(QuadraticMap => { std::hint::black_box(self.spans.iter().filter(|span| self.slice(span.name) == name).count()); });
         let name = self.put(name);
@@ -89,14 +89,14 @@ impl Fields {
         self.live += span.bytes();
         match &mut self.index {
             Some(index) => index.add(&self.text[name.0..name.1], self.spans.len() - 1, span.bytes()),
-            None if self.spans.len() > INDEXED => self.begin_index(),
+            None if self.spans.len() > MAX_UNINDEXED => self.build_index(),
             None => {}
         }
     }
 
-    /// Puts a value in the place of a name's first, and removes its others; adds it if there is none.
+    /// Replaces the first value of a name, and removes its others; adds a field if there is none of that name.
     pub fn replace(&mut self, name: &[u8], value: &[u8]) {
-        self.tidy();
+        self.compact();
         let Some(first) = self.find(name) else { return self.add(name, value) };
         let old = self.spans[first];
         let (start, end) = old.value;
@@ -133,30 +133,30 @@ impl Fields {
             }
             None => self.retain(|text, _, span| !text.is(span.name, name)),
         }
-        self.tidy();
+        self.compact();
     }
 
-    /// How many bytes of names and values the map has.
+    /// Bytes of names and values.
     pub(crate) fn bytes(&self) -> usize {
         self.live
     }
 
-    /// About how many bytes of heap the map holds.
+    /// Bytes of heap that the map holds, about.
     pub(crate) fn footprint(&self) -> usize {
         let index = self.index.as_ref().map_or(0, |index| size_of::<Index>() + index.footprint());
         self.text.capacity() + self.spans.capacity() * size_of::<Span>() + index
     }
 
-    /// Whether there is room for a field, perhaps in the place of those of its name, in so many bytes.
-    pub(crate) fn has_room(&self, name: &[u8], value: &[u8], replaces: bool, most: usize) -> bool {
+    /// Whether the map with another field, which may replace those of its name, has at most `max` bytes.
+    pub(crate) fn has_room(&self, name: &[u8], value: &[u8], replaces: bool, max: usize) -> bool {
         let more = name.len() + value.len();
-        let fits = |bytes: usize| bytes.checked_add(more).is_some_and(|bytes| bytes <= most);
+        let fits = |bytes: usize| bytes.checked_add(more).is_some_and(|bytes| bytes <= max);
         fits(self.live) || replaces && fits(self.live - self.bytes_of(name))
     }
 
     /// The size of the map when serialised, in bytes.
     pub(crate) fn serialized_size(&self) -> usize {
-        // As `pw_abi::pairs::size` has it.
+        // The same as `pw_abi::pairs::size`.
         if self.is_empty() { 0 } else { 4 + 10 * self.len() + self.live }
     }
 
@@ -175,7 +175,7 @@ impl Fields {
         planted!(CaseSensitive => return self.spans.iter().position(|span| self.slice(span.name) == name));
         match &self.index {
             Some(index) => index.get(name).map(|group| group.first),
-            // Names are in lower case here, and what asks for them mostly is.
+            // Names are in lower case here, and `name` mostly is.
             None => self.spans.iter().position(|span| self.slice(span.name) == name).or_else(|| {
                 let mixed = name.iter().any(u8::is_ascii_uppercase);
                 let is = |span: &Span| Text(&self.text).is(span.name, name);
@@ -188,27 +188,27 @@ impl Fields {
         &self.text[start..end]
     }
 
-    /// Leaves fields out of a map without an index.
-    fn retain(&mut self, stays: impl Fn(Text<'_>, usize, &Span) -> bool) {
+    /// Removes fields from a map without an index.
+    fn retain(&mut self, keep: impl Fn(Text<'_>, usize, &Span) -> bool) {
         let text = Text(&self.text);
-        let (mut place, mut gone) = (0, 0);
+        let (mut place, mut removed) = (0, 0);
         self.spans.retain(|span| {
             place += 1;
-            let stays = stays(text, place - 1, span);
-            gone += if stays { 0 } else { span.bytes() };
-            stays
+            let kept = keep(text, place - 1, span);
+            removed += if kept { 0 } else { span.bytes() };
+            kept
         });
-        self.live -= gone;
+        self.live -= removed;
     }
 
-    /// Leaves a field out of a map with an index.
+    /// Removes a field from a map with an index.
     fn clear(&mut self, place: usize) {
         let span = std::mem::replace(&mut self.spans[place], Span::REMOVED);
         self.live -= span.bytes();
         self.removed += 1;
     }
 
-    fn begin_index(&mut self) {
+    fn build_index(&mut self) {
         let mut index = Index::default();
         for (place, span) in self.spans.iter().enumerate() {
             index.add(&self.text[span.name.0..span.name.1], place, span.bytes());
@@ -216,10 +216,10 @@ impl Fields {
         self.index = Some(Box::new(index));
     }
 
-    /// Lets go of what was replaced or removed, once that is most of a large map.
-    fn tidy(&mut self) {
-        let text = self.text.len() > LARGE && self.live < self.text.len() / 2;
-        let spans = self.removed > INDEXED && self.removed > self.spans.len() / 2;
+    /// Frees what was replaced or removed, if that is most of a large map.
+    fn compact(&mut self) {
+        let text = self.text.len() > MIN_COMPACTED_BYTES && self.live < self.text.len() / 2;
+        let spans = self.removed > MAX_UNINDEXED && self.removed > self.spans.len() / 2;
         if text || spans {
             *self = self.iter().collect();
         }
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn duplicates_are_kept_replaced_and_removed_together() {
+    fn keeps_duplicates_and_replaces_and_removes_them_together() {
         let mut fields = Fields::from([("a", "1"), ("b", "2"), ("A", "3")]);
         assert_eq!(fields.get(b"A"), Some(&b"1"[..]));
         fields.replace(b"a", b"4");
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(fields, Fields::from([("a", "4")]));
     }
 
-    /// What a long map must do, done with a list.
+    /// Does one operation of a long map on a list.
     fn step(list: &mut Vec<(String, String)>, what: u8, name: &str, value: &str) {
         let is = |(known, _): &(String, String)| known.eq_ignore_ascii_case(name);
         let field = (name.to_ascii_lowercase(), value.to_owned());
@@ -300,8 +300,8 @@ mod tests {
             1 => match list.iter().position(is) {
                 Some(first) => {
                     let before = list[..first].to_vec();
-                    let behind: Vec<_> = list[first + 1..].iter().filter(|field| !is(field)).cloned().collect();
-                    *list = before.into_iter().chain([field]).chain(behind).collect();
+                    let after: Vec<_> = list[first + 1..].iter().filter(|field| !is(field)).cloned().collect();
+                    *list = before.into_iter().chain([field]).chain(after).collect();
                 }
                 None => list.push(field),
             },
@@ -310,13 +310,13 @@ mod tests {
     }
 
     #[test]
-    fn a_map_of_any_length_does_what_a_list_does() {
+    fn behaves_like_a_list_at_any_length() {
         let mut random = fastrand::Rng::with_seed(1);
         for names in [2, 60, 300] {
             let (mut fields, mut list) = (Fields::new(), Vec::new());
             let mut longest = 0;
             for round in 0..3000 {
-                // In turns mostly adding and mostly removing, so that the map gets its index and is tidied.
+                // Alternates between mostly adding and mostly removing, so that the map gets an index and is compacted.
                 let what = if random.u8(..10) < 7 { (round / 500 % 2) as u8 * 2 } else { random.u8(..3) };
                 let name = format!("{}-{}", if random.bool() { "X" } else { "x" }, random.usize(..names));
                 let value = "v".repeat(random.usize(..200));
@@ -340,13 +340,13 @@ mod tests {
                     assert_eq!(fields, list.iter().cloned().collect());
                 }
             }
-            assert!(names == 2 || longest > INDEXED, "{names} names make a long map");
+            assert!(names == 2 || longest > MAX_UNINDEXED, "{names} names make a long map");
             assert_eq!(fields, list.into_iter().collect());
         }
     }
 
     #[test]
-    fn what_was_removed_is_let_go() {
+    fn frees_what_was_removed() {
         let mut fields: Fields = (0..20_000).map(|number| (format!("x-{number}"), "some value")).collect();
         let full = fields.footprint();
         assert!(full > 20_000 * size_of::<Span>());
@@ -356,13 +356,13 @@ mod tests {
     }
 
     #[test]
-    fn replacing_over_and_over_does_not_grow_a_map() {
+    fn replacing_repeatedly_does_not_grow_a_map() {
         let mut fields: Fields = (0..200).map(|number| (format!("x-{number}"), "")).collect();
         for round in 0..20_000 {
             let value = "v".repeat(round % 2 * 500);
             fields.replace(format!("x-{}", round / 2 % 200).as_bytes(), value.as_bytes());
         }
         assert_eq!(fields.len(), 200);
-        assert!(fields.footprint() < 16 * LARGE, "{}", fields.footprint());
+        assert!(fields.footprint() < 16 * MIN_COMPACTED_BYTES, "{}", fields.footprint());
     }
 }

@@ -10,6 +10,7 @@ use wasmtime::{
     StoreLimitsBuilder, TypedFunc,
 };
 
+use crate::callbacks::On;
 use crate::exports::{Callback, Exports};
 use crate::limits::Limits;
 use crate::module::Module;
@@ -18,58 +19,61 @@ use crate::state::State;
 use crate::text::{at_most, one_line, shown};
 use crate::{Metering, PluginConfig};
 
-/// Bytes of the reason of a trap.
-const REASON: usize = 1 << 10;
-/// Ticks of the engine after which a call ends although it may last longer: added to the ticks so far they must not overflow,
-/// and nobody waits so long.
-const EPOCHS: u64 = u64::MAX / 2;
+/// Maximum size of the reason of a trap, in bytes.
+const MAX_REASON_BYTES: usize = 1 << 10;
+/// Maximum number of the engine's ticks that a call may last, whatever its limit is, so that a deadline does not overflow.
+const MAX_EPOCHS: u64 = u64::MAX / 2;
 
-/// How many tables a plugin may have: more than compilers make.
-const TABLES: usize = 16;
+/// Maximum number of tables of a plugin: more than compilers emit.
+const MAX_TABLES: usize = 16;
 
-/// What the store of an instance holds.
+/// The data in the store of an instance.
 pub(crate) struct Data {
     /// The host's state, while the guest runs.
     pub(crate) state: Option<Box<State>>,
     pub(crate) memory: Option<Memory>,
     pub(crate) allocator: Option<TypedFunc<u32, u32>>,
-    /// The guest's allocator runs for the host.
+    /// Whether the guest's allocator runs for the host.
     pub(crate) allocating: bool,
-    /// The functions that it may call and the callbacks that it gets, if not all.
+    /// The functions that it may call and the callbacks that it gets; `None`: all.
     capabilities: Option<BTreeSet<String>>,
     limits: StoreLimits,
     pub(crate) meter: Meter,
 }
 
-/// Bytes that a call touches for one unit of work.
-pub(crate) const BYTES: u64 = 4;
+/// Bytes that a call reads or writes for one unit of work.
+pub(crate) const BYTES_PER_UNIT: u64 = 4;
 
-/// Time that the host spends on a guest's calls, which counts as the guest's own.
+/// Counts the time that the host spends on a guest's calls as the guest's own.
 pub(crate) struct Meter {
     metering: Metering,
     /// Units of work that are not counted yet.
     pending: u64,
-    /// Counts the engine's ticks, and the one at which the callback is to end.
+    /// The engine's ticks so far, and the tick at which the callback must end.
     ticks: Arc<AtomicU64>,
     deadline: u64,
 }
 
 impl Data {
-    /// Adds what a call has done; whether it is time to count.
+    /// Adds the work of a call, in units of fuel. True if [`count`] is due.
     #[inline]
     pub(crate) fn worked(&mut self, units: u64) -> bool {
-        /// Counting costs some nanoseconds: as few as the work that it is done for.
-        const OFTEN: u64 = 1 << 12;
+        /// Units after which the work is counted: counting costs some nanoseconds.
+        const UNITS_PER_COUNT: u64 = 1 << 12;
         if self.meter.metering == Metering::None {
             return false;
         }
         let bytes = self.state.as_mut().map_or(0, |state| std::mem::take(&mut state.work));
-        self.meter.pending = self.meter.pending.saturating_add(units).saturating_add(bytes / BYTES);
-        self.meter.pending >= OFTEN
+        self.meter.pending = self.meter.pending.saturating_add(units).saturating_add(bytes / BYTES_PER_UNIT);
+        self.meter.pending >= UNITS_PER_COUNT
     }
 }
 
-/// Counts the work of the host's calls towards the guest's fuel or time; a trap if that is used up.
+/// Counts the work of the host's calls towards the guest's fuel or time.
+///
+/// # Errors
+///
+/// A trap if the fuel or the time is used up.
 #[cold]
 pub(crate) fn count(mut caller: impl AsContextMut<Data = Data>) -> wasmtime::Result<()> {
     let mut store = caller.as_context_mut();
@@ -90,7 +94,7 @@ pub(crate) fn count(mut caller: impl AsContextMut<Data = Data>) -> wasmtime::Res
 }
 
 impl Data {
-    /// Whether the guest may call a function, or gets a callback.
+    /// Whether the guest may call the function, or gets the callback, of this name.
     #[inline]
     pub(crate) fn allows(&self, name: &str) -> bool {
         self.capabilities.as_ref().is_none_or(|capabilities| capabilities.contains(name))
@@ -102,55 +106,7 @@ impl Data {
     }
 }
 
-macro_rules! callbacks {
-    ($($Name:ident $name:literal,)+) => {
-        /// The callbacks that the host calls.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum On {
-            $($Name,)+
-        }
-
-        impl On {
-            pub(crate) const ALL: &'static [On] = &[$(On::$Name,)+];
-
-            pub(crate) fn name(self) -> &'static str {
-                match self {
-                    $(On::$Name => $name,)+
-                }
-            }
-        }
-    };
-}
-
-callbacks! {
-    ContextCreate "proxy_on_context_create",
-    Done "proxy_on_done",
-    Log "proxy_on_log",
-    Delete "proxy_on_delete",
-    VmStart "proxy_on_vm_start",
-    Configure "proxy_on_configure",
-    Tick "proxy_on_tick",
-    NewConnection "proxy_on_new_connection",
-    DownstreamData "proxy_on_downstream_data",
-    DownstreamClose "proxy_on_downstream_connection_close",
-    UpstreamData "proxy_on_upstream_data",
-    UpstreamClose "proxy_on_upstream_connection_close",
-    RequestHeaders "proxy_on_request_headers",
-    RequestBody "proxy_on_request_body",
-    RequestTrailers "proxy_on_request_trailers",
-    ResponseHeaders "proxy_on_response_headers",
-    ResponseBody "proxy_on_response_body",
-    ResponseTrailers "proxy_on_response_trailers",
-    HttpCallResponse "proxy_on_http_call_response",
-    GrpcReceiveInitialMetadata "proxy_on_grpc_receive_initial_metadata",
-    GrpcReceive "proxy_on_grpc_receive",
-    GrpcReceiveTrailingMetadata "proxy_on_grpc_receive_trailing_metadata",
-    GrpcClose "proxy_on_grpc_close",
-    QueueReady "proxy_on_queue_ready",
-    ForeignFunction "proxy_on_foreign_function",
-}
-
-/// The place of a callback in a set of them.
+/// The bit of a callback in [`Guest::gets`].
 const fn bit(on: On) -> u32 {
     1 << on as u32
 }
@@ -166,10 +122,10 @@ enum Export {
     P5(TypedFunc<(u32, u32, u32, u32, u32), ()>),
 }
 
-/// Parameters and whether there is a result, of each variant of [`Export`].
+/// The number of parameters, and whether there is a result, of each variant of [`Export`].
 const TYPES: [(usize, bool); 7] = [(1, false), (1, true), (2, false), (2, true), (3, false), (3, true), (5, false)];
 
-/// A callback of another type would never be called: it does not compile.
+/// Without a variant for its type, a callback would never be called: then the host does not compile.
 const _: () = {
     let mut section = 0;
     while section < pw_abi::SECTIONS.len() {
@@ -179,10 +135,10 @@ const _: () = {
             let mut version = 0;
             while version < Version::ALL.len() {
                 let params = params(&rows[row], Version::ALL[version]);
-                // Functions without parameters are markers and start functions.
+                // Exports without parameters are markers and start functions.
                 assert!(
                     params == 0 || has_type(params, rows[row].result.is_some()),
-                    "no `Export` for a callback's type"
+                    "a callback's type has no variant of `Export`"
                 );
                 version += 1;
             }
@@ -219,17 +175,17 @@ pub(crate) struct Guest {
     exports: Arc<Exports>,
     /// The callbacks that it exports and gets, a bit for each.
     gets: u32,
-    /// The callbacks that were called.
+    /// The callbacks that were called, by number; the others are not looked up yet.
     callbacks: [Option<Export>; On::ALL.len()],
     budget: (Metering, Limits),
     /// The engine's tick at which the last callback began.
     began: u64,
 }
 
-/// The guest ended in the middle of something.
+/// The guest crashed.
 #[derive(Debug)]
 pub(crate) struct Trap {
-    /// One line: the function, the trap, where it was.
+    /// One line: the function, the trap, the functions on the stack.
     pub(crate) reason: String,
 }
 
@@ -239,7 +195,7 @@ impl Guest {
         let limits = StoreLimitsBuilder::new()
             .memory_size(config.limits.memory)
             .memories(1)
-            .tables(TABLES)
+            .tables(MAX_TABLES)
             .table_elements(config.limits.table_elements)
             .build();
         let capabilities = config.capabilities.clone();
@@ -286,18 +242,18 @@ impl Guest {
         Ok(instance)
     }
 
-    /// Whether the guest exports a callback, and gets it.
+    /// Whether the guest exports a callback and may get it.
     #[inline]
     pub(crate) fn has(&self, on: On) -> bool {
         self.gets & bit(on) != 0
     }
 
-    /// Whether the guest imports what changes a body.
+    /// Whether the guest imports the function that changes a body.
     pub(crate) fn sets_buffers(&self) -> bool {
         self.exports.sets_buffers
     }
 
-    /// Looks a callback up when it is called first, which for most is never.
+    /// Looks a callback up when it is first called; most never are.
     #[cold]
     fn find(&mut self, on: On) {
         let Some((instance, callback)) = self.instance.zip(self.exports.callback(on)) else { return };
@@ -306,7 +262,7 @@ impl Guest {
         }
     }
 
-    /// Calls a callback that the guest exports; its result, if it has one.
+    /// Calls a callback that the guest exports. Its result, if it has one.
     #[inline]
     pub(crate) fn call(&mut self, on: On, args: [u32; 5], state: &mut Option<Box<State>>) -> Result<Option<u32>, Trap> {
         self.run(on.name(), state, |guest| {
@@ -328,7 +284,7 @@ impl Guest {
         })
     }
 
-    /// What the last callback has taken of the time that one may take, and how much that is: fuel, or ticks.
+    /// The fuel or the ticks that the last callback has used, and the maximum.
     pub(crate) fn spent(&mut self) -> (u64, u64) {
         match self.budget {
             (Metering::None, _) => (0, u64::MAX),
@@ -344,12 +300,12 @@ impl Guest {
         }
     }
 
-    /// How many arguments a callback takes.
+    /// The number of parameters of a callback.
     pub(crate) fn arity(&self, on: On) -> usize {
         self.exports.callback(on).map_or(0, |callback| callback.params)
     }
 
-    /// Lends the state to the store while the guest runs.
+    /// Moves the state into the store while the guest runs.
     #[inline]
     fn run<T>(
         &mut self,
@@ -361,7 +317,7 @@ impl Guest {
             (Metering::None, _) => {}
             (Metering::Fuel, limits) => drop(self.store.set_fuel(limits.fuel)),
             (Metering::Epochs, limits) => {
-                let epochs = limits.epochs.min(EPOCHS);
+                let epochs = limits.epochs.min(MAX_EPOCHS);
                 self.store.set_epoch_deadline(epochs);
                 let meter = &mut self.store.data_mut().meter;
                 self.began = meter.ticks.load(Ordering::Relaxed);
@@ -396,10 +352,10 @@ fn reason(name: &str, error: &wasmtime::Error) -> String {
         .map(|frame| frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), shown))
         .collect();
     let at = if frames.is_empty() { String::new() } else { format!(", at {}", frames.join(" < ")) };
-    at_most(one_line(&format!("{name} failed: {cause}{at}")), REASON)
+    at_most(one_line(&format!("{name} failed: {cause}{at}")), MAX_REASON_BYTES)
 }
 
-/// None for a type that no callback has: then it is not called.
+/// `None` for a type that no callback has: the module was loaded with the right types.
 fn export(function: wasmtime::Func, callback: Callback, store: impl AsContext) -> Option<Export> {
     match (callback.params, callback.result) {
         (1, false) => function.typed(store).ok().map(Export::P1),
@@ -410,22 +366,5 @@ fn export(function: wasmtime::Func, callback: Callback, store: impl AsContext) -
         (3, true) => function.typed(store).ok().map(Export::P3R),
         (5, false) => function.typed(store).ok().map(Export::P5),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_callback_of_the_table_is_one_that_the_host_calls() {
-        let rows = Version::ALL.into_iter().flat_map(pw_abi::callbacks).map(|row| row.name);
-        // The allocator is called by the shims.
-        let mut rows: BTreeSet<&str> =
-            rows.filter(|name| name.starts_with("proxy_on_") && *name != "proxy_on_memory_allocate").collect();
-        for on in On::ALL {
-            assert!(rows.remove(on.name()), "{} is not in the table", on.name());
-        }
-        assert!(rows.is_empty(), "never called: {rows:?}");
     }
 }

@@ -1,7 +1,7 @@
-//! HTTP's own rules, for messages of peers, embedders and plugins: which fields there can be, and in which order the parts of a
-//! message come. Functions on names, values and maps; knows no streams and no plugins.
+//! The rules of HTTP for messages of peers, embedders and plugins: which fields are valid, and in which order the parts of a message
+//! come. Functions on names, values and maps; knows no streams and no plugins.
 //!
-//! Whitespace around a value is not part of it (RFC 9110, 5.5), so that a plugin may give it, and it is left out of what is sent.
+//! Whitespace around a value is not part of it (RFC 9110, 5.5): a plugin may set it, and it is removed before the value is sent.
 //! Inside a value there may be tabs, and bytes from 0x80 on, but no other control characters.
 
 mod local_response;
@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use pw_abi::{Status, pairs};
 
-pub(crate) use self::local_response::{complete, is_grpc, local_response, make_grpc, measure};
+pub(crate) use self::local_response::{complete, is_grpc, local_response, make_grpc, set_length};
 use crate::effect::Piece;
 use crate::fields::Fields;
 use crate::planted::planted;
 
-/// What a map of fields is a part of, on which it depends what may be in it.
+/// The part of a message to which a map belongs, which decides which fields are valid in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Request,
@@ -35,15 +35,15 @@ const REQUEST: &[Pseudo] = &[
 ];
 const RESPONSE: &[Pseudo] = &[(b":status", is_status)];
 
-/// Fields that a message has once, beside pseudo headers.
+/// Fields that a message has at most once, besides pseudo headers.
 const SINGLE: [&[u8]; 2] = [CONTENT_LENGTH, HOST];
 const HOST: &[u8] = b"host";
 const CONTENT_LENGTH: &[u8] = b"content-length";
-/// How a message is framed is the embedder's to say.
+/// The embedder decides how a message is framed.
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 
-/// Fields that cannot be among trailers and metadata (RFC 9110, 6.5.1): those that frame the message, decide where it goes, or are about
-/// the connection, which a host that receives them would act upon too late.
+/// Fields that are not valid in trailers and metadata (RFC 9110, 6.5.1): those that frame the message, route it, or are about the
+/// connection, all of which must be known before the body.
 const NOT_IN_TRAILERS: [&[u8]; 8] =
     [TRANSFER_ENCODING, CONTENT_LENGTH, HOST, b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade"];
 
@@ -56,34 +56,34 @@ impl Part {
         }
     }
 
-    /// Whether a map can have a field, as far as that depends on the field alone.
+    /// Whether a field is valid on its own.
     pub(crate) fn permits(self, name: &[u8], value: &[u8]) -> bool {
         if name.first() == Some(&b':') {
             return self.pseudo().iter().any(|(known, valid)| known.eq_ignore_ascii_case(name) && valid(value));
         }
-        let refused = if self == Part::Trailers {
+        let rejected = if self == Part::Trailers {
             NOT_IN_TRAILERS.iter().any(|field| name.eq_ignore_ascii_case(field))
         } else if name.eq_ignore_ascii_case(CONTENT_LENGTH) {
             length(value).is_none()
         } else {
             name.eq_ignore_ascii_case(TRANSFER_ENCODING)
         };
-        !refused && is_token(name) && is_value(value)
+        !rejected && is_token(name) && is_value(value)
     }
 
-    /// Whether a map that has some fields can get another.
+    /// Whether another field is valid in a map.
     pub(crate) fn permits_more(self, fields: &Fields, name: &[u8], value: &[u8]) -> bool {
         self.permits(name, value) && !(is_single(name) && fields.get(name).is_some())
     }
 
-    /// Reads a serialised map. What is larger than a map may be is not looked at any further.
+    /// Reads a serialised map of at most `max` bytes of names and values.
     ///
     /// # Errors
     ///
-    /// `malformed` if it does not parse or is not HTTP, INTERNAL_FAILURE if it has more bytes of names and values than it may have.
-    pub(crate) fn read(self, serialized: &[u8], most: usize, malformed: Status) -> Result<Fields, Status> {
+    /// `malformed` if it does not parse or is not HTTP, INTERNAL_FAILURE if it is larger than `max`.
+    pub(crate) fn read(self, serialized: &[u8], max: usize, malformed: Status) -> Result<Fields, Status> {
         let mut fields = Fields::new();
-        for (name, value) in decode(serialized, most, malformed)? {
+        for (name, value) in decode(serialized, max, malformed)? {
             planted!(EmptyValueRefused => if value.is_empty() {
                 return Err(malformed);
             });
@@ -95,12 +95,12 @@ impl Part {
         Ok(fields)
     }
 
-    /// Makes a map that came from a peer one that plugins can see: without transfer-encoding, and trailers without the fields that
-    /// cannot be there. What there is to know of it; none if it is not HTTP.
+    /// Prepares a map from a peer for plugins: without transfer-encoding, and trailers without the fields that are not valid there.
+    /// Its facts; `None` if it is not HTTP.
     pub(crate) fn receive(self, fields: &mut Arc<Fields>) -> Option<Facts> {
         let dropped: &[&[u8]] = if self == Part::Trailers { &NOT_IN_TRAILERS } else { &[TRANSFER_ENCODING] };
         let (mut drops, mut seen, mut known) = (false, 0_u32, Known::default());
-        // Names are in lower case here, and each is looked at once.
+        // Names are in lower case here, and each is checked once.
         for (name, value) in fields.iter() {
             known.see(name, value);
             let single = match (name.first(), name.len()) {
@@ -137,7 +137,7 @@ impl Part {
         Some(facts).filter(|facts| self != Part::Request || !facts.two_hosts)
     }
 
-    /// Whether a map has the pseudo headers that it needs.
+    /// Whether a map has the pseudo headers that it must have.
     pub(crate) fn is_whole(self, facts: &Facts) -> bool {
         match self {
             Part::Request if facts.connects && !facts.protocol => facts.authority && !facts.path && !facts.scheme,
@@ -149,7 +149,7 @@ impl Part {
     }
 }
 
-/// What HTTP's rules ask of a whole map, found in one pass: which pseudo headers it has, and what some fields say.
+/// What the rules of HTTP need to know of a whole map, found in one pass: which pseudo headers it has, and some values.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) method: bool,
@@ -157,16 +157,16 @@ pub(crate) struct Facts {
     scheme: bool,
     pub(crate) authority: bool,
     protocol: bool,
-    /// The method is CONNECT.
+    /// Whether the method is CONNECT.
     connects: bool,
-    /// It is HEAD.
+    /// Whether the method is HEAD.
     pub(crate) is_head: bool,
     pub(crate) status: Option<u32>,
     pub(crate) has_content_length: bool,
     pub(crate) content_length: Option<u64>,
-    /// A pseudo header comes behind other fields, or there is whitespace around a value.
+    /// Whether a pseudo header comes after other fields, or there is whitespace around a value.
     untidy: bool,
-    /// A request names two hosts (RFC 9113, 8.3.1).
+    /// Whether a request names two hosts (RFC 9113, 8.3.1).
     two_hosts: bool,
 }
 
@@ -177,7 +177,7 @@ impl Facts {
         known.facts()
     }
 
-    /// The same of a piece; there is nothing to know of a body.
+    /// The facts of a piece; those of a body are empty.
     pub(crate) fn of_piece(piece: &Piece) -> Facts {
         match piece {
             Piece::Headers { headers: fields, .. } | Piece::Trailers { trailers: fields } => Facts::of(fields),
@@ -185,24 +185,24 @@ impl Facts {
         }
     }
 
-    /// Whether headers are of an informational response, which others follow. With 101 HTTP ends, so that none follow it.
+    /// Whether headers are of an informational response, after which others come. After 101 none come.
     fn is_informational(&self) -> bool {
         self.status.is_some_and(|status| (100..200).contains(&status) && status != 101)
     }
 }
 
-/// Facts while they are found.
+/// The facts found so far.
 #[derive(Default)]
 struct Known<'a> {
     facts: Facts,
-    /// Other fields than pseudo headers came.
+    /// Whether there were fields other than pseudo headers.
     others: bool,
     authority: Option<&'a [u8]>,
     host: Option<&'a [u8]>,
 }
 
 impl<'a> Known<'a> {
-    /// Another field. Of several of a name the first one counts.
+    /// Adds a field. The first one of a name counts.
     #[inline]
     fn see(&mut self, name: &'a [u8], value: &'a [u8]) {
         let Known { facts, others, authority, host } = self;
@@ -235,29 +235,29 @@ impl<'a> Known<'a> {
     }
 }
 
-fn decode(serialized: &[u8], most: usize, malformed: Status) -> Result<pairs::PairsRef<'_>, Status> {
-    if text_size(serialized) > most {
+fn decode(serialized: &[u8], max: usize, malformed: Status) -> Result<pairs::PairsRef<'_>, Status> {
+    if text_size(serialized) > max {
         return Err(Status::INTERNAL_FAILURE);
     }
     pairs::decode(serialized).map_err(|_| malformed)
 }
 
-/// Bytes of the names and values that a serialised map has if it is well-formed, read off its size and its count alone.
+/// Bytes of names and values of a well-formed serialised map, by its size and its number of fields.
 fn text_size(serialized: &[u8]) -> usize {
     let Some((count, rest)) = serialized.split_first_chunk() else { return 0 };
-    // Of each pair come two sizes, and two NULs behind its texts.
+    // Each field has two sizes and two NULs.
     rest.len().saturating_sub((u32::from_le_bytes(*count) as usize).saturating_mul(10))
 }
 
-/// Brings a map into the form in which it is sent: pseudo headers first, no whitespace around values, and no host where a plugin has
-/// given the request another authority.
-pub(crate) fn tidy(fields: &mut Arc<Fields>) {
+/// Converts a map to the form in which it is sent: pseudo headers first, no whitespace around values, and no host that differs from the
+/// authority that a plugin has set.
+pub(crate) fn normalize(fields: &mut Arc<Fields>) {
     let facts = Facts::of(fields);
-    tidy_known(fields, &facts);
+    normalize_known(fields, &facts);
 }
 
 /// The same for a map whose facts are known.
-pub(crate) fn tidy_known(fields: &mut Arc<Fields>, facts: &Facts) {
+pub(crate) fn normalize_known(fields: &mut Arc<Fields>, facts: &Facts) {
     if facts.untidy {
         let (pseudo, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(name, _)| name.starts_with(b":"));
         let all = pseudo.into_iter().chain(others);
@@ -268,7 +268,7 @@ pub(crate) fn tidy_known(fields: &mut Arc<Fields>, facts: &Facts) {
     }
 }
 
-/// Gives a map that has a content length the right one, or none.
+/// Corrects or removes the content length of a map, if it has one.
 pub(crate) fn set_content_length(fields: &mut Arc<Fields>, right: Option<usize>) {
     let Some(declared) = fields.get(CONTENT_LENGTH) else { return };
     let right = right.map(|size| size.to_string());
@@ -294,7 +294,7 @@ pub(crate) fn has_no_body(status: u32) -> bool {
     matches!(status, 100..=199 | 204 | 304)
 }
 
-/// How far a message has come.
+/// Which parts of a message have come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Progress {
     #[default]
@@ -307,7 +307,7 @@ pub(crate) enum Progress {
 }
 
 impl Progress {
-    /// How far it is with another piece, of which this is known; none if that cannot come now.
+    /// The progress with another piece, with these facts; `None` if that piece is out of order.
     pub(crate) fn with(self, piece: &Piece, facts: &Facts) -> Option<Progress> {
         let next = match (self, piece) {
             (Progress::Nothing | Progress::Informational, Piece::Headers { end_of_stream, .. }) => {
@@ -324,17 +324,17 @@ impl Progress {
     }
 }
 
-/// Whether a field's name is a token, as all but pseudo headers are.
+/// Whether a field's name is a token, as all names but those of pseudo headers must be.
 pub(crate) fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && all(name, &TOKEN)
 }
 
-/// Whether a path of gRPC can be made of the name of a service or a method: it stays one segment, and no query begins in it.
+/// Whether the name of a service or a method is one segment of a gRPC path.
 pub(crate) fn is_path_segment(name: &[u8]) -> bool {
     name.iter().all(|byte| is_visible(*byte) && !matches!(byte, b'/' | b'?' | b'#' | b'%' | b'\\'))
 }
 
-/// A table of which bytes are of a kind: looking one up costs less than to compare.
+/// A table of the bytes of a class: a lookup costs less than comparisons.
 macro_rules! table {
     (|$byte:ident| $is:expr) => {{
         let mut table = [false; 256];
@@ -355,7 +355,7 @@ const TOKEN: [bool; 256] = table!(|byte| byte.is_ascii_alphanumeric()
         b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
     ));
 
-/// A host and perhaps a port: nothing that ends an authority in a URI, and nothing before an `@`.
+/// A host and an optional port: no byte that ends an authority in a URI, and no `@`.
 const AUTHORITY: [bool; 256] = table!(|byte| is_visible(byte) && !matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\'));
 
 const PATH: [bool; 256] = table!(|byte| is_visible(byte) && byte != b'#');
@@ -363,7 +363,7 @@ const PATH: [bool; 256] = table!(|byte| is_visible(byte) && byte != b'#');
 /// RFC 9110, 5.5.
 const VALUE: [bool; 256] = table!(|byte| is_visible(byte) || matches!(byte, b' ' | b'\t'));
 
-/// Names and values are short, and mostly as they should be: without a branch for each byte it takes half of the instructions.
+/// Names and values are short and mostly valid: without a branch for each byte this takes half of the instructions.
 fn all(bytes: &[u8], table: &[bool; 256]) -> bool {
     bytes.iter().fold(true, |all, byte| all & table[usize::from(*byte)])
 }
@@ -373,17 +373,17 @@ fn is_value(value: &[u8]) -> bool {
     words.iter().all(|word| has_no_control(*word) || all(word, &VALUE)) && all(rest, &VALUE)
 }
 
-/// Whether none of eight bytes is below a space or DEL.
+/// Whether none of eight bytes is below a space, or DEL.
 fn has_no_control(word: [u8; 8]) -> bool {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * EACH;
     let word = u64::from_le_bytes(word);
-    // A byte whose highest bit was not set gets it by a subtraction only if it is less.
+    // The subtraction sets the highest bit of a byte, if it was not set, only if the byte is less.
     let below = |word: u64, least: u64| word.wrapping_sub(least * EACH) & !word & HIGH;
     below(word, b' '.into()) | below(word ^ (0x7F * EACH), 1) == 0
 }
 
-/// Neither whitespace nor a control character.
+/// Whether a byte is neither whitespace nor a control character.
 const fn is_visible(byte: u8) -> bool {
     byte > b' ' && byte != 0x7F
 }
@@ -406,7 +406,7 @@ fn is_path(value: &[u8]) -> bool {
     (value.first() == Some(&b'/') || value == b"*") && all(value, &PATH)
 }
 
-/// A name and perhaps a version, as `upgrade` has them.
+/// A name and an optional version, as in `upgrade`.
 fn is_protocol(value: &[u8]) -> bool {
     let mut parts = value.splitn(2, |byte| *byte == b'/');
     parts.all(is_token)

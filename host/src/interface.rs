@@ -1,4 +1,4 @@
-//! What a module imports and exports, read without compiling it, and what the host has against that.
+//! What a module imports and exports, read without compiling it, and for which of that the host rejects the module.
 
 use std::fmt;
 use std::sync::Arc;
@@ -56,13 +56,21 @@ pub enum Item {
 pub struct Signature(Arc<FuncType>);
 
 impl Interface {
-    /// Reads a module that is within the default limits. The code of its functions is skipped;
-    /// [`Engine::validate`](crate::Engine::validate) checks that.
+    /// Reads a module that is within the default limits. The code of its functions is skipped:
+    /// [`Engine::validate`](crate::Engine::validate) checks it.
+    ///
+    /// # Errors
+    ///
+    /// If the module is malformed, or exceeds a limit.
     pub fn read(wasm: &[u8]) -> Result<Interface, ModuleError> {
         Interface::within(wasm, &ModuleLimits::default())
     }
 
-    /// The same for a module that is within limits.
+    /// The same for a module that is within other limits.
+    ///
+    /// # Errors
+    ///
+    /// If the module is malformed, or exceeds a limit.
     pub fn within(wasm: &[u8], limits: &ModuleLimits) -> Result<Interface, ModuleError> {
         if is_component(wasm) {
             return Err(ModuleError::Component);
@@ -81,7 +89,11 @@ impl Interface {
         functions.filter_map(|export| Version::ALL.into_iter().find(|it| it.marker() == export.name)).collect()
     }
 
-    /// The version that the module is for, if the host can tell.
+    /// The version of the ABI that the module is for.
+    ///
+    /// # Errors
+    ///
+    /// If the module has no marker, or several.
     pub fn version(&self) -> Result<Version, ModuleError> {
         match self.markers().as_mut_slice() {
             [] => Err(ModuleError::NoMarker),
@@ -93,7 +105,7 @@ impl Interface {
         }
     }
 
-    /// Everything else for which the host refuses the module, taken as one for `version`.
+    /// Everything else for which the host rejects the module, as a module for `version`.
     pub fn refusals(&self, version: Version) -> Vec<ModuleError> {
         let memory = matches!(self.export("memory"), Some(Item::Memory));
         let mut allocators = pw_abi::section("memory_management").into_iter().flat_map(|section| section.guest);
@@ -157,12 +169,12 @@ impl Item {
     }
 }
 
-/// What has been read of a module so far.
+/// The state of reading a module.
 #[derive(Default)]
 struct Reader {
-    /// By index; none for what is no function's type.
+    /// By index; `None` for types that are not of functions.
     types: Vec<Option<Arc<FuncType>>>,
-    /// The type's index of each function.
+    /// The index of each function's type.
     functions: Vec<u32>,
     interface: Interface,
 }

@@ -1,7 +1,7 @@
 //! A reference host of the Proxy-Wasm ABI: runs plugins, v0.1.0 to v0.2.1, without doing any I/O itself.
 //!
-//! A proxy feeds it events and drains effects. It has no sockets, no clock, no threads: time is what the embedder says,
-//! randomness is a seed, and so a run can be repeated to the byte.
+//! A proxy feeds it events and drains effects. It has no sockets, no clock and no threads: the embedder sets the time, and
+//! random bytes come from a seed, so that a run can be repeated to the byte.
 //!
 //! ```
 //! use pw_host::{Effect, Engine, Fields, Metering, Module, Piece, PluginConfig, Proxy, ProxyConfig, StreamInfo};
@@ -27,28 +27,29 @@
 //! let request = Fields::from([(":method", "GET"), (":path", "/"), (":authority", "example.test")]);
 //! proxy.request(stream, Piece::headers(request, true));
 //!
-//! // … and this is what the proxy is to send to the upstream.
+//! // … and the proxy must send this to the upstream.
 //! let Some(Effect::Upstream { piece: Piece::Headers { headers, end_of_stream: true }, .. }) = proxy.next_effect() else {
-//!     panic!("the request goes on");
+//!     panic!("the request was not sent to the upstream");
 //! };
 //! assert_eq!(headers.get(b"x-plugin").map(|value| &value[..]), Some(&b"was here"[..]));
 //!
-//! // The upstream answers, and the answer is for the client.
+//! // The upstream responds, and the proxy must send the response to the client.
 //! proxy.response(stream, Piece::headers(Fields::from([(":status", "200")]), true));
 //! assert!(matches!(proxy.next_effect(), Some(Effect::Downstream { .. })));
 //! assert_eq!(proxy.next_effect(), Some(Effect::StreamEnded { stream }));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Where the specification leaves it open
+//! # Open questions of the specification
 //!
-//! [`Choices`] has what can be answered in one way or another. Besides:
+//! [`Choices`] has the questions that an embedder can answer in either way. Besides:
 //!
-//! - Pausing from headers holds the body back without callbacks (the text can be read either way).
-//! - A map that is not available at a place is BAD_ARGUMENT, for pairs too.
-//! - A module that claims several versions, or exports no memory or no allocator, is refused.
-//! - While a plugin's allocator runs for the host it may log and read clocks; other calls answer INTERNAL_FAILURE.
+//! - A plugin that pauses at the headers gets no callbacks for the body, which is buffered (the text can be read either way).
+//! - A call for a map that is not available returns BAD_ARGUMENT, for pairs too.
+//! - A module that claims several versions, or exports no memory or no allocator, is not loaded.
+//! - While a plugin's allocator runs for the host it may log and read clocks; other calls return INTERNAL_FAILURE.
 
+mod callbacks;
 mod calls;
 mod choices;
 mod effect;

@@ -1,56 +1,57 @@
-//! What bounds a plugin: its VM, its time, and what of the host's own memory it may fill. Plain numbers.
+//! The limits of a plugin: its VM, its time, and the host's memory that it may use. Plain numbers.
 
-/// The limits of a plugin. Each default is more than an honest plugin needs, and less than what takes a proxy down.
+/// The limits of a plugin. Each default is more than an honest plugin needs, and less than what would crash a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes that its memory may grow to; growing further fails in the plugin. 1 GiB, as Envoy grants.
+    /// Maximum size of its memory, in bytes; growing beyond it fails in the plugin. By default 1 GiB, as in Envoy.
     pub memory: usize,
-    /// Entries that each of its tables may grow to. A million: compilers make some thousand.
+    /// Maximum number of entries of each of its tables. By default a million; compilers emit some thousand.
     pub table_elements: usize,
-    /// Units of wasmtime's fuel, about one per instruction, that each call into the plugin may burn before it faults, and as
-    /// many again for each MiB of its module: a large plugin has much to set up, such as a firewall's rules. Of effect with
-    /// [`Metering::Fuel`](crate::Metering). A billion: some tenths of a second.
+    /// Maximum fuel of each call into the plugin, in wasmtime's units of about an instruction, plus the same again for each MiB of its
+    /// module, as a large plugin has much to set up, such as a firewall's rules. A call that needs more traps. Used with
+    /// [`Metering::Fuel`](crate::Metering). By default a billion: some tenths of a second.
     pub fuel: u64,
-    /// Ticks of the engine that each call into the plugin may last before it faults; of effect with
-    /// [`Metering::Epochs`](crate::Metering). Ten.
+    /// Maximum number of the engine's ticks that each call into the plugin may last before it traps. Used with
+    /// [`Metering::Epochs`](crate::Metering). By default 10.
     pub epochs: u64,
-    /// Lines that a callback may log; further ones are dropped, and one line says so. Ten thousand.
+    /// Maximum number of lines that a callback may log; the others are dropped, and one line says so. By default 10,000.
     pub log_lines: usize,
-    /// Bytes that a callback may log; a line that goes beyond them is dropped like those after the last. 16 MiB.
+    /// Maximum number of bytes that a callback may log; a line that exceeds it is dropped, and those after it. By default 16 MiB.
     pub log_bytes: usize,
-    /// Bytes of a body or of a connection's data that may be held at the plugin, per stream and direction. A request
-    /// beyond them is answered 413, everything else cut off; a plugin that makes a body larger gets INTERNAL_FAILURE.
-    /// 64 MiB.
+    /// Maximum number of bytes of a body, or of a connection's data, that are buffered at the plugin, per stream and direction. A
+    /// larger request is answered with status 413, everything else is reset; a plugin that makes a body larger gets
+    /// INTERNAL_FAILURE. By default 64 MiB.
     pub held: usize,
-    /// Bytes that a map of fields may take; a plugin that makes it larger gets INTERNAL_FAILURE. 1 MiB: no peer takes
-    /// such headers.
+    /// Maximum size of a map of fields, in bytes; a plugin that makes it larger gets INTERNAL_FAILURE. By default 1 MiB: no peer
+    /// accepts such headers.
     pub fields: usize,
-    /// Bytes of keys and values of shared data in the plugin's VM id; INTERNAL_FAILURE beyond. 64 MiB.
+    /// Maximum number of bytes of keys and values of shared data in the plugin's VM id; then INTERNAL_FAILURE. By default 64 MiB.
     pub shared_data: usize,
-    /// Bytes of items in a queue; INTERNAL_FAILURE beyond. 64 MiB.
+    /// Maximum number of bytes of items in a queue; then INTERNAL_FAILURE. By default 64 MiB.
     pub queue: usize,
-    /// Queues that the plugin's VM id has when it registers another; INTERNAL_FAILURE beyond. A thousand.
+    /// Maximum number of queues of the plugin's VM id; then INTERNAL_FAILURE. By default 1,000.
     pub queues: usize,
-    /// Metrics that the plugin was the first to define; INTERNAL_FAILURE beyond. Ten thousand.
+    /// Maximum number of metrics that the plugin was the first to define; then INTERNAL_FAILURE. By default 10,000.
     pub metrics: usize,
-    /// HTTP and gRPC calls of the plugin in flight; INTERNAL_FAILURE beyond. A thousand.
+    /// Maximum number of HTTP and gRPC calls of the plugin in flight; then INTERNAL_FAILURE. By default 1,000.
     pub calls: usize,
-    /// Contexts whose end the plugin holds up; beyond them a context ends although the plugin asks for more time. Ten
-    /// thousand.
+    /// Maximum number of contexts whose end the plugin delays; then a context ends although the plugin asks for more time. By default
+    /// 10,000.
     pub pending: usize,
-    /// Bytes of names and values of the properties that the plugin has set on a stream; INTERNAL_FAILURE beyond. 1 MiB.
+    /// Maximum number of bytes of names and values of the properties that the plugin has set on a stream; then INTERNAL_FAILURE. By
+    /// default 1 MiB.
     pub properties: usize,
-    /// Bytes of a path that the embedder's sources of properties are asked for, which know no longer one, and of a value that they give;
-    /// INTERNAL_FAILURE for one beyond them. 1 MiB.
+    /// Maximum number of bytes of a path that is looked up in the embedder's sources of properties, which have no longer ones, and of a
+    /// value that they return; INTERNAL_FAILURE for a larger value. By default 1 MiB.
     pub property_source: usize,
-    /// Bytes of the host's own memory that exist because of the plugin, with a constant for each item besides its bytes. What
-    /// the other limits bound counts towards it. A call that needs more answers INTERNAL_FAILURE, or has no effect where it
+    /// Maximum number of bytes of the host's memory that exist because of the plugin, with a constant for each item besides its
+    /// bytes. What the other limits bound counts too. A call that needs more returns INTERNAL_FAILURE, or has no effect if it
     /// has no status. What outlives plugins on purpose (shared data, queues, metrics) is counted for all plugins of a VM id
-    /// together. 256 MiB.
+    /// together. By default 256 MiB.
     pub host_memory: usize,
-    /// Callbacks of the plugin that one event, a call of one of [`Proxy`](crate::Proxy)'s methods, may run. What is left waits for
-    /// [`Proxy::advance`](crate::Proxy::advance). What cannot be divided is finished, such as the last three callbacks of a
-    /// context. Ten thousand.
+    /// Maximum number of callbacks of the plugin that run because of one event, a call of one of [`Proxy`](crate::Proxy)'s methods. The
+    /// others wait for [`Proxy::advance`](crate::Proxy::advance). What cannot be divided is finished, such as the last three
+    /// callbacks of a context. By default 10,000.
     pub callbacks_per_event: usize,
 }
 

@@ -1,7 +1,7 @@
-//! For each row of the table a shim: decode, call, encode, tell the observer. Knows nothing of what a call means.
+//! A shim for each row of the table: decode, call, encode, notify the observer. Knows nothing of what a call means.
 //!
-//! A shim checks every pointer that it was given before the call's meaning runs, so that a call that fails has no
-//! effect. In-arguments are borrowed from the guest's memory.
+//! A shim checks every pointer before it calls the method, so that a call that fails has no effect. In-arguments are
+//! borrowed from the guest's memory.
 
 mod codec;
 
@@ -20,13 +20,13 @@ use crate::{Interface, observer::Observer};
 const IN_ALLOCATOR: [&str; 5] =
     ["logging", "clocks", "randomness", "environment_variables", "unimplemented_wasi_functions"];
 
-/// Units of work of each call, in units of fuel: some twenty nanoseconds.
-const CALL: u64 = 50;
+/// Work of each call, in units of fuel: some twenty nanoseconds.
+const CALL_UNITS: u64 = 50;
 
-/// Units of work of a call that is paid for before it is done, in case the guest cannot.
-const LARGE: u64 = 1 << 12;
+/// Units of work above which a call is counted before it is done, in case the guest's fuel or time is used up.
+const PREPAID_UNITS: u64 = 1 << 12;
 
-/// What the module may import, by the version's rows and what is beyond them.
+/// Defines what a module may import: the version's rows, and the functions beyond the specification.
 pub(crate) fn linker(engine: &Engine, interface: &Interface, version: Version) -> wasmtime::Result<Linker<Data>> {
     let mut linker = Linker::new(engine);
     linker.allow_shadowing(true);
@@ -41,7 +41,7 @@ pub(crate) fn linker(engine: &Engine, interface: &Interface, version: Version) -
     Ok(linker)
 }
 
-/// Parameters and result of an import, the specification's own type first; none if nobody has it.
+/// The types that an import may have, with parameters and result, the specification's first; `None` if there is no such function.
 pub(crate) fn types(module: &str, name: &str, version: Version) -> Option<Vec<(Vec<Lane>, Option<Lane>)>> {
     let module = beyond::canonical(module);
     let own = pw_abi::host_functions(version).find(|row| row.module == module && row.name == name);
@@ -56,7 +56,7 @@ pub(crate) fn types(module: &str, name: &str, version: Version) -> Option<Vec<(V
     Some(vec![(row.params.to_vec(), row.result)])
 }
 
-/// A function beyond the specification answers as its row says.
+/// Defines a function beyond the specification, which does what its row says.
 fn define(linker: &mut Linker<Data>, row: &'static Beyond) -> wasmtime::Result<()> {
     let lane = |lane: &Lane| match lane {
         Lane::I32 => ValType::I32,
@@ -74,7 +74,7 @@ fn define(linker: &mut Linker<Data>, row: &'static Beyond) -> wasmtime::Result<(
                 code = beyond::FAULT;
             }
         }
-        if caller.data_mut().worked(CALL) {
+        if caller.data_mut().worked(CALL_UNITS) {
             crate::guest::count(&mut caller)?;
         }
         results.iter_mut().for_each(|result| *result = Val::I32(code as i32));
@@ -83,7 +83,7 @@ fn define(linker: &mut Linker<Data>, row: &'static Beyond) -> wasmtime::Result<(
     Ok(())
 }
 
-/// Functions without a result, for modules that expect a status of them.
+/// Defines a function that has no result in the specification, for modules that import it with a status.
 fn status_in_sdks(linker: &mut Linker<Data>, name: &str) -> wasmtime::Result<()> {
     use pw_abi::HttpStreams;
     let function = match name {
@@ -111,7 +111,7 @@ fn pay(caller: &mut Caller<'_, Data>, units: &mut u64, paid: &mut bool) -> wasmt
     crate::guest::count(caller)
 }
 
-/// Tells the observer, if there is one, of a call that is about to return.
+/// Notifies the observer, if there is one, of a call that is about to return.
 #[cold]
 fn observe(caller: &mut Caller<'_, Data>, row: &'static Function, lanes: &[u64], result: Option<u32>) {
     let Some(memory) = caller.data().memory else { return };
@@ -124,7 +124,7 @@ fn observe(caller: &mut Caller<'_, Data>, row: &'static Function, lanes: &[u64],
     }
 }
 
-/// What of the embedder's the functions of a section call.
+/// The embedder's code that the functions of a section call.
 fn embedders(section: &str) -> Option<&'static str> {
     match section {
         "foreign_function_interface" => Some("a foreign function"),
@@ -133,14 +133,14 @@ fn embedders(section: &str) -> Option<&'static str> {
     }
 }
 
-/// Calls what is the embedder's; if it panics, the guest ends as by a trap. The state is as before the call, which changes nothing before
-/// or after it calls the embedder.
+/// Calls the embedder's code; if it panics, the guest traps. The state is as before the call, which changes nothing before or after
+/// it calls the embedder.
 fn contained<T, C>(what: &str, call: impl FnOnce() -> T) -> Result<T, codec::Stop<C>> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
         let trap = wasmtime::Error::msg(format!("{what} panicked: {text}"));
-        // What it panicked with may panic in its turn when it is dropped, and what that panics with is not dropped.
+        // The panic's payload may panic when it is dropped; the payload of that panic is not dropped.
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
             std::mem::forget(again);
         }
@@ -174,16 +174,14 @@ macro_rules! pattern {
 }
 
 /// A section's rows as shims.
-macro_rules! shims {
+macro_rules! section {
     (
-        section $Section:ident $slug:ident $title:literal
-        host { $(
-            #[doc = $doc:literal]
-            fn $module:ident.$name:ident(
-                $($in:ident: $In:ident[$($in_lane:ident),+]),* $(,)?
-            ) -> ($($out:ident: $Out:ident[$($out_lane:ident),*]),*)
-            $Code:ident { $($status:ident $(since $status_since:ident)?),* } $(since $since:ident)? $(until $until:ident)?;
-        )* }
+        [] section $Section:ident $slug:ident $title:literal
+        host { $({
+            $doc:literal $module:ident $name:ident
+            [$($in:ident $In:ident [$($in_lane:ident)+])*] [$($out:ident $Out:ident [$($out_lane:ident)*])*]
+            $Code:ident $statuses:tt $since:tt $until:tt
+        })* }
         guest $guest:tt
     ) => {
         fn $slug(_linker: &mut Linker<Data>, _version: Version) -> wasmtime::Result<()> {
@@ -202,7 +200,7 @@ macro_rules! shims {
                               -> wasmtime::Result<<code!($Code) as Code>::Lane> {
                             type Fail = code!($Code);
                             const ALLOCATES: bool = $(<pw_abi::$Out as Encode>::ALLOCATES ||)* false;
-                            let mut units = CALL;
+                            let mut units = CALL_UNITS;
                             let call = |caller: &mut Caller<'_, Data>, _units: &mut u64, _paid: bool| -> Result<(), codec::Stop<Fail>> {
                                 let memory = codec::memory(caller);
                                 let (_bytes, data) = codec::parts(memory, caller);
@@ -214,7 +212,7 @@ macro_rules! shims {
                                 $(<pw_abi::$Out as Encode>::check(_bytes, ($($out_lane,)*)).ok_or_else(fault)?;)*
                                 if !_paid {
                                     $(*_units += <pw_abi::$In as Decode>::weight(&$in);)*
-                                    if *_units > LARGE {
+                                    if *_units > PREPAID_UNITS {
                                         return Err(codec::Stop::Unpaid);
                                     }
                                 }
@@ -225,10 +223,10 @@ macro_rules! shims {
                                 let returned = if let Some(what) = _embedders { contained(what, call)? } else { call() };
                                 let pattern!($($out),*) = returned.map_err(codec::Stop::Code)?;
                                 let _ = &fault;
-                                // Nothing is written before there is room for everything.
+                                // Nothing is written before all memory is allocated.
                                 $(let mut $out = ($out, 0);)*
                                 let (_bytes, _scratch): (&mut [u8], &[u8]) = if ALLOCATES {
-                                    $($out.1 = codec::room::<pw_abi::$Out, Fail>(caller, &$out.0)?;)*
+                                    $($out.1 = codec::allocate_for::<pw_abi::$Out, Fail>(caller, &$out.0)?;)*
                                     let (bytes, scratch) = codec::parts_again(caller);
                                     $(<pw_abi::$Out as Encode>::fits(bytes, &$out).ok_or_else(fault)?;)*
                                     (bytes, scratch)
@@ -275,37 +273,19 @@ macro_rules! shims {
     };
 }
 
-mod shims {
-    use super::*;
+macro_rules! shims {
+    ($($slug:ident)+) => {
+        mod shims {
+            use super::*;
 
-    pw_abi::sections!(shims);
+            $(pw_abi::$slug!(section);)+
 
-    pub(super) fn define(linker: &mut Linker<Data>, version: Version) -> wasmtime::Result<()> {
-        let sections = [
-            integration,
-            memory_management,
-            context_lifecycle,
-            configuration,
-            logging,
-            clocks,
-            timers,
-            randomness,
-            environment_variables,
-            buffers,
-            http_fields,
-            common_stream_operations,
-            tcp_streams,
-            http_streams,
-            http_calls,
-            grpc_calls,
-            shared_key_value_store,
-            shared_queues,
-            metrics,
-            properties,
-            foreign_function_interface,
-            unimplemented_wasi_functions,
-        ];
-        debug_assert_eq!(sections.len(), pw_abi::SECTIONS.len());
-        sections.iter().try_for_each(|section| section(linker, version))
-    }
+            pub(super) fn define(linker: &mut Linker<Data>, version: Version) -> wasmtime::Result<()> {
+                $($slug(linker, version)?;)+
+                Ok(())
+            }
+        }
+    };
 }
+
+pw_abi::sections!(shims);

@@ -1,7 +1,7 @@
 //! Checked access to a guest's memory: the only place that touches its bytes. Knows no function and no state.
 //!
-//! A range is valid if it ends within the memory; a range of no bytes may begin at its very end. Address 0 and odd
-//! addresses are like any other. All functions answer `None` for a range that is not valid.
+//! A range is valid if it ends within the memory; an empty range may begin at its end. Address 0 and odd addresses are
+//! like any other. All functions return `None` for a range that is not valid.
 
 use pw_abi::IovecsIn;
 
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_around_the_end() {
+    fn accepts_ranges_up_to_the_end() {
         #[track_caller]
         fn check(address: u32, size: u32, expected: bool) {
             assert_eq!(range(&[0; 16], address, size).is_some(), expected, "{address}+{size}");
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn iovecs_are_checked_to_the_last() {
+    fn checks_every_iovec() {
         let mut memory = [0; 32];
         memory[0] = 16;
         memory[4] = 16;

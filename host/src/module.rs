@@ -1,4 +1,4 @@
-//! A compiled module, checked against the table before anything of it runs.
+//! A compiled module, checked against the table before it runs.
 
 mod limits;
 mod validate;
@@ -20,10 +20,10 @@ pub(crate) use self::limits::Counted;
 pub use self::limits::ModuleLimits;
 pub(crate) use self::validate::validate;
 
-/// A compiled module that the host accepts. Cheap to clone; can be made on one thread and used on others.
+/// A compiled module that the host accepts. Cheap to clone; can be compiled on one thread and used on others.
 ///
-/// Compiling takes time and memory in proportion to the module's size; [`ModuleLimits`] refuse what would take more. A proxy
-/// that takes modules from strangers makes them on a thread of its own, and waits for it no longer than it likes:
+/// Compiling takes time and memory in proportion to the module's size; [`ModuleLimits`] reject what would take more. A proxy
+/// that accepts modules from strangers compiles them on a thread of their own, with a timeout:
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -39,18 +39,18 @@ pub(crate) use self::validate::validate;
 /// let (sender, receiver) = mpsc::channel();
 /// let compiler = engine.clone();
 /// thread::spawn(move || {
-///     // Nobody may wait for it any more.
+///     // The receiver may have timed out.
 ///     let _ = sender.send(Module::with_limits(&compiler, &wasm, &ModuleLimits::default()));
 /// });
 /// match receiver.recv_timeout(Duration::from_secs(60)) {
 ///     Ok(Ok(module)) => println!("a plugin for ABI v{}", module.version()),
-///     Ok(Err(error)) => println!("refused: {error}"),
-///     Err(_) => println!("it takes too long to compile"),
+///     Ok(Err(error)) => println!("rejected: {error}"),
+///     Err(_) => println!("compiling takes too long"),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The thread ends when the module is compiled, and not before; how long that may be is bounded by the limits.
+/// The thread does not end before the module is compiled; the limits bound how long that takes.
 #[derive(Clone)]
 pub struct Module {
     pub(crate) pre: InstancePre<Data>,
@@ -58,34 +58,34 @@ pub struct Module {
     pub(crate) engine: Engine,
     pub(crate) data: Option<(u32, Arc<[u8]>)>,
     pub(crate) exports: Arc<Exports>,
-    /// Bytes, as it came.
+    /// Bytes of the module before it was compiled.
     pub(crate) size: usize,
 }
 
-/// Why the host does not take a module.
+/// Why the host does not load a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ModuleError {
-    /// The bytes are no WebAssembly module; wasmtime's words.
+    /// The bytes are not a valid WebAssembly module; wasmtime's message.
     Invalid(String),
-    /// The module wants more than a VM of the engine's [`Pool`](crate::Pool) has; wasmtime's words.
+    /// The module needs more than a VM of the engine's [`Pool`](crate::Pool) has; wasmtime's message.
     Pool(String),
-    /// The module is larger in some way than it may be.
+    /// The module exceeds one of its limits.
     Limit {
-        /// What there is too much of.
+        /// What is counted, such as `functions`.
         what: &'static str,
         /// The field of [`ModuleLimits`].
         limit: &'static str,
-        /// How much there may be.
-        most: usize,
-        /// How much there is, as far as was counted.
+        /// The maximum.
+        max: usize,
+        /// The number in the module, as far as it was counted.
         actual: usize,
     },
-    /// The bytes are a component, and plugins are core modules.
+    /// The bytes are a component, but plugins are core modules.
     Component,
-    /// No export says which version of the ABI the module is for.
+    /// No export is the marker of a version of the ABI.
     NoMarker,
-    /// Several do.
+    /// Several exports are markers.
     SeveralMarkers(Vec<Version>),
     /// The module does not export its memory as `memory`.
     NoMemory,
@@ -98,33 +98,41 @@ pub enum ModuleError {
         /// Module and name.
         import: String,
     },
-    /// The module imports a function with another type than it has.
+    /// The module imports a function with a wrong type.
     ImportType {
         /// Module and name.
         import: String,
-        /// The type that it has.
+        /// The type that the ABI gives it.
         expected: String,
-        /// The type that the module gives.
+        /// The type that the module gives it.
         actual: String,
     },
-    /// The module exports a callback with another type than it has.
+    /// The module exports a callback with a wrong type.
     ExportType {
         /// The callback's name.
         export: String,
-        /// The type that it has.
+        /// The type that the ABI gives it.
         expected: String,
-        /// The type that the module gives.
+        /// The type that the module gives it.
         actual: String,
     },
 }
 
 impl Module {
-    /// Validates a module, from bytes, with the default limits; checks its imports and exports, and compiles it.
+    /// Validates the bytes of a module, with the default limits; checks its imports and exports, and compiles it.
+    ///
+    /// # Errors
+    ///
+    /// Why the host does not load the module.
     pub fn new(engine: &Engine, wasm: &[u8]) -> Result<Module, ModuleError> {
         Module::with_limits(engine, wasm, &ModuleLimits::default())
     }
 
     /// The same with other limits.
+    ///
+    /// # Errors
+    ///
+    /// Why the host does not load the module.
     pub fn with_limits(engine: &Engine, wasm: &[u8], limits: &ModuleLimits) -> Result<Module, ModuleError> {
         if is_component(wasm) {
             return Err(ModuleError::Component);
@@ -135,27 +143,27 @@ impl Module {
         if let Some(refusal) = interface.refusals(version).into_iter().next() {
             return Err(refusal);
         }
-        let refused = |error| match engine.pooled {
-            // It is valid.
+        let rejected = |error| match engine.pooled {
+            // The module is valid.
             true => ModuleError::Pool(one_line(&format!("{error:#}"))),
             false => invalid(error),
         };
-        let (what, most) = ("units of work for a function that Winch cannot compile", limits.cranelift_work);
-        let too_large = ModuleError::Limit { what, limit: "cranelift_work", most, actual: work };
-        let module = engine.compile(wasm, work > most).map_err(refused)?.ok_or(too_large)?;
+        let (what, max) = ("units of work for a function that Winch cannot compile", limits.cranelift_work);
+        let too_large = ModuleError::Limit { what, limit: "cranelift_work", max, actual: work };
+        let module = engine.compile(wasm, work > max).map_err(rejected)?.ok_or(too_large)?;
         let linker = linker::linker(module.engine(), &interface, version).map_err(invalid)?;
         let pre = linker.instantiate_pre(&module).map_err(invalid)?;
         let exports = Arc::new(Exports::of(&module, version));
         Ok(Module { pre, version, engine: engine.clone(), data: None, exports, size: wasm.len() })
     }
 
-    /// The same module with `bytes` at `address` in its memory, as if by one more data segment: many variants of a
-    /// module then need one compilation. What does not fit makes the instantiation fail.
+    /// The same module with `bytes` at `address` in its memory, as if by one more data segment, so that many variants of a
+    /// module need one compilation. A plugin is not started if they do not fit into its memory.
     pub fn with_data(&self, address: u32, bytes: &[u8]) -> Module {
         Module { data: Some((address, bytes.into())), ..self.clone() }
     }
 
-    /// Whether it is the same module, compiled once, with the same bytes put into its memory.
+    /// Whether it is the same compiled module with the same data.
     pub(crate) fn is(&self, other: &Module) -> bool {
         Arc::ptr_eq(&self.exports, &other.exports) && self.data == other.data
     }
@@ -180,7 +188,7 @@ pub(crate) fn invalid_binary(error: wasmparser::BinaryReaderError) -> ModuleErro
     ModuleError::Invalid(one_line(&error.to_string()))
 }
 
-/// Whether the bytes begin as those of a component: what tells it from a module is behind the magic and the version.
+/// Whether the bytes are those of a component, which differs from a module in the two bytes after the version.
 pub(crate) fn is_component(wasm: &[u8]) -> bool {
     wasm.starts_with(b"\0asm") && wasm.get(6..8) == Some(&[1, 0])
 }
@@ -190,8 +198,8 @@ impl fmt::Display for ModuleError {
         match self {
             ModuleError::Invalid(error) => write!(f, "not a valid WebAssembly module: {error}"),
             ModuleError::Pool(error) => write!(f, "the module has no room in the engine's pool: {error}"),
-            ModuleError::Limit { what, limit, most, actual } => {
-                write!(f, "the module has {actual} {what}, and may have {most} (the limit `{limit}`)")
+            ModuleError::Limit { what, limit, max, actual } => {
+                write!(f, "the module has {actual} {what}, and may have {max} (the limit `{limit}`)")
             }
             ModuleError::Component => {
                 write!(f, "a WebAssembly component, but plugins are core modules: build for wasm32-wasip1")

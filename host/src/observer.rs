@@ -1,4 +1,4 @@
-//! What somebody who wants to see every call gets to see. Costs one branch per call where there is nobody.
+//! A tracing hook, called for every callback and host call. Costs one branch per call if there is no observer.
 
 use pw_abi::Function;
 
@@ -9,11 +9,11 @@ pub trait Observer: Send {
     /// The host calls a plugin.
     fn callback(&mut self, plugin: PluginId, name: &'static str, args: &[u32]);
 
-    /// The callback returned; with none, it has no result.
+    /// The callback has returned; `result` is `None` if it has no result.
     fn returned(&mut self, plugin: PluginId, name: &'static str, result: Option<u32>);
 
-    /// A plugin called the host, and the call is about to return. `lanes` are the arguments as bits, `result` is none
-    /// where the function has none, and `memory` is what the call left.
+    /// A plugin called the host, and the call is about to return. `lanes` are the bits of the core values of the arguments, `result` is
+    /// `None` if the function has none, and `memory` is the guest's memory after the call.
     fn call(
         &mut self,
         plugin: PluginId,

@@ -1,6 +1,6 @@
-//! Bugs that real hosts have or had, planted here on purpose, to see that the suite finds them.
+//! Seeded faults: bugs that real hosts have or had, planted here on purpose, to check that the suite finds them.
 //!
-//! None of them is in a build without the feature `planted`; with it, one at a time can be switched on.
+//! A build without the feature `planted` has none of them; with it, one at a time can be switched on.
 
 #[cfg(feature = "planted")]
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -10,7 +10,7 @@ macro_rules! bugs {
         /// A bug that can be planted.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[cfg_attr(feature = "planted", expect(missing_docs, reason = "each is described below"))]
-        #[cfg_attr(not(feature = "planted"), expect(unreachable_pub, reason = "only the feature lets it out"))]
+        #[cfg_attr(not(feature = "planted"), expect(unreachable_pub, reason = "only the feature exports it"))]
         pub enum Planted {
             $($Bug,)+
         }
@@ -20,7 +20,7 @@ macro_rules! bugs {
             /// All of them.
             pub const ALL: &'static [Planted] = &[$(Planted::$Bug,)+];
 
-            /// The bug's name, and who has or had it.
+            /// What the bug does, and which hosts have or had it.
             pub fn describe(self) -> (&'static str, &'static str) {
                 match self {
                     $(Planted::$Bug => ($name, $who),)+
@@ -35,37 +35,37 @@ bugs! {
     PrependReplaces "bytes put before a body replace all of it" "MOSN";
     SizesAreSigned "a size of 2 GiB or more is a bad argument" "MOSN";
     MetricOfFourBytes "a metric is read as 32 bits" "MOSN";
-    TimeOfFourBytes "the time is told as 32 bits" "MOSN";
-    DuplicatesFolded "of fields of one name the last survives" "MOSN";
-    SetPairsMerges "setting all fields of a map leaves those that are not named" "MOSN";
+    TimeOfFourBytes "the time is returned as 32 bits" "MOSN";
+    DuplicatesFolded "of several fields of one name only the last is kept" "MOSN";
+    SetPairsMerges "setting all fields of a map keeps those that are not named" "MOSN";
     EmptyValueRefused "an empty value of a field is a bad argument" "MOSN";
-    PartialWrite "of two places the first is written when the second is bad" "Envoy, MOSN";
-    ItemLost "an item is lost when there is no room for it" "Envoy";
-    MallocFirst "`malloc` is asked although there is the newer allocator" "Envoy, ngx_wasm_module";
+    PartialWrite "of two out-pointers the first is written although the second is out of bounds" "Envoy, MOSN";
+    ItemLost "an item is lost when the allocator fails" "Envoy";
+    MallocFirst "`malloc` is called although there is the newer allocator" "Envoy, ngx_wasm_module";
     RecordAdds "recording a counter adds to it" "Envoy";
     ExitReturns "`proc_exit` returns to the plugin" "Envoy";
-    TrapForStatus "a bad pointer ends the plugin in place of a status" "ngx_wasm_module";
+    TrapForStatus "an out-of-bounds pointer traps the plugin instead of returning a status" "ngx_wasm_module";
     EmptyUnwritten "an empty value is OK, and its pointer and size are not written" "ngx_wasm_module";
-    OnlyTheChunk "a body that is held back is shown chunk by chunk" "ngx_wasm_module";
+    OnlyTheChunk "a buffered body is shown chunk by chunk" "ngx_wasm_module";
     UnknownContext "any context can become the effective one" "ngx_wasm_module, the Go SDK's proxytest";
     CasZeroCompared "a compare-and-swap value of 0 is compared" "ngx_wasm_module, the Go SDK's proxytest";
     CounterGoesDown "a counter can be decremented" "the Go SDK's proxytest";
     UnknownMetric "an unknown metric is a bad argument" "the Go SDK's proxytest";
-    AnyLogLevel "a log level that there is not is OK" "the Go SDK's proxytest";
-    ReadyForTheSender "the plugin that enqueues is told of the item, not the one that registered" "the Go SDK's proxytest";
-    CaseSensitive "field names are compared with regard to case" "the official test framework";
-    VmIdIgnored "shared data is one for all VM ids" "whoever has one dictionary for all";
-    AnswerToTheLast "the answer of an HTTP call is told to the last plugin" "whoever looks a call up by its id alone";
-    DeleteUnsaid "the end of a context is not told" "whoever frees contexts by himself";
-    CanaryBypass "a canary that was retired takes its share of the streams past all plugins" "this host, once";
-    QuadraticMap "adding a field looks through all that there are" "this host, once";
+    AnyLogLevel "an invalid log level is accepted" "the Go SDK's proxytest";
+    ReadyForTheSender "the plugin that enqueues an item is notified, not the one that registered the queue" "the Go SDK's proxytest";
+    CaseSensitive "field names are case-sensitive" "the official test framework";
+    VmIdIgnored "all VM ids share their data" "a host with one dictionary for all";
+    AnswerToTheLast "the last plugin gets the response to an HTTP call" "a host that looks up a call only by its id";
+    DeleteUnsaid "`proxy_on_delete` is not called" "a host that frees contexts on its own";
+    CanaryBypass "the share of streams of a retired canary bypasses all plugins" "this host, once";
+    QuadraticMap "adding a field searches all fields" "this host, once";
     QueueStorm "a queue's ready callbacks do not count towards an event's budget" "this host, once";
-    EndlessWait "a piece goes back and forth at the place of a plugin that has left" "this host, once";
-    Recursion "pieces that waited are handled one inside the other" "this host, once";
-    CasIgnored "shared data is set whatever the compare-and-swap value" "whoever has a plain dictionary";
+    EndlessWait "a piece loops at the place of a plugin that has been removed" "this host, once";
+    Recursion "buffered pieces are handled recursively" "this host, once";
+    CasIgnored "shared data is set whatever the compare-and-swap value" "a host with a plain dictionary";
 }
 
-/// What the host does in place of the right thing if the bug is switched on.
+/// What the host does instead if the bug is switched on.
 macro_rules! planted {
     ($Bug:ident => $($wrong:tt)+) => {
         if $crate::planted::has($crate::planted::Planted::$Bug) {
@@ -78,7 +78,7 @@ pub(crate) use planted;
 #[cfg(feature = "planted")]
 static ACTIVE: AtomicU8 = AtomicU8::new(u8::MAX);
 
-/// Switches a bug on, in place of another, or all off.
+/// Switches one bug on and all others off; `None` switches all off.
 #[cfg(feature = "planted")]
 pub fn plant(bug: Option<Planted>) {
     ACTIVE.store(bug.map_or(u8::MAX, |bug| bug as u8), Ordering::Relaxed);

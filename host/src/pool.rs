@@ -1,25 +1,25 @@
-//! What a pool of VMs has room for. Plain numbers, and how wasmtime is told of them.
+//! The size of a pool of VMs. Plain numbers, and wasmtime's configuration from them.
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Room for VMs that is set apart when the engine is made, so that a VM starts and ends without asking the operating
-/// system for memory: what a plugin left in its place is wiped, and what its module's data is comes by copy on write.
+/// A pool of VMs that is reserved when the engine is created, so that VMs start and end without memory from the operating
+/// system: what the last plugin has left is cleared, and the data of the module is mapped by copy on write.
 ///
-/// Only address space is taken ahead: 4 GiB and a guard for each VM, so that its accesses need no checks, and 16 bytes
-/// for each entry of a table. Of a plugin's [`Limits`](crate::Limits) and these numbers the lesser ones hold.
+/// Only address space is reserved: 4 GiB and a guard for each VM, so that its accesses need no checks, and 16 bytes for
+/// each entry of a table. The lower one of a plugin's [`Limits`](crate::Limits) and these numbers applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
-    /// VMs at a time; a plugin that would be one too many is not started. A thousand.
+    /// Maximum number of VMs at a time; a plugin that needs another is not started. By default 1,000.
     pub instances: u32,
-    /// Bytes that a VM's memory may have; a module that wants more at once is refused. 1 GiB, as a plugin's limit.
+    /// Maximum size of a VM's memory, in bytes; a module that starts with more is rejected. By default 1 GiB, as a plugin's limit.
     pub memory: usize,
-    /// Tables that a VM may have; a module that wants more is refused. Four: compilers make one.
+    /// Maximum number of tables of a VM; a module with more is rejected. By default 4; compilers emit one.
     pub tables: u32,
-    /// Entries that each table may have; a module that wants more at once is refused. Twenty thousand.
+    /// Maximum number of entries of each table; a module that starts with more is rejected. By default 20,000.
     pub table_elements: usize,
-    /// Bytes of a memory that stay in RAM when its VM has ended, as far as it has written to them; those behind them go
-    /// back to the operating system. They are wiped: what was written alone where Linux can tell (since 6.7), else all.
-    /// 2 MiB: what most plugins touch.
+    /// Bytes of a memory that stay in RAM after its VM has ended, if they were written; those after them are returned to the
+    /// operating system. They are cleared: only what was written if Linux knows (since 6.7), otherwise all. By default 2 MiB,
+    /// which is what most plugins touch.
     pub resident: usize,
 }
 

@@ -1,24 +1,25 @@
-//! Properties in the embedder's hand.
+//! Properties that the embedder provides.
 
 use std::fmt;
 
 use bytes::Bytes;
 
-/// Gives plugins properties that the host does not know by itself: of all streams and plugins
+/// Provides properties that the host itself does not have: of all streams and plugins
 /// ([`ProxyConfig::properties`](crate::ProxyConfig::properties)), or of one stream ([`StreamInfo::properties`](crate::StreamInfo::properties)).
 ///
-/// `proxy_get_property` answers what comes first of these:
+/// `proxy_get_property` returns the first of these:
 ///
-/// 1. what a plugin has set on the stream by `proxy_set_property`;
-/// 2. what the host knows, such as `source.address` or `plugin_name`, also that a path such as `request` stands for many;
-/// 3. what the source of the stream gives;
-/// 4. what the source of the proxy gives.
+/// 1. what a plugin has set on the stream with `proxy_set_property`;
+/// 2. what the host has, such as `source.address` or `plugin_name`; for a path such as `request`, which has others below it, a failure;
+/// 3. what the source of the stream returns;
+/// 4. what the source of the proxy returns.
 ///
-/// Plugins cannot set anything below `connection`, `source`, `destination`, `upstream`, `request` and `response`: what a source gives there no
-/// plugin can forge. In other places a plugin can set another value on a stream.
+/// Plugins cannot set anything below `connection`, `source`, `destination`, `upstream`, `request` and `response`: no plugin can forge what a
+/// source returns there. Elsewhere a plugin can set another value on a stream.
 ///
-/// A source is only asked when a plugin asks, and while that plugin runs, so it must not use the proxy. If it panics, the plugin ends as by a
-/// trap, as with a [`ForeignFunction`](crate::ForeignFunction). [`Limits::property_source`](crate::Limits::property_source) bounds paths and values.
+/// A source is only called when a plugin reads a property, and while that plugin runs, so it must not use the proxy. If it panics, the
+/// plugin traps, as with a [`ForeignFunction`](crate::ForeignFunction). [`Limits::property_source`](crate::Limits::property_source) bounds paths and
+/// values.
 ///
 /// A function from paths to values is a source:
 ///
@@ -43,9 +44,10 @@ use bytes::Bytes;
 /// # let _ = stream;
 /// ```
 pub trait PropertySource: Send + Sync {
-    /// The value at a path, whose parts are separated by NUL, without one at the end; none if there is no such property.
+    /// The value at a path, whose parts are separated by NUL, with none at the end; `None` if there is no such property.
     ///
-    /// Plugins expect numbers, times and durations as 8 bytes, little-endian, the latter two in nanoseconds, and a truth value as one byte.
+    /// Plugins expect numbers, times and durations as 8 bytes, little-endian, times and durations in nanoseconds, and a truth value as one
+    /// byte.
     fn property(&self, path: &[u8]) -> Option<Bytes>;
 }
 

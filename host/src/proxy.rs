@@ -1,4 +1,4 @@
-//! The public face: what a proxy does to a chain of plugins. Knows nothing of the wire format.
+//! The public interface: what a proxy does to a chain of plugins. Knows nothing of the wire format.
 
 mod calls;
 mod endings;
@@ -22,9 +22,10 @@ use bytes::Bytes;
 use pw_abi::{LogLevel, Status};
 
 pub use self::usage::Usage;
+use crate::callbacks::On;
 use crate::choices::Choices;
 use crate::effect::Effect;
-use crate::guest::{Guest, On};
+use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::module::Module;
 use crate::observer::Observer;
@@ -32,36 +33,36 @@ use crate::policy::{Canary, FailurePolicy};
 use crate::property_source::PropertySource;
 use crate::state::{State, Subject};
 
-/// How a proxy is set up.
+/// The configuration of a proxy.
 #[derive(Clone, Debug)]
 pub struct ProxyConfig {
     /// The time at the start, in nanoseconds since 1970.
     pub start_time: u64,
-    /// All randomness comes from this.
+    /// The seed of all randomness.
     pub seed: u64,
-    /// Log lines below this are dropped.
+    /// Log lines below this level are dropped.
     pub log_level: LogLevel,
-    /// The upstreams that plugins may call; none lets them call any.
+    /// The upstreams that plugins may call; `None`: any.
     pub upstreams: Option<Vec<String>>,
-    /// How many plugins there may be at a time, running or about to be restarted. Ten thousand: each has a VM.
+    /// Maximum number of plugins at a time, running or to be restarted. By default 10,000, each with a VM.
     pub plugins: usize,
-    /// The functions that plugins may call by name, beyond the ABI's own.
+    /// The foreign functions that plugins may call, by name.
     pub foreign_functions: BTreeMap<String, ForeignFunction>,
-    /// What is answered where the specification is silent.
+    /// Answers to open questions of the specification.
     pub choices: Choices,
     /// Properties of all streams and plugins.
     pub properties: Option<Arc<dyn PropertySource>>,
 }
 
-/// A function of the embedder's that plugins may call.
+/// A function of the embedder that plugins may call.
 #[derive(Clone)]
 pub struct ForeignFunction(Arc<Function>);
 
-/// From arguments to results, or the status that the call answers.
+/// From arguments to results, or to the status that the call returns.
 type Function = dyn Fn(&[u8]) -> Result<Vec<u8>, Status> + Send + Sync;
 
 impl ForeignFunction {
-    /// A function from arguments to results, or to the status that the call answers instead.
+    /// A function from arguments to results, or to the status that the call returns instead.
     pub fn new(function: impl Fn(&[u8]) -> Result<Vec<u8>, Status> + Send + Sync + 'static) -> ForeignFunction {
         ForeignFunction(Arc::new(function))
     }
@@ -92,89 +93,89 @@ impl Default for ProxyConfig {
     }
 }
 
-/// How a plugin is set up.
+/// The configuration of a plugin.
 #[derive(Clone, Debug, Default)]
 pub struct PluginConfig {
     /// Its name, the property `plugin_name`.
     pub name: String,
     /// The property `plugin_root_id`.
     pub root_id: String,
-    /// The property `plugin_vm_id`. Plugins with the same one share data and queues; and they live in one VM if what it is
-    /// made of is the same too: module, its configuration, environment, limits, capabilities, and whether it is log-only. A
-    /// plugin without one has a VM of its own.
+    /// The property `plugin_vm_id`. Plugins with the same one share data and queues; they also share a VM if its module,
+    /// configuration, environment, limits, capabilities, and whether it is log-only are the same. A plugin without one has a VM
+    /// of its own.
     pub vm_id: String,
-    /// What it finds in `PLUGIN_CONFIGURATION`.
+    /// The content of `PLUGIN_CONFIGURATION`.
     pub configuration: Vec<u8>,
-    /// What it finds in `VM_CONFIGURATION`.
+    /// The content of `VM_CONFIGURATION`.
     pub vm_configuration: Vec<u8>,
     /// Its environment variables: names and values.
     pub environment: Vec<(String, String)>,
-    /// What bounds it.
+    /// Its limits.
     pub limits: Limits,
-    /// What happens when it faults.
+    /// What happens when it crashes.
     pub failure: FailurePolicy,
-    /// It runs on a copy of each stream, and what it would have done there is told by [`Effect::Discarded`]. Its calls
-    /// and its shared data are real. A copy goes on after its stream until the plugin lets it.
+    /// Whether it runs on a copy of each stream; then [`Effect::Discarded`] reports what it would have done. Its calls and its
+    /// shared data are real. A copy lasts after its stream until the plugin is done with it.
     pub log_only: bool,
-    /// The host functions that it may call and the callbacks that it gets, by name; none restricts it to nothing. A
-    /// function that it may not call answers INTERNAL_FAILURE, one of WASI's NOTSUP.
+    /// The host functions that it may call and the callbacks that it gets, by name; `None`: all. A function that it may not
+    /// call returns INTERNAL_FAILURE, or NOTSUP if it is a WASI function.
     pub capabilities: Option<BTreeSet<String>>,
 }
 
 impl PluginConfig {
-    /// What a VM is made of, besides the module.
+    /// What plugins with one VM must have in common, besides the module.
     fn vm(&self) -> impl PartialEq {
         let PluginConfig { vm_id, vm_configuration, environment, limits, capabilities, log_only, .. } = self;
         (vm_id, vm_configuration, environment, limits, capabilities, log_only)
     }
 }
 
-/// What is known of a stream's connections, for properties.
+/// The connections of a stream, for properties.
 #[derive(Clone, Debug, Default)]
 pub struct StreamInfo {
     /// The number of the client's connection.
     pub connection_id: u64,
-    /// The client's end.
+    /// The client's address.
     pub source: Option<SocketAddr>,
-    /// The proxy's end to the client.
+    /// The proxy's address on the client's connection.
     pub destination: Option<SocketAddr>,
-    /// The upstream's end.
+    /// The upstream's address.
     pub upstream: Option<SocketAddr>,
-    /// The proxy's end to the upstream.
+    /// The proxy's address on the upstream's connection.
     pub upstream_local: Option<SocketAddr>,
-    /// TLS of the client's connection, if there is some; its streams share it.
+    /// TLS of the client's connection, if it has TLS; its streams share it.
     pub tls: Option<Arc<TlsInfo>>,
-    /// TLS of the upstream's connection, if there is some; its streams share it.
+    /// TLS of the upstream's connection, if it has TLS; its streams share it.
     pub upstream_tls: Option<Arc<TlsInfo>>,
-    /// `HTTP/1.1`, `HTTP/2`.
+    /// `HTTP/1.1` or `HTTP/2`.
     pub protocol: &'static str,
-    /// Properties of the stream, beyond those above.
+    /// More properties of the stream.
     pub properties: Option<Arc<dyn PropertySource>>,
 }
 
-/// What is known of TLS on a connection, for properties. What is empty is not known.
+/// TLS of a connection, for properties. What is empty is not known.
 #[derive(Clone, Debug, Default)]
 pub struct TlsInfo {
-    /// `TLSv1.3`.
+    /// Such as `TLSv1.3`.
     pub version: String,
-    /// The name that the client asked for.
+    /// The server name that the client requested.
     pub requested_server_name: String,
-    /// The client's certificate was validated.
+    /// Whether the client's certificate was validated.
     pub mtls: bool,
-    /// The certificate at this end.
+    /// The proxy's certificate.
     pub local: CertificateInfo,
-    /// The certificate at the other end.
+    /// The peer's certificate.
     pub peer: CertificateInfo,
 }
 
-/// What is known of a certificate, for properties. What is empty is not known.
+/// A certificate, for properties. What is empty is not known.
 #[derive(Clone, Debug, Default)]
 pub struct CertificateInfo {
     /// Its subject.
     pub subject: String,
-    /// The first DNS name that it is for.
+    /// Its first DNS name.
     pub dns_san: String,
-    /// The first URI that it is for.
+    /// Its first URI.
     pub uri_san: String,
     /// Its SHA-256 digest, in hex.
     pub sha256_digest: String,
@@ -189,7 +190,7 @@ pub struct PluginId(pub(crate) usize);
 pub struct StreamId {
     pub(crate) index: usize,
     pub(crate) serial: u64,
-    /// It is the copy of another, on which a log-only plugin runs.
+    /// Whether it is the copy of another, on which a log-only plugin runs.
     pub(crate) shadow: bool,
 }
 
@@ -202,7 +203,7 @@ pub struct HttpCallId(pub(crate) u64);
 pub enum StartError {
     /// The proxy has as many plugins as it may have.
     TooMany,
-    /// A function of the start trapped, or the engine's pool has no room for another VM; in one line.
+    /// A function of the start trapped, or the engine's pool has no room for another VM; the reason in one line.
     Trap(String),
     /// `proxy_on_vm_start` returned false.
     VmStart,
@@ -225,14 +226,14 @@ impl std::error::Error for StartError {}
 
 /// A chain of plugins, and the streams that run through them.
 ///
-/// Events go in by its methods, which return when the plugins have dealt with them; what the proxy is to do then comes
-/// out of [`Proxy::next_effect`]. Time is what [`Proxy::advance`] says.
+/// The embedder calls a method for each event, which returns when the plugins have handled it, and then drains
+/// [`Proxy::next_effect`]. [`Proxy::advance`] sets the time.
 pub struct Proxy {
-    /// Lent to a guest's store while that guest runs.
+    /// In a guest's store while that guest runs.
     state: Option<Box<State>>,
-    /// By VM.
+    /// By the number of their VM.
     guests: Vec<Option<Guest>>,
-    /// What plugins are started from, again if need be, that are not gone for good.
+    /// The module and the configuration of each plugin that runs or may be restarted.
     sources: BTreeMap<PluginId, Arc<(Module, PluginConfig)>>,
 }
 
@@ -242,25 +243,32 @@ impl Proxy {
         Proxy { state: Some(Box::new(State::new(config))), guests: Vec::new(), sources: BTreeMap::new() }
     }
 
-    /// Shows every callback and call to an observer from now on.
+    /// Reports every callback and call to an observer from now on.
     pub fn observe(&mut self, observer: Box<dyn Observer>) {
         self.state().observer = Some(observer);
     }
 
-    /// The next thing that the proxy is to do.
+    /// The next thing that the embedder must do; `None` if there is none.
     pub fn next_effect(&mut self) -> Option<Effect> {
         self.state().next_effect()
     }
 
     /// Loads and starts a plugin: its start functions, `proxy_on_vm_start` and `proxy_on_configure`.
+    ///
+    /// # Errors
+    ///
+    /// Why the plugin was not started.
     pub fn add_plugin(&mut self, module: &Module, config: PluginConfig) -> Result<PluginId, StartError> {
         self.begin();
         lifecycle::start(self, module, config, false)
     }
 
-    /// Starts a plugin in the place of another, from another module or with another configuration. New streams run
-    /// through the new one, also if they are opened for the old one; those that run through the old one finish there, and
-    /// then it ends. If the new one does not start, the old one stays.
+    /// Replaces a plugin by one with another module or configuration. New streams run through the new plugin, also if they are
+    /// opened for the old one; streams of the old one finish there, and then it ends.
+    ///
+    /// # Errors
+    ///
+    /// Why the new plugin was not started; then the old one stays.
     pub fn replace_plugin(
         &mut self,
         old: PluginId,
@@ -274,9 +282,13 @@ impl Proxy {
         Ok(new)
     }
 
-    /// Starts a plugin that gets a share of another's new streams, or if it is log-only copies of them. If it does not
-    /// start, nothing changes; if the other had a canary, that one is rolled back. Whatever its VM id is, it has a VM of its own, so
-    /// that its faults are not the other's.
+    /// Starts a plugin that gets a share of another's new streams, or copies of them if it is log-only. If the other plugin has a
+    /// canary already, that one is rolled back. Whatever its VM id is, it has a VM of its own, so that its crashes do not affect
+    /// the other.
+    ///
+    /// # Errors
+    ///
+    /// Why the canary was not started; then nothing changes.
     pub fn canary(
         &mut self,
         plugin: PluginId,
@@ -292,16 +304,16 @@ impl Proxy {
         Ok(new)
     }
 
-    /// Gives all new streams of a plugin to its canary, which acts on them from now on if it was log-only. The plugin ends when its
-    /// last stream has.
+    /// Gives all new streams of a plugin to its canary, which acts on them even if it was log-only. The plugin ends after its last
+    /// stream.
     pub fn promote(&mut self, plugin: PluginId) {
         self.begin();
         rollout::promote(self, plugin);
         self.run();
     }
 
-    /// Gives all new streams of a plugin to itself again, also those that are opened for its canary, which ends when its last
-    /// stream has.
+    /// Gives all new streams of a plugin to the plugin itself again, also those that are opened for its canary, which ends after
+    /// its last stream.
     pub fn roll_back(&mut self, plugin: PluginId) {
         self.begin();
         let plugin = self.state().plugins.current(plugin);
@@ -309,7 +321,7 @@ impl Proxy {
         self.run();
     }
 
-    /// Lets the plugin end when its last stream has, and its canary too. New streams do not run through it.
+    /// Ends the plugin after its last stream, and its canary too. New streams do not run through it.
     pub fn retire_plugin(&mut self, plugin: PluginId) {
         self.begin();
         rollout::roll_back(self, plugin);
@@ -317,9 +329,9 @@ impl Proxy {
         self.run();
     }
 
-    /// Cuts the plugin's streams off, and lets the plugin end. New streams fail or go on without it, as its policy says; what a
-    /// canary had falls back to the plugin that it was tried for. A plugin that asks for more time gets neither streams nor
-    /// a restart, and [`Proxy::terminate_plugin`] ends it.
+    /// Resets the plugin's streams, and ends the plugin. New streams fail or continue without it, as its policy says; the share of a
+    /// canary returns to the plugin that it was to replace. A plugin that delays its end gets neither streams nor a restart, and
+    /// [`Proxy::terminate_plugin`] ends it.
     pub fn remove_plugin(&mut self, plugin: PluginId) {
         self.begin();
         rollout::roll_back(self, plugin);
@@ -327,8 +339,8 @@ impl Proxy {
         self.run();
     }
 
-    /// Ends a plugin at once: its streams fail or go on without it, as its policy says, none of its callbacks is called
-    /// again, and it does not come back.
+    /// Ends a plugin at once: its streams fail or continue without it, as its policy says, none of its callbacks is called
+    /// again, and it is not restarted.
     pub fn terminate_plugin(&mut self, plugin: PluginId) {
         self.begin();
         rollout::roll_back(self, plugin);
@@ -336,11 +348,11 @@ impl Proxy {
         self.run();
     }
 
-    /// How long it takes until something falls due by itself, such as a tick; zero if an event has left work for the next
-    /// [`Proxy::advance`], none if nothing is due at any time.
+    /// The time until the next tick, timeout or restart is due; zero if an event has left work for the next [`Proxy::advance`],
+    /// `None` if nothing will be due.
     ///
-    /// A plugin that always has more to do, such as one whose queue feeds itself, makes it zero for ever: advance by the time that
-    /// has really passed since, and what others wait for falls due all the same.
+    /// If a plugin always has more to do, such as one that enqueues in its own queue's callback, this is always zero: advance by
+    /// the time that has passed, so that what is due for other plugins comes in time.
     pub fn next_due(&mut self) -> Option<Duration> {
         let state = self.state();
         if state.agenda.is_parked() {
@@ -350,58 +362,61 @@ impl Proxy {
         Some(Duration::from_nanos(due.saturating_sub(state.uptime)))
     }
 
-    /// Calls the plugin's foreign function; what it does with it is the plugin's affair.
+    /// Calls `proxy_on_foreign_function` of the plugin.
     pub fn foreign_function(&mut self, plugin: PluginId, function_id: u32, arguments: impl Into<Bytes>) {
         let arguments = arguments.into();
         let args = [function_id, arguments.len() as u32, 0, 0];
         self.begin();
-        self.about(plugin, On::ForeignFunction, args, Subject::ForeignFunction(arguments));
+        self.about(plugin, On::proxy_on_foreign_function, args, Subject::ForeignFunction(arguments));
         self.run();
     }
 
     /// Names and values of all metrics that plugins have defined, in the order of their definition. The value of a
-    /// histogram is what was recorded last.
+    /// histogram is the last one that was recorded.
     pub fn metrics(&mut self) -> Vec<(&[u8], u64)> {
         self.state().metrics.values().map(|metric| (&metric.name[..], metric.value)).collect()
     }
 
-    /// Lets time pass. What falls due by then, ticks, timeouts and restarts, happens once each, in the order in which it falls
-    /// due, and at the time that it is then: after a stall there is one tick, and the next one a full period later. Whoever
-    /// wants each at its time advances to [`Proxy::next_due`].
+    /// Advances the time. Ticks, timeouts and restarts that are due then happen once each, in the order in which they are due, and
+    /// all at the new time: after a stall there is one tick, and the next one a full period later. To have each at its own time,
+    /// advance by [`Proxy::next_due`].
     ///
-    /// What earlier events have left is done first. If there is still more to do afterwards than one event may do,
-    /// [`Proxy::next_due`] is zero.
+    /// What earlier events have left is done first. If then more is left than one event may do, [`Proxy::next_due`] is zero.
     pub fn advance(&mut self, duration: Duration) {
         calls::advance(self, u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// The state is away only while a guest runs, and no method of the proxy runs then.
+    /// The state. It is elsewhere only while a guest runs, and no method of the proxy runs then.
     fn state(&mut self) -> &mut State {
         self.state.as_mut().expect("no guest runs")
     }
 
     /// Whether a plugin has a VM.
-    fn lives(&self, plugin: PluginId) -> bool {
+    fn runs(&self, plugin: PluginId) -> bool {
         self.state.as_ref().is_some_and(|state| state.plugins.get(plugin).is_some_and(|plugin| plugin.vm.is_some()))
     }
 
-    /// The context of a plugin's own.
+    /// A plugin's own context.
     fn root(&mut self, plugin: PluginId) -> Option<u32> {
         self.state().plugins.get(plugin).map(|plugin| plugin.root)
     }
 
-    /// Calls a plugin that has the callback; its result if it has one. A trap makes the plugin fault.
+    /// Calls a plugin if it has the callback. Its result, if it has one. A trap crashes the plugin.
     fn call(&mut self, plugin: PluginId, on: On, context: u32, args: [u32; 5]) -> Option<Option<u32>> {
         match self.try_call(plugin, on, context, args) {
             Ok(result) => result,
             Err(reason) => {
-                lifecycle::fault(self, plugin, &reason);
+                lifecycle::crash(self, plugin, &reason);
                 None
             }
         }
     }
 
-    /// Calls a plugin that has the callback; its result if it has one, or why it trapped.
+    /// Calls a plugin if it has the callback. Its result, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Why it trapped.
     fn try_call(
         &mut self,
         plugin: PluginId,
@@ -423,10 +438,10 @@ impl Proxy {
             observer.callback(plugin, on.name(), &args[..arity]);
         }
         let result = guest.call(on, args, &mut self.state);
-        let (time, most) = guest.spent();
-        self.count(plugin, time, most);
+        let (time, max) = guest.spent();
+        self.count(plugin, time, max);
         let state = self.state();
-        // What the callback was about is nobody else's, and a fault makes other plugins run.
+        // Cleared first, as a crash makes other plugins run.
         let active = &mut state.active;
         let changes = active.changes.take();
         (active.callback, active.context, active.stream, active.logged) = (None, 0, None, (0, 0));

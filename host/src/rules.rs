@@ -1,14 +1,14 @@
-//! What functions mean differently from one version of the ABI to another, one field per difference. Differences of
-//! shape are in the table; nothing else anywhere asks which version it is.
+//! Differences in the meaning of functions between versions of the ABI, one field each. Differences of shape are in the
+//! table; nothing else depends on the version.
 
 use pw_abi::Version;
 
 /// The meaning of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
-    /// The value of a key that is not there is NOT_FOUND; before v0.2.0 it is empty.
+    /// Reading a missing key returns NOT_FOUND; before v0.2.0 it returns an empty value.
     pub(crate) missing_key_is_not_found: bool,
-    /// Configurations are buffers; before v0.2.0 they have a function of their own.
+    /// Configurations are read as buffers; before v0.2.0 by a function of their own.
     pub(crate) configurations_are_buffers: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the host knows: contexts, streams, calls in flight, the clock, and what the running callback may reach.
+//! The state of the host: contexts, streams, calls in flight, the clock, and what the running callback acts on.
 //!
 //! Plain data and plain methods; knows nothing of wasmtime.
 
@@ -29,10 +29,10 @@ pub(crate) use self::stream::{
     Direction, Filter, LocalResponse, Message, Phase, Property, Protocol, Stage, Stream, Undo, piece_cost,
 };
 pub(crate) use self::timers::{Timer, Timers};
-pub(crate) use self::work::{About, Agenda, Owner, Part, Then, Work};
+pub(crate) use self::work::{About, Agenda, Detach, Owner, Then, Work};
+use crate::callbacks::On;
 use crate::effect::GrpcCallId;
 use crate::fields::Fields;
-use crate::guest::On;
 use crate::limits::Limits;
 use crate::observer::Observer;
 use crate::policy::{FailurePolicy, Revival, Rollout};
@@ -40,13 +40,13 @@ use crate::rules::Rules;
 use crate::value::Value;
 use crate::{HttpCallId, PluginId, ProxyConfig, StreamId};
 
-/// What the monotonic clock shows first, in nanoseconds. Go's runtime takes 0 for a broken clock.
-const BOOT: u64 = 1;
+/// The monotonic clock at the start, in nanoseconds. Go's runtime treats 0 as a broken clock.
+const START_UPTIME: u64 = 1;
 
-/// Places that an empty list of effects, work or streams keeps for what comes next.
-pub(crate) const KEPT: usize = 128;
+/// Capacity that an empty list of effects, work or streams keeps.
+pub(crate) const MIN_CAPACITY: usize = 128;
 
-/// All of it.
+/// The state of a proxy.
 pub(crate) struct State {
     pub(crate) config: ProxyConfig,
     /// Nanoseconds since 1970.
@@ -55,7 +55,7 @@ pub(crate) struct State {
     pub(crate) uptime: u64,
     pub(crate) random: fastrand::Rng,
     pub(crate) plugins: Plugins,
-    /// What VM ids have.
+    /// What plugins of one VM id share, by number.
     pub(crate) realms: Slab<Realm>,
     pub(crate) realm_names: BTreeMap<String, usize>,
     pub(crate) vms: Slab<Vm>,
@@ -70,34 +70,34 @@ pub(crate) struct State {
     pub(crate) next_call: u64,
     pub(crate) next_cas: u32,
     pub(crate) queues: BTreeMap<u32, Queue>,
-    /// The id of the queue that was registered last.
+    /// The id of the last registered queue.
     pub(crate) next_queue: u32,
-    /// What the running call took from a queue, to be put back if the guest cannot take it.
+    /// The item that the running call has dequeued, to be put back if the call fails: the queue and the item.
     pub(crate) taken: Option<(u32, Bytes)>,
     pub(crate) metrics: BTreeMap<u32, Metric>,
-    /// For each type by name.
+    /// Ids for each type, by name.
     pub(crate) metric_names: [BTreeMap<Vec<u8>, u32>; 3],
-    /// The id of the metric that was defined last.
+    /// The id of the last defined metric.
     pub(crate) next_metric: u32,
     effects: VecDeque<effects::Queued>,
-    /// What is due.
+    /// The work list.
     pub(crate) agenda: Agenda,
     pub(crate) timers: Timers,
     /// Counts the events.
     pub(crate) event: u64,
-    /// The plugins that have used up what they may do in this event.
+    /// The plugins that have used up their budget for this event.
     pub(crate) spent: BTreeSet<PluginId>,
     pub(crate) active: Active,
-    /// Units of work that the running call does besides what its arguments and results show.
+    /// Bytes that the running call reads or writes besides its arguments and results.
     pub(crate) work: u64,
-    /// What a call is just about to return, if it is small.
+    /// A small value that a call is about to return.
     pub(crate) scratch: Vec<u8>,
     pub(crate) observer: Option<Box<dyn Observer>>,
 }
 
-/// A VM, as far as plugins see it. Ids count up in it, so that none means two things to its module.
+/// A VM. Its ids count up, so that none of them stands for two things in its module.
 pub(crate) struct Vm {
-    /// The plugins that live in it; never none.
+    /// The plugins in it; never empty.
     pub(crate) plugins: Vec<PluginId>,
     pub(crate) contexts: Ids,
     pub(crate) calls: Ids,
@@ -111,9 +111,9 @@ impl Vm {
 
 /// A plugin.
 pub(crate) struct Plugin {
-    /// Where it lives; nowhere when it has faulted or ended.
+    /// Its VM; `None` if it has crashed or ended.
     pub(crate) vm: Option<usize>,
-    /// It has run.
+    /// Whether its start was ever successful.
     pub(crate) started: bool,
     /// Counts its starts.
     pub(crate) incarnation: u64,
@@ -122,7 +122,7 @@ pub(crate) struct Plugin {
     pub(crate) name: String,
     pub(crate) root_id: String,
     pub(crate) vm_id: String,
-    /// What its VM id has.
+    /// The number of its VM id's realm.
     pub(crate) realm: usize,
     pub(crate) configuration: Bytes,
     pub(crate) vm_configuration: Bytes,
@@ -132,57 +132,57 @@ pub(crate) struct Plugin {
     pub(crate) failure: FailurePolicy,
     pub(crate) rules: Rules,
     pub(crate) contexts: BTreeMap<u32, Context>,
-    /// Copies of streams that have outlived their streams.
+    /// The number of its copies that have outlived their streams.
     pub(crate) alone: usize,
-    /// Contexts whose end it holds up.
+    /// The number of contexts whose end it delays.
     pub(crate) pending: usize,
-    /// Where it is between its faults.
+    /// Its crashes and restarts.
     pub(crate) revival: Revival,
-    /// It ends when its last stream has.
+    /// Whether it ends after its last stream.
     pub(crate) retired: bool,
-    /// It is to end, and gets no streams.
+    /// Whether it is to end, and gets no streams.
     pub(crate) removed: bool,
-    /// It does not come back.
-    pub(crate) dismissed: bool,
+    /// Whether its module and configuration were dropped: it is not started again.
+    pub(crate) source_dropped: bool,
     pub(crate) log_only: bool,
-    /// Who gets some of its new streams, or all.
+    /// The plugin that gets some or all of its new streams.
     pub(crate) rollout: Option<Rollout>,
-    /// Its own context was asked whether it is done.
+    /// Whether `proxy_on_done` was called for its own context.
     pub(crate) asked: bool,
-    /// It is among those that wait until nothing is charged to them.
+    /// Whether it waits in `Plugins::leaving` until nothing is charged to it.
     pub(crate) leaving: bool,
-    /// It is tried as a canary: no other plugin lives in its VM.
+    /// Whether it is a canary, which shares its VM with no other plugin.
     pub(crate) own_vm: bool,
-    /// The plugin whose streams it gets a share of.
+    /// The plugin of whose streams it gets a share.
     pub(crate) canary_of: Option<PluginId>,
     /// Period and next due time, in nanoseconds; the latter since the start.
     pub(crate) tick: Option<(u64, u64)>,
-    /// Its calls in flight, by the ids that it knows.
+    /// Its calls in flight, by the ids that were returned to it.
     pub(crate) calls: BTreeMap<u32, CallId>,
     /// The queues whose items it is notified of.
     pub(crate) queues: BTreeSet<u32>,
-    /// It has the callback for that.
+    /// Whether it gets the callback for that.
     pub(crate) gets_notices: bool,
-    /// How many metrics it was the first to define.
+    /// The number of metrics that it was the first to define.
     pub(crate) metrics: usize,
-    /// The places that it has in chains of streams.
+    /// The number of its places in chains of streams.
     pub(crate) places: usize,
     /// Bytes of the host's memory that exist because of it.
     pub(crate) account: Account,
-    /// What it did in an event.
+    /// What it did in the last event in which it ran.
     pub(crate) share: Share,
 }
 
 impl Plugin {
-    /// Whether nothing of it runs, and nothing will.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.vm.is_none() && self.dismissed
+    /// Whether it does not run and will not be started again.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.vm.is_none() && self.source_dropped
     }
 }
 
 impl Plugin {
-    /// Whether nobody expects anything of it: the operator has taken it away, or it never started.
-    pub(crate) fn is_given_back(&self) -> bool {
+    /// Whether the operator does not use it any more, or it never started.
+    pub(crate) fn is_released(&self) -> bool {
         self.retired || self.removed || !self.started
     }
 }
@@ -190,14 +190,14 @@ impl Plugin {
 /// What a plugin did in an event.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Share {
-    /// Which event.
+    /// The number of the event.
     pub(crate) event: u64,
     pub(crate) callbacks: usize,
-    /// Fuel or ticks of the engine.
+    /// Fuel, or ticks of the engine.
     pub(crate) time: u64,
 }
 
-/// A call of a plugin's in flight.
+/// A plugin's call in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallId {
     Http(HttpCallId),
@@ -207,16 +207,16 @@ pub(crate) enum CallId {
 /// A context of a plugin.
 #[derive(Debug)]
 pub(crate) struct Context {
-    /// The stream and the place in its chain; none for the plugin's own context.
+    /// The stream and the place in its chain; `None` for the plugin's own context.
     pub(crate) stream: Option<(usize, usize)>,
-    /// `proxy_on_done` answered that the context is still in use; what it holds since its stream has ended is charged.
+    /// If `proxy_on_done` has delayed its end, the charge for what it holds after its stream has ended.
     pub(crate) pending: Option<Charge>,
 }
 
 /// A plugin's HTTP call in flight.
 pub(crate) struct HttpCall {
     pub(crate) plugin: PluginId,
-    /// The id that the plugin knows.
+    /// The id that was returned to the plugin.
     pub(crate) token: u32,
     /// Nanoseconds since the start.
     pub(crate) deadline: Option<u64>,
@@ -232,7 +232,7 @@ pub(crate) struct HttpCallEnd {
     pub(crate) status: (u32, &'static str),
 }
 
-/// The callback that runs, and what it acts on.
+/// The running callback, and what it acts on.
 #[derive(Default)]
 pub(crate) struct Active {
     pub(crate) plugin: PluginId,
@@ -243,32 +243,32 @@ pub(crate) struct Active {
     pub(crate) stream: Option<(usize, usize)>,
     /// Lines and bytes that the callback has logged.
     pub(crate) logged: (usize, usize),
-    /// What the callback is about, if it is not a stream.
+    /// What the callback is about, if not a stream.
     pub(crate) subject: Option<Box<Subject>>,
     /// What the callback has changed in streams, if the plugin fails open.
     pub(crate) changes: Option<Box<Changes>>,
 }
 
-/// What a callback has changed in streams, and how to take that back.
+/// What a callback has changed in streams, and how to undo it.
 #[derive(Default)]
 pub(crate) struct Changes {
     pub(crate) undo: Vec<Undo>,
-    /// The parts of streams that can be taken back already.
+    /// The parts of streams whose old values are kept already.
     pub(crate) parts: BTreeSet<(StreamId, usize, Direction, Phase)>,
-    /// The properties that can be.
+    /// The properties whose old values are kept already.
     pub(crate) properties: BTreeSet<(StreamId, Vec<u8>)>,
 }
 
-/// What a callback is about that is not about a stream.
+/// What a callback is about, if not a stream.
 pub(crate) enum Subject {
     HttpCall(HttpCallEnd),
     Grpc(GrpcEvent),
-    /// The arguments of a call of the embedder's.
+    /// The arguments of a foreign call of the embedder.
     ForeignFunction(Bytes),
 }
 
 impl Subject {
-    /// Bytes of it, while it waits.
+    /// Bytes of memory that it takes while it waits.
     pub(crate) fn size(&self) -> usize {
         let bytes = match self {
             Subject::HttpCall(end) => {
@@ -285,7 +285,7 @@ impl State {
     pub(crate) fn new(config: ProxyConfig) -> State {
         State {
             now: config.start_time,
-            uptime: BOOT,
+            uptime: START_UPTIME,
             random: fastrand::Rng::with_seed(config.seed),
             config,
             plugins: Plugins::default(),
@@ -320,15 +320,15 @@ impl State {
     /// The active plugin.
     #[inline]
     pub(crate) fn plugin(&mut self) -> &mut Plugin {
-        self.plugins.get_mut(self.active.plugin).expect("a plugin that runs is there")
+        self.plugins.get_mut(self.active.plugin).expect("a running plugin is in the list")
     }
 
     #[inline]
     fn active_plugin(&self) -> &Plugin {
-        self.plugins.get(self.active.plugin).expect("a plugin that runs is there")
+        self.plugins.get(self.active.plugin).expect("a running plugin is in the list")
     }
 
-    /// An id for a new context in a plugin's VM; 0 where there is none.
+    /// An id for a new context in a plugin's VM; 0 if the plugin has no VM.
     pub(crate) fn new_context(&mut self, plugin: PluginId) -> u32 {
         let State { plugins, vms, .. } = self;
         let vm = plugins.get(plugin).and_then(|plugin| plugin.vm);
@@ -346,13 +346,13 @@ impl State {
         self.active_plugin().rules
     }
 
-    /// Whether the active plugin's account has room for so many bytes more.
+    /// Whether `bytes` more can be charged to the active plugin.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
         let plugin = self.active_plugin();
         plugin.account.has_room(bytes, plugin.limits.host_memory)
     }
 
-    /// Remembers a change of a stream, if a fault of the active plugin takes it back.
+    /// Keeps the old value of a part of a stream, if a crash of the active plugin undoes its changes.
     pub(crate) fn change(&mut self, undo: Undo) {
         if self.active_plugin().failure.open {
             self.active.changes.get_or_insert_default().undo.push(undo);
@@ -360,13 +360,17 @@ impl State {
     }
 
     /// Charges bytes to the active plugin.
+    ///
+    /// # Errors
+    ///
+    /// INTERNAL_FAILURE if that exceeds the plugin's limit.
     pub(crate) fn charge(&mut self, bytes: usize) -> Result<Charge, Status> {
         let plugin = self.plugin();
         plugin.account.charge(bytes, plugin.limits.host_memory).ok_or(Status::INTERNAL_FAILURE)
     }
 
-    /// A call in flight is over.
-    pub(crate) fn forget_call(&mut self, call: CallId) {
+    /// Removes a call in flight that is over.
+    pub(crate) fn remove_call(&mut self, call: CallId) {
         let (plugin, token) = match call {
             CallId::Http(id) => {
                 let Some(call) = self.http_calls.remove(&id) else { return };
@@ -384,7 +388,7 @@ impl State {
         }
     }
 
-    /// The stream of the effective context, and the filter that acts there.
+    /// The stream of the effective context, and the plugin's place in its chain.
     pub(crate) fn stream(&mut self) -> Option<(&mut Stream, usize)> {
         let (stream, filter) = self.active.stream?;
         Some((self.streams.get_mut(stream)?, filter))
@@ -395,7 +399,7 @@ impl State {
         self.stream().filter(|(stream, _)| stream.protocol == Protocol::Http)
     }
 
-    /// The stream's id, if it still is that stream.
+    /// The stream of an id, if it is not removed.
     pub(crate) fn find(&mut self, stream: StreamId) -> Option<&mut Stream> {
         self.streams.get_mut(stream.index).filter(|found| found.id == stream)
     }
@@ -406,11 +410,11 @@ impl pw_abi::Values for State {
     type Pairs = Arc<Fields>;
 }
 
-/// Numbers from 1 on, which start again when they are used up, without those that are still in use.
+/// Numbers from 1 on, which start again after the last, without those that are in use.
 #[derive(Default)]
 pub(crate) struct Ids {
     last: u32,
-    /// All numbers were given once.
+    /// Whether all numbers were returned once.
     used_up: bool,
 }
 
@@ -428,7 +432,7 @@ impl Ids {
     }
 }
 
-/// A function without a status cannot fail.
+/// Ignores the failure of a function that returns no status.
 pub(crate) fn ignore(_: Result<(), Status>) -> Result<(), Exit> {
     Ok(())
 }
@@ -438,7 +442,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_start_again_without_those_that_are_in_use() {
+    fn ids_start_again_without_those_in_use() {
         let mut ids = Ids { last: u32::MAX - 1, used_up: false };
         let numbers = [0; 3].map(|_| ids.next(|number| number <= 2));
         assert_eq!(numbers, [u32::MAX, 3, 4]);

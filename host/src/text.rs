@@ -1,7 +1,7 @@
-//! Text that comes from modules, made fit for one line of a log. Pure.
+//! Formats text from modules for one line of a log. Pure.
 
-/// Bytes of a name from a module that are shown.
-const NAME: usize = 100;
+/// Maximum number of bytes of a module's name that are shown.
+const MAX_NAME_BYTES: usize = 100;
 
 /// The text with each run of white space as one space, and other control characters escaped.
 pub(crate) fn one_line(text: &str) -> String {
@@ -9,25 +9,25 @@ pub(crate) fn one_line(text: &str) -> String {
     if line.contains(char::is_control) { escaped(&line) } else { line }
 }
 
-/// A name from a module: its beginning if it is long, on one line, control characters escaped.
+/// A name from a module: on one line, truncated if it is long, control characters escaped.
 pub(crate) fn shown(name: &str) -> String {
-    cut(&escaped(cut_at(name, NAME)), name.len(), NAME)
+    truncated(&escaped(prefix(name, MAX_NAME_BYTES)), name.len(), MAX_NAME_BYTES)
 }
 
-/// At most so many bytes of a text; an ellipsis stands for the rest.
+/// A text of at most `bytes` bytes; an ellipsis replaces the rest.
 pub(crate) fn at_most(text: String, bytes: usize) -> String {
     let length = text.len();
-    if length <= bytes { text } else { cut(&text, length, bytes.saturating_sub(ELLIPSIS.len())) }
+    if length <= bytes { text } else { truncated(&text, length, bytes.saturating_sub(ELLIPSIS.len())) }
 }
 
 const ELLIPSIS: &str = "…";
 
-fn cut(text: &str, length: usize, bytes: usize) -> String {
-    let start = cut_at(text, bytes);
+fn truncated(text: &str, length: usize, bytes: usize) -> String {
+    let start = prefix(text, bytes);
     if start.len() < length.min(text.len()) || length > bytes { format!("{start}{ELLIPSIS}") } else { start.to_owned() }
 }
 
-fn cut_at(text: &str, bytes: usize) -> &str {
+fn prefix(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
@@ -44,17 +44,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_short_and_on_one_line() {
+    fn shows_names_short_and_on_one_line() {
         assert_eq!(shown("proxy_on_tick"), "proxy_on_tick");
         assert_eq!(shown("a\u{1b}[2J\nb"), "a\\u{1b}[2J\\nb");
         let long = shown(&"é".repeat(60_000));
         assert_eq!(long, "é".repeat(50) + "…");
-        assert!(shown(&"\0".repeat(90_000)).len() <= NAME + ELLIPSIS.len());
-        assert_eq!(shown(&"a".repeat(NAME)), "a".repeat(NAME));
+        assert!(shown(&"\0".repeat(90_000)).len() <= MAX_NAME_BYTES + ELLIPSIS.len());
+        assert_eq!(shown(&"a".repeat(MAX_NAME_BYTES)), "a".repeat(MAX_NAME_BYTES));
     }
 
     #[test]
-    fn a_text_is_cut_between_characters() {
+    fn truncates_between_characters() {
         assert_eq!(at_most("é".repeat(10), 20), "é".repeat(10));
         assert_eq!(at_most("é".repeat(11), 20), "é".repeat(8) + "…");
         assert_eq!(one_line("a \n b\u{1b}c"), "a b\\u{1b}c");

@@ -1,10 +1,10 @@
-//! Bytes on their way from the host to a guest.
+//! Bytes that the host returns to a guest.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-/// Small ones are copied to a place that is always there, which costs less than to allocate or to count owners.
+/// Bytes that a call returns. Small ones are copied to a buffer of the state, which costs less than to allocate or to count references.
 pub(crate) enum Value {
     /// In [`State::scratch`](crate::state::State).
     Scratch(usize),
@@ -28,13 +28,13 @@ impl Value {
 }
 
 impl Value {
-    /// Copying fewer bytes costs less than to count who has them.
-    const SMALL: usize = 256;
+    /// Copying at most this many bytes costs less than to count references.
+    const MAX_COPIED_BYTES: usize = 256;
 
-    /// A value that somebody else keeps; the scratch takes it if it is small.
+    /// A part of `bytes`, copied to the scratch buffer if it is small.
     #[inline]
     pub(crate) fn of(bytes: &Bytes, part: Range<usize>, scratch: &mut Vec<u8>) -> Value {
-        if part.len() > Value::SMALL {
+        if part.len() > Value::MAX_COPIED_BYTES {
             return Value::Shared(bytes.slice(part));
         }
         scratch.clear();

@@ -1,4 +1,4 @@
-//! Both compilers hold the host's limits; and compiled modules on disk, which help where they can and never hinder.
+//! The host's limits hold for the code of both compilers; the cache of compiled modules works if it can and never fails.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn plugin(configure: &str) -> Vec<u8> {
             (func $again (param i32) (result i32) (return_call $again (local.get 0)))
             (func (export "proxy_on_configure") (param i32 i32) (result i32) {configure}))"#
     );
-    // Winch compiles what has no tail call in it.
+    // Winch compiles modules without tail calls.
     let text = if configure.contains("$again") { text } else { text.replace("return_call $again", "call $again") };
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -54,7 +54,7 @@ fn limits_hold_for_code_of_either_compiler() {
 }
 
 #[test]
-fn a_tick_reaches_what_either_compiler_made() {
+fn a_tick_interrupts_code_of_either_compiler() {
     let limits = Limits { epochs: 1, ..Limits::default() };
     for configure in ["(loop $l (br $l)) (i32.const 1)", "(call $again (i32.const 1))"] {
         let config = EngineConfig { metering: Metering::Epochs, compiler: Compiler::Winch, ..EngineConfig::default() };
@@ -77,7 +77,7 @@ fn a_tick_reaches_what_either_compiler_made() {
 
 #[test]
 fn a_large_module_has_more_fuel() {
-    // Some three million.
+    // Some three million units.
     let count = "(loop $l (local.set 0 (i32.add (local.get 0) (i32.const 1))) \
                  (br_if $l (i32.lt_u (local.get 0) (i32.const 400000)))) (i32.const 1)";
     let large = |bytes: usize| {
@@ -105,7 +105,7 @@ fn cached(folder: &Path, compiler: Compiler) -> EngineConfig {
     EngineConfig { compiler, cache: Some(cache), ..EngineConfig::default() }
 }
 
-/// Files with their bytes: the compiled modules, or all.
+/// Files with their bytes: only the compiled modules, or all.
 fn files(folder: &Path, modules: bool) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -120,7 +120,7 @@ fn files(folder: &Path, modules: bool) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn an_entry_that_was_changed_is_not_used() {
+fn does_not_use_a_changed_entry() {
     for compiler in BOTH {
         let folder = folder(&format!("cache-{compiler:?}"));
         let run = |value: u32| {
@@ -128,7 +128,7 @@ fn an_entry_that_was_changed_is_not_used() {
                 .unwrap_or_else(|error| panic!("{error}"));
         };
         run(1);
-        let [(entry, good)] = &files(&folder, true)[..] else { panic!("one module was compiled") };
+        let [(entry, good)] = &files(&folder, true)[..] else { panic!("not exactly one module was compiled") };
         run(2);
         assert_eq!(files(&folder, true).len(), 2);
         let broken: [fn(&mut Vec<u8>); 4] = [
@@ -143,9 +143,9 @@ fn an_entry_that_was_changed_is_not_used() {
             fs::write(entry, bytes).unwrap_or_else(|error| panic!("{error}"));
             run(1);
             let repaired = fs::read(entry).unwrap_or_default();
-            assert_eq!(&repaired, good, "{compiler:?}: it is compiled again");
+            assert_eq!(&repaired, good, "{compiler:?}: it was not compiled again");
         }
-        // A seal that is no seal.
+        // A file of checksums that is not one.
         let seals = files(&folder.join("seals"), false);
         assert_eq!(seals.len(), 2);
         seals.iter().for_each(|(seal, _)| fs::write(seal, b"\xff nothing").unwrap_or_else(|error| panic!("{error}")));
@@ -154,7 +154,7 @@ fn an_entry_that_was_changed_is_not_used() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_used_is_done_without() {
+fn works_without_a_usable_cache() {
     let folder = folder("cache-unusable");
     fs::create_dir_all(&folder).unwrap_or_else(|error| panic!("{error}"));
     fs::write(folder.join("file"), b"").unwrap_or_else(|error| panic!("{error}"));
@@ -165,7 +165,7 @@ fn a_cache_that_cannot_be_used_is_done_without() {
 }
 
 #[test]
-fn a_cache_has_a_bound() {
+fn bounds_the_cache() {
     let folder = folder("cache-bound");
     let mut config = cached(&folder, Compiler::Winch);
     config.cache = config.cache.map(|cache| Cache { size: 10_000, ..cache });
@@ -179,7 +179,7 @@ fn a_cache_has_a_bound() {
 }
 
 #[test]
-fn a_module_too_large_for_cranelift_is_compiled_by_winch_or_refused() {
+fn compiles_a_module_too_large_for_cranelift_with_winch_or_rejects_it() {
     let limits = ModuleLimits { cranelift_work: 10, ..ModuleLimits::default() };
     let rows = [("(i32.const 1)", true), ("(call $again (i32.const 1))", false)];
     for compiler in BOTH {
@@ -187,7 +187,7 @@ fn a_module_too_large_for_cranelift_is_compiled_by_winch_or_refused() {
         let engine = Engine::with_config(&config).unwrap_or_else(|error| panic!("{error}"));
         for (configure, loads) in rows {
             let module = Module::with_limits(&engine, &plugin(configure), &limits);
-            // Where Winch does not know the machine Cranelift compiles everything.
+            // On machines that Winch does not support Cranelift compiles everything.
             let winch = cfg!(target_arch = "aarch64") || has_avx();
             match module {
                 Ok(module) => {

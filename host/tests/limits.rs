@@ -1,4 +1,4 @@
-//! Limits of any value are defined, and what belongs to the embedder cannot be taken down by a plugin.
+//! Limits of any value are defined, and a plugin cannot crash the embedder's code.
 
 use std::collections::BTreeMap;
 
@@ -22,14 +22,14 @@ fn wasm(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("the text is a module")
 }
 
-/// Starts a plugin with these limits, and sends a request through it: whatever happens, nothing panics, and another plugin
-/// with the default limits still works.
+/// Starts a plugin with these limits, and sends a request through it: nothing panics, and another plugin with the default
+/// limits still works.
 fn works(engine: &Engine, module: &Module, limits: Limits, what: &str) -> bool {
     let mut proxy = Proxy::new(ProxyConfig::default());
     let plugin = proxy.add_plugin(module, PluginConfig { limits, ..PluginConfig::default() });
     let request = || Fields::from([(":method", "GET"), (":path", "/"), (":authority", "a")]);
     if let Ok(plugin) = plugin {
-        // The clock has gone on since the engine was made.
+        // The engine has ticked since it was created.
         engine.tick();
         let stream = proxy.open_stream(&[plugin], StreamInfo::default());
         proxy.request(stream, Piece::headers(request(), true));
@@ -75,7 +75,7 @@ fn limits_of_any_value_are_defined() {
                 set(&mut limits, *value);
                 set(all, *value);
                 let started = works(&engine, &module, limits, &format!("{name} = {value}, {metering:?}"));
-                assert!(started || *value < 2, "{name} = {value}, {metering:?}: more is never too little");
+                assert!(started || *value < 2, "{name} = {value}, {metering:?}: not started");
             }
         }
         for (value, all) in all {
@@ -85,9 +85,9 @@ fn limits_of_any_value_are_defined() {
     }
 }
 
-/// Row 87: `u64::MAX` wrapped around, so that every call was interrupted once the engine had ticked.
+/// `u64::MAX` once wrapped around, so that every call was interrupted once the engine had ticked.
 #[test]
-fn as_many_epochs_as_there_are_interrupt_nothing() {
+fn the_maximum_of_epochs_interrupts_nothing() {
     let engine = Engine::new(Metering::Epochs).expect("wasmtime runs here");
     let module = Module::new(&engine, &wasm(PLUGIN)).expect("it is a plugin");
     (0..100).for_each(|_| engine.tick());
@@ -123,7 +123,7 @@ fn pools_of_any_size_are_defined() {
         Pool { table_elements: usize::MAX, ..pool },
     ];
     for pool in rows {
-        // A pool for which there is no room is an error, and a module without room in it is one.
+        // A pool without enough address space is an error, and so is a module that does not fit into the pool.
         let Ok(engine) = Engine::with_pool(Metering::None, pool) else { continue };
         if let Ok(module) = Module::new(&engine, &wasm(PLUGIN)) {
             let _ = Proxy::new(ProxyConfig::default()).add_plugin(&module, PluginConfig::default());
@@ -141,9 +141,9 @@ impl Observer for Silent {
     fn call(&mut self, _: PluginId, _: &'static pw_abi::Function, _: &[u64], _: Option<u32>, _: &[u8]) {}
 }
 
-/// Row 36: an export by the name of a callback that the version does not have is not called, whatever its type.
+/// An export with the name of a callback that the version does not have is not called, whatever its type.
 #[test]
-fn exports_that_the_version_does_not_have_are_not_called() {
+fn does_not_call_exports_that_the_version_does_not_have() {
     let engine = Engine::new(Metering::None).expect("wasmtime runs here");
     for params in
         ["", "(param i32)", "(param i64)", "(param i32 i32 i32 i32 i32 i32 i32)", "(param f32 f32 f32 f32 f32)"]
@@ -164,9 +164,9 @@ fn exports_that_the_version_does_not_have_are_not_called() {
     }
 }
 
-/// Row 89: a foreign function that panics ends the plugin that called it, and nothing else.
+/// The panic of a foreign function crashes only the plugin that called it.
 #[test]
-fn a_foreign_function_that_panics_costs_its_plugin() {
+fn a_panic_of_a_foreign_function_crashes_its_plugin() {
     let text = r#"(module
         (import "env" "proxy_call_foreign_function" (func $call (param i32 i32 i32 i32 i32 i32) (result i32)))
         (memory (export "memory") 1) (data (i32.const 16) "odd")
@@ -201,6 +201,6 @@ fn a_foreign_function_that_panics_costs_its_plugin() {
         let stream = proxy.open_stream(&[healthy], StreamInfo::default());
         let request = Fields::from([(":method", "GET"), (":path", "/"), (":authority", "a")]);
         proxy.request(stream, Piece::headers(request, true));
-        assert!(std::iter::from_fn(|| proxy.next_effect()).count() > 0, "the others work");
+        assert!(std::iter::from_fn(|| proxy.next_effect()).count() > 0, "the other plugin does not work");
     }
 }

@@ -1,4 +1,4 @@
-//! What plugins and embedders should not do: the host stays defined, and nobody else suffers.
+//! What plugins and embedders should not do: the host's behaviour stays defined, and nothing else is affected.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ fn effects(proxy: &mut Proxy) -> Vec<Effect> {
     std::iter::from_fn(|| proxy.next_effect()).collect()
 }
 
-/// The numbers that plugins said.
+/// The numbers that plugins have logged.
 fn said(effects: &[Effect]) -> Vec<u32> {
     let number = |effect: &Effect| match effect {
         Effect::Log { message, .. } => message.first_chunk().map(|bytes| u32::from_le_bytes(*bytes)),
@@ -92,31 +92,31 @@ fn open(proxy: &mut Proxy, plugins: &[PluginId]) -> StreamId {
 }
 
 #[test]
-fn what_a_plugin_asked_for_before_its_start_failed_is_forgotten() {
+fn drops_what_a_plugin_asked_for_before_its_start_failed() {
     let asks = "(func (export \"proxy_on_vm_start\") (param i32 i32) (result i32)
         (call $ask) (drop (call $tick (i32.const 1))) (i32.const 1))
         (func (export \"proxy_on_tick\") (param i32) (call $say (i32.const 7)))";
     for (configure, why) in [("(i32.const 0)", "returned false"), ("unreachable", "unreachable")] {
         let mut proxy = proxy();
         let configure = format!("(func (export \"proxy_on_configure\") (param i32 i32) (result i32) {configure})");
-        let error = add(&mut proxy, &format!("{asks} {configure}")).expect_err("it is refused");
+        let error = add(&mut proxy, &format!("{asks} {configure}")).expect_err("it is not started");
         assert!(error.to_string().contains(why), "{error}");
         let seen = effects(&mut proxy);
         let call = call(&seen);
-        assert_eq!(seen[1..], [Effect::CancelHttpCall { call }], "the failure of the start says the rest");
+        assert_eq!(seen[1..], [Effect::CancelHttpCall { call }], "only the call is cancelled");
         proxy.http_call_response(call, Fields::new(), "", Fields::new());
         proxy.advance(Duration::from_millis(5));
         assert_eq!(effects(&mut proxy), []);
     }
 }
 
-/// Asks for a call when it starts; leaves `proxy_on_done` open, and says it is done when its foreign function is called.
+/// Makes a call when it starts; delays its end in `proxy_on_done`, and calls `proxy_done` in its foreign function.
 const LINGERS: &str = "(func (export \"proxy_on_configure\") (param i32 i32) (result i32) (call $ask) (i32.const 1))
     (func (export \"proxy_on_done\") (param i32) (result i32) (call $say (local.get 0)) (i32.const 0))
     (func (export \"proxy_on_foreign_function\") (param i32 i32 i32) (drop (call $done)))";
 
 #[test]
-fn a_plugin_that_ends_late_leaves_nothing_behind() {
+fn a_plugin_that_delays_its_end_leaves_nothing() {
     let mut proxy = proxy();
     let plugin = added(&mut proxy, LINGERS);
     let call = call(&effects(&mut proxy));
@@ -129,7 +129,7 @@ fn a_plugin_that_ends_late_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_plugin_is_asked_once_whether_it_is_done() {
+fn calls_proxy_on_done_once() {
     let mut proxy = proxy();
     let plugin = added(&mut proxy, LINGERS);
     effects(&mut proxy);
@@ -139,7 +139,7 @@ fn a_plugin_is_asked_once_whether_it_is_done() {
 }
 
 #[test]
-fn the_answer_to_a_call_is_for_nobody_else() {
+fn the_response_to_a_call_is_only_for_its_plugin() {
     let mut proxy = proxy();
     let asks = added(
         &mut proxy,
@@ -155,11 +155,11 @@ fn the_answer_to_a_call_is_for_nobody_else() {
     );
     open(&mut proxy, &[asks, other]);
     proxy.http_call_response(call, Fields::new(), "secret", Fields::new());
-    assert_eq!(said(&effects(&mut proxy)), [pw_abi::Status::NOT_FOUND.0], "asked for the answer's body");
+    assert_eq!(said(&effects(&mut proxy)), [pw_abi::Status::NOT_FOUND.0], "the response's body is readable");
 }
 
 #[test]
-fn plugins_that_tell_each_other_of_items_without_end_do_not_hold_the_proxy() {
+fn plugins_that_notify_each_other_endlessly_do_not_block_the_proxy() {
     let mut proxy = proxy();
     let plugin = added(
         &mut proxy,
@@ -176,14 +176,14 @@ fn plugins_that_tell_each_other_of_items_without_end_do_not_hold_the_proxy() {
     // One of its callbacks is the foreign function's.
     let share = Limits::default().callbacks_per_event;
     assert_eq!(said(&effects(&mut proxy)).len(), share - 1);
-    assert_eq!(proxy.next_due(), Some(Duration::ZERO), "the rest is left");
+    assert_eq!(proxy.next_due(), Some(Duration::ZERO), "the rest is not left for later");
     let stream = open(&mut proxy, &[plugin]);
     proxy.request(stream, request());
     let seen = effects(&mut proxy);
-    assert!(seen.contains(&Effect::StreamEnded { stream }), "and other things are done meanwhile");
+    assert!(seen.contains(&Effect::StreamEnded { stream }), "the stream has not ended meanwhile");
     assert_eq!(said(&seen).len(), 0);
     proxy.advance(Duration::ZERO);
-    assert_eq!(said(&effects(&mut proxy)).len(), share, "time goes on with them");
+    assert_eq!(said(&effects(&mut proxy)).len(), share, "not one share per event");
 }
 
 #[test]
@@ -198,11 +198,11 @@ fn time_ends_without_a_panic() {
     proxy.foreign_function(plugin, 0, "");
     assert_eq!(effects(&mut proxy).len(), 1, "the call is made");
     proxy.advance(Duration::MAX);
-    assert_eq!(effects(&mut proxy), [], "no tick, and no timeout, for which there is no time");
+    assert_eq!(effects(&mut proxy), [], "a tick or a timeout after the end of time");
 }
 
 #[test]
-fn pieces_that_cannot_follow_are_dropped() {
+fn drops_pieces_out_of_order() {
     let mut proxy = proxy();
     let stream = open(&mut proxy, &[]);
     proxy.request(stream, Piece::body("early", true));
@@ -239,7 +239,7 @@ fn a_connection_opens_once_and_carries_bytes() {
 }
 
 #[test]
-fn a_response_that_nobody_asked_the_upstream_for_resets_no_upstream() {
+fn a_response_before_the_request_was_sent_resets_no_upstream() {
     let mut proxy = proxy();
     let stream = open(&mut proxy, &[]);
     proxy.response(stream, Piece::headers(Fields::from([(":status", "400")]), true));
@@ -248,14 +248,14 @@ fn a_response_that_nobody_asked_the_upstream_for_resets_no_upstream() {
 }
 
 #[test]
-fn streams_through_plugins_that_are_gone_fail() {
+fn streams_through_removed_plugins_fail() {
     let mut proxy = proxy();
     let plugin = added(&mut proxy, "");
     proxy.remove_plugin(plugin);
     let stream = open(&mut proxy, &[plugin]);
     proxy.request(stream, request());
-    let refused = Piece::headers(Fields::from([(":status", "503")]), true);
-    let expected = [Effect::Downstream { stream, piece: refused }, Effect::StreamEnded { stream }];
+    let failed = Piece::headers(Fields::from([(":status", "503")]), true);
+    let expected = [Effect::Downstream { stream, piece: failed }, Effect::StreamEnded { stream }];
     assert_eq!(effects(&mut proxy), expected);
     proxy.foreign_function(plugin, 0, "");
     proxy.remove_plugin(plugin);
@@ -263,7 +263,7 @@ fn streams_through_plugins_that_are_gone_fail() {
 }
 
 #[test]
-fn nothing_goes_on_in_a_stream_that_its_plugin_closes() {
+fn nothing_moves_in_a_closed_stream() {
     let mut proxy = proxy();
     let plugin = added(
         &mut proxy,
@@ -280,7 +280,7 @@ fn nothing_goes_on_in_a_stream_that_its_plugin_closes() {
 }
 
 #[test]
-fn a_response_has_one_status_however_a_plugin_spells_it() {
+fn a_response_has_one_status_in_any_case() {
     let mut proxy = proxy();
     let pairs: [(&[u8], &[u8]); 1] = [(b":Status", b"200")];
     let pairs: String = pw_abi::pairs::encode(pairs).iter().map(|byte| format!("\\{byte:02x}")).collect();
@@ -302,7 +302,7 @@ fn a_response_has_one_status_however_a_plugin_spells_it() {
 }
 
 #[test]
-fn a_plugin_cannot_make_the_host_gather_more_than_its_memory() {
+fn a_line_is_at_most_as_large_as_the_memory() {
     let mut proxy = proxy();
     added(
         &mut proxy,
@@ -330,7 +330,7 @@ fn tables_and_memories_are_bounded() {
         (func (export \"proxy_on_configure\") (param i32 i32) (result i32)
             (call $say (table.grow $table (ref.null func) (i32.const 0x7fffffff))) (i32.const 1))",
     );
-    assert_eq!(said(&effects(&mut proxy)), [u32::MAX], "the table does not grow");
+    assert_eq!(said(&effects(&mut proxy)), [u32::MAX], "the table has grown");
     for much in ["(table 0x7fffffff funcref)", "(memory 1)"] {
         let error = add(&mut proxy, much).expect_err(much);
         assert!(matches!(error, StartError::Trap(_)), "{error}");
@@ -360,7 +360,7 @@ fn a_function_with_the_sdks_type_is_restricted_in_an_allocator_too() {
 }
 
 #[test]
-fn what_is_held_is_counted_and_is_let_go() {
+fn usage_counts_what_is_held_and_released() {
     let mut proxy = proxy();
     let fills = "(func (export \"proxy_on_configure\") (param i32 i32) (result i32)
             (call $ask)
@@ -374,16 +374,16 @@ fn what_is_held_is_counted_and_is_let_go() {
     let holds =
         Usage { vms: 1, contexts: 2, streams: 1, calls: 1, queues: 1, queued: 8, effects: 1, ..Usage::default() };
     let usage = proxy.usage();
-    assert!(proxy.charged(plugin) > Some(0) && proxy.charged(plugin) < Some(usage.charged), "and the VM id is charged");
+    assert!(proxy.charged(plugin) > Some(0) && proxy.charged(plugin) < Some(usage.charged), "the VM id is not charged");
     assert_eq!(Usage { charged: 0, ..usage }, holds);
     proxy.foreign_function(plugin, 0, "");
     effects(&mut proxy);
-    assert_eq!(proxy.usage(), Usage::default(), "what the VM id shares goes with its last plugin");
+    assert_eq!(proxy.usage(), Usage::default(), "what the VM id shares stays after its last plugin");
     assert_eq!(proxy.charged(plugin), Some(0));
 }
 
 #[test]
-fn what_a_fail_open_plugin_held_of_the_request_goes_before_the_response() {
+fn what_a_fail_open_plugin_buffered_of_the_request_is_sent_before_the_response() {
     let mut proxy = proxy();
     let body = "(func (export \"proxy_on_response_headers\") (param i32 i32 i32) (result i32) (i32.const 1))
         (func (export \"proxy_on_request_body\") (param i32 i32 i32) (result i32) unreachable)";
@@ -404,7 +404,7 @@ fn what_a_fail_open_plugin_held_of_the_request_goes_before_the_response() {
 }
 
 #[test]
-fn calls_that_time_out_together_end_one_after_the_other() {
+fn calls_that_time_out_together_end_in_order() {
     let mut proxy = proxy();
     let plugin = added(
         &mut proxy,

@@ -1,4 +1,4 @@
-//! VMs in a pool: what does not fit is refused with its reason, and a place keeps nothing of who was there before.
+//! VMs in a pool: what does not fit is rejected with a reason, and a place keeps nothing of the VM before.
 
 use pw_host::{
     Effect, Engine, Limits, Metering, Module, ModuleError, PluginConfig, PluginId, Pool, Proxy, ProxyConfig, StartError,
@@ -7,7 +7,7 @@ use pw_host::{
 const PAGE: usize = 65_536;
 const POOL: Pool = Pool { instances: 2, memory: 4 * PAGE, tables: 1, table_elements: 10, resident: PAGE };
 
-/// A plugin that logs the number that `value` gives when it is configured.
+/// A plugin that logs the number `value` when it is configured.
 fn module(pool: Pool, head: &str, value: &str) -> Result<Module, ModuleError> {
     let text = format!(
         r#"(module
@@ -34,24 +34,24 @@ fn start(proxy: &mut Proxy, module: &Module, limits: Limits) -> Result<(PluginId
 }
 
 #[track_caller]
-fn check_refused(head: &str, reason: &str) {
-    let Err(error) = module(POOL, head, "(i32.const 0)") else { panic!("{head} is refused") };
+fn check_rejected(head: &str, reason: &str) {
+    let Err(error) = module(POOL, head, "(i32.const 0)") else { panic!("{head} is loaded") };
     assert!(matches!(error, ModuleError::Pool(_)), "{error}");
     let error = error.to_string();
     assert!(error.starts_with("the module has no room in the engine's pool: ") && error.contains(reason), "{error}");
 }
 
 #[test]
-fn a_module_that_wants_more_than_there_is_is_refused() {
-    check_refused(r#"(memory (export "memory") 5)"#, "minimum byte size of 327680 which exceeds the limit of 0x40000");
-    check_refused(r#"(memory (export "memory") 1) (table 11 funcref)"#, "minimum element size of 11");
-    check_refused(r#"(memory (export "memory") 1) (table 1 funcref) (table 1 funcref)"#, "tables count of 2");
+fn rejects_a_module_that_does_not_fit() {
+    check_rejected(r#"(memory (export "memory") 5)"#, "minimum byte size of 327680 which exceeds the limit of 0x40000");
+    check_rejected(r#"(memory (export "memory") 1) (table 11 funcref)"#, "minimum element size of 11");
+    check_rejected(r#"(memory (export "memory") 1) (table 1 funcref) (table 1 funcref)"#, "tables count of 2");
     let error = module(POOL, r#"(memory (export "memory") 5 4)"#, "(i32.const 0)").expect_err("it is not valid");
     assert!(matches!(error, ModuleError::Invalid(_)), "{error}");
 }
 
 #[test]
-fn a_plugin_too_many_is_not_started_until_another_has_ended() {
+fn starts_another_plugin_only_after_one_has_ended() {
     let module = module(POOL, r#"(memory (export "memory") 1)"#, "(i32.const 7)").expect("it fits");
     let mut proxy = Proxy::new(ProxyConfig::default());
     let limits = Limits::default();
@@ -64,8 +64,8 @@ fn a_plugin_too_many_is_not_started_until_another_has_ended() {
 }
 
 #[test]
-fn a_place_keeps_nothing_of_who_was_there_before() {
-    // Near the beginning and behind what stays in RAM: 1 is what the module itself says there, and then it is changed.
+fn clears_a_place_for_the_next_vm() {
+    // Near the beginning and after what stays in RAM: the module's data there is 1, and then the plugin changes it.
     let reads = "(local.set $number (i32.add
             (i32.add (i32.load (i32.const 2048)) (i32.load (i32.const 140000)))
             (i32.add (i32.load8_u (i32.const 3072)) (i32.load8_u (i32.const 150000)))))
@@ -85,7 +85,7 @@ fn a_place_keeps_nothing_of_who_was_there_before() {
 }
 
 #[test]
-fn a_memory_has_the_lesser_of_limit_and_room() {
+fn a_memory_is_bounded_by_the_limit_and_the_pool() {
     let bomb = "(loop $more
             (local.set $number (memory.grow (i32.const 1)))
             (br_if $more (i32.ne (local.get $number) (i32.const -1))))

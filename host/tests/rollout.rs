@@ -1,4 +1,4 @@
-//! How plugins take each other's places, as an embedder sees it.
+//! How plugins replace each other, as an embedder sees it.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ impl World {
         (stream, self.effects())
     }
 
-    /// Whose the request was, by what it says to the upstream.
+    /// The plugin that handled the request, by what it added.
     fn whose(&mut self, plugin: PluginId) -> String {
         let (stream, effects) = self.open(plugin, "x-none");
         self.proxy.response(stream, Piece::headers(Fields::from([(":status", "200")]), true));
@@ -80,7 +80,7 @@ fn named(name: &str) -> PluginConfig {
 }
 
 #[test]
-fn an_id_stands_for_whoever_has_its_place() {
+fn an_id_stands_for_the_plugins_successor() {
     let mut world = World::new();
     let first = world.add(named("a"));
     let module = world.module.clone();
@@ -95,13 +95,13 @@ fn an_id_stands_for_whoever_has_its_place() {
     let last = world.canary(first, "e", Canary { share: 100, faults: 0 });
     world.proxy.promote(first);
     world.proxy.roll_back(first);
-    assert_eq!(world.whose(first), "e", "what is promoted is no canary any more");
+    assert_eq!(world.whose(first), "e", "a promoted plugin is still a canary");
     world.proxy.retire_plugin(last);
-    assert_eq!(world.whose(first), "nobody", "a stream runs past a plugin that is retired");
+    assert_eq!(world.whose(first), "nobody", "a stream runs through a retired plugin");
 }
 
 #[test]
-fn a_canary_gets_its_share_and_the_same_streams_each_time() {
+fn a_canary_gets_its_share_and_the_same_streams_in_each_run() {
     let shares = [0, 1, 30, 100].map(|share| {
         let run = || {
             let mut world = World::new();
@@ -118,7 +118,7 @@ fn a_canary_gets_its_share_and_the_same_streams_each_time() {
 }
 
 #[test]
-fn a_canary_is_rolled_back_when_it_faults_too_often() {
+fn rolls_back_a_canary_that_crashes_too_often() {
     let mut world = World::new();
     let old = world.add(named("a"));
     let canary = world.canary(old, "b", Canary { share: 100, faults: 0 });
@@ -142,7 +142,7 @@ fn a_log_only_plugin_does_not_act_whatever_its_policy() {
 }
 
 #[test]
-fn copies_that_wait_for_ever_are_so_many_at_most_and_hold_nobody() {
+fn endless_copies_are_bounded_and_block_nothing() {
     let mut world = World::new();
     let limits = Limits { pending: 3, ..Limits::default() };
     let plugin = world.add(PluginConfig { log_only: true, limits, ..named("a") });
@@ -158,7 +158,7 @@ fn copies_that_wait_for_ever_are_so_many_at_most_and_hold_nobody() {
 }
 
 #[test]
-fn a_canary_lives_in_a_vm_of_its_own_so_that_its_faults_are_not_the_plugins() {
+fn the_crash_of_a_canary_does_not_affect_its_plugin() {
     let mut world = World::new();
     let shared = |name: &str| PluginConfig { vm_id: "shared".to_owned(), ..named(name) };
     let old = world.add(shared("a"));
@@ -170,7 +170,7 @@ fn a_canary_lives_in_a_vm_of_its_own_so_that_its_faults_are_not_the_plugins() {
     assert!(effects.contains(&Effect::RolledBack { plugin: old, canary }), "{effects:?}");
     assert_eq!(world.whose(old), "a");
     let other = world.add(shared("c"));
-    assert_eq!((world.proxy.usage().vms, world.whose(other)), (1, "c".to_owned()), "others share a VM as ever");
+    assert_eq!((world.proxy.usage().vms, world.whose(other)), (1, "c".to_owned()), "other plugins do not share a VM");
 }
 
 #[test]
@@ -191,11 +191,11 @@ fn a_log_only_canary_acts_once_it_is_promoted() {
     world.open(old, "x-trap");
     world.proxy.advance(Duration::from_secs(5));
     world.effects();
-    assert_eq!(world.whose(old), "b", "also when it was started again");
+    assert_eq!(world.whose(old), "b", "after its restart it is log-only again");
 }
 
 #[test]
-fn streams_that_are_opened_for_a_canary_fall_back_with_it() {
+fn streams_opened_for_a_rolled_back_canary_go_to_the_plugin() {
     for fault in [false, true] {
         let mut world = World::new();
         let old = world.add(named("a"));

@@ -1,4 +1,4 @@
-//! Plugins that do not come back, or want everything: they are stopped in time, and held at their limits.
+//! Plugins that run endlessly, or use all they can: they are stopped in time, and stay within their limits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ fn engine(metering: Metering) -> Engine {
     Engine::new(metering).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A plugin that does that with a request.
+/// A plugin that runs this for a request.
 fn added(proxy: &mut Proxy, engine: &Engine, head: &str, body: &str, limits: Limits) -> PluginId {
     let text = format!(
         "(module {COMMON} {head}
@@ -46,7 +46,7 @@ fn added(proxy: &mut Proxy, engine: &Engine, head: &str, body: &str, limits: Lim
     proxy.add_plugin(&module, config).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What a request through the plugin causes.
+/// The effects of a request through the plugin.
 fn request(proxy: &mut Proxy, plugin: PluginId) -> Vec<Effect> {
     let stream = proxy.open_stream(&[plugin], StreamInfo::default());
     let headers = Fields::from([(":method", "GET"), (":path", "/"), (":authority", "example.test")]);
@@ -54,14 +54,14 @@ fn request(proxy: &mut Proxy, plugin: PluginId) -> Vec<Effect> {
     std::iter::from_fn(|| proxy.next_effect()).collect()
 }
 
-/// The reason of the fault among them.
+/// The reason of the fault among the effects.
 #[track_caller]
 fn fault(effects: &[Effect]) -> String {
     let reason = |effect: &Effect| if let Effect::Fault { reason, .. } = effect { Some(reason.clone()) } else { None };
     effects.iter().find_map(reason).unwrap_or_else(|| panic!("no fault in {effects:?}"))
 }
 
-/// The last number that was said.
+/// The last number that was logged.
 fn said(effects: &[Effect]) -> Option<u32> {
     effects.iter().rev().find_map(|effect| match effect {
         Effect::Log { message, .. } => message.first_chunk().map(|bytes| u32::from_le_bytes(*bytes)),
@@ -69,7 +69,7 @@ fn said(effects: &[Effect]) -> Option<u32> {
     })
 }
 
-/// Sees how large a plugin's memory was at most, and that it runs.
+/// Records the maximum size of a plugin's memory, and that it runs.
 #[derive(Clone, Default)]
 struct Watch {
     largest: Arc<AtomicUsize>,
@@ -121,7 +121,7 @@ fn an_endless_loop_without_a_call_is_stopped_by_ticks_of_another_thread() {
                 thread::yield_now();
             }
             (0..2 * LIMIT).for_each(|_| engine.tick());
-            // There are no more ticks, so it is stopped by these. If not, further ones end the test.
+            // These ticks stop it. If not, further ones end the test.
             let patience = Instant::now() + Duration::from_secs(20);
             while !done.load(SeqCst) && Instant::now() < patience {
                 thread::yield_now();
@@ -139,7 +139,7 @@ fn an_endless_loop_without_a_call_is_stopped_by_ticks_of_another_thread() {
     let seen = request(&mut proxy, plugin);
     done.store(true, SeqCst);
     fault(&seen);
-    assert_eq!(ticker.join().ok(), Some(true), "it runs on after twice its limit");
+    assert_eq!(ticker.join().ok(), Some(true), "it runs after twice its limit");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_table_bomb_never_has_more_than_its_limit() {
 }
 
 #[test]
-fn a_recursion_without_end_is_a_fault() {
+fn endless_recursion_crashes_the_plugin() {
     let mut proxy = Proxy::new(ProxyConfig::default());
     let head = "(func $deep (param i32) (result i32) (i32.add (i32.const 1) (call $deep (local.get 0))))";
     let body = "(call $say (call $deep (i32.const 1)))";

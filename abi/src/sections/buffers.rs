@@ -1,15 +1,14 @@
 //! The section "Buffers".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! buffers {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Buffers buffers "Buffers"
             host {
-                /// Replaces `size` bytes from `start` on by others: prepends, injects, replaces or appends.
+                /// Replaces `size` bytes from `start` on by others, to prepend, insert, replace or append.
                 fn env.proxy_set_buffer_bytes(
                     buffer_id: BufferType[buffer_id],
                     start: Size[start],
@@ -23,7 +22,7 @@ macro_rules! buffers {
                     max_size: Size[max_size],
                 ) -> (value: Bytes[return_value_data, return_value_size])
                 Status { OK, BAD_ARGUMENT, NOT_FOUND, INVALID_MEMORY_ACCESS };
-                /// Tells how many bytes a buffer holds.
+                /// Returns the size of a buffer in bytes.
                 fn env.proxy_get_buffer_status(
                     buffer_id: BufferType[buffer_id],
                 ) -> (buffer_size: U32[return_buffer_size], unused: U32[return_unused])
@@ -33,6 +32,3 @@ macro_rules! buffers {
         }
     };
 }
-
-buffers!(table);
-buffers!(methods);

@@ -1,15 +1,14 @@
 //! The section "Clocks".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! clocks {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Clocks clocks "Clocks"
             host {
-                /// Reads the wall clock, in nanoseconds since 1970, which may stand still during a callback.
+                /// Reads the wall clock, in nanoseconds since 1970; the time need not change during a callback.
                 fn env.proxy_get_current_time_nanoseconds(
                 ) -> (time: U64[return_time]) Status { OK, INVALID_MEMORY_ACCESS };
                 /// Reads one of two clocks, in nanoseconds.
@@ -22,6 +21,3 @@ macro_rules! clocks {
         }
     };
 }
-
-clocks!(table);
-clocks!(methods);

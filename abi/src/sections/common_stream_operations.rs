@@ -1,12 +1,11 @@
 //! The section "Common HTTP and TCP stream operations".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! common_stream_operations {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section CommonStreamOperations common_stream_operations "Common HTTP and TCP stream operations"
             host {
                 /// Resumes a paused direction of the stream.
@@ -17,7 +16,7 @@ macro_rules! common_stream_operations {
                 fn env.proxy_close_stream(
                     stream_type: StreamType[stream_type],
                 ) -> () Status { OK, BAD_ARGUMENT } since V0_2_0;
-                /// Reads how the HTTP or gRPC call ended that the running callback is about.
+                /// Reads the status of the HTTP or gRPC call that the running callback is about.
                 fn env.proxy_get_status(
                 ) -> (status_code: U32[return_status_code], status_message: Bytes[return_status_message_data, return_status_message_size])
                 Status { OK, INVALID_MEMORY_ACCESS };
@@ -26,6 +25,3 @@ macro_rules! common_stream_operations {
         }
     };
 }
-
-common_stream_operations!(table);
-common_stream_operations!(methods);

@@ -1,15 +1,14 @@
 //! The section "Configuration".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! configuration {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Configuration configuration "Configuration"
             host {
-                /// Reads the configuration of the VM or of the plugin, whichever is being started.
+                /// Reads the configuration of the VM or the plugin that is being started.
                 fn env.proxy_get_configuration(
                 ) -> (value: Bytes[return_value_data, return_value_size])
                 Status { OK, INVALID_MEMORY_ACCESS } until V0_1_0;
@@ -23,6 +22,3 @@ macro_rules! configuration {
         }
     };
 }
-
-configuration!(table);
-configuration!(methods);

@@ -1,32 +1,28 @@
 //! The section "Context lifecycle".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! context_lifecycle {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section ContextLifecycle context_lifecycle "Context lifecycle"
             host {
-                /// Tells the host that the active context, once left pending by `proxy_on_done`, may go.
+                /// Notifies the host that the active context, whose end `proxy_on_done` has delayed, may end.
                 fn env.proxy_done() -> () Status { OK, NOT_FOUND };
-                /// Makes another context the one that later calls in this callback act on.
+                /// Chooses the context on which later calls in this callback act.
                 fn env.proxy_set_effective_context(context_id: U32[context_id]) -> () Status { OK, BAD_ARGUMENT };
             }
             guest {
-                /// A context begins: of a plugin where the parent is 0, otherwise of a stream of that plugin.
+                /// A context begins: of a plugin if the parent is 0, otherwise of a stream of that plugin.
                 fn proxy_on_context_create(context_id: U32, parent_context_id: U32) -> Nothing;
                 /// The host is done with a context; false keeps it until `proxy_done`.
                 fn proxy_on_done(context_id: U32) -> Bool;
-                /// The last chance to read a context's state, for access logs.
+                /// The context's state can be read for the last time, for access logs.
                 fn proxy_on_log(context_id: U32) -> Nothing;
-                /// A context ends; its id means nothing from here on.
+                /// A context ends; its id is not valid any more.
                 fn proxy_on_delete(context_id: U32) -> Nothing;
             }
         }
     };
 }
-
-context_lifecycle!(table);
-context_lifecycle!(methods);

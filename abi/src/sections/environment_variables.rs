@@ -1,19 +1,18 @@
 //! The section "Environment variables".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! environment_variables {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section EnvironmentVariables environment_variables "Environment variables"
             host {
-                /// Tells how many variables the plugin was given, and how many bytes they take.
+                /// Returns the number of environment variables, and their size in bytes.
                 fn wasi_snapshot_preview1.environ_sizes_get(
                 ) -> (num_elements: U32[return_num_elements], buffer_size: U32[return_buffer_size])
                 Errno { SUCCESS, FAULT };
-                /// Writes the variables as `NAME=value` and NUL, and an array of pointers to them.
+                /// Writes the variables as `NAME=value` with a NUL at the end, and an array of pointers to them.
                 fn wasi_snapshot_preview1.environ_get(
                     array: Address[return_array],
                     buffer: Address[return_buffer],
@@ -23,6 +22,3 @@ macro_rules! environment_variables {
         }
     };
 }
-
-environment_variables!(table);
-environment_variables!(methods);

@@ -1,12 +1,11 @@
 //! The section "Foreign function interface (FFI)".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! foreign_function_interface {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section ForeignFunctionInterface foreign_function_interface "Foreign function interface (FFI)"
             host {
                 /// Calls a function that the host's embedder has registered.
@@ -17,12 +16,9 @@ macro_rules! foreign_function_interface {
                 Status { OK, NOT_FOUND, INVALID_MEMORY_ACCESS };
             }
             guest {
-                /// The host's embedder calls a function of the plugin's.
+                /// The host's embedder calls a function of the plugin.
                 fn proxy_on_foreign_function(plugin_context_id: U32, function_id: U32, arguments_size: Size) -> Nothing since V0_2_0;
             }
         }
     };
 }
-
-foreign_function_interface!(table);
-foreign_function_interface!(methods);

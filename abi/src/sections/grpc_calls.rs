@@ -1,15 +1,14 @@
 //! The section "gRPC calls".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! grpc_calls {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section GrpcCalls grpc_calls "gRPC calls"
             host {
-                /// Sends one gRPC message and expects one answer.
+                /// Sends one gRPC message; one response message is expected.
                 fn env.proxy_grpc_call(
                     upstream_name: Bytes[upstream_name_data, upstream_name_size],
                     service_name: Bytes[service_name_data, service_name_size],
@@ -33,7 +32,7 @@ macro_rules! grpc_calls {
                     message: Bytes[message_data, message_size],
                     end_stream: Bool[end_stream],
                 ) -> () Status { OK, BAD_ARGUMENT, NOT_FOUND, INVALID_MEMORY_ACCESS };
-                /// Gives up a gRPC call or stream.
+                /// Cancels a gRPC call or stream.
                 fn env.proxy_grpc_cancel(
                     call_or_stream_id: U32[call_or_stream_id],
                 ) -> () Status { OK, BAD_ARGUMENT, NOT_FOUND };
@@ -55,6 +54,3 @@ macro_rules! grpc_calls {
         }
     };
 }
-
-grpc_calls!(table);
-grpc_calls!(methods);

@@ -1,15 +1,14 @@
 //! The section "HTTP calls".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! http_calls {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section HttpCalls http_calls "HTTP calls"
             host {
-                /// Sends an HTTP request of the plugin's own to an upstream.
+                /// Sends an HTTP request from the plugin to an upstream.
                 fn env.proxy_http_call(
                     upstream_name: Bytes[upstream_name_data, upstream_name_size],
                     serialized_headers: Pairs[serialized_headers_data, serialized_headers_size],
@@ -20,12 +19,9 @@ macro_rules! http_calls {
                 Status { OK, BAD_ARGUMENT, INTERNAL_FAILURE, INVALID_MEMORY_ACCESS };
             }
             guest {
-                /// A call of the plugin's was answered, or failed, which shows in 0 headers.
+                /// An HTTP call of the plugin got a response, or failed, in which case there are 0 headers.
                 fn proxy_on_http_call_response(plugin_context_id: U32, call_id: U32, num_headers: Size, body_size: Size, num_trailers: Size) -> Nothing;
             }
         }
     };
 }
-
-http_calls!(table);
-http_calls!(methods);

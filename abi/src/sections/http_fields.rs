@@ -1,15 +1,14 @@
 //! The section "HTTP fields".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! http_fields {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section HttpFields http_fields "HTTP fields"
             host {
-                /// Tells how many bytes a map takes when serialised.
+                /// Returns the size of the serialised map in bytes.
                 fn env.proxy_get_header_map_size(
                     map_id: MapType[map_id],
                 ) -> (serialized_pairs_size: U32[return_serialized_pairs_size])
@@ -30,13 +29,13 @@ macro_rules! http_fields {
                     key: Bytes[key_data, key_size],
                 ) -> (value: Bytes[return_value_data, return_value_size])
                 Status { OK, BAD_ARGUMENT, NOT_FOUND since V0_2_0, INVALID_MEMORY_ACCESS };
-                /// Adds a value to a key, beside those that are there.
+                /// Adds a value to a key, which keeps its other values.
                 fn env.proxy_add_header_map_value(
                     map_id: MapType[map_id],
                     key: Bytes[key_data, key_size],
                     value: Bytes[value_data, value_size],
                 ) -> () Status { OK, BAD_ARGUMENT, INVALID_MEMORY_ACCESS };
-                /// Gives a key this value in place of those that are there.
+                /// Sets the value of a key, and removes its other values.
                 fn env.proxy_replace_header_map_value(
                     map_id: MapType[map_id],
                     key: Bytes[key_data, key_size],
@@ -52,6 +51,3 @@ macro_rules! http_fields {
         }
     };
 }
-
-http_fields!(table);
-http_fields!(methods);

@@ -1,15 +1,14 @@
 //! The section "HTTP streams".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! http_streams {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section HttpStreams http_streams "HTTP streams"
             host {
-                /// Answers the request itself, in place of the upstream.
+                /// Sends a local response, instead of one from the upstream.
                 fn env.proxy_send_local_response(
                     status_code: U32[status_code],
                     status_code_details: Bytes[status_code_details_data, status_code_details_size],
@@ -21,7 +20,7 @@ macro_rules! http_streams {
                 fn env.proxy_continue_request() -> () Nothing {} until V0_1_0;
                 /// Resumes the paused response.
                 fn env.proxy_continue_response() -> () Nothing {} until V0_1_0;
-                /// Makes the host choose the request's route anew.
+                /// Makes the host choose the request's route again.
                 fn env.proxy_clear_route_cache() -> () Nothing {} until V0_1_0;
             }
             guest {
@@ -41,6 +40,3 @@ macro_rules! http_streams {
         }
     };
 }
-
-http_streams!(table);
-http_streams!(methods);

@@ -1,12 +1,11 @@
 //! The section "Integration".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! integration {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Integration integration "Integration"
             host {}
             guest {
@@ -18,16 +17,13 @@ macro_rules! integration {
                 fn proxy_abi_version_0_2_1() -> Nothing since V0_2_1 until V0_2_1;
                 /// Marks a module as written for the version in progress; never called.
                 fn proxy_abi_version_0_x_x() -> Nothing since VNext;
-                /// The first thing called in a reactor module, once it is loaded.
+                /// Called first in a reactor module.
                 fn _initialize() -> Nothing;
-                /// Called after `_initialize`, and only where that exists.
+                /// Called after `_initialize`, if that exists.
                 fn main(unused: U32, unused: U32) -> U32;
-                /// The first thing called in a command module, that is, one without `_initialize`.
+                /// Called first in a command module, which is one without `_initialize`.
                 fn _start() -> Nothing;
             }
         }
     };
 }
-
-integration!(table);
-integration!(methods);

@@ -1,12 +1,11 @@
 //! The section "Logging".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! logging {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Logging logging "Logging"
             host {
                 /// Writes a line to the host's log.
@@ -14,12 +13,12 @@ macro_rules! logging {
                     log_level: LogLevel[log_level],
                     message: Bytes[message_data, message_size],
                 ) -> () Status { OK, BAD_ARGUMENT, INVALID_MEMORY_ACCESS };
-                /// Writes to the host's log: what goes to STDOUT as INFO, what goes to STDERR as ERROR.
+                /// Writes to the host's log: STDOUT at level INFO, STDERR at level ERROR.
                 fn wasi_snapshot_preview1.fd_write(
                     fd_id: FdId[fd_id],
                     iovec: Iovecs[iovec, iovec_size],
                 ) -> (written_bytes: U32[return_written_bytes]) Errno { SUCCESS, BADF, FAULT };
-                /// Reads the level below which the host drops log lines.
+                /// Reads the level below which log lines are dropped.
                 fn env.proxy_get_log_level(
                 ) -> (log_level: LogLevel[return_log_level]) Status { OK, INVALID_MEMORY_ACCESS } since V0_2_1;
             }
@@ -27,6 +26,3 @@ macro_rules! logging {
         }
     };
 }
-
-logging!(table);
-logging!(methods);

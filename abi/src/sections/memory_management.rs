@@ -1,23 +1,19 @@
 //! The section "Memory management".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! memory_management {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section MemoryManagement memory_management "Memory management"
             host {}
             guest {
-                /// Asks the guest for memory of a size; 0 means that there is none.
+                /// Allocates memory in the guest; 0 means that it failed.
                 fn proxy_on_memory_allocate(memory_size: Size) -> Address;
-                /// The older name of the allocator, called only where the newer one is absent.
+                /// The older name of the allocator, called only if the newer one does not exist.
                 fn malloc(memory_size: Size) -> Address;
             }
         }
     };
 }
-
-memory_management!(table);
-memory_management!(methods);

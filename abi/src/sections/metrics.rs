@@ -1,15 +1,14 @@
 //! The section "Metrics".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! metrics {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Metrics metrics "Metrics"
             host {
-                /// Makes a metric known to the host.
+                /// Defines a metric.
                 fn env.proxy_define_metric(
                     metric_type: MetricType[metric_type],
                     name: Bytes[name_data, name_size],
@@ -30,6 +29,3 @@ macro_rules! metrics {
         }
     };
 }
-
-metrics!(table);
-metrics!(methods);

@@ -1,31 +1,38 @@
 //! The sections of the specification, in its order, each under the one name that it has everywhere.
 
-/// Passes each section's rows in turn to the macro `$then`.
+use crate::call::methods;
+use crate::row::table;
+
+/// Passes the names of all sections to the macro `$then`, in the order of the specification.
+///
+/// This is the only list of sections. The macro of a section, such as `pw_abi::http_fields!(then)`, passes its rows to `then`.
 #[macro_export]
 macro_rules! sections {
     ($then:ident) => {
-        $crate::integration!($then);
-        $crate::memory_management!($then);
-        $crate::context_lifecycle!($then);
-        $crate::configuration!($then);
-        $crate::logging!($then);
-        $crate::clocks!($then);
-        $crate::timers!($then);
-        $crate::randomness!($then);
-        $crate::environment_variables!($then);
-        $crate::buffers!($then);
-        $crate::http_fields!($then);
-        $crate::common_stream_operations!($then);
-        $crate::tcp_streams!($then);
-        $crate::http_streams!($then);
-        $crate::http_calls!($then);
-        $crate::grpc_calls!($then);
-        $crate::shared_key_value_store!($then);
-        $crate::shared_queues!($then);
-        $crate::metrics!($then);
-        $crate::properties!($then);
-        $crate::foreign_function_interface!($then);
-        $crate::unimplemented_wasi_functions!($then);
+        $then! {
+            integration
+            memory_management
+            context_lifecycle
+            configuration
+            logging
+            clocks
+            timers
+            randomness
+            environment_variables
+            buffers
+            http_fields
+            common_stream_operations
+            tcp_streams
+            http_streams
+            http_calls
+            grpc_calls
+            shared_key_value_store
+            shared_queues
+            metrics
+            properties
+            foreign_function_interface
+            unimplemented_wasi_functions
+        }
     };
 }
 
@@ -52,51 +59,15 @@ mod tcp_streams;
 mod timers;
 mod unimplemented_wasi_functions;
 
-pub use buffers::Buffers;
-pub use clocks::Clocks;
-pub use common_stream_operations::CommonStreamOperations;
-pub use configuration::Configuration;
-pub use context_lifecycle::ContextLifecycle;
-pub use environment_variables::EnvironmentVariables;
-pub use foreign_function_interface::ForeignFunctionInterface;
-pub use grpc_calls::GrpcCalls;
-pub use http_calls::HttpCalls;
-pub use http_fields::HttpFields;
-pub use http_streams::HttpStreams;
-pub use integration::Integration;
-pub use logging::Logging;
-pub use memory_management::MemoryManagement;
-pub use metrics::Metrics;
-pub use properties::Properties;
-pub use randomness::Randomness;
-pub use shared_key_value_store::SharedKeyValueStore;
-pub use shared_queues::SharedQueues;
-pub use tcp_streams::TcpStreams;
-pub use timers::Timers;
-pub use unimplemented_wasi_functions::UnimplementedWasiFunctions;
+macro_rules! define {
+    ($($slug:ident)+) => {
+        $(crate::$slug!(methods);)+
 
-/// Every section, in the order of the specification.
-pub static SECTIONS: [&crate::Section; 22] = [
-    &integration::SECTION,
-    &memory_management::SECTION,
-    &context_lifecycle::SECTION,
-    &configuration::SECTION,
-    &logging::SECTION,
-    &clocks::SECTION,
-    &timers::SECTION,
-    &randomness::SECTION,
-    &environment_variables::SECTION,
-    &buffers::SECTION,
-    &http_fields::SECTION,
-    &common_stream_operations::SECTION,
-    &tcp_streams::SECTION,
-    &http_streams::SECTION,
-    &http_calls::SECTION,
-    &grpc_calls::SECTION,
-    &shared_key_value_store::SECTION,
-    &shared_queues::SECTION,
-    &metrics::SECTION,
-    &properties::SECTION,
-    &foreign_function_interface::SECTION,
-    &unimplemented_wasi_functions::SECTION,
-];
+        const COUNT: usize = [$(stringify!($slug)),+].len();
+
+        /// Every section, in the order of the specification.
+        pub static SECTIONS: [&crate::Section; COUNT] = [$(crate::$slug!(table)),+];
+    };
+}
+
+sections!(define);

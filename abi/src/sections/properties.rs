@@ -1,20 +1,19 @@
 //! The section "Properties".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! properties {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Properties properties "Properties"
             host {
-                /// Reads what the host knows under a path.
+                /// Reads the property at a path.
                 fn env.proxy_get_property(
                     path: Path[path_data, path_size],
                 ) -> (value: Bytes[return_value_data, return_value_size])
                 Status { OK, NOT_FOUND, SERIALIZATION_FAILURE, INVALID_MEMORY_ACCESS };
-                /// Changes what the host knows under a path.
+                /// Sets the property at a path.
                 fn env.proxy_set_property(
                     path: Path[path_data, path_size],
                     value: Bytes[value_data, value_size],
@@ -24,6 +23,3 @@ macro_rules! properties {
         }
     };
 }
-
-properties!(table);
-properties!(methods);

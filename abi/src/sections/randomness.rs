@@ -1,15 +1,14 @@
 //! The section "Randomness".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! randomness {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Randomness randomness "Randomness"
             host {
-                /// Fills a piece of memory with random bytes.
+                /// Fills memory with random bytes.
                 fn wasi_snapshot_preview1.random_get(
                     buffer: Address[buffer],
                     buffer_size: Size[buffer_size],
@@ -19,6 +18,3 @@ macro_rules! randomness {
         }
     };
 }
-
-randomness!(table);
-randomness!(methods);

@@ -1,15 +1,14 @@
 //! The section "Shared Key-Value Store".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! shared_key_value_store {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section SharedKeyValueStore shared_key_value_store "Shared Key-Value Store"
             host {
-                /// Stores a value, unless a nonzero compare-and-swap value no longer matches.
+                /// Stores a value, unless a nonzero compare-and-swap value does not match.
                 fn env.proxy_set_shared_data(
                     key: Bytes[key_data, key_size],
                     value: Bytes[value_data, value_size],
@@ -25,6 +24,3 @@ macro_rules! shared_key_value_store {
         }
     };
 }
-
-shared_key_value_store!(table);
-shared_key_value_store!(methods);

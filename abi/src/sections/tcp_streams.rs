@@ -1,12 +1,11 @@
 //! The section "TCP streams".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! tcp_streams {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section TcpStreams tcp_streams "TCP streams"
             host {}
             guest {
@@ -24,6 +23,3 @@ macro_rules! tcp_streams {
         }
     };
 }
-
-tcp_streams!(table);
-tcp_streams!(methods);

@@ -1,15 +1,14 @@
 //! The section "Timers".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! timers {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section Timers timers "Timers"
             host {
-                /// Asks for a tick every so many milliseconds, or for none with 0.
+                /// Sets the period of ticks in milliseconds; 0 means no ticks.
                 fn env.proxy_set_tick_period_milliseconds(tick_period: U32[tick_period]) -> () Status { OK };
             }
             guest {
@@ -19,6 +18,3 @@ macro_rules! timers {
         }
     };
 }
-
-timers!(table);
-timers!(methods);

@@ -1,18 +1,17 @@
 //! The section "Unimplemented WASI functions".
 
-use crate::{call::methods, row::table};
-
-/// Passes the section's rows to the macro `$then`.
+/// Passes the section's rows to the macro `$then`, see [`rows!`](crate::rows).
 #[macro_export]
 macro_rules! unimplemented_wasi_functions {
-    ($then:ident) => {
-        $then! {
+    ($($then:tt)+) => {
+        $crate::rows! {
+            [$($then)+]
             section UnimplementedWasiFunctions unimplemented_wasi_functions "Unimplemented WASI functions"
             host {
-                /// Answers that there are no arguments.
+                /// Returns that there are no arguments.
                 fn wasi_snapshot_preview1.args_sizes_get(
                 ) -> (argc: U32[return_argc], argv_buffer_size: U32[return_argv_buffer_size]) Errno { SUCCESS, FAULT };
-                /// Does nothing, since there are no arguments.
+                /// Writes nothing, as there are no arguments.
                 fn wasi_snapshot_preview1.args_get(
                     argv: Address[return_argv],
                     argv_size: Address[return_argv_size],
@@ -24,6 +23,3 @@ macro_rules! unimplemented_wasi_functions {
         }
     };
 }
-
-unimplemented_wasi_functions!(table);
-unimplemented_wasi_functions!(methods);

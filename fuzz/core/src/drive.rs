@@ -7,7 +7,7 @@ use pw_cases::scenario::{Guest, Scenario, Step};
 use pw_host::{Observer, PluginId};
 use pw_reference::{Reference, World};
 
-use crate::model::{Choices, Model, Verdict};
+use crate::model::{Model, Verdict};
 
 /// Lets a scenario's probes report or be silent.
 pub fn silence(scenario: &mut Scenario, silent: bool) {
@@ -21,7 +21,7 @@ pub fn silence(scenario: &mut Scenario, silent: bool) {
 /// Runs a scenario and judges it by the model. An error is ours.
 pub fn run(host: &Reference, scenario: &Arc<Scenario>) -> Result<Verdict, String> {
     let watch = Watch(Arc::new(Mutex::new(Watched {
-        model: Some(Model::new(scenario.clone(), Choices::Reference)),
+        model: Some(Model::new(scenario.clone())),
         known: Vec::new(),
         starting: 0,
         replacing: None,
@@ -89,7 +89,7 @@ impl Watch {
             && let Some((_, new)) = watched.known.get(known)
             && !refused
         {
-            model.replaces(*new);
+            model.replaced(*new);
         }
     }
 }
@@ -102,7 +102,7 @@ impl Watched {
         let instance = match place {
             Some(place) => {
                 let instance = &mut self.known[place].1;
-                if begins && model.is_dead(*instance) && model.comes_back(*instance) {
+                if begins && model.has_ended(*instance) && model.restarts(*instance) {
                     *instance = model.starts(model.plugin(*instance), Some(*instance));
                 }
                 *instance

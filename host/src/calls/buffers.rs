@@ -1,13 +1,13 @@
 //! The section "Buffers".
 //!
-//! What starts behind the end is read as nothing, and written at the end.
+//! Reading from after the end returns nothing; writing after the end appends.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use pw_abi::{BufferType, Buffers, Status};
 
-use crate::guest::On;
+use crate::callbacks::On;
 use crate::planted::planted;
 use crate::state::{Direction, GrpcEvent, Phase, Protocol, Stage, State, Subject};
 use crate::value::Value;
@@ -20,7 +20,7 @@ impl Buffers for State {
         size: u32,
         value: &[u8],
     ) -> Result<(), Status> {
-        let (missing, most, least) = (self.missing(buffer), self.limits().held, self.limits().host_memory);
+        let (missing, max, max_memory) = (self.missing(buffer), self.limits().held, self.limits().host_memory);
         let account = self.plugin().account.clone();
         let stage = self.body(buffer).ok_or(missing)?;
         let length = stage.body.as_ref().map_or(0, |(body, _)| body.len());
@@ -33,7 +33,7 @@ impl Buffers for State {
             return Ok(());
         });
         let after = length - (end - start) + value.len();
-        if after > most || !stage.grow(Phase::Body, after, &account, least) {
+        if after > max || !stage.grow(Phase::Body, after, &account, max_memory) {
             return Err(Status::INTERNAL_FAILURE);
         }
         if let Some((_, direction)) = side(buffer) {
@@ -67,7 +67,7 @@ impl Buffers for State {
 }
 
 impl State {
-    /// What a call on a buffer answers that is not there.
+    /// The status of a call on a missing buffer.
     fn missing(&self, buffer: BufferType) -> Status {
         let configuration = matches!(buffer, BufferType::VM_CONFIGURATION | BufferType::PLUGIN_CONFIGURATION);
         let known = buffer <= BufferType::GRPC_CALL_MESSAGE
@@ -76,7 +76,7 @@ impl State {
         if known { Status::NOT_FOUND } else { Status::BAD_ARGUMENT }
     }
 
-    /// What `look` finds in a buffer, if it is there.
+    /// Calls `look` with a buffer, if it is available.
     #[inline]
     fn buffer<T>(&mut self, buffer: BufferType, look: impl FnOnce(&Bytes) -> T) -> Option<T> {
         if side(buffer).is_some() {
@@ -98,10 +98,10 @@ impl State {
                 Some(Subject::Grpc(GrpcEvent::Message(message))) => Some(message),
                 _ => None,
             },
-            BufferType::VM_CONFIGURATION if as_buffers && callback == Some(On::VmStart) => {
+            BufferType::VM_CONFIGURATION if as_buffers && callback == Some(On::proxy_on_vm_start) => {
                 Some(&self.plugin().vm_configuration)
             }
-            BufferType::PLUGIN_CONFIGURATION if as_buffers && callback == Some(On::Configure) => {
+            BufferType::PLUGIN_CONFIGURATION if as_buffers && callback == Some(On::proxy_on_configure) => {
                 Some(&self.plugin().configuration)
             }
             BufferType::FOREIGN_FUNCTION_ARGUMENTS => match self.active.subject.as_deref() {
@@ -112,26 +112,26 @@ impl State {
         }
     }
 
-    /// The place where the body or data is held that the plugin sees, in its callback or for as long as it is paused from it.
+    /// The stage with the body or data that the plugin sees, in its callback and while it is paused there.
     fn body(&mut self, buffer: BufferType) -> Option<&mut Stage> {
         let (http, direction) = side(buffer)?;
         let (stream, filter) = self.stream().filter(|(stream, _)| http == (stream.protocol == Protocol::Http))?;
         let stage = stream.filters[filter].stage(direction);
-        let there = matches!(stage.phase, Some(Phase::Body | Phase::Trailers));
-        Some(stage).filter(|stage| there && stage.body.is_some())
+        let visible = matches!(stage.phase, Some(Phase::Body | Phase::Trailers));
+        Some(stage).filter(|stage| visible && stage.body.is_some())
     }
 }
 
-/// Puts bytes in the place of others: where the buffer lies, if nobody else sees it there and that is not much more room than it
-/// needs then. How many bytes were moved.
+/// Replaces bytes: in place, if the buffer is not shared and its capacity is not much more than it needs then. The number of
+/// bytes that were moved.
 fn splice(buffer: &mut Bytes, place: Range<usize>, value: &[u8]) -> usize {
-    /// So much more room than is needed is never too much.
-    const SPARE: usize = 1 << 10;
+    /// Spare capacity, in bytes, that a buffer may always have.
+    const MIN_SPARE_BYTES: usize = 1 << 10;
     let (before, end) = (buffer.len(), place.start + value.len());
     let after = before - place.len() + value.len();
     let copied = |old: &[u8]| Bytes::from([&old[..place.start], value, &old[place.end..]].concat());
     *buffer = match std::mem::take(buffer).try_into_mut() {
-        Ok(mut own) if own.capacity() <= 2 * after + SPARE => {
+        Ok(mut own) if own.capacity() <= 2 * after + MIN_SPARE_BYTES => {
             let moved = if end == place.end { 0 } else { before - place.end };
             own.resize(before.max(after), 0);
             own.copy_within(place.end..before, end);
@@ -146,7 +146,7 @@ fn splice(buffer: &mut Bytes, place: Range<usize>, value: &[u8]) -> usize {
     after
 }
 
-/// Whether a buffer is a body, else data of a connection, and of which direction.
+/// Whether a buffer is a body, or data of a connection, and its direction; `None` for other buffers.
 fn side(buffer: BufferType) -> Option<(bool, Direction)> {
     match buffer {
         BufferType::HTTP_REQUEST_BODY => Some((true, Direction::Request)),
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_is_changed_as_a_copy_of_it_would_be_whoever_else_sees_it() {
+    fn splices_like_a_copy_and_leaves_shared_bytes_alone() {
         let mut random = fastrand::Rng::with_seed(1);
         let (mut in_place, mut copied) = (0, 0);
         let mut buffer = Bytes::new();
@@ -171,7 +171,7 @@ mod tests {
             let end = random.usize(start..=buffer.len());
             let value = vec![round as u8; random.usize(..if buffer.len() > 5_000 { 2 } else { 3_000 })];
             let expected = [&buffer[..start], &value, &buffer[end..]].concat();
-            // Sometimes somebody else holds it, or it is a part of something larger.
+            // Sometimes it is shared, or a part of a larger buffer.
             let other = random.bool().then(|| buffer.clone());
             if random.u8(..4) == 0 {
                 let larger = Bytes::from([&buffer[..], &[0; 40_000]].concat());
@@ -182,7 +182,7 @@ mod tests {
             assert_eq!(buffer, expected);
             assert!(moved <= expected.len(), "{moved} bytes of {}", expected.len());
             if let Some(other) = other {
-                assert_eq!(other, before, "it is not changed for others");
+                assert_eq!(other, before, "the other reference sees a change");
                 copied += 1;
             } else if moved < expected.len() {
                 in_place += 1;

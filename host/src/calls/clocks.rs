@@ -1,4 +1,4 @@
-//! The section "Clocks". Time stands still during a callback.
+//! The section "Clocks". The time does not change during a callback.
 
 use pw_abi::{ClockId, Clocks, Errno, Status};
 

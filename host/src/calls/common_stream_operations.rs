@@ -7,8 +7,8 @@ use crate::state::{Direction, GrpcEvent, Protocol, State, Subject, Undo, Work};
 use crate::value::Value;
 
 impl CommonStreamOperations for State {
-    /// Takes effect when the callback has returned; does nothing where nothing is paused. An HTTP stream has no
-    /// connections of its own that could be continued, and a TCP stream no request.
+    /// Takes effect when the callback has returned; has no effect if nothing is paused. Connections of an HTTP stream and
+    /// requests of a TCP stream do not exist and cannot be continued.
     fn proxy_continue_stream(&mut self, stream_type: StreamType) -> Result<(), Status> {
         let (http, direction) = match stream_type {
             StreamType::HTTP_REQUEST => (true, Direction::Request),
@@ -23,8 +23,8 @@ impl CommonStreamOperations for State {
         }
     }
 
-    /// Either direction of a stream ends with the other; takes effect when the callback has returned, and nothing that
-    /// the callback lets go on goes on then.
+    /// Both directions of a stream end together. Takes effect when the callback has returned; what the callback passes on is
+    /// dropped.
     fn proxy_close_stream(&mut self, stream_type: StreamType) -> Result<(), Status> {
         if stream_type > StreamType::UPSTREAM {
             return Err(Status::BAD_ARGUMENT);

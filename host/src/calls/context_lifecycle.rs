@@ -17,7 +17,7 @@ impl ContextLifecycle for State {
         Ok(())
     }
 
-    /// Lasts until the callback returns. A plugin reaches its own contexts only.
+    /// Lasts until the callback returns. A plugin can only choose its own contexts.
     fn proxy_set_effective_context(&mut self, context_id: u32) -> Result<(), Status> {
         planted!(UnknownContext => if !self.plugin().contexts.contains_key(&context_id) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The section "Environment variables". A plugin sees those that it was given, and nothing of the host's own.
+//! The section "Environment variables". A plugin sees those of its configuration, and none of the host's.
 
 use pw_abi::{EnvironmentVariables, Errno, MemoryWrites};
 
@@ -21,7 +21,7 @@ impl EnvironmentVariables for State {
             place = place.checked_add(variable.len() as u32).ok_or(Errno::FAULT)?;
         }
         let values = environment.concat();
-        // Each variable takes longer than its bytes.
+        // Each variable costs more than its bytes.
         self.work = self.work.saturating_add(2 * values.len() as u64 + 16 * pointers.len() as u64);
         Ok(vec![(array, pointers), (buffer, values)])
     }

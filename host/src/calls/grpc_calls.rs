@@ -1,7 +1,7 @@
 //! The section "gRPC calls".
 //!
-//! A plugin's ids of calls, HTTP and gRPC, are all different. One that is in flight but of the wrong kind is invalid,
-//! any other is unknown.
+//! All ids of a plugin's calls, HTTP and gRPC, are different. The id of a call in flight of the wrong kind is a bad argument, any
+//! other id is not found.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::state::account::{CALL, EFFECT, MAP};
 use crate::state::{CallId, GrpcCall, GrpcKind, State, Timer};
 
 impl GrpcCalls for State {
-    /// The timeout is in milliseconds; 0 is none.
+    /// The timeout is in milliseconds; 0: no timeout.
     fn proxy_grpc_call(
         &mut self,
         upstream: &[u8],
@@ -26,7 +26,7 @@ impl GrpcCalls for State {
         timeout: u32,
     ) -> Result<u32, Status> {
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
-        // Both or none: the call and its message.
+        // Room for both the call and its message is checked first.
         let (call, token) =
             self.open([upstream, service, method, metadata], GrpcKind::Call, timeout, message.len() + EFFECT)?;
         self.send(call, Some(message), true)?;
@@ -55,17 +55,17 @@ impl GrpcCalls for State {
         Ok(())
     }
 
-    /// No callback comes any more.
+    /// The call has no more callbacks.
     fn proxy_grpc_cancel(&mut self, call_or_stream: u32) -> Result<(), Status> {
         let (call, _) = self.grpc_call(call_or_stream)?;
-        self.forget_call(CallId::Grpc(call));
-        // What it costs was charged with the call's beginning.
+        self.remove_call(CallId::Grpc(call));
+        // Its cost was charged when the call began.
         self.effect(Effect::CancelGrpcCall { call });
         Ok(())
     }
 
-    /// Of a stream the plugin's side ends, and the server may go on; of a call that side has ended already, so that
-    /// nothing is left but to give it up.
+    /// Ends the plugin's side of a stream, on which the server may continue. That side of a call has ended already, so that the call
+    /// is cancelled.
     fn proxy_grpc_close(&mut self, call_or_stream: u32) -> Result<(), Status> {
         let (call, kind) = self.grpc_call(call_or_stream)?;
         match *kind {
@@ -83,8 +83,12 @@ impl GrpcCalls for State {
 }
 
 impl State {
-    /// Opens a call or stream: upstream, service, method, initial metadata. What does not parse or is not HTTP is a
-    /// PARSE_FAILURE, as is an upstream that the plugin may not call.
+    /// Opens a call or stream: upstream, service, method, initial metadata. `more` bytes must have room too.
+    ///
+    /// # Errors
+    ///
+    /// PARSE_FAILURE if one of them does not parse or is not HTTP, or if the plugin may not call the upstream; INTERNAL_FAILURE if a
+    /// limit is exceeded.
     fn open(
         &mut self,
         [upstream, service, method, metadata]: [&[u8]; 4],
@@ -102,9 +106,9 @@ impl State {
         if !self.has_room(CALL + EFFECT + size + more) {
             return Err(Status::INTERNAL_FAILURE);
         }
-        let most = self.limits().fields;
-        let mut metadata = Arc::new(Part::Trailers.read(metadata, most, Status::PARSE_FAILURE)?);
-        http::tidy(&mut metadata);
+        let max = self.limits().fields;
+        let mut metadata = Arc::new(Part::Trailers.read(metadata, max, Status::PARSE_FAILURE)?);
+        http::normalize(&mut metadata);
         self.check_calls()?;
         let charge = self.charge(CALL)?;
         let plugin = self.active.plugin;
@@ -122,7 +126,7 @@ impl State {
         Ok((call, token))
     }
 
-    /// Sends a message, the end, or both.
+    /// Sends a message, the end of the stream, or both.
     fn send(&mut self, call: GrpcCallId, message: Option<&[u8]>, end_of_stream: bool) -> Result<(), Status> {
         let size = message.map_or(0, <[u8]>::len);
         if !self.has_room(EFFECT + size) {

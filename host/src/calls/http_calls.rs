@@ -13,7 +13,8 @@ use crate::state::{CallId, HttpCall, State, Timer, Vm};
 use crate::{HttpCallId, PluginId};
 
 impl HttpCalls for State {
-    /// A content length becomes that of the body. A timeout of 0 is none. The answer goes to the plugin's own context, whichever context asked.
+    /// A content length is corrected to that of the body. A timeout of 0 means none. The response goes to the plugin's own context,
+    /// whichever context made the call.
     fn proxy_http_call(
         &mut self,
         upstream: &[u8],
@@ -27,17 +28,17 @@ impl HttpCalls for State {
         if !self.has_room(CALL + EFFECT + size) {
             return Err(Status::INTERNAL_FAILURE);
         }
-        let most = self.limits().fields;
-        let headers = Part::Request.read(headers, most, Status::BAD_ARGUMENT)?;
-        let trailers = Part::Trailers.read(trailers, most, Status::BAD_ARGUMENT)?;
+        let max = self.limits().fields;
+        let headers = Part::Request.read(headers, max, Status::BAD_ARGUMENT)?;
+        let trailers = Part::Trailers.read(trailers, max, Status::BAD_ARGUMENT)?;
         let facts = Facts::of(&headers);
         if !facts.authority || !facts.method || !facts.path || !Part::Request.is_whole(&facts) {
             return Err(Status::BAD_ARGUMENT);
         }
         let (mut headers, mut trailers) = (Arc::new(headers), Arc::new(trailers));
         http::set_content_length(&mut headers, Some(body.len()));
-        http::tidy_known(&mut headers, &facts);
-        http::tidy(&mut trailers);
+        http::normalize_known(&mut headers, &facts);
+        http::normalize(&mut trailers);
         self.check_calls()?;
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
         let deadline = timeout.and_then(|timeout| self.uptime.checked_add(timeout.as_nanos() as u64));
@@ -57,20 +58,20 @@ impl HttpCalls for State {
 }
 
 impl State {
-    /// An upstream that plugins may call.
+    /// The name of an upstream, if plugins may call it.
     pub(super) fn upstream<'a>(&self, name: &'a [u8]) -> Option<&'a str> {
         let allowed = self.config.upstreams.as_ref();
         let name = str::from_utf8(name).ok();
         name.filter(|name| allowed.is_none_or(|allowed| allowed.iter().any(|known| known == name)))
     }
 
-    /// A plugin has so many calls in flight at most.
+    /// Fails if the plugin has the maximum number of calls in flight.
     pub(super) fn check_calls(&mut self) -> Result<(), Status> {
         let plugin = self.plugin();
         if plugin.calls.len() < plugin.limits.calls { Ok(()) } else { Err(Status::INTERNAL_FAILURE) }
     }
 
-    /// An id for a call of the active plugin's.
+    /// An id for a new call of the active plugin.
     pub(super) fn next_token(&mut self) -> u32 {
         let State { plugins, vms, active, .. } = self;
         let Some(vm) = plugins.get(active.plugin).and_then(|plugin| plugin.vm).and_then(|vm| vms.get_mut(vm)) else {

@@ -1,7 +1,7 @@
 //! The section "HTTP fields".
 //!
-//! A map that is not available where the call is made is a bad argument, for reading as for writing, and so is a map
-//! that can only be read where the call writes.
+//! A map that is not available in the callback is a bad argument, for reading and for writing, and so is a map that can only be
+//! read if the call writes.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,14 +9,14 @@ use bytes::Bytes;
 use pw_abi::{HttpFields, MapType, Status};
 
 use crate::StreamId;
+use crate::callbacks::On;
 use crate::fields::Fields;
-use crate::guest::On;
 use crate::http;
 use crate::planted::planted;
 use crate::state::{Active, Direction, GrpcEvent, Phase, Protocol, Stage, State, Subject, Undo};
 use crate::value::Value;
 
-/// A map that never came.
+/// Stands for a map that never came.
 static EMPTY: LazyLock<Arc<Fields>> = LazyLock::new(Arc::default);
 
 /// Bytes of memory that a field takes besides its name and value.
@@ -31,11 +31,11 @@ impl HttpFields for State {
         self.map(map).cloned()
     }
 
-    /// A map that does not parse, or is not HTTP, changes nothing.
+    /// A map that does not parse or is not HTTP changes nothing.
     fn proxy_set_header_map_pairs(&mut self, map: MapType, pairs: &[u8]) -> Result<(), Status> {
-        let most = self.limits().fields;
+        let max = self.limits().fields;
         let place = self.map_mut(map, 2 * pairs.len())?;
-        let fields = rules(map).read(pairs, most, Status::BAD_ARGUMENT)?;
+        let fields = rules(map).read(pairs, max, Status::BAD_ARGUMENT)?;
         planted!(SetPairsMerges => {
             fields.iter().for_each(|(key, value)| place.replace(key, value));
             return Ok(());
@@ -61,10 +61,10 @@ impl HttpFields for State {
     }
 
     fn proxy_add_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
-        let most = self.limits().fields;
+        let max = self.limits().fields;
         let place = self.map_mut(map, 2 * (key.len() + value.len()) + FIELD)?;
         check(rules(map).permits_more(place, key, value), value)?;
-        if !place.has_room(key, value, false, most) {
+        if !place.has_room(key, value, false, max) {
             return Err(Status::INTERNAL_FAILURE);
         }
         place.add(key, value);
@@ -72,24 +72,24 @@ impl HttpFields for State {
     }
 
     fn proxy_replace_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
-        let most = self.limits().fields;
+        let max = self.limits().fields;
         let place = self.map_mut(map, 2 * (key.len() + value.len()) + FIELD)?;
         check(rules(map).permits(key, value), value)?;
-        if !place.has_room(key, value, true, most) {
+        if !place.has_room(key, value, true, max) {
             return Err(Status::INTERNAL_FAILURE);
         }
         place.replace(key, value);
         Ok(())
     }
 
-    /// A pseudo header that the message needs has to be there again when the message leaves the chain.
+    /// Also removes pseudo headers; those that the message needs must be set again before it leaves the chain.
     fn proxy_remove_header_map_value(&mut self, map: MapType, key: &[u8]) -> Result<(), Status> {
         self.map_mut(map, 0)?.remove(key);
         Ok(())
     }
 }
 
-/// What HTTP cannot carry is refused, so that no plugin smuggles a field into a message.
+/// Rejects what HTTP cannot carry, so that no plugin smuggles a field into a message.
 fn check(permitted: bool, value: &[u8]) -> Result<(), Status> {
     planted!(EmptyValueRefused => if value.is_empty() {
         return Err(Status::BAD_ARGUMENT);
@@ -97,7 +97,7 @@ fn check(permitted: bool, value: &[u8]) -> Result<(), Status> {
     if permitted { Ok(()) } else { Err(Status::BAD_ARGUMENT) }
 }
 
-/// The rules that hold for a map that can be written.
+/// The part of a message to which a writable map belongs, for the rules of HTTP.
 fn rules(map: MapType) -> http::Part {
     match map {
         MapType::HTTP_REQUEST_HEADERS => http::Part::Request,
@@ -106,7 +106,7 @@ fn rules(map: MapType) -> http::Part {
     }
 }
 
-/// Which message and which part of it a map is.
+/// The message to which a map belongs, and the part of it.
 fn part(map: MapType) -> Option<(Direction, Phase)> {
     match map {
         MapType::HTTP_REQUEST_HEADERS => Some((Direction::Request, Phase::Headers)),
@@ -130,8 +130,8 @@ impl State {
                 _ => Err(Status::BAD_ARGUMENT),
             };
         };
-        if self.active.callback == Some(On::Log) {
-            // All of them can be read there; one that never came has no fields.
+        if self.active.callback == Some(On::proxy_on_log) {
+            // All maps can be read there; one that never came has no fields.
             let message = self.http_stream().map(|(stream, _)| &*stream.message(direction));
             let map = message
                 .and_then(|found| if phase == Phase::Headers { &found.headers } else { &found.trailers }.as_ref());
@@ -142,17 +142,17 @@ impl State {
         match phase {
             Phase::Headers if stage.phase == Some(phase) => stage.headers.as_ref().map(|(headers, _)| headers),
             Phase::Trailers if stage.phase == Some(phase) => stage.trailers.as_ref(),
-            Phase::Trailers if stage.takes_new_trailers() => Some(&*stage.trailers.get_or_insert_default()),
+            Phase::Trailers if stage.accepts_new_trailers() => Some(&*stage.trailers.get_or_insert_default()),
             _ => None,
         }
         .ok_or(Status::BAD_ARGUMENT)
     }
 
-    /// A map that the call may change, by so many bytes of memory more, for which there must be room.
+    /// The map that a call changes, with room for `more` bytes of memory.
     fn map_mut(&mut self, map: MapType, more: usize) -> Result<&mut Fields, Status> {
         let (direction, phase) = part(map).ok_or(Status::BAD_ARGUMENT)?;
         let State { active, streams, plugins, .. } = self;
-        let here = active.stream.filter(|_| active.callback != Some(On::Log));
+        let here = active.stream.filter(|_| active.callback != Some(On::proxy_on_log));
         let found = here.and_then(|(stream, place)| Some((streams.get_mut(stream)?, place)));
         let http = found.filter(|(stream, _)| stream.protocol == Protocol::Http);
         let ((stream, place), plugin) = http.zip(plugins.get(active.plugin)).ok_or(Status::BAD_ARGUMENT)?;
@@ -160,7 +160,7 @@ impl State {
         let stage = stream.filters[place].stage(direction);
         let there = match phase {
             Phase::Headers => stage.phase == Some(phase) && stage.headers.is_some(),
-            Phase::Trailers => stage.phase == Some(phase) || stage.takes_new_trailers(),
+            Phase::Trailers => stage.phase == Some(phase) || stage.accepts_new_trailers(),
             Phase::Body => false,
         };
         if !there {
@@ -182,7 +182,7 @@ impl State {
         map.map(Arc::make_mut).ok_or(Status::BAD_ARGUMENT)
     }
 
-    /// Remembers what the body is where the plugin is, before the callback changes it, if a fault takes that back.
+    /// Keeps the body before the callback changes it, if a crash undoes the change.
     pub(super) fn keep_body(&mut self, direction: Direction) {
         if !self.plugin().failure.open {
             return;
@@ -196,8 +196,8 @@ impl State {
     }
 }
 
-/// Remembers what a part of a message is before the callback changes it: the plugin fails open, and if it faults the stream
-/// goes on as if the callback had not been.
+/// Keeps a part of a message before the callback changes it: the plugin fails open, and if it crashes the stream continues as if the
+/// callback had not run.
 fn keep(active: &mut Active, part: (StreamId, usize, Direction, Phase), stage: &Stage) {
     let changes = active.changes.get_or_insert_default();
     if !changes.parts.insert(part) {

@@ -8,13 +8,12 @@ use crate::http;
 use crate::state::account::{EFFECT, MAP};
 use crate::state::{Direction, LocalResponse, State, Undo, Work, ignore};
 
-/// -1: the response is not one of gRPC, whatever the request was.
+/// -1: the response is not a gRPC response, whatever the request was.
 const NO_GRPC_STATUS: u32 = u32::MAX;
 
 impl HttpStreams for State {
-    /// The first of several in a callback counts. Outside of an HTTP stream, and once response headers were sent, there is nothing that
-    /// could be answered: a bad argument, as are a status that HTTP does not have and headers that do not parse or are not HTTP. A
-    /// response that cannot have a body has none.
+    /// The first of several in a callback counts. Outside of an HTTP stream, and after response headers were sent, it returns BAD_ARGUMENT,
+    /// as for an invalid status and headers that do not parse or are not HTTP. If the status permits no body, the body is left out.
     fn proxy_send_local_response(
         &mut self,
         status_code: u32,
@@ -34,9 +33,9 @@ impl HttpStreams for State {
         if stream.local.is_none() {
             let is_head = stream.request.is_head;
             let is_grpc = stream.request.headers.as_deref().is_some_and(http::is_grpc);
-            let (choices, most) = (self.config.choices, self.limits().fields);
+            let (choices, max) = (self.config.choices, self.limits().fields);
             let body = if is_grpc && choices.grpc_local_responses && grpc_status != NO_GRPC_STATUS {
-                http::make_grpc(&mut headers, grpc_status, body, most);
+                http::make_grpc(&mut headers, grpc_status, body, max);
                 &[]
             } else {
                 let body = if http::has_no_body(status_code) { &[] } else { body };

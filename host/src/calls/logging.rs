@@ -18,23 +18,23 @@ impl Logging for State {
         Ok(())
     }
 
-    /// All pieces make one line; a newline at its end is not part of it. Pieces that overlap may say more than there is
-    /// memory: the rest is not written then, as WASI allows.
+    /// All pieces make one line, without a newline at its end. Pieces that overlap may be larger than the memory together: the rest
+    /// is not written then, as WASI allows.
     fn fd_write(&mut self, fd: FdId, iovecs: IovecsIn<'_>) -> Result<u32, Errno> {
         let level = match fd {
             FdId::STDOUT => LogLevel::INFO,
             FdId::STDERR => LogLevel::ERROR,
             _ => return Err(Errno::BADF),
         };
-        let most = iovecs.memory.len();
-        // Of a line that is longer than it may be nothing is logged.
+        let max = iovecs.memory.len();
+        // A line above the limit is not logged at all.
         let limits = self.limits();
         let kept = limits.log_bytes.min(limits.host_memory).saturating_add(2);
-        // And of one that nobody is to see.
+        // Nor is a line below the log level.
         let kept = if level < self.config.log_level { 0 } else { kept };
         let (mut message, mut written) = (Vec::new(), 0);
         for piece in iovecs.pieces() {
-            let piece = &piece[..piece.len().min(most - written)];
+            let piece = &piece[..piece.len().min(max - written)];
             written += piece.len();
             message.extend_from_slice(&piece[..piece.len().min(kept - message.len())]);
         }

@@ -1,5 +1,5 @@
-//! The section "Metrics". A name and a type are one metric, whoever defines it, and have one
-//! id, which means something in the VM ids that have defined it.
+//! The section "Metrics". A name and a type are one metric, whichever plugins define it, with one id, which is valid in the VM
+//! ids that have defined it.
 
 use pw_abi::{MetricType, Metrics, Status};
 
@@ -14,7 +14,7 @@ impl Metrics for State {
         self.define(metric_type, name).ok_or(Status::INTERNAL_FAILURE)
     }
 
-    /// A histogram's value is the one that was recorded last.
+    /// A histogram's value is the last one that was recorded.
     fn proxy_record_metric(&mut self, metric: u32, value: u64) -> Result<(), Status> {
         let metric = self.metric(metric)?;
         planted!(RecordAdds => if metric.metric_type == MetricType::COUNTER {
@@ -25,7 +25,7 @@ impl Metrics for State {
         Ok(())
     }
 
-    /// A counter does not go down, nothing goes below 0, and a histogram has nothing that a difference could apply to.
+    /// A counter is not decremented, no value goes below 0, and a histogram cannot be incremented.
     fn proxy_increment_metric(&mut self, metric: u32, delta: i64) -> Result<(), Status> {
         let metric = self.metric(metric)?;
         planted!(CounterGoesDown => {

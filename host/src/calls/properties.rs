@@ -1,8 +1,8 @@
 //! The section "Properties".
 //!
-//! The parts of a path are separated by NUL; one more at the end is let pass. Numbers, times and durations are 8 bytes,
-//! little-endian, the latter two in nanoseconds; a truth value is one byte; text is itself. What the host does not know it asks the embedder's
-//! sources for.
+//! The parts of a path are separated by NUL; one more at the end is accepted. Numbers, times and durations are 8 bytes, little-endian,
+//! times and durations in nanoseconds; a truth value is one byte; text is its bytes. Other properties come from the embedder's
+//! sources.
 
 use bytes::Bytes;
 use pw_abi::{Properties, Status};
@@ -17,17 +17,17 @@ impl Properties for State {
         self.property(trimmed(path)).map(Value::from)
     }
 
-    /// A stream keeps what is set on it, and what the host itself knows cannot be set.
+    /// A stream keeps what is set on it; what the host itself provides cannot be set.
     fn proxy_set_property(&mut self, path: &[u8], value: &[u8]) -> Result<(), Status> {
         let path = trimmed(path);
-        if is_vouched_for(path) {
+        if is_read_only(path) {
             return Err(Status::NOT_FOUND);
         }
-        let (most, bytes) = (self.limits().properties, path.len() + value.len());
+        let (max, bytes) = (self.limits().properties, path.len() + value.len());
         let (stream, place) = self.stream().ok_or(Status::NOT_FOUND)?;
         let old = stream.properties.get(path).map(|old| (old.place, path.len() + old.value.len()));
         let own = old.filter(|(owner, _)| *owner == place).map_or(0, |(_, size)| size);
-        if stream.filters[place].properties_size - own + bytes > most {
+        if stream.filters[place].properties_size - own + bytes > max {
             return Err(Status::INTERNAL_FAILURE);
         }
         let open = self.plugin().failure.open;
@@ -68,7 +68,7 @@ impl State {
             _ => {}
         }
         let (now, with_ports) = (self.now, self.config.choices.addresses_with_ports);
-        // No path that the host knows has more than two parts.
+        // No path of the host has more than two parts.
         let mut parts = path.split(|byte| *byte == 0);
         let (first, second) = (parts.next(), parts.next());
         let parts = first.zip(second).filter(|_| parts.next().is_none());
@@ -80,18 +80,18 @@ impl State {
         self.embedders(path)
     }
 
-    /// What the embedder's sources have at a path: that of the stream first, then that of the proxy.
+    /// Looks a path up in the embedder's sources: that of the stream first, then that of the proxy.
     fn embedders(&mut self, path: &[u8]) -> Result<Bytes, Status> {
-        let most = self.limits().property_source;
+        let max = self.limits().property_source;
         let of_stream = self.active.stream.and_then(|(stream, _)| self.streams.get(stream)?.info.properties.as_ref());
-        let mut sources = of_stream.into_iter().chain(&self.config.properties).filter(|_| path.len() <= most);
+        let mut sources = of_stream.into_iter().chain(&self.config.properties).filter(|_| path.len() <= max);
         let value = sources.find_map(|source| source.property(path)).ok_or(Status::NOT_FOUND)?;
-        if value.len() > most { Err(Status::INTERNAL_FAILURE) } else { Ok(value) }
+        if value.len() > max { Err(Status::INTERNAL_FAILURE) } else { Ok(value) }
     }
 }
 
-/// Whether the host alone says what a path stands for, or that there is nothing.
-fn is_vouched_for(path: &[u8]) -> bool {
+/// Whether only the host provides a path, so that plugins cannot set it.
+fn is_read_only(path: &[u8]) -> bool {
     const ROOTS: [&[u8]; 10] = [
         b"",
         b"plugin_name",
@@ -146,7 +146,7 @@ fn well_known(stream: &Stream, now: u64, with_ports: bool, parts: &[&[u8]; 2]) -
     }
 }
 
-/// What both connections can tell.
+/// The properties that both connections have.
 fn tls(tls: &TlsInfo, name: &[u8]) -> Option<Bytes> {
     known(match name {
         b"tls_version" => &tls.version,
@@ -204,7 +204,7 @@ mod tests {
         ];
         for (name, value) in expected {
             assert_eq!(tls(&info, name), Some(text(value)));
-            assert_eq!(tls(&TlsInfo::default(), name), None, "what is not known is not there");
+            assert_eq!(tls(&TlsInfo::default(), name), None, "an unknown property exists");
         }
         assert_eq!(tls(&info, b"sha256_local_certificate_digest"), None);
     }

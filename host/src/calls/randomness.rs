@@ -4,12 +4,12 @@ use pw_abi::{Errno, MemoryWrites, Randomness};
 
 use crate::state::State;
 
-/// The most that one call gives, in bytes.
-const MOST: u32 = 1 << 16;
+/// Maximum number of bytes of a call.
+const MAX_BYTES: u32 = 1 << 16;
 
 impl Randomness for State {
     fn random_get(&mut self, buffer: u32, buffer_size: u32) -> Result<MemoryWrites, Errno> {
-        if buffer_size > MOST {
+        if buffer_size > MAX_BYTES {
             return Err(Errno::INVAL);
         }
         self.work = self.work.saturating_add(3 * u64::from(buffer_size));

@@ -1,6 +1,6 @@
-//! The section "Shared Key-Value Store". A store belongs to a VM id, whichever plugins and VMs have it.
+//! The section "Shared Key-Value Store". All plugins and VMs of a VM id share a store.
 //!
-//! Compare-and-swap values are one count for all keys, which never is 0, so that no two writes have the same.
+//! Compare-and-swap values are one count for all keys, which is never 0, so that no two writes have the same.
 
 use bytes::Bytes;
 use pw_abi::{SharedKeyValueStore, Status};
@@ -11,9 +11,9 @@ use crate::state::{Realm, State};
 use crate::value::Value;
 
 impl SharedKeyValueStore for State {
-    /// Nothing matches the compare-and-swap value of a key that is not there.
+    /// No compare-and-swap value but 0 matches a missing key.
     fn proxy_set_shared_data(&mut self, key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
-        let (next, most, memory) = (self.next_cas, self.limits().shared_data, self.limits().host_memory);
+        let (next, max, memory) = (self.next_cas, self.limits().shared_data, self.limits().host_memory);
         let store = self.shared_data();
         planted!(CasZeroCompared => if cas == 0 && store.shared_data.contains_key(key) {
             return Err(Status::CAS_MISMATCH);
@@ -29,12 +29,12 @@ impl SharedKeyValueStore for State {
         let (more, less) = (value.len() + key.len(), old.map_or(0, |(old, _)| old.len() + key.len()));
         let (entry, gone) = (ENTRY + more, if old.is_some() { ENTRY + less } else { 0 });
         let has_room = entry <= gone || store.account.has_room(entry - gone, memory);
-        if store.shared_size - less + more > most || !has_room {
+        if store.shared_size - less + more > max || !has_room {
             return Err(Status::INTERNAL_FAILURE);
         }
         store.shared_size = store.shared_size - less + more;
-        store.account.take(entry);
-        store.account.give_back(gone);
+        store.account.add(entry);
+        store.account.release(gone);
         store.shared_data.insert(key.to_vec(), (Bytes::copy_from_slice(value), next));
         self.next_cas = next.checked_add(1).unwrap_or(1);
         Ok(())
@@ -50,7 +50,7 @@ impl SharedKeyValueStore for State {
 }
 
 impl State {
-    /// What the active plugin's VM id shares.
+    /// The store of the active plugin's VM id.
     fn shared_data(&mut self) -> &mut Realm {
         planted!(VmIdIgnored => {
             let first = self.realms.iter().next().map_or(0, |(index, _)| index);

@@ -1,5 +1,5 @@
-//! The section "Shared Queues". A queue belongs to a VM id and a name, and has one id for everybody; the id means something
-//! to the VM ids that have registered or resolved the queue.
+//! The section "Shared Queues". A queue belongs to a VM id and a name, and has the same id for all plugins; the id is valid in
+//! the VM ids that have registered or resolved the queue.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use crate::state::{Queue, State};
 use crate::value::Value;
 
 impl SharedQueues for State {
-    /// Whoever registers a queue is notified of its items, if it has a callback for that.
+    /// A plugin that registers a queue is notified of its items, if it has the callback for that.
     fn proxy_register_shared_queue(&mut self, name: &[u8]) -> Result<u32, Status> {
-        let most = self.limits().queues;
+        let max = self.limits().queues;
         let known = self.realm().queue_names.get(name).copied();
         let id = match known {
             Some(id) => id,
             None => {
                 let cost = name.len() + 2 * ENTRY;
-                if self.realm().queue_names.len() >= most || !self.realm_has_room(cost) {
+                if self.realm().queue_names.len() >= max || !self.realm_has_room(cost) {
                     return Err(Status::INTERNAL_FAILURE);
                 }
                 self.next_queue = self.next_queue.checked_add(1).ok_or(Status::INTERNAL_FAILURE)?;
@@ -29,7 +29,7 @@ impl SharedQueues for State {
                 let realm = self.realm();
                 realm.queue_names.insert(name.to_vec(), id);
                 realm.queues.insert(id);
-                realm.account.take(cost);
+                realm.account.add(cost);
                 id
             }
         };
@@ -55,7 +55,7 @@ impl SharedQueues for State {
                 return Err(Status::INTERNAL_FAILURE);
             }
             let realm = self.realm();
-            realm.account.take(ENTRY);
+            realm.account.add(ENTRY);
             realm.queues.insert(id);
         }
         Ok(id)
@@ -63,16 +63,16 @@ impl SharedQueues for State {
 
     /// The readers are notified when the callback has returned.
     fn proxy_enqueue_shared_queue(&mut self, queue: u32, value: &[u8]) -> Result<(), Status> {
-        let (most, memory) = (self.limits().queue, self.limits().host_memory);
+        let (max, memory) = (self.limits().queue, self.limits().host_memory);
         let found = self.queue(queue)?;
         let (realm, size, count) = (found.realm, found.size.saturating_add(value.len()), found.readers.len());
         let cost = ITEM + value.len();
         let room = self.realms.get(realm).is_some_and(|realm| realm.account.has_room(cost, memory));
-        if size > most || !room || !self.has_room(NOTICE * count) {
+        if size > max || !room || !self.has_room(NOTICE * count) {
             return Err(Status::INTERNAL_FAILURE);
         }
         if let Some(realm) = self.realms.get(realm) {
-            realm.account.take(cost);
+            realm.account.add(cost);
         }
         let found = self.queues.get_mut(&queue).ok_or(Status::NOT_FOUND)?;
         found.size = size;
@@ -94,7 +94,7 @@ impl SharedQueues for State {
         }
         let realm = found.realm;
         if let Some(realm) = self.realms.get(realm) {
-            realm.account.give_back(ITEM + item.len());
+            realm.account.release(ITEM + item.len());
         }
         let value = Value::of(&item, 0..item.len(), &mut self.scratch);
         self.taken = Some((queue, item));
@@ -104,7 +104,7 @@ impl SharedQueues for State {
 }
 
 impl State {
-    /// A queue that the active plugin's VM id knows.
+    /// A queue whose id is valid in the active plugin's VM id.
     fn queue(&mut self, id: u32) -> Result<&mut Queue, Status> {
         if !self.realm().queues.contains(&id) {
             return Err(Status::NOT_FOUND);
@@ -112,7 +112,7 @@ impl State {
         self.queues.get_mut(&id).ok_or(Status::NOT_FOUND)
     }
 
-    /// Puts back what a call took and could not give to the guest.
+    /// Puts back what a call dequeued and could not return to the guest.
     pub(crate) fn undo(&mut self) {
         if let Some((queue, item)) = self.taken.take()
             && let Ok(queue) = self.queue(queue)
@@ -121,7 +121,7 @@ impl State {
             queue.size += size;
             queue.items.push_front(item);
             if let Some(realm) = self.realms.get(realm) {
-                realm.account.take(ITEM + size);
+                realm.account.add(ITEM + size);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The section "Timers". The period is the plugin's, whichever of its contexts sets it.
+//! The section "Timers". A plugin has one period, whichever of its contexts sets it.
 
 use pw_abi::{Status, Timers};
 

@@ -14,7 +14,7 @@ impl UnimplementedWasiFunctions for State {
         Ok(())
     }
 
-    /// No plugin has a reason to call it; one that does is ended, as the name says.
+    /// Ends the plugin by a trap, as the name says.
     fn proc_exit(&mut self, exit_code: u32) -> Result<(), Exit> {
         planted!(ExitReturns => return Ok(()));
         Err(Exit { code: exit_code })

@@ -1,7 +1,7 @@
-//! Compiled modules on disk. Nothing that goes wrong here is an error: the module is compiled then.
+//! Compiled modules on disk. A failure of the cache is not an error: the module is compiled then.
 //!
-//! wasmtime writes and reads the entries. What it does not do is done here: it does not notice an entry that has changed on
-//! disk, and it removes old ones only if the process lives long enough.
+//! wasmtime writes and reads the entries. This module does what wasmtime does not: it detects entries that have changed on
+//! disk, and removes old ones, which wasmtime does only if the process runs long enough.
 
 mod seals;
 
@@ -14,15 +14,15 @@ use wasmtime::CacheConfig;
 
 use self::seals::Seals;
 
-/// Where compiled modules are kept on disk, so that a module is compiled once, however many processes use it.
+/// A cache of compiled modules on disk, so that a module is compiled once for all processes that use it.
 ///
-/// What is read from there is run as it is: nobody but the user of the process should be able to write there. A changed or
-/// broken entry is noticed by its checksum, and compiled again; that guards against disks, not against attackers.
+/// Entries are run as they are read: only the user of the process must be able to write there. A changed or broken entry is
+/// detected by its checksum, and its module compiled again; this guards against faulty disks, not against attackers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
-    /// The folder. It is made if it is not there, and has nothing else in it.
+    /// The folder. It is created if it does not exist, and must have nothing else in it.
     pub folder: PathBuf,
-    /// Bytes of all files in it. When an engine is made and there are more, the oldest are removed.
+    /// Maximum size of all files in it, in bytes. If there are more when an engine is created, the oldest are removed.
     pub size: u64,
 }
 
@@ -34,15 +34,15 @@ pub(crate) struct Opened {
 }
 
 impl Cache {
-    /// None if the folder cannot be used.
+    /// Opens the cache; `None` if the folder cannot be used.
     pub(super) fn open(&self) -> Option<Opened> {
         let folder = std::path::absolute(&self.folder).ok()?;
         shrink(&folder, self.size);
-        // wasmtime removes from its folder what it does not know.
+        // wasmtime removes unknown files from its folder.
         let compiled = folder.join("compiled");
         let mut config = CacheConfig::new();
         config.with_directory(&compiled).with_files_total_size_soft_limit(self.size);
-        // Writing takes a fraction of the time; and entries are not written again, which would break their seals.
+        // Writing takes a fraction of the time, and entries are not written again, which would change their checksums.
         config.with_baseline_compression_level(1).with_optimized_compression_usage_counter_threshold(u64::MAX);
         let wasmtime = wasmtime::Cache::new(config).ok()?;
         Some(Opened { wasmtime, seals: Arc::new(Seals::new(folder.join("seals"), compiled.join("modules"))) })
@@ -51,8 +51,8 @@ impl Cache {
 
 impl Opened {
     /// Compiles a module, or reads what was compiled before.
-    pub(crate) fn around<T>(&self, wasm: &[u8], compile: impl FnOnce() -> T) -> T {
-        if self.seals.hold(wasm) {
+    pub(crate) fn compile<T>(&self, wasm: &[u8], compile: impl FnOnce() -> T) -> T {
+        if self.seals.match_entries(wasm) {
             return compile();
         }
         let before = self.seals.entries();
@@ -62,7 +62,7 @@ impl Opened {
     }
 }
 
-/// Removes the oldest files until all together are well within `size`, if they are not within it.
+/// If the files exceed `size` bytes, removes the oldest until they take three quarters of it.
 fn shrink(folder: &Path, size: u64) {
     let mut files: Vec<(SystemTime, u64, PathBuf)> = files(folder, 3)
         .into_iter()
@@ -86,7 +86,7 @@ fn shrink(folder: &Path, size: u64) {
     }
 }
 
-/// The files in a folder and in the folders in it, down to a depth.
+/// The files in a folder and its subfolders, down to a depth.
 fn files(folder: &Path, depth: usize) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut found = Vec::new();

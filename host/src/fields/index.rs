@@ -1,14 +1,14 @@
-//! Where the fields of each name are: kept for long maps, where looking through all of them would take too long.
+//! An index of fields by name, for long maps, in which a search through all fields would take too long.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::mem::size_of;
 
-/// For each name, in lower case, its fields. Places are those of a list that only grows.
+/// For each name, in lower case, its fields. Places are indices into the map's spans, to which fields are only appended.
 #[derive(Clone, Default)]
 pub(super) struct Index {
     names: HashMap<Box<[u8]>, Group>,
-    /// Bytes of the names, and places beside each name's first; for [`Index::footprint`].
+    /// Bytes of the names, and the number of places besides each name's first; for [`Index::footprint`].
     name_bytes: usize,
     others: usize,
 }
@@ -24,7 +24,7 @@ pub(super) struct Group {
 }
 
 impl Index {
-    /// Adds the field at a place behind all others; `name` is in lower case.
+    /// Adds the field at a place after all others; `name` is in lower case.
     pub(super) fn add(&mut self, name: &[u8], place: usize, bytes: usize) {
         if let Some(group) = self.names.get_mut(name) {
             group.others.push(place);
@@ -47,7 +47,7 @@ impl Index {
         Some(group)
     }
 
-    /// Forgets all fields of a name but the first, which is of that many bytes now, and returns the places of the others.
+    /// Removes all fields of a name but the first, which now has `bytes` bytes, and returns the places of the others.
     pub(super) fn keep_first(&mut self, name: &[u8], bytes: usize) -> Vec<usize> {
         let Some(group) = self.names.get_mut(&*lower(name)) else { return Vec::new() };
         group.bytes = bytes;
@@ -55,7 +55,7 @@ impl Index {
         std::mem::take(&mut group.others)
     }
 
-    /// About how many bytes of heap it holds.
+    /// Bytes of heap that it holds, about.
     pub(super) fn footprint(&self) -> usize {
         let entry = size_of::<(Box<[u8]>, Group)>() + 1;
         self.names.capacity() * entry + self.name_bytes + 2 * self.others * size_of::<usize>()

@@ -1,4 +1,4 @@
-//! What a local response says: its headers as plugins and clients expect them.
+//! The headers of a local response, as plugins and clients expect them.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use crate::fields::Fields;
 const CONTENT_TYPE: &[u8] = b"content-type";
 const GRPC: &[u8] = b"application/grpc";
 
-/// The headers of a local response. A status among the given fields counts for nothing, and a content length becomes that of the
-/// body, or goes where there is none.
+/// The headers of a local response. A status among the given fields is ignored, and a content length is corrected to that of the
+/// body, or removed if the status permits no body.
 ///
 /// # Errors
 ///
 /// As [`Part::read`].
-pub(crate) fn local_response(status: u32, given: &[u8], body: &[u8], most: usize) -> Result<Fields, Status> {
+pub(crate) fn local_response(status: u32, given: &[u8], body: &[u8], max: usize) -> Result<Fields, Status> {
     let mut headers = Fields::from([(":status", status.to_string())]);
-    for (name, value) in decode(given, most, Status::BAD_ARGUMENT)? {
+    for (name, value) in decode(given, max, Status::BAD_ARGUMENT)? {
         if name.eq_ignore_ascii_case(b":status") {
             continue;
         }
@@ -37,7 +37,7 @@ pub(crate) fn local_response(status: u32, given: &[u8], body: &[u8], most: usize
     Ok(headers)
 }
 
-/// Adds what the plugin did not say of a body.
+/// Adds the fields about a body that the plugin has not set.
 pub(crate) fn complete(headers: &mut Fields, body: &[u8], choices: &Choices) {
     if body.is_empty() {
         return;
@@ -50,22 +50,23 @@ pub(crate) fn complete(headers: &mut Fields, body: &[u8], choices: &Choices) {
     }
 }
 
-/// Gives a map the length of the body, `always` or only if it has some length.
-pub(crate) fn measure(headers: &mut Arc<Fields>, size: usize, always: bool) {
+/// Sets the content length of the body, `always` or only if the map has a content length.
+pub(crate) fn set_length(headers: &mut Arc<Fields>, size: usize, always: bool) {
     if always && headers.get(CONTENT_LENGTH).is_none() {
         Arc::make_mut(headers).add(CONTENT_LENGTH, size.to_string().as_bytes());
     }
     set_content_length(headers, Some(size));
 }
 
-/// Whether a request is one of gRPC, as its headers say.
+/// Whether a request is a gRPC request, by its headers.
 pub(crate) fn is_grpc(request: &Fields) -> bool {
     let rest = request.get(CONTENT_TYPE).and_then(|value| value.trim_ascii().strip_prefix(GRPC));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-/// Makes the headers those of a gRPC response without messages. A message for which the map has no room is left out.
-pub(crate) fn make_grpc(headers: &mut Fields, status: u32, message: &[u8], most: usize) {
+/// Changes the headers to those of a gRPC response without messages, with at most `max` bytes. A status message that does not fit is
+/// left out.
+pub(crate) fn make_grpc(headers: &mut Fields, status: u32, message: &[u8], max: usize) {
     const STATUS: &[u8] = b"grpc-status";
     const MESSAGE: &[u8] = b"grpc-message";
     headers.replace(b":status", b"200");
@@ -74,16 +75,16 @@ pub(crate) fn make_grpc(headers: &mut Fields, status: u32, message: &[u8], most:
     if headers.get(STATUS).is_none() {
         headers.add(STATUS, status.to_string().as_bytes());
     }
-    if message.is_empty() || message.len() > most {
+    if message.is_empty() || message.len() > max {
         return;
     }
     let message = percent_encoded(message);
-    if headers.has_room(MESSAGE, &message, true, most) {
+    if headers.has_room(MESSAGE, &message, true, max) {
         headers.replace(MESSAGE, &message);
     }
 }
 
-/// As gRPC has messages in HTTP: printable characters of ASCII stand for themselves, but for the percent sign.
+/// A gRPC status message in HTTP: printable ASCII except for the percent sign is not encoded.
 fn percent_encoded(message: &[u8]) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(message.len());
     for byte in message {
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_of_grpc_say_so_in_their_content_type() {
+    fn detects_grpc_requests_by_content_type() {
         let rows = [
             ("application/grpc", true),
             ("application/grpc+proto", true),
@@ -116,10 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn a_message_of_grpc_is_percent_encoded_and_left_out_where_there_is_no_room() {
-        let message = |text: &[u8], most| {
+    fn percent_encodes_a_grpc_message_and_leaves_it_out_if_too_large() {
+        let message = |text: &[u8], max| {
             let mut headers = Fields::from([(":status", "403"), ("content-length", "2")]);
-            make_grpc(&mut headers, 7, text, most);
+            make_grpc(&mut headers, 7, text, max);
             let text = |name: &[u8]| headers.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
             let known = [&b":status"[..], b"content-type", b"grpc-status"].map(text);
             assert_eq!(known, ["200", "application/grpc", "7"].map(|value| Some(value.to_owned())));

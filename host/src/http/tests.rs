@@ -1,4 +1,4 @@
-//! Which fields a message can have, in which form it is sent, and in which order its parts come.
+//! Which fields are valid, in which form a message is sent, and in which order its parts come.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn check(part: Part, valid: bool, fields: &[(&[u8], &[u8])]) {
 
 #[test]
 fn names_are_tokens_and_values_have_no_control_characters() {
-    let sound: &[(&[u8], &[u8])] = &[
+    let valid: &[(&[u8], &[u8])] = &[
         (b"x", b""),
         (b"X-Upper", b"a"),
         (b"!#$%&'*+-.^_`|~09", b"a"),
@@ -38,13 +38,13 @@ fn names_are_tokens_and_values_have_no_control_characters() {
         (b":evil", b"a"),
     ];
     for part in [Part::Request, Part::Response, Part::Trailers] {
-        check(part, true, sound);
+        check(part, true, valid);
         check(part, false, broken);
     }
 }
 
 #[test]
-fn pseudo_headers_are_where_they_belong_and_valid() {
+fn permits_only_valid_pseudo_headers_of_the_part() {
     let request: &[(&[u8], &[u8])] = &[
         (b":method", b"GET"),
         (b":scheme", b"https"),
@@ -91,7 +91,7 @@ fn a_content_length_is_a_number() {
 }
 
 #[test]
-fn a_request_has_one_host_and_a_protocol_only_to_connect_by() {
+fn rejects_a_second_host_and_a_protocol_without_connect() {
     let received = |fields: &[(&str, &str)]| {
         let mut fields = Arc::new(fields.iter().copied().collect::<Fields>());
         Part::Request.receive(&mut fields).is_some_and(|facts| Part::Request.is_whole(&facts))
@@ -104,19 +104,19 @@ fn a_request_has_one_host_and_a_protocol_only_to_connect_by() {
     assert!(received(&to("CONNECT", &[(":protocol", "websocket")])));
     assert!(!received(&to("POST", &[(":protocol", "websocket")])));
     let mut changed = Arc::new(to("GET", &[("host", "b.test"), ("x", "1")]).into_iter().collect::<Fields>());
-    tidy(&mut changed);
+    normalize(&mut changed);
     assert_eq!(*changed, to("GET", &[("x", "1")]).into_iter().collect::<Fields>());
 }
 
 #[test]
-fn what_is_too_large_is_not_read() {
+fn rejects_a_map_that_is_too_large() {
     let size = |pairs: &[(&[u8], &[u8])]| text_size(&pairs::encode(pairs.iter().copied()));
     assert_eq!(size(&[]), 0);
     assert_eq!(size(&[(b"a", b""), (b"bc", b"def")]), 6);
     assert_eq!(text_size(&[1, 0]), 0);
     assert_eq!(text_size(&[0xFF; 100]), 0);
     let pairs = pairs::encode([(&b"a"[..], &b"bc"[..])]);
-    let read = |most| Part::Trailers.read(&pairs, most, Status::BAD_ARGUMENT);
+    let read = |max| Part::Trailers.read(&pairs, max, Status::BAD_ARGUMENT);
     assert_eq!(read(2), Err(Status::INTERNAL_FAILURE));
     assert_eq!(read(3), Ok(Fields::from([("a", "bc")])));
 }
@@ -146,11 +146,11 @@ fn the_parts_of_a_message_have_an_order() {
 }
 
 #[test]
-fn what_is_sent_is_in_order_and_has_no_whitespace_around_values() {
+fn normalizes_the_order_and_removes_whitespace_around_values() {
     let mut fields = Arc::new(Fields::from([("x-a", " 1\t"), (":path", "/"), ("x-b", "2 3"), (":method", "GET")]));
-    tidy(&mut fields);
+    normalize(&mut fields);
     assert_eq!(*fields, Fields::from([(":path", "/"), (":method", "GET"), ("x-a", "1"), ("x-b", "2 3")]));
     let same = fields.clone();
-    tidy(&mut fields);
+    normalize(&mut fields);
     assert!(Arc::ptr_eq(&same, &fields), "what is in order is not copied");
 }

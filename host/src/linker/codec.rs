@@ -1,4 +1,4 @@
-//! How each kind of parameter is read from lanes and memory, and how each kind of result is written.
+//! How each kind of parameter is read from core values and memory, and how each kind of result is written.
 
 use pw_abi::{
     Address, Bool, BufferType, Bytes, ClockId, Errno, Exit, FdId, I64, Iovecs, IovecsIn, LogLevel, MapType,
@@ -15,24 +15,24 @@ use crate::value::Value;
 
 /// Why a call does not succeed.
 pub(super) enum Stop<C> {
-    /// It returns this.
+    /// It returns this status.
     Code(C),
-    /// It may not be made here, and has no effect.
+    /// It is not allowed here, and has no effect.
     Restricted,
-    /// It is so much work that it is to be counted first.
+    /// It is much work, which must be counted before it is done.
     Unpaid,
-    /// The guest ends.
+    /// The guest traps.
     Trap(wasmtime::Error),
 }
 
 impl<C: Code + PartialEq> Stop<C> {
-    /// A pointer was not valid.
+    /// Whether a pointer was not valid.
     pub(super) fn is_fault(&self) -> bool {
         matches!(self, Stop::Code(code) if *code == C::FAULT)
     }
 }
 
-/// What a function returns, as a lane.
+/// What a function returns, as a core value.
 pub(super) trait Code: Sized {
     type Lane: Copy;
     const OK: Self::Lane;
@@ -89,7 +89,7 @@ impl Code for Exit {
     }
 }
 
-/// The guest's memory; while it is being instantiated, it has to be looked for.
+/// The guest's memory, which has to be looked up while the guest is being instantiated.
 pub(super) fn memory(caller: &mut Caller<'_, Data>) -> Option<Memory> {
     match caller.data().memory {
         Some(memory) => Some(memory),
@@ -109,7 +109,7 @@ pub(super) trait Decode {
     type Lanes;
     type Value<'m>;
     fn decode(memory: &[u8], lanes: Self::Lanes) -> Option<Self::Value<'_>>;
-    /// Units of work that the parameter makes.
+    /// Units of work of reading the parameter.
     #[inline]
     fn weight(_: &Self::Value<'_>) -> u64 {
         0
@@ -139,7 +139,7 @@ macro_rules! decode_bytes {
             }
             #[inline]
             fn weight(bytes: &&[u8]) -> u64 {
-                bytes.len() as u64 / crate::guest::BYTES
+                bytes.len() as u64 / crate::guest::BYTES_PER_UNIT
             }
         }
     )+};
@@ -171,31 +171,31 @@ impl Decode for Iovecs {
     }
 
     fn weight(iovecs: &IovecsIn<'_>) -> u64 {
-        // Pieces may overlap: of all of them together no more is looked at than there is memory.
+        // Pieces may overlap: the work is at most the size of the memory.
         let bytes = iovecs.pieces().fold(0, |bytes: usize, piece| bytes.saturating_add(piece.len()));
-        iovecs.entries.len() as u64 + bytes.min(iovecs.memory.len()) as u64 / crate::guest::BYTES
+        iovecs.entries.len() as u64 + bytes.min(iovecs.memory.len()) as u64 / crate::guest::BYTES_PER_UNIT
     }
 }
 
-/// The guest's memory, where it may have moved in the meantime, and the host's scratch.
+/// The guest's memory, which may have moved since it was last read, and the host's scratch buffer.
 pub(super) fn parts_again<'a>(caller: &'a mut Caller<'_, Data>) -> (&'a mut [u8], &'a [u8]) {
     let memory = memory(caller);
     let (bytes, data) = parts(memory, caller);
     (bytes, data.state.as_ref().map_or(&[], |state| &state.scratch))
 }
 
-/// A kind of out-parameter. What is written comes with the address of the room that the guest gave for it, if any.
+/// A kind of out-parameter. A value comes with the address that the guest's allocator returned for it, or 0.
 pub(super) trait Encode {
     type Lanes;
     type Value;
-    /// The value needs room that the guest gives.
+    /// The value is written into memory from the guest's allocator.
     const ALLOCATES: bool = false;
-    /// How much.
+    /// Bytes that it needs there.
     fn size(_: &Self::Value) -> usize {
         0
     }
     fn check(memory: &[u8], lanes: Self::Lanes) -> Option<()>;
-    /// Whether the room that the guest gave is in its memory.
+    /// Checks that the memory that the guest's allocator returned is within bounds.
     #[inline]
     fn fits(_memory: &mut [u8], _value: &(Self::Value, u32)) -> Option<()> {
         Some(())
@@ -203,8 +203,11 @@ pub(super) trait Encode {
     fn write(memory: &mut [u8], scratch: &[u8], value: (Self::Value, u32), lanes: Self::Lanes) -> Option<()>;
 }
 
-/// Asks the guest for the room that a value needs.
-pub(super) fn room<K: Encode, C: Code>(caller: &mut Caller<'_, Data>, value: &K::Value) -> Result<u32, Stop<C>> {
+/// Calls the guest's allocator for the memory that a value needs; its address.
+pub(super) fn allocate_for<K: Encode, C: Code>(
+    caller: &mut Caller<'_, Data>,
+    value: &K::Value,
+) -> Result<u32, Stop<C>> {
     let size = K::size(value);
     if !K::ALLOCATES || size == 0 {
         return Ok(0);
@@ -289,10 +292,10 @@ impl Encode for Writes {
     }
 }
 
-/// Asks the guest for memory; 0 is a refusal.
+/// Calls the guest's allocator; `None` if it fails, which it reports by 0.
 fn allocate(caller: &mut Caller<'_, Data>, size: usize) -> wasmtime::Result<Option<u32>> {
     let Ok(size) = u32::try_from(size) else { return Ok(None) };
-    // Taken, not cloned, which costs as much as the call; while it runs nothing may ask it again.
+    // Moved out, as a clone costs as much as the call; nothing may call it again while it runs.
     let Some(allocator) = caller.data_mut().allocator.take() else { return Ok(None) };
     caller.data_mut().allocating = true;
     let address = allocator.call(caller.as_context_mut(), size);

@@ -1,78 +1,78 @@
-//! What bounds a module, so that it costs memory and time in proportion to its size. Plain numbers.
+//! The limits of a module, so that it costs memory and time in proportion to its size. Plain numbers.
 
 use wasmparser::{CompositeInnerType, ConstExpr, ElementItems, Operator, Parser, Payload};
 
 use crate::module::{ModuleError, invalid_binary};
 
-/// The limits of a module. A module beyond one of them is refused before it is compiled. The defaults have room for the
-/// largest modules that compilers make of real programs.
+/// The limits of a module. A module that exceeds one of them is rejected before it is compiled. By default the largest modules
+/// that compilers emit for real programs are within them.
 ///
 /// ```
 /// use pw_host::{Engine, Metering, Module, ModuleError, ModuleLimits};
 ///
 /// let engine = Engine::new(Metering::None)?;
 /// let limits = ModuleLimits { size: 1 << 20, ..ModuleLimits::default() };
-/// let refused = Module::with_limits(&engine, &vec![0; 2 << 20], &limits);
-/// assert!(matches!(refused, Err(ModuleError::Limit { .. })));
+/// let rejected = Module::with_limits(&engine, &vec![0; 2 << 20], &limits);
+/// assert!(matches!(rejected, Err(ModuleError::Limit { .. })));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModuleLimits {
-    /// Bytes of the module. 64 MiB.
+    /// Bytes of the module. By default 64 MiB.
     pub size: usize,
-    /// Function types. Twenty thousand.
+    /// Function types. By default 20,000.
     pub types: usize,
-    /// Parameters of a function type. 256.
+    /// Parameters of a function type. By default 256.
     pub params: usize,
-    /// Results of a function type. 64.
+    /// Results of a function type. By default 64.
     pub results: usize,
-    /// Imports. Two thousand.
+    /// Imports. By default 2,000.
     pub imports: usize,
-    /// Functions that the module defines. 200,000.
+    /// Functions that the module defines. By default 200,000.
     pub functions: usize,
-    /// Globals that the module defines. A hundred thousand.
+    /// Globals that the module defines. By default 100,000.
     pub globals: usize,
-    /// Tables that the module defines. Sixteen, as a plugin may have.
+    /// Tables that the module defines. By default 16, as a plugin may have.
     pub tables: usize,
-    /// Exports. Twenty thousand.
+    /// Exports. By default 20,000.
     pub exports: usize,
-    /// Bytes of the name of an import, its module, or an export. Four thousand: names of C++ are long.
+    /// Bytes of the name of an import, its module, or an export. By default 4,000: C++ names are long.
     pub name: usize,
-    /// Element segments. Ten thousand.
+    /// Element segments. By default 10,000.
     pub element_segments: usize,
-    /// Entries of all element segments together. A million.
+    /// Entries of all element segments together. By default a million.
     pub elements: usize,
-    /// Data segments. A hundred thousand.
+    /// Data segments. By default 100,000.
     pub data_segments: usize,
-    /// Operators of all constant expressions together (of globals, elements and data). Two million.
+    /// Operators of all constant expressions together (of globals, elements and data). By default two million.
     pub constants: usize,
-    /// Custom sections. A thousand.
+    /// Custom sections. By default 1,000.
     pub custom_sections: usize,
-    /// Bytes of the code of a function. 2 MiB.
+    /// Bytes of the code of a function. By default 2 MiB.
     pub function_size: usize,
-    /// Locals of a function, its parameters too. Twenty thousand.
+    /// Locals of a function, with its parameters. By default 20,000.
     pub locals: usize,
-    /// Blocks, loops and conditionals that are open at a time in a function. Twenty thousand: compilers make one for each
-    /// target of a branch table.
+    /// Nested blocks, loops and conditionals in a function. By default 20,000: compilers emit one for each target of a branch
+    /// table.
     pub nesting: usize,
-    /// Loops that are open at a time in a function. 500.
+    /// Nested loops in a function. By default 500.
     pub loop_nesting: usize,
-    /// Values on the operand stack of a function at a time. Ten thousand.
+    /// Values on the operand stack of a function at a time. By default 10,000.
     pub operands: usize,
-    /// Targets of all branch tables of a function together. Twenty thousand.
+    /// Targets of all branch tables of a function together. By default 20,000.
     pub branch_targets: usize,
-    /// Values that blocks of a function take and give, and branches carry, beyond one each, together. Ten thousand:
-    /// compilers make few.
+    /// Parameters and results of the blocks of a function, and values of its branches, without the first of each, together. By
+    /// default 10,000; compilers emit few.
     pub block_values: usize,
-    /// Estimated work of the compiler for a function, in units of an operator: a call, a branch or a local variable that
-    /// lives through many blocks costs more than one. Six and a half million: twice the largest function that was found in
-    /// a plugin. For a million units Cranelift takes a second or two and some 250 MB, Winch a fraction of that.
+    /// Estimated work of the compiler for a function, in units of an operator: a call, a branch or a local variable that is live
+    /// through many blocks costs more than one. By default 6.5 million: twice the largest function that was found in a plugin.
+    /// For a million units Cranelift takes a second or two and some 250 MB, Winch a fraction of that.
     pub function_work: usize,
     /// Estimated work for the largest function of a module that Cranelift compiles. A module with a larger one is compiled by Winch,
-    /// and refused if it uses what Winch lacks (see [`Compiler`](crate::Compiler)); on a machine that Winch does not know
-    /// Cranelift compiles it. Half a million, for which Cranelift takes about a second and 150 MB.
+    /// and rejected if it uses what Winch lacks (see [`Compiler`](crate::Compiler)); on a machine that Winch does not support
+    /// Cranelift compiles it. By default half a million, for which Cranelift takes about a second and 150 MB.
     pub cranelift_work: usize,
-    /// Estimated work for all functions together, per byte of the module, beyond the limit for a function. Two.
+    /// Estimated work for all functions together, per byte of the module, in addition to the limit for a function. By default 2.
     pub work_per_byte: usize,
 }
 
@@ -108,7 +108,7 @@ impl Default for ModuleLimits {
     }
 }
 
-/// A module's parts, counted against its limits before anything is made of them. Code is not looked at.
+/// Counts a module's parts, except code, against its limits.
 pub(crate) struct Counted<'a> {
     limits: &'a ModuleLimits,
     custom_sections: usize,
@@ -116,9 +116,9 @@ pub(crate) struct Counted<'a> {
     constants: usize,
 }
 
-/// Fails if there are more of something than there may be; `limit` is the name of the field.
-pub(crate) fn bound(what: &'static str, limit: &'static str, most: usize, actual: usize) -> Result<(), ModuleError> {
-    if actual > most { Err(ModuleError::Limit { what, limit, most, actual }) } else { Ok(()) }
+/// Fails if `actual` exceeds `max`; `limit` is the name of the field.
+pub(crate) fn bound(what: &'static str, limit: &'static str, max: usize, actual: usize) -> Result<(), ModuleError> {
+    if actual > max { Err(ModuleError::Limit { what, limit, max, actual }) } else { Ok(()) }
 }
 
 impl<'a> Counted<'a> {
@@ -127,7 +127,7 @@ impl<'a> Counted<'a> {
         Ok(Counted { limits, custom_sections: 0, elements: 0, constants: 0 })
     }
 
-    /// Looks at all sections of a module.
+    /// Counts all sections of a module.
     pub(crate) fn module(limits: &ModuleLimits, wasm: &[u8]) -> Result<(), ModuleError> {
         let mut counted = Counted::new(limits, wasm)?;
         for payload in Parser::new(0).parse_all(wasm) {

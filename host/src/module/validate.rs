@@ -1,4 +1,4 @@
-//! Checks a module, its code too, before anything is derived from it: that it is valid, and within its limits.
+//! Checks that a module, with its code, is valid and within its limits, before anything else reads it.
 
 use wasmparser::{
     CompositeInnerType, FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, Payload, TypeRef, ValidPayload,
@@ -20,7 +20,7 @@ pub(crate) fn validate(wasm: &[u8], limits: &ModuleLimits) -> Result<usize, Modu
     let mut signatures = Signatures::default();
     let mut allocations = FuncValidatorAllocations::default();
     let (mut total, mut largest) = (0_usize, 0);
-    let most = wasm.len().saturating_mul(limits.work_per_byte).saturating_add(limits.function_work);
+    let max = wasm.len().saturating_mul(limits.work_per_byte).saturating_add(limits.function_work);
     for payload in parser.parse_all(wasm) {
         let payload = payload.map_err(invalid_binary)?;
         counted.section(&payload)?;
@@ -30,7 +30,7 @@ pub(crate) fn validate(wasm: &[u8], limits: &ModuleLimits) -> Result<usize, Modu
             allocations = used;
             total = total.saturating_add(work);
             largest = work.max(largest);
-            bound("units of work", "work_per_byte", most, total)?;
+            bound("units of work", "work_per_byte", max, total)?;
         }
     }
     Ok(largest)
@@ -67,7 +67,7 @@ fn code(
     Ok((work.work(), validator.into_allocations()))
 }
 
-/// Keeps how many parameters and results types and functions have.
+/// Keeps the numbers of parameters and results of types, and the types of functions.
 fn read(payload: &Payload<'_>, signatures: &mut Signatures) -> Result<(), ModuleError> {
     match payload {
         Payload::TypeSection(types) => {

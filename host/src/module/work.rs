@@ -1,34 +1,35 @@
 //! Estimates what a function costs its compiler, in one pass over its operators.
 //!
-//! Most operators cost the same. What costs more, as measured with Cranelift: calls, by their values; divisions; blocks,
-//! branches and the operators that have such within them, targets of branch tables and loops, more than linearly; and each
-//! local for each block that it lives through, because the compiler looks through all of them for its value. Winch, which is
-//! linear in all of them, takes a fraction.
+//! Most operators cost the same. These cost more, as measured with Cranelift: calls, by their values; divisions; blocks,
+//! branches and operators that are compiled to some, targets of branch tables and loops, more than linearly; and each local
+//! for each block that it is live through, because the compiler searches all of them for its value. Winch, which is linear
+//! in all of them, takes a fraction.
 
 use wasmparser::{BlockType, Operator};
 
 use crate::module::ModuleError;
 use crate::module::limits::{ModuleLimits, bound};
 
-/// Units of work beyond that for an operator, which stands for up to 1 KiB of memory.
+/// Units of work in addition to the one for an operator. A unit stands for up to 1 KiB of memory.
 const FUNCTION: usize = 8;
 const CALL: usize = 9;
 const DIVISION: usize = 3;
 const BLOCK: usize = 4;
 const BRANCH: usize = 2;
-/// Parts of the code before one, that cost it one more unit.
-const PARTS: usize = 256;
-/// Parts of the code that a local lives through, for a unit of work.
-const LIVED: usize = 4;
-/// Loops before a loop, or targets of branch tables before a target of any but the first, that cost it one more unit.
-const LOOPS: usize = 8;
-const TARGETS: usize = 100;
-/// Branches back to loops before one, that cost it one more unit.
-const BACK: usize = 200;
-/// Loops around a loop, squared, that cost each local which lives through it one more unit.
-const CARRIED: usize = 180;
+/// A part of the code costs one more unit per this number of parts before it.
+const PARTS_PER_UNIT: usize = 256;
+/// Parts of the code that a local is live through, for a unit of work.
+const LIVE_PARTS_PER_UNIT: usize = 4;
+/// A loop costs one more unit per this number of loops before it.
+const LOOPS_PER_UNIT: usize = 8;
+/// A target of a branch table, except for the first table, costs one more unit per this number of targets before it.
+const TARGETS_PER_UNIT: usize = 100;
+/// A branch back to a loop costs one more unit per this number of such branches before it.
+const BACK_PER_UNIT: usize = 200;
+/// A local that is live through a loop costs one more unit per this square of the number of loops around that loop.
+const OUTER_LOOPS_PER_UNIT: usize = 180;
 
-/// How many parameters and results a function has.
+/// The numbers of parameters and results of a function.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Arity {
     pub(crate) params: usize,
@@ -60,19 +61,19 @@ impl Signatures {
     }
 }
 
-/// What has been seen of a function.
+/// The state of estimating a function.
 pub(crate) struct Work<'a> {
     signatures: &'a Signatures,
     limits: &'a ModuleLimits,
     units: usize,
-    /// Parts of the code that locals live through, together.
-    lived: usize,
-    /// How many parts its code has so far: between two of them control comes or goes.
+    /// Parts of the code that locals are live through, together.
+    live: usize,
+    /// The number of parts of the code so far: between two of them control enters or leaves.
     parts: usize,
     frames: Vec<Frame>,
-    /// One more than all frames so far, so that each has a number of its own.
+    /// The number of the latest frame; each has another.
     frame: usize,
-    /// Those that are open, and how many there were.
+    /// The loops around the current operator, and the number of all loops so far.
     loops: Vec<Loop>,
     all_loops: usize,
     /// Branches back to loops.
@@ -89,23 +90,23 @@ struct Frame {
     is_loop: bool,
 }
 
-/// A loop: where it begins, and the locals whose values come from before it, with where they come from.
+/// A loop: the part in which it begins, and the locals whose values were written before it, with the part of the write.
 struct Loop {
     begin: usize,
     carried: Vec<(usize, usize)>,
 }
 
-/// A local: how long its value has been wanted, as far as is known.
+/// A local: how long its value has been live, as far as is known.
 #[derive(Clone, Copy, Default)]
 struct Local {
-    /// The part in which it was read or written last.
+    /// The part of the last read or write.
     last: usize,
-    /// Where its value may come from: the part, and the frame of that by depth and number.
+    /// The write of its value: the part, and the depth and the number of the frame.
     source: usize,
     depth: usize,
     number: usize,
-    /// Parts through which it lives if the last write did not always happen before the next read.
-    doubtful: usize,
+    /// Parts through which it is also live if the last write is not always executed before the next read.
+    maybe_live: usize,
 }
 
 impl<'a> Work<'a> {
@@ -117,7 +118,7 @@ impl<'a> Work<'a> {
             signatures,
             limits,
             units,
-            lived: 0,
+            live: 0,
             parts: 0,
             frames,
             frame: 0,
@@ -132,6 +133,10 @@ impl<'a> Work<'a> {
     }
 
     /// Counts an operator of a function that is valid so far.
+    ///
+    /// # Errors
+    ///
+    /// If the function exceeds a limit.
     pub(crate) fn operator(&mut self, operator: &Operator<'_>) -> Result<(), ModuleError> {
         self.units += 1;
         match operator {
@@ -141,7 +146,7 @@ impl<'a> Work<'a> {
                 self.loops.push(Loop { begin: self.parts, carried: Vec::new() });
                 bound("nested loops in a function", "loop_nesting", self.limits.loop_nesting, self.loops.len())?;
                 self.all_loops += 1;
-                self.units += self.all_loops / LOOPS;
+                self.units += self.all_loops / LOOPS_PER_UNIT;
             }
             Operator::Else => {
                 self.part();
@@ -166,7 +171,7 @@ impl<'a> Work<'a> {
                         self.targets,
                     )?;
                     if self.tables > 0 {
-                        self.units += self.targets / TARGETS;
+                        self.units += self.targets / TARGETS_PER_UNIT;
                     }
                     self.target(depth)?;
                 }
@@ -215,15 +220,15 @@ impl<'a> Work<'a> {
 
     /// The units so far.
     pub(crate) fn work(&self) -> usize {
-        self.units + self.lived / LIVED
+        self.units + self.live / LIVE_PARTS_PER_UNIT
     }
 
     fn part(&mut self) {
         self.parts += 1;
-        self.units += BLOCK + self.parts / PARTS;
+        self.units += BLOCK + self.parts / PARTS_PER_UNIT;
     }
 
-    /// A condition within an operator, which the compiler makes blocks for.
+    /// A condition within an operator, for which the compiler emits blocks.
     fn inner(&mut self) {
         self.part();
         self.part();
@@ -248,19 +253,19 @@ impl<'a> Work<'a> {
         let is_loop = self.frames.pop().is_some_and(|frame| frame.is_loop);
         let Some(ended) = is_loop.then(|| self.loops.pop()).flatten() else { return };
         for (index, _) in &ended.carried {
-            // It lives until the loop goes back.
+            // It is live until the loop branches back.
             let local = &mut self.locals[*index];
-            self.lived += self.parts - local.last;
+            self.live += self.parts - local.last;
             local.last = self.parts;
         }
-        self.units += ended.carried.len() * (1 + self.loops.len().pow(2) / CARRIED);
+        self.units += ended.carried.len() * (1 + self.loops.len().pow(2) / OUTER_LOOPS_PER_UNIT);
         if let Some(outer) = self.loops.last_mut() {
             outer.carried.extend(ended.carried.into_iter().filter(|(_, source)| *source < outer.begin));
         }
     }
 
     fn branch(&mut self, depth: u32) -> Result<(), ModuleError> {
-        self.units += self.parts / PARTS;
+        self.units += self.parts / PARTS_PER_UNIT;
         self.target(depth)
     }
 
@@ -271,7 +276,7 @@ impl<'a> Work<'a> {
         let (is_loop, arity) = target.map_or((false, Arity::default()), |frame| (frame.is_loop, frame.arity));
         if is_loop {
             self.back += 1;
-            self.units += self.back / BACK;
+            self.units += self.back / BACK_PER_UNIT;
         }
         let values = if is_loop { arity.params } else { arity.results };
         self.values(values)
@@ -283,14 +288,14 @@ impl<'a> Work<'a> {
 
     fn read(&mut self, index: usize) {
         let Some(local) = self.locals.get_mut(index) else { return };
-        self.lived += self.parts - local.last;
+        self.live += self.parts - local.last;
         let certain = self.frames.get(local.depth).is_some_and(|frame| frame.number == local.number);
         if !certain {
-            self.lived += local.doubtful;
+            self.live += local.maybe_live;
             local.source = 0;
             (local.depth, local.number) = (0, 0);
         }
-        local.doubtful = 0;
+        local.maybe_live = 0;
         local.last = self.parts;
         let source = local.source;
         if let Some(inner) = self.loops.last_mut()
@@ -305,7 +310,7 @@ impl<'a> Work<'a> {
         let depth = self.frames.len().saturating_sub(1);
         let number = self.frames.last().map_or(0, |frame| frame.number);
         let Some(local) = self.locals.get_mut(index) else { return };
-        local.doubtful += self.parts - local.last;
+        local.maybe_live += self.parts - local.last;
         (local.last, local.source, local.depth, local.number) = (self.parts, self.parts, depth, number);
     }
 }

@@ -1,20 +1,20 @@
-//! Time, and callbacks about something that is not a stream: ticks, answers, timeouts, restarts.
+//! Time, and callbacks that are not about a stream: ticks, responses to calls, timeouts, restarts.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{HttpCallId, PluginId, Proxy, grpc, lifecycle};
+use crate::callbacks::On;
 use crate::effect::Effect;
 use crate::fields::Fields;
-use crate::guest::On;
 use crate::http::Part;
 use crate::planted::planted;
 use crate::state::{About, CallId, Charge, HttpCallEnd, Owner, Subject, Timer, Work};
 
 impl Proxy {
-    /// The answer to an HTTP call of a plugin's. An answer that nobody waits for any more is dropped, and
-    /// one with fields that HTTP cannot carry is a failure.
+    /// The response to an HTTP call of a plugin. A response to a call that was cancelled is dropped, and one with fields that
+    /// HTTP cannot carry makes the call fail.
     pub fn http_call_response(&mut self, call: HttpCallId, headers: Fields, body: impl Into<Bytes>, trailers: Fields) {
         let (mut headers, mut trailers) = (Arc::new(headers), Arc::new(trailers));
         if Part::Response.receive(&mut headers).is_none() || Part::Trailers.receive(&mut trailers).is_none() {
@@ -26,15 +26,15 @@ impl Proxy {
         self.run();
     }
 
-    /// The HTTP call of a plugin's has failed.
+    /// An HTTP call of a plugin has failed.
     pub fn http_call_failed(&mut self, call: HttpCallId) {
         self.begin();
         ended(self, call, failure("the call failed"));
         self.run();
     }
 
-    /// Calls a plugin in its own context about something, after what is due. What has to wait behind earlier work of the
-    /// plugin's is charged to it; false if it has no room for that.
+    /// Schedules a callback in a plugin's own context, after what is due. If it has to wait for earlier work of the plugin, its
+    /// subject is charged to the plugin; false if that exceeds the plugin's limit.
     pub(super) fn about(&mut self, plugin: PluginId, on: On, args: [u32; 4], subject: Subject) -> bool {
         let state = self.state();
         let mut charge = Charge::default();
@@ -51,7 +51,7 @@ impl Proxy {
     }
 }
 
-/// Calls a plugin in its own context about something; what it is about is gone when the callback returns.
+/// Runs a callback in a plugin's own context; its subject is dropped when the callback returns.
 pub(super) fn about(proxy: &mut Proxy, About { plugin, on, args: [a, b, c, d], subject, .. }: About) {
     let Some(root) = proxy.root(plugin) else { return };
     proxy.state().active.subject = Some(Box::new(subject));
@@ -59,7 +59,7 @@ pub(super) fn about(proxy: &mut Proxy, About { plugin, on, args: [a, b, c, d], s
     proxy.state().active.subject = None;
 }
 
-/// Lets time pass, and does what falls due by then and what earlier events have left.
+/// Advances the time, and does what is due then and what earlier events have left.
 pub(super) fn advance(proxy: &mut Proxy, duration: u64) {
     proxy.begin();
     let state = proxy.state();
@@ -73,7 +73,7 @@ pub(super) fn advance(proxy: &mut Proxy, duration: u64) {
     proxy.run();
 }
 
-/// Something falls due, unless it was taken back since.
+/// A timer is due, unless it was cancelled since.
 pub(super) fn due(proxy: &mut Proxy, timer: Timer) {
     let plugin = timer.plugin();
     let now = proxy.state().uptime;
@@ -88,14 +88,14 @@ pub(super) fn due(proxy: &mut Proxy, timer: Timer) {
                 state.timers.set(due, timer);
             }
             if let Some(root) = proxy.root(plugin) {
-                proxy.call(plugin, On::Tick, root, [root, 0, 0, 0, 0]);
+                proxy.call(plugin, On::proxy_on_tick, root, [root, 0, 0, 0, 0]);
             }
         }
         Timer::HttpCall(call, _) => {
             if proxy.state().http_calls.contains_key(&call) {
                 proxy.state().effect(Effect::CancelHttpCall { call });
                 ended(proxy, call, failure("the call timed out"));
-                // Another call that is due now is in flight until its own turn.
+                // Another call that is due now stays in flight until its own timer is handled.
                 proxy.state().agenda.last_is_next();
             }
         }
@@ -112,14 +112,19 @@ fn failure(reason: &'static str) -> HttpCallEnd {
 fn ended(proxy: &mut Proxy, call: HttpCallId, end: HttpCallEnd) {
     let state = proxy.state();
     let Some((mut plugin, token)) = state.http_calls.get(&call).map(|call| (call.plugin, call.token)) else { return };
-    state.forget_call(CallId::Http(call));
+    state.remove_call(CallId::Http(call));
     planted!(AnswerToTheLast => plugin = proxy.sources.last_key_value().map_or(plugin, |(last, _)| *last));
     let args = [token, end.headers.len() as u32, end.body.len() as u32, end.trailers.len() as u32];
-    if !proxy.about(plugin, On::HttpCallResponse, args, Subject::HttpCall(end)) {
+    if !proxy.about(plugin, On::proxy_on_http_call_response, args, Subject::HttpCall(end)) {
         let end = failure("the answer has no room");
         let subject = Subject::HttpCall(end);
-        let waits =
-            About { plugin, on: On::HttpCallResponse, args: [token, 0, 0, 0], subject, _charge: Charge::default() };
+        let waits = About {
+            plugin,
+            on: On::proxy_on_http_call_response,
+            args: [token, 0, 0, 0],
+            subject,
+            _charge: Charge::default(),
+        };
         proxy.state().agenda.last(Work::About(Box::new(waits)));
     }
 }

@@ -1,4 +1,4 @@
-//! How streams end: by their last piece, a local response, a reset, a failure, or because a plugin has left them.
+//! How streams end: by their last piece, a local response, a reset, a failure, or because a plugin was detached.
 //!
 //! As in [`streams`](super::streams), each function does one entry of the work list or one step of it.
 
@@ -10,9 +10,9 @@ use super::{PluginId, Proxy, StreamId, lifecycle, shadow};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::http::{self, Progress};
-use crate::state::{Charges, Direction, Filter, KEPT, LocalResponse, Protocol, State, Undo, Work};
+use crate::state::{Charges, Direction, Filter, LocalResponse, MIN_CAPACITY, Protocol, State, Undo, Work};
 
-/// Sends the response that a plugin gave itself, through the chain unless a response is on its way there already.
+/// Sends a local response, through the chain unless another response is in it already.
 pub(super) fn local_response(proxy: &mut Proxy, stream: StreamId) {
     let callbacks = proxy.state().config.choices.local_response_callbacks;
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
@@ -21,7 +21,7 @@ pub(super) fn local_response(proxy: &mut Proxy, stream: StreamId) {
     if callbacks && !begun { answer_through(proxy, stream, local) } else { respond(proxy, stream, local) }
 }
 
-/// Gives a local response to the plugins that the request has come to. It is the last that moves in the stream.
+/// Sends a local response through the plugins that the request has reached. Nothing else of the stream moves after that.
 fn answer_through(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body, charge }: LocalResponse) {
     let Some(found) = proxy.state().find(stream) else { return };
     let contacted = found.has_upstream();
@@ -54,9 +54,9 @@ fn answer_through(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, 
     state.agenda.first([piece(headers, charges)]);
 }
 
-/// A piece of a local response has come to the end of the chain: what goes out now. The headers wait for what comes behind them, and say how
-/// much that is.
-pub(super) fn measured(
+/// A piece of a local response has reached the end of the chain: the pieces to send now. The headers are buffered until the next piece
+/// comes, and get its length.
+pub(super) fn with_length(
     proxy: &mut Proxy,
     stream: StreamId,
     piece: Piece,
@@ -75,18 +75,18 @@ pub(super) fn measured(
     let size = if let Piece::Body { body, .. } = &piece { body.len() } else { 0 };
     let first = waiting.map(|(mut waiting, charges)| {
         if let Piece::Headers { headers, .. } = &mut waiting {
-            http::measure(headers, size, always);
+            http::set_length(headers, size, always);
         }
         (waiting, charges)
     });
     first.into_iter().chain(Some((piece, charges)))
 }
 
-/// Sends a response of the host's own, or a local one past the plugins.
+/// Sends a response of the host, or a local response without callbacks.
 fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body, charge }: LocalResponse) {
     let Some(found) = proxy.state().find(stream) else { return };
     let mut headers = Arc::new(headers);
-    http::tidy(&mut headers);
+    http::normalize(&mut headers);
     found.response.headers = Some(headers.clone());
     found.response.size = body.len() as u64;
     let contacted = found.has_upstream();
@@ -108,39 +108,39 @@ fn respond(proxy: &mut Proxy, stream: StreamId, LocalResponse { headers, body, c
     end(proxy, stream);
 }
 
-/// The host itself answers 503, or cuts the client off if part of a response is out.
+/// The host responds with status 503, or resets the stream if part of a response was sent.
 pub(super) fn fail(proxy: &mut Proxy, stream: StreamId) {
     answer(proxy, stream, "503");
 }
 
-/// A message cannot be taken: a request is answered by a status, a response is cut off.
-pub(super) fn refuse(proxy: &mut Proxy, stream: StreamId, direction: Direction, status: &str) {
+/// A message is not accepted: the host responds to a request with a status, and resets the stream of a response.
+pub(super) fn reject(proxy: &mut Proxy, stream: StreamId, direction: Direction, status: &str) {
     match direction {
         Direction::Request => answer(proxy, stream, status),
-        Direction::Response => cut(proxy, stream, true),
+        Direction::Response => reset(proxy, stream, true),
     }
 }
 
-/// The host itself answers, or cuts the client off if part of a response is out.
+/// The host responds, or resets the stream if part of a response was sent.
 fn answer(proxy: &mut Proxy, stream: StreamId, status: &str) {
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
     if found.response.sent || found.protocol != Protocol::Http {
-        return cut(proxy, stream, true);
+        return reset(proxy, stream, true);
     }
     found.local = None;
     let headers = Fields::from([(":status", status)]);
     respond(proxy, stream, LocalResponse { headers, ..LocalResponse::default() });
 }
 
-/// A plugin asked to close the stream, and did not fault since.
+/// A plugin has closed the stream, and has not crashed since.
 pub(super) fn close(proxy: &mut Proxy, stream: StreamId) {
     if proxy.state().find(stream).is_some_and(|found| found.closed) {
-        cut(proxy, stream, true);
+        reset(proxy, stream, true);
     }
 }
 
-/// Cuts a stream off on both sides.
-pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
+/// Resets a stream to the upstream, and if `downstream` to the client too.
+pub(super) fn reset(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
     let contacted = found.has_upstream();
     let state = proxy.state();
@@ -153,7 +153,7 @@ pub(super) fn cut(proxy: &mut Proxy, stream: StreamId, downstream: bool) {
     end(proxy, stream);
 }
 
-/// Nothing more moves; the contexts end.
+/// The stream is over: nothing more moves, and the contexts end.
 pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
     found.over = true;
@@ -175,7 +175,7 @@ pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
     shadow::end(proxy, stream);
 }
 
-/// The context of the plugin at a place of a stream that is over is done, and then those behind it.
+/// The stream is over: the context of the plugin at a place ends, and then those at later places.
 pub(super) fn done(proxy: &mut Proxy, stream: StreamId, place: usize) {
     let Some(found) = proxy.state().find(stream) else { return };
     let more = place + 1 < found.filters.len();
@@ -183,19 +183,19 @@ pub(super) fn done(proxy: &mut Proxy, stream: StreamId, place: usize) {
         proxy.state().agenda.first([Work::Done { stream, place: place + 1 }]);
     }
     match filter(proxy, stream, place) {
-        // The stream is forgotten with its last context.
+        // The stream is removed with its last context.
         Some((plugin, context)) => lifecycle::done(proxy, plugin, context),
         None => {
             clear(proxy, stream.index, place);
             if !more {
-                forget(proxy, stream.index);
+                remove_if_ended(proxy, stream.index);
             }
         }
     }
 }
 
-/// A plugin has done with its place in a stream that is over: what is held there is of no use to anybody, and the context's id
-/// may soon be that of another, when the plugin is started again.
+/// A plugin's context in a stream that is over has ended: what is buffered there is dropped, as is the place, because the context's
+/// id may be reused when the plugin is restarted.
 pub(super) fn clear(proxy: &mut Proxy, index: usize, place: usize) {
     let found = proxy.state().streams.get_mut(index).filter(|found| found.over);
     if let Some(filter) = found.and_then(|found| found.filters.get_mut(place)) {
@@ -205,7 +205,7 @@ pub(super) fn clear(proxy: &mut Proxy, index: usize, place: usize) {
     }
 }
 
-/// The plugin at a place of a stream's chain, and its context there, unless it is gone or was never notified of it.
+/// The plugin at a place of a stream's chain, and its context there, unless it was detached or never got the context.
 pub(super) fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<(PluginId, u32)> {
     let state = proxy.state();
     let filter = state.find(stream)?.filters.get(place).filter(|filter| !filter.gone)?;
@@ -213,15 +213,15 @@ pub(super) fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Optio
     state.plugins.get(plugin)?.contexts.contains_key(&context).then_some((plugin, context))
 }
 
-/// Drops a stream that is over once none of its contexts is left.
-pub(super) fn forget(proxy: &mut Proxy, index: usize) {
+/// Removes a stream that is over if none of its contexts is left.
+pub(super) fn remove_if_ended(proxy: &mut Proxy, index: usize) {
     let state = proxy.state();
     let Some(found) = state.streams.get(index).filter(|found| found.over) else { return };
     let has = |filter: &Filter| {
         state.plugins.get(filter.plugin).is_some_and(|plugin| plugin.contexts.contains_key(&filter.context))
     };
     let lives = |filter: &Filter| !filter.gone && has(filter);
-    // Contexts end in the order of the chain, and what has ended stays so.
+    // Contexts end in the order of the chain, and an ended one stays ended.
     let ended = found.filters[found.ended..].iter().position(lives);
     if let Some(more) = ended {
         let ended = found.ended + more;
@@ -229,24 +229,24 @@ pub(super) fn forget(proxy: &mut Proxy, index: usize) {
             found.ended = ended;
         }
     } else {
-        let gone = state.streams.remove(index);
-        if state.streams.is_empty() && state.streams.capacity() > KEPT {
+        let removed = state.streams.remove(index);
+        if state.streams.is_empty() && state.streams.capacity() > MIN_CAPACITY {
             state.streams.shrink_to_fit();
         }
-        for filter in &gone.filters {
+        for filter in &removed.filters {
             if let Some(plugin) = state.plugins.get_mut(filter.plugin) {
                 plugin.places -= 1;
                 state.plugins.free(filter.plugin);
             }
         }
-        if !gone.id.shadow {
-            state.effect(Effect::StreamEnded { stream: gone.id });
+        if !removed.id.shadow {
+            state.effect(Effect::StreamEnded { stream: removed.id });
         }
     }
 }
 
-/// A plugin has faulted or ended: its streams, and its places in them, which it leaves.
-pub(super) fn part(proxy: &mut Proxy, plugin: PluginId) -> VecDeque<(StreamId, Vec<usize>)> {
+/// A plugin has crashed or ended: marks its places in all streams, and returns them by stream.
+pub(super) fn detach_plugin(proxy: &mut Proxy, plugin: PluginId) -> VecDeque<(StreamId, Vec<usize>)> {
     let State { plugins, streams, .. } = proxy.state();
     let mut left: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let contexts = plugins.get(plugin).into_iter().flat_map(|plugin| plugin.contexts.values());
@@ -261,24 +261,24 @@ pub(super) fn part(proxy: &mut Proxy, plugin: PluginId) -> VecDeque<(StreamId, V
     places.collect()
 }
 
-/// A stream that a plugin has left fails, or goes on without it.
-pub(super) fn left(proxy: &mut Proxy, stream: StreamId, places: &[usize]) {
+/// A plugin was detached from a stream, which fails or continues without it.
+pub(super) fn detached(proxy: &mut Proxy, stream: StreamId, places: &[usize]) {
     let state = proxy.state();
     let Some(found) = state.find(stream) else { return };
     if found.over {
         places.iter().for_each(|place| clear(proxy, stream.index, *place));
-        return forget(proxy, stream.index);
+        return remove_if_ended(proxy, stream.index);
     }
     let plugin = places.first().and_then(|place| found.filters.get(*place)).map(|filter| filter.plugin);
     if !plugin.is_some_and(|plugin| state.plugins.fails_open(plugin)) {
         return state.agenda.first([Work::Fail { stream }]);
     }
     if stream.shadow {
-        // Nothing of a copy is of use without its plugin.
+        // A copy has no use without its plugin.
         return state.agenda.first([Work::EndCopy { stream }]);
     }
     let count = state.find(stream).map_or(0, |found| found.filters.len());
-    // What is put in front last comes first: requests before responses, and of each message what has come furthest.
+    // The last entry put in front is done first: requests before responses, and of each message the pieces that are furthest.
     for place in places.iter().rev() {
         release_in_turn(proxy, stream, Direction::Response, count - 1 - place);
     }
@@ -287,7 +287,7 @@ pub(super) fn left(proxy: &mut Proxy, stream: StreamId, places: &[usize]) {
     }
 }
 
-/// Takes back what a callback has changed.
+/// Undoes what a callback has changed.
 pub(super) fn undo(proxy: &mut Proxy, changes: Vec<Undo>) {
     for change in changes.into_iter().rev() {
         let Some(found) = proxy.state().find(change.stream()) else { continue };
@@ -297,8 +297,8 @@ pub(super) fn undo(proxy: &mut Proxy, changes: Vec<Undo>) {
             Undo::Trailers(_, place, direction, trailers) => found.filters[place].stage(direction).trailers = trailers,
             Undo::Property(_, path, property) => {
                 let size = path.len();
-                if let Some(gone) = found.properties.remove(&path) {
-                    found.filters[gone.place].properties_size -= size + gone.value.len();
+                if let Some(removed) = found.properties.remove(&path) {
+                    found.filters[removed.place].properties_size -= size + removed.value.len();
                 }
                 if let Some(property) = property {
                     found.filters[property.place].properties_size += size + property.value.len();

@@ -1,45 +1,45 @@
-//! gRPC calls and streams: what their servers say goes to the plugins.
+//! gRPC calls and streams: events from their servers go to the plugins.
 
 use super::{Proxy, wire};
+use crate::callbacks::On;
 use crate::effect::{Effect, GrpcCallId};
-use crate::guest::On;
 use crate::state::{About, CallId, Charge, GrpcEvent, Subject, Work};
 
 impl Proxy {
-    /// The server of a plugin's gRPC call or stream says something. What nobody waits for any more is dropped; metadata that HTTP
-    /// cannot carry ends it.
+    /// An event from the server of a plugin's gRPC call or stream. It is dropped if the call was cancelled; metadata that HTTP cannot
+    /// carry ends the call.
     pub fn grpc_event(&mut self, call: GrpcCallId, event: GrpcEvent) {
         self.begin();
-        said(self, call, event);
+        received(self, call, event);
         self.run();
     }
 }
 
-fn said(proxy: &mut Proxy, call: GrpcCallId, event: GrpcEvent) {
+fn received(proxy: &mut Proxy, call: GrpcCallId, event: GrpcEvent) {
     let Some(found) = proxy.state().grpc_calls.get(&call) else { return };
     let (plugin, token) = (found.plugin, found.token);
-    let event = wire::sound(proxy, call, event);
+    let event = wire::checked(proxy, call, event);
     let state = proxy.state();
     let (on, number) = match &event {
-        GrpcEvent::InitialMetadata(metadata) => (On::GrpcReceiveInitialMetadata, metadata.len() as u32),
-        GrpcEvent::Message(message) => (On::GrpcReceive, message.len() as u32),
-        GrpcEvent::TrailingMetadata(metadata) => (On::GrpcReceiveTrailingMetadata, metadata.len() as u32),
+        GrpcEvent::InitialMetadata(metadata) => (On::proxy_on_grpc_receive_initial_metadata, metadata.len() as u32),
+        GrpcEvent::Message(message) => (On::proxy_on_grpc_receive, message.len() as u32),
+        GrpcEvent::TrailingMetadata(metadata) => (On::proxy_on_grpc_receive_trailing_metadata, metadata.len() as u32),
         GrpcEvent::Closed { status, .. } => {
-            state.forget_call(CallId::Grpc(call));
-            (On::GrpcClose, *status)
+            state.remove_call(CallId::Grpc(call));
+            (On::proxy_on_grpc_close, *status)
         }
     };
     if !proxy.about(plugin, on, [token, number, 0, 0], Subject::Grpc(event)) {
-        // What waits for the plugin is more than it may hold: the call ends, and the plugin is notified of that alone.
+        // What waits for the plugin exceeds its limit: the call ends, and the plugin gets only that event.
         const RESOURCE_EXHAUSTED: u32 = 8;
         let state = proxy.state();
         if state.grpc_calls.contains_key(&call) {
-            state.forget_call(CallId::Grpc(call));
+            state.remove_call(CallId::Grpc(call));
             state.effect(Effect::CancelGrpcCall { call });
         }
         let message = "more waits for the plugin than it may hold".to_owned();
         let subject = Subject::Grpc(GrpcEvent::Closed { status: RESOURCE_EXHAUSTED, message });
-        let (on, args) = (On::GrpcClose, [token, RESOURCE_EXHAUSTED, 0, 0]);
+        let (on, args) = (On::proxy_on_grpc_close, [token, RESOURCE_EXHAUSTED, 0, 0]);
         state.agenda.last(Work::About(Box::new(About { plugin, on, args, subject, _charge: Charge::default() })));
     }
 }
@@ -49,8 +49,8 @@ pub(super) fn timed_out(proxy: &mut Proxy, call: GrpcCallId) {
     if proxy.state().grpc_calls.contains_key(&call) {
         proxy.state().effect(Effect::CancelGrpcCall { call });
         let event = GrpcEvent::Closed { status: DEADLINE_EXCEEDED, message: "the call timed out".to_owned() };
-        said(proxy, call, event);
-        // Another call that is due now is in flight until its own turn.
+        received(proxy, call, event);
+        // Another call that is due now stays in flight until its own timer is handled.
         proxy.state().agenda.last_is_next();
     }
 }

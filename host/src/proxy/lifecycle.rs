@@ -1,4 +1,4 @@
-//! Plugins and contexts: how they begin, end and fail.
+//! Plugins and contexts: how they begin, end and crash.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,16 +6,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{PluginConfig, PluginId, Proxy, StartError, endings, rollout, shadow};
+use crate::callbacks::On;
 use crate::effect::Effect;
-use crate::guest::{Guest, On};
+use crate::guest::Guest;
 use crate::module::Module;
 use crate::planted::planted;
 use crate::policy::Revival;
 use crate::rules::Rules;
 use crate::state::account::CONTEXT;
-use crate::state::{Account, Active, CallId, Context, Part, Plugin, Share, Then, Timer, Vm, Work};
+use crate::state::{Account, Active, CallId, Context, Detach, Plugin, Share, Then, Timer, Vm, Work};
 
-/// Starts a plugin, if need be in a VM that no other plugin lives in.
+/// Starts a plugin, if `own_vm` in a VM that it shares with no other plugin.
 pub(super) fn start(
     proxy: &mut Proxy,
     module: &Module,
@@ -31,13 +32,13 @@ pub(super) fn start(
     proxy.sources.insert(id, Arc::new((module.clone(), config)));
     let booted = boot(proxy, id);
     if booted.is_err() {
-        dismiss(proxy, id);
+        drop_source(proxy, id);
     }
     proxy.run();
     booted.map(|()| id)
 }
 
-/// Starts a plugin that is in the books, in a VM that is there or in a new one.
+/// Starts a registered plugin, in an existing VM or in a new one.
 fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
     let Some(source) = proxy.sources.get(&id).cloned() else { return Err(StartError::TooMany) };
     let (module, config) = &*source;
@@ -52,7 +53,7 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
     if let Some(realm) = state.realms.get_mut(realm) {
         realm.vms.insert(vm);
     }
-    // What another plugin has logged does not count.
+    // Lines that another plugin has logged do not count.
     state.active = Active { plugin: id, ..Active::default() };
     if shared.is_some() {
         state.vms[vm].plugins.push(id);
@@ -62,7 +63,7 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
         proxy.state().active = Active { plugin: id, ..Active::default() };
         match started {
             Ok(guest) => proxy.guests[vm] = Some(guest),
-            Err(trap) => return refuse(proxy, id, StartError::Trap(trap.reason)),
+            Err(trap) => return start_failed(proxy, id, StartError::Trap(trap.reason)),
         }
     }
     let root = proxy.state().new_context(id);
@@ -70,19 +71,19 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
         found.root = root;
         found.contexts = [(root, Context { stream: None, pending: None })].into();
     }
-    let create = (On::ContextCreate, 0, StartError::Configure);
-    let start = (On::VmStart, vm_size, StartError::VmStart);
-    let configure = (On::Configure, size, StartError::Configure);
-    for (on, size, refusal) in [create, start, configure] {
-        if on == On::VmStart && shared.is_some() {
+    let create = (On::proxy_on_context_create, 0, StartError::Configure);
+    let start = (On::proxy_on_vm_start, vm_size, StartError::VmStart);
+    let configure = (On::proxy_on_configure, size, StartError::Configure);
+    for (on, size, error) in [create, start, configure] {
+        if on == On::proxy_on_vm_start && shared.is_some() {
             continue;
         }
         match proxy.try_call(id, on, root, [root, size, 0, 0, 0]) {
             Err(reason) => {
-                faulted(proxy, id, &reason, Some(id));
-                return refuse(proxy, id, StartError::Trap(reason));
+                crashed(proxy, id, &reason, Some(id));
+                return start_failed(proxy, id, StartError::Trap(reason));
             }
-            Ok(Some(Some(0))) if on != On::ContextCreate => return refuse(proxy, id, refusal),
+            Ok(Some(Some(0))) if on != On::proxy_on_context_create => return start_failed(proxy, id, error),
             Ok(_) => {}
         }
     }
@@ -94,7 +95,7 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The VM that a plugin is to share: that of a plugin with the same VM id that is made of the same.
+/// The VM that a plugin shares: that of a plugin with the same VM id, module and VM settings.
 fn vm_for(proxy: &mut Proxy, id: PluginId, module: &Module, config: &PluginConfig) -> Option<usize> {
     if config.vm_id.is_empty() {
         return None;
@@ -111,7 +112,7 @@ fn vm_for(proxy: &mut Proxy, id: PluginId, module: &Module, config: &PluginConfi
     realm.vms.iter().copied().find(is_fit).filter(runs)
 }
 
-/// Starts a plugin again that has faulted.
+/// Restarts a plugin that has crashed.
 pub(super) fn restart(proxy: &mut Proxy, id: PluginId) {
     let now = proxy.state().uptime;
     let Some(source) = proxy.sources.get(&id).cloned() else { return };
@@ -141,23 +142,23 @@ pub(super) fn restart(proxy: &mut Proxy, id: PluginId) {
         Err(error) => {
             proxy.state().effect(Effect::Fault { plugin: id, reason: error.to_string() });
             let draw = proxy.state().random.f64();
-            rollout::faulted(proxy, id);
-            come_back(proxy, id, draw, false);
+            rollout::crashed(proxy, id);
+            schedule_restart(proxy, id, draw, false);
         }
     }
 }
 
-/// Says when a plugin that has faulted, or did not start again, is to be started again, if ever.
-fn come_back(proxy: &mut Proxy, id: PluginId, draw: f64, ran: bool) {
+/// Schedules the restart of a plugin that has crashed, or could not be restarted, or gives it up.
+fn schedule_restart(proxy: &mut Proxy, id: PluginId, draw: f64, ran: bool) {
     let state = proxy.state();
     let now = state.uptime;
     let Some(found) = state.plugins.get_mut(id) else { return };
     if let Some(reload) = found.failure.reload.filter(|_| !found.retired && !found.removed) {
-        found.revival.faulted(reload, now, draw, ran);
+        found.revival.crashed(reload, now, draw, ran);
     }
     match found.revival.due {
         Some(due) => state.timers.set(due, Timer::Restart(id)),
-        None => dismiss(proxy, id),
+        None => drop_source(proxy, id),
     }
 }
 
@@ -184,7 +185,7 @@ fn plugin(module: &Module, config: &PluginConfig, realm: usize) -> Plugin {
         revival: Revival::default(),
         retired: false,
         removed: false,
-        dismissed: false,
+        source_dropped: false,
         log_only: config.log_only,
         rollout: None,
         canary_of: None,
@@ -194,8 +195,8 @@ fn plugin(module: &Module, config: &PluginConfig, realm: usize) -> Plugin {
         tick: None,
         calls: BTreeMap::new(),
         queues: Default::default(),
-        gets_notices: module.exports.callback(On::QueueReady).is_some()
-            && config.capabilities.as_ref().is_none_or(|names| names.contains(On::QueueReady.name())),
+        gets_notices: module.exports.callback(On::proxy_on_queue_ready).is_some()
+            && config.capabilities.as_ref().is_none_or(|names| names.contains(On::proxy_on_queue_ready.name())),
         metrics: 0,
         places: 0,
         account: Account::default(),
@@ -203,56 +204,58 @@ fn plugin(module: &Module, config: &PluginConfig, realm: usize) -> Plugin {
     }
 }
 
-/// What a plugin asked for before its start failed is forgotten.
-fn refuse(proxy: &mut Proxy, plugin: PluginId, why: StartError) -> Result<(), StartError> {
+/// A plugin's start has failed: what it asked for before that is dropped.
+fn start_failed(proxy: &mut Proxy, plugin: PluginId, why: StartError) -> Result<(), StartError> {
     let found = proxy.state().plugins.get(plugin).map(|found| (found.root, found.vm));
     if let Some((root, Some(vm))) = found
         && proxy.state().vms.get(vm).is_some_and(|vm| vm.plugins.len() > 1)
-        && let Err(reason) = proxy.try_call(plugin, On::Delete, root, [root, 0, 0, 0, 0])
+        && let Err(reason) = proxy.try_call(plugin, On::proxy_on_delete, root, [root, 0, 0, 0, 0])
     {
-        faulted(proxy, plugin, &reason, Some(plugin));
+        crashed(proxy, plugin, &reason, Some(plugin));
     }
-    depart(proxy, plugin, Then::Nothing);
+    detach(proxy, plugin, Then::Nothing);
     Err(why)
 }
 
-/// A plugin leaves its VM and its streams.
-fn depart(proxy: &mut Proxy, plugin: PluginId, then: Then) {
-    leave(proxy, plugin);
-    forget_requests(proxy, plugin);
-    let streams = endings::part(proxy, plugin);
-    proxy.state().agenda.first([Work::Part(Box::new(Part { plugin, streams, then }))]);
+/// Detaches a plugin from its VM and its streams.
+fn detach(proxy: &mut Proxy, plugin: PluginId, then: Then) {
+    leave_vm(proxy, plugin);
+    drop_requests(proxy, plugin);
+    let streams = endings::detach_plugin(proxy, plugin);
+    proxy.state().agenda.first([Work::Detach(Box::new(Detach { plugin, streams, then }))]);
 }
 
-/// Notifies a plugin of a context that already is in the books.
+/// Notifies a plugin of a new context.
 pub(super) fn create(proxy: &mut Proxy, plugin: PluginId, context: u32, parent: Option<u32>) {
-    proxy.call(plugin, On::ContextCreate, context, [context, parent.unwrap_or(0), 0, 0, 0]);
+    proxy.call(plugin, On::proxy_on_context_create, context, [context, parent.unwrap_or(0), 0, 0, 0]);
 }
 
-/// Asks whether a context may end, and ends it unless the plugin still needs it.
+/// Calls `proxy_on_done` for a context, and ends it unless the plugin still needs it.
 pub(super) fn done(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     if let Some(found) = proxy.state().plugins.get_mut(plugin).filter(|found| found.root == context) {
         found.asked = true;
     }
-    if proxy.call(plugin, On::Done, context, [context, 0, 0, 0, 0]) == Some(Some(0)) && hold(proxy, plugin, context) {
+    if proxy.call(plugin, On::proxy_on_done, context, [context, 0, 0, 0, 0]) == Some(Some(0))
+        && keep_pending(proxy, plugin, context)
+    {
         return;
     }
-    if !proxy.lives(plugin) {
+    if !proxy.runs(plugin) {
         return;
     }
     let finalise = proxy.state().finalise(plugin, context);
     proxy.state().agenda.first([finalise]);
 }
 
-/// A context goes on although its stream has ended: what it holds is charged to the plugin. False if that is too much.
-fn hold(proxy: &mut Proxy, plugin: PluginId, context: u32) -> bool {
+/// A plugin delays the end of a context: what the context holds is charged to the plugin. False if that exceeds a limit.
+fn keep_pending(proxy: &mut Proxy, plugin: PluginId, context: u32) -> bool {
     let state = proxy.state();
     let Some(found) = state.plugins.get_mut(plugin) else { return false };
     let Some(known) = found.contexts.get_mut(&context) else { return false };
     let held = known.stream.and_then(|(stream, place)| Some(state.streams.get(stream)?.footprint(place)));
     let bytes = CONTEXT + held.unwrap_or(0);
-    let most = found.limits.host_memory;
-    let Some(charge) = found.account.charge(bytes, most).filter(|_| found.pending < found.limits.pending) else {
+    let max = found.limits.host_memory;
+    let Some(charge) = found.account.charge(bytes, max).filter(|_| found.pending < found.limits.pending) else {
         return false;
     };
     known.pending = Some(charge);
@@ -260,40 +263,40 @@ fn hold(proxy: &mut Proxy, plugin: PluginId, context: u32) -> bool {
     true
 }
 
-/// The context's last callbacks.
+/// Runs the context's last callbacks, and removes it.
 pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     let of_stream = proxy.root(plugin) != Some(context);
     if of_stream || proxy.state().config.choices.log_plugin_contexts {
-        proxy.call(plugin, On::Log, context, [context, 0, 0, 0, 0]);
+        proxy.call(plugin, On::proxy_on_log, context, [context, 0, 0, 0, 0]);
     }
-    let mut is_told = true;
-    planted!(DeleteUnsaid => is_told = false);
-    if is_told {
-        proxy.call(plugin, On::Delete, context, [context, 0, 0, 0, 0]);
+    let mut is_notified = true;
+    planted!(DeleteUnsaid => is_notified = false);
+    if is_notified {
+        proxy.call(plugin, On::proxy_on_delete, context, [context, 0, 0, 0, 0]);
     }
-    if !proxy.lives(plugin) {
+    if !proxy.runs(plugin) {
         return;
     }
     let Some(found) = proxy.state().plugins.get_mut(plugin) else { return };
-    let gone = found.contexts.remove(&context);
-    if gone.as_ref().is_some_and(|context| context.pending.is_some()) {
+    let removed = found.contexts.remove(&context);
+    if removed.as_ref().is_some_and(|context| context.pending.is_some()) {
         found.pending -= 1;
     }
-    match gone.map(|context| context.stream) {
+    match removed.map(|context| context.stream) {
         Some(Some((stream, place))) => {
             endings::clear(proxy, stream, place);
-            endings::forget(proxy, stream);
+            endings::remove_if_ended(proxy, stream);
             end_if_retired(proxy, plugin);
         }
         Some(None) => {
-            depart(proxy, plugin, Then::Dismiss);
+            detach(proxy, plugin, Then::DropSource);
         }
         None => {}
     }
 }
 
-/// A plugin leaves its VM, which ends when nobody is left in it.
-fn leave(proxy: &mut Proxy, plugin: PluginId) {
+/// A plugin leaves its VM, which ends with its last plugin.
+fn leave_vm(proxy: &mut Proxy, plugin: PluginId) {
     let state = proxy.state();
     let Some(vm) = state.plugins.get_mut(plugin).and_then(|found| found.vm.take()) else { return };
     let members = &mut state.vms[vm].plugins;
@@ -303,7 +306,7 @@ fn leave(proxy: &mut Proxy, plugin: PluginId) {
     }
 }
 
-/// A VM of a plugin's VM id ends.
+/// Ends a VM of a plugin's VM id. The plugins that were in it.
 fn end_vm(proxy: &mut Proxy, vm: usize, plugin: PluginId) -> Vec<PluginId> {
     let state = proxy.state();
     let realm = state.plugins.get(plugin).map(|plugin| plugin.realm);
@@ -315,14 +318,14 @@ fn end_vm(proxy: &mut Proxy, vm: usize, plugin: PluginId) -> Vec<PluginId> {
     members
 }
 
-/// A plugin is gone for good; what it was made of is not needed any more, and it is not started again.
-fn dismiss(proxy: &mut Proxy, plugin: PluginId) {
+/// A plugin will not be started again: its module and configuration are dropped.
+fn drop_source(proxy: &mut Proxy, plugin: PluginId) {
     proxy.sources.remove(&plugin);
     let state = proxy.state();
-    let Some(found) = state.plugins.get_mut(plugin).filter(|found| !found.dismissed) else { return };
-    found.dismissed = true;
-    // The entry that ends its streams, and its calls, may still wait.
-    forget_requests(proxy, plugin);
+    let Some(found) = state.plugins.get_mut(plugin).filter(|found| !found.source_dropped) else { return };
+    found.source_dropped = true;
+    // The entry that ends its streams and calls may still wait.
+    drop_requests(proxy, plugin);
     let state = proxy.state();
     let Some(found) = state.plugins.get_mut(plugin) else { return };
     let due = found.revival.due.take();
@@ -336,19 +339,20 @@ fn dismiss(proxy: &mut Proxy, plugin: PluginId) {
 }
 
 /// A plugin has trapped: its VM is not called again.
-pub(super) fn fault(proxy: &mut Proxy, plugin: PluginId, reason: &str) {
-    faulted(proxy, plugin, reason, None);
+pub(super) fn crash(proxy: &mut Proxy, plugin: PluginId, reason: &str) {
+    crashed(proxy, plugin, reason, None);
 }
 
-/// The plugin's VM ends, and all plugins in it have faulted; nothing is said of one whose start says it.
-fn faulted(proxy: &mut Proxy, plugin: PluginId, reason: &str, starting: Option<PluginId>) {
+/// The plugin's VM ends, and all plugins in it have crashed. Each is reported as an effect, except for a plugin that is
+/// `starting`, whose start reports it.
+fn crashed(proxy: &mut Proxy, plugin: PluginId, reason: &str, starting: Option<PluginId>) {
     let state = proxy.state();
     let Some((vm, name)) = state.plugins.get(plugin).and_then(|found| Some((found.vm?, found.name.clone()))) else {
         return;
     };
     let draw = state.random.f64();
     let members = end_vm(proxy, vm, plugin);
-    let mut parts = Vec::with_capacity(members.len());
+    let mut detached = Vec::with_capacity(members.len());
     for member in members {
         if let Some(found) = proxy.state().plugins.get_mut(member) {
             found.vm = None;
@@ -359,56 +363,56 @@ fn faulted(proxy: &mut Proxy, plugin: PluginId, reason: &str, starting: Option<P
                 false => format!("the plugin {name} in the same VM failed: {reason}"),
             };
             proxy.state().effect(Effect::Fault { plugin: member, reason });
-            let streams = endings::part(proxy, member);
-            parts.push(Part { plugin: member, streams, then: Then::ComeBack(draw) });
+            let streams = endings::detach_plugin(proxy, member);
+            detached.push(Detach { plugin: member, streams, then: Then::Restart(draw) });
         }
-        forget_timers(proxy, member);
+        drop_timers(proxy, member);
     }
-    for part in parts.into_iter().rev() {
-        proxy.state().agenda.first([Work::Part(Box::new(part))]);
+    for detach in detached.into_iter().rev() {
+        proxy.state().agenda.first([Work::Detach(Box::new(detach))]);
     }
 }
 
-/// A plugin has left its VM: what it asked for is forgotten, and its streams go on without it, one after the other.
-pub(super) fn part(proxy: &mut Proxy, mut part: Box<Part>) {
-    let plugin = part.plugin;
-    forget_requests(proxy, plugin);
-    proxy.forget_parked(plugin);
-    if let Some((stream, places)) = part.streams.pop_front() {
+/// A plugin has left its VM: what it asked for is dropped, and it is detached from its streams, one after the other.
+pub(super) fn detached(proxy: &mut Proxy, mut detach: Box<Detach>) {
+    let plugin = detach.plugin;
+    drop_requests(proxy, plugin);
+    proxy.drop_parked(plugin);
+    if let Some((stream, places)) = detach.streams.pop_front() {
         let agenda = &mut proxy.state().agenda;
-        return agenda.first([Work::Left { stream, places }, Work::Part(part)]);
+        return agenda.first([Work::Detached { stream, places }, Work::Detach(detach)]);
     }
     if let Some(found) = proxy.state().plugins.get_mut(plugin).filter(|found| found.vm.is_none()) {
         (found.contexts, found.pending) = (BTreeMap::new(), 0);
     }
-    match part.then {
-        Then::ComeBack(draw) => {
-            rollout::faulted(proxy, plugin);
-            come_back(proxy, plugin, draw, true);
+    match detach.then {
+        Then::Restart(draw) => {
+            rollout::crashed(proxy, plugin);
+            schedule_restart(proxy, plugin, draw, true);
         }
-        Then::Dismiss => dismiss(proxy, plugin),
+        Then::DropSource => drop_source(proxy, plugin),
         Then::Nothing => {}
     }
 }
 
-/// Lets a plugin end when its last stream has.
+/// Ends a plugin after its last stream.
 pub(super) fn retire(proxy: &mut Proxy, plugin: PluginId) {
     if let Some(found) = proxy.state().plugins.get_mut(plugin) {
         found.retired = true;
         rollout::ended(proxy, plugin);
-        stay_away(proxy, plugin);
-        shadow::let_go(proxy, plugin);
+        cancel_restart(proxy, plugin);
+        shadow::end_lone_copies(proxy, plugin);
         proxy.state().agenda.last(Work::EndIfRetired { plugin });
     }
 }
 
-/// A plugin that has faulted is not started again.
-fn stay_away(proxy: &mut Proxy, plugin: PluginId) {
+/// A plugin that has crashed is not restarted.
+fn cancel_restart(proxy: &mut Proxy, plugin: PluginId) {
     let state = proxy.state();
     let due = state.plugins.get_mut(plugin).and_then(|found| found.revival.due.take());
     state.timers.unset(due, Timer::Restart(plugin));
-    if !proxy.lives(plugin) {
-        dismiss(proxy, plugin);
+    if !proxy.runs(plugin) {
+        drop_source(proxy, plugin);
     }
 }
 
@@ -416,53 +420,53 @@ pub(super) fn end_if_retired(proxy: &mut Proxy, plugin: PluginId) {
     let Some(found) = proxy.state().plugins.get(plugin) else { return };
     let root = found.root;
     let alone = found.contexts.len() == 1 && found.contexts.get(&root).is_some_and(|root| root.pending.is_none());
-    if (found.retired || found.removed) && alone && !found.asked && proxy.lives(plugin) {
+    if (found.retired || found.removed) && alone && !found.asked && proxy.runs(plugin) {
         done(proxy, plugin, root);
     }
 }
 
-/// Removes a plugin: its streams first, then its own context. One that still is in use is asked once.
+/// Removes a plugin: its streams first, then its own context. `proxy_on_done` is called at most once.
 pub(super) fn remove(proxy: &mut Proxy, plugin: PluginId) {
     let Some(found) = proxy.state().plugins.get_mut(plugin) else { return };
     found.removed = true;
     rollout::ended(proxy, plugin);
-    stay_away(proxy, plugin);
+    cancel_restart(proxy, plugin);
     let state = proxy.state();
     let contexts = state.plugins.get(plugin).into_iter().flat_map(|found| found.contexts.values());
     let streams: Vec<usize> = contexts.filter_map(|context| Some(context.stream?.0)).collect();
     for index in streams {
         if let Some(stream) = state.streams.get(index).map(|stream| stream.id) {
-            state.agenda.last(Work::Cut { stream });
+            state.agenda.last(Work::Reset { stream });
         }
     }
     state.agenda.last(Work::EndPlugin { plugin });
 }
 
-/// The plugin's own context is done, unless it was asked already, or streams that are still to be cut off hold it.
+/// Ends the plugin's own context, unless `proxy_on_done` was called for it already, or streams that are still to be reset use it.
 pub(super) fn end_plugin(proxy: &mut Proxy, plugin: PluginId) {
     let state = proxy.state();
     let Some(found) = state.plugins.get(plugin) else { return };
     let root = found.root;
     let asked = found.asked || found.contexts.get(&root).is_none_or(|root| root.pending.is_some());
     let in_use = found.contexts.values().any(|context| context.stream.is_some() && context.pending.is_none());
-    if !asked && !in_use && proxy.lives(plugin) {
+    if !asked && !in_use && proxy.runs(plugin) {
         done(proxy, plugin, root);
     }
 }
 
-/// Ends a plugin at once: nothing of it is called again.
+/// Ends a plugin at once: none of its callbacks is called again.
 pub(super) fn terminate(proxy: &mut Proxy, plugin: PluginId) {
     let Some(found) = proxy.state().plugins.get_mut(plugin) else { return };
     found.removed = true;
     rollout::ended(proxy, plugin);
-    stay_away(proxy, plugin);
-    if proxy.lives(plugin) {
-        depart(proxy, plugin, Then::Dismiss);
+    cancel_restart(proxy, plugin);
+    if proxy.runs(plugin) {
+        detach(proxy, plugin, Then::DropSource);
     }
 }
 
-/// Ticks and notices of a plugin that has left its VM do not come any more.
-fn forget_timers(proxy: &mut Proxy, plugin: PluginId) {
+/// Drops the ticks and notices of a plugin that has left its VM.
+fn drop_timers(proxy: &mut Proxy, plugin: PluginId) {
     let state = proxy.state();
     let Some(found) = state.plugins.get_mut(plugin) else { return };
     let tick = found.tick.take().map(|(_, due)| due);
@@ -475,15 +479,15 @@ fn forget_timers(proxy: &mut Proxy, plugin: PluginId) {
     }
 }
 
-/// What a plugin asked for is forgotten: its ticks, notices and calls.
-fn forget_requests(proxy: &mut Proxy, plugin: PluginId) {
-    forget_timers(proxy, plugin);
+/// Drops what a plugin asked for: its ticks, notices and calls.
+fn drop_requests(proxy: &mut Proxy, plugin: PluginId) {
+    drop_timers(proxy, plugin);
     let state = proxy.state();
     let calls = state.plugins.get_mut(plugin).map(|found| std::mem::take(&mut found.calls)).unwrap_or_default();
     let mut calls: Vec<CallId> = calls.into_values().collect();
     calls.sort_by_key(|call| matches!(call, CallId::Grpc(_)));
     for call in calls {
-        state.forget_call(call);
+        state.remove_call(call);
         state.effect(match call {
             CallId::Http(call) => Effect::CancelHttpCall { call },
             CallId::Grpc(call) => Effect::CancelGrpcCall { call },

@@ -1,4 +1,4 @@
-//! How a plugin takes another's place: at once, or on a share of its streams first.
+//! How a plugin replaces another: at once, or on a share of its streams first.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::state::{Plugins, State};
 /// A canary that has all streams.
 const ALL: Canary = Canary { share: 100, faults: 100 };
 
-/// A plugin takes the place of another, which ends when its last stream has.
+/// A plugin replaces another, which ends after its last stream.
 pub(super) fn succeed(proxy: &mut Proxy, old: PluginId, new: PluginId) {
     let state = proxy.state();
-    // A canary that is replaced goes on as one: its successor gets its share.
+    // The successor of a canary gets its share.
     let of = state.plugins.get_mut(old).and_then(|found| found.canary_of.take());
     if let Some(rollout) = of.and_then(|of| state.plugins.get_mut(of)).and_then(|of| of.rollout.as_mut()) {
         rollout.to = new;
@@ -43,14 +43,14 @@ pub(super) fn promote(proxy: &mut Proxy, plugin: PluginId) {
     let state = proxy.state();
     let plugin = state.plugins.current(plugin);
     let Some(to) = state.plugins.get(plugin).and_then(|found| found.rollout).map(|rollout| rollout.to) else { return };
-    // The canary has a place of its own now, or that of a canary.
+    // The canary now replaces the plugin, or is a canary of what the plugin was a canary of.
     let of = state.plugins.get_mut(plugin).and_then(|found| found.canary_of.take());
     if let Some(rollout) = of.and_then(|of| state.plugins.get_mut(of)).and_then(|of| of.rollout.as_mut()) {
         rollout.to = to;
     }
     if let Some(found) = state.plugins.get_mut(to) {
         found.canary_of = of;
-        // What it has only logged it does from now on.
+        // It acts from now on, even if it was log-only.
         found.log_only = false;
         found.own_vm = false;
     }
@@ -64,7 +64,7 @@ pub(super) fn promote(proxy: &mut Proxy, plugin: PluginId) {
     }
 }
 
-/// The canary of a plugin, the canary's, and so on get no streams any more.
+/// The canary of a plugin, the canary's canary, and so on get no streams any more.
 pub(super) fn roll_back(proxy: &mut Proxy, plugin: PluginId) {
     let mut canaries = Vec::new();
     let mut of = plugin;
@@ -75,7 +75,7 @@ pub(super) fn roll_back(proxy: &mut Proxy, plugin: PluginId) {
         of = rollout.to;
     }
     for canary in canaries {
-        // Streams that are opened for it are the plugin's again.
+        // The plugin gets the streams that are opened for the canary.
         match proxy.state().plugins.get_mut(canary) {
             Some(found) => {
                 found.canary_of = None;
@@ -87,7 +87,7 @@ pub(super) fn roll_back(proxy: &mut Proxy, plugin: PluginId) {
     }
 }
 
-/// A plugin gets no streams any more: if it was a canary, its share falls back to the plugin that it was tried for.
+/// A plugin gets no streams any more: if it was a canary, its share returns to the plugin that it was to replace.
 pub(super) fn ended(proxy: &mut Proxy, canary: PluginId) {
     planted!(CanaryBypass => return);
     let state = proxy.state();
@@ -97,24 +97,25 @@ pub(super) fn ended(proxy: &mut Proxy, canary: PluginId) {
     }
 }
 
-/// A plugin has faulted: if it was a canary, that may have been once too often.
-pub(super) fn faulted(proxy: &mut Proxy, canary: PluginId) {
+/// A plugin has crashed: if it was a canary, it is rolled back after too many crashes.
+pub(super) fn crashed(proxy: &mut Proxy, canary: PluginId) {
     let state = proxy.state();
     let of = state.plugins.get(canary).and_then(|found| found.canary_of);
     let Some(plugin) = of else { return };
     let rollout = state.plugins.get_mut(plugin).filter(|found| !found.retired).and_then(|found| found.rollout.as_mut());
-    if rollout.is_some_and(Rollout::faulted) {
+    if rollout.is_some_and(Rollout::crashed) {
         state.effect(Effect::RolledBack { plugin, canary });
         roll_back(proxy, plugin);
     }
 }
 
-/// Who gets a stream that is opened for a plugin: nobody if it is retired, and a log-only canary besides it.
+/// Adds to the chain the plugins that get a stream which is opened for a plugin: none if it is retired, also its canary if that is
+/// log-only.
 pub(super) fn choose(state: &mut State, plugin: PluginId, stream: u64, chain: &mut Vec<PluginId>) {
     let seed = state.config.seed;
     let State { plugins, .. } = state;
     let mut chosen = plugins.current(plugin);
-    while let Some(to) = taken(plugins, chosen, seed, stream) {
+    while let Some(to) = canary_for(plugins, chosen, seed, stream) {
         if plugins.get(to).is_some_and(|to| to.log_only) {
             chain.push(to);
             break;
@@ -124,8 +125,8 @@ pub(super) fn choose(state: &mut State, plugin: PluginId, stream: u64, chain: &m
     chain.extend((!plugins.is_retired(chosen)).then_some(chosen));
 }
 
-/// The canary that takes a stream of a plugin's.
-fn taken(plugins: &mut Plugins, plugin: PluginId, seed: u64, stream: u64) -> Option<PluginId> {
+/// The canary that gets a stream of a plugin.
+fn canary_for(plugins: &mut Plugins, plugin: PluginId, seed: u64, stream: u64) -> Option<PluginId> {
     let rollout = plugins.get_mut(plugin).filter(|found| !found.retired)?.rollout.as_mut()?;
-    rollout.takes(seed, stream).then_some(rollout.to)
+    rollout.gets(seed, stream).then_some(rollout.to)
 }

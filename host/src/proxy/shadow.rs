@@ -1,14 +1,14 @@
-//! Log-only plugins: each runs on a copy of the stream, of which nothing gets out.
+//! Log-only plugins: each runs on a copy of the stream, from which nothing is sent.
 
 use super::{PluginId, Proxy, StreamId, endings, streams};
 use crate::effect::Piece;
 use crate::http::Facts;
 use crate::state::{Charges, Direction, Message, Protocol, Shadow, State, Work, piece_cost};
 
-/// Opens the copy of a stream that a log-only plugin at a place of its chain runs on; none if the plugin is not there.
+/// Opens the copy of a stream on which a log-only plugin at a place of its chain runs, if the plugin runs.
 pub(super) fn open(proxy: &mut Proxy, of: StreamId, place: usize, plugin: PluginId) {
-    let is_there = |found: &crate::state::Plugin| found.vm.is_some() && !found.removed;
-    if !proxy.state().plugins.get(plugin).is_some_and(is_there) {
+    let runs = |found: &crate::state::Plugin| found.vm.is_some() && !found.removed;
+    if !proxy.state().plugins.get(plugin).is_some_and(runs) {
         return;
     }
     let Some(found) = proxy.state().find(of) else { return };
@@ -20,9 +20,9 @@ pub(super) fn open(proxy: &mut Proxy, of: StreamId, place: usize, plugin: Plugin
     proxy.state().agenda.first([Work::Open { stream: copy, place: 0 }]);
 }
 
-/// A piece passes the place of a log-only plugin. What comes of a response before the plugin has let the request go
-/// waits: without the plugin's leave there were none. A copy for which too much waits ends.
-pub(super) fn give(proxy: &mut Proxy, id: StreamId, direction: Direction, piece: Piece) {
+/// A piece passes the place of a log-only plugin. The response is buffered until the plugin has released the request. A copy for
+/// which too much is buffered ends.
+pub(super) fn feed(proxy: &mut Proxy, id: StreamId, direction: Direction, piece: Piece) {
     let State { streams, plugins, agenda, .. } = proxy.state();
     let Some(found) = streams.get_mut(id.index).filter(|found| found.id == id && !found.over) else { return };
     found.backlog = found.backlog.saturating_sub(piece_cost(&piece));
@@ -42,29 +42,30 @@ pub(super) fn give(proxy: &mut Proxy, id: StreamId, direction: Direction, piece:
         }
         return;
     }
-    shadow.give(direction, &piece);
-    if found.message(direction).takes(&piece, http, &Facts::of_piece(&piece)) {
+    shadow.record(direction, &piece);
+    if found.message(direction).accepts(&piece, http, &Facts::of_piece(&piece)) {
         agenda.first([Work::Piece { stream: id, direction, nth: 0, piece, charges: Charges::default() }]);
     }
 }
 
-/// A copy's plugin has let the request go: what came early of the response is for it, piece by piece.
+/// A copy's plugin has released the request: it gets what came of the response before that, piece by piece.
 pub(super) fn early(proxy: &mut Proxy, id: StreamId) {
     let Some(found) = proxy.state().find(id).filter(|found| !found.over && !found.answered) else { return };
     let http = found.protocol == Protocol::Http;
     let Some(shadow) = &mut found.shadow else { return };
     let Some(piece) = shadow.next() else { return };
-    shadow.give(Direction::Response, &piece);
-    let takes = found.message(Direction::Response).takes(&piece, http, &Facts::of_piece(&piece));
+    shadow.record(Direction::Response, &piece);
+    let accepts = found.message(Direction::Response).accepts(&piece, http, &Facts::of_piece(&piece));
     let agenda = &mut proxy.state().agenda;
     agenda.first([Work::Early { stream: id }]);
-    if takes {
+    if accepts {
         let direction = Direction::Response;
         agenda.first([Work::Piece { stream: id, direction, nth: 0, piece, charges: Charges::default() }]);
     }
 }
 
-/// The stream is over. Its copies end with it, but for those that have all of it and only wait for their plugin's leave.
+/// The stream is over. Its copies end with it, except for those that have both messages and only wait for their plugin to release
+/// them.
 pub(super) fn end(proxy: &mut Proxy, of: StreamId) {
     let Some(found) = proxy.state().find(of) else { return };
     if found.filters.iter().all(|filter| filter.shadow.is_none()) {
@@ -74,7 +75,7 @@ pub(super) fn end(proxy: &mut Proxy, of: StreamId) {
     let whole = complete(&found.request) && complete(&found.response);
     let copies: Vec<(PluginId, StreamId)> =
         found.filters.iter().filter_map(|filter| Some((filter.plugin, filter.shadow?))).collect();
-    // The first one ends first.
+    // The entry of the first copy is put in front last, so that it ends first.
     for (plugin, copy) in copies.into_iter().rev() {
         let state = proxy.state();
         let owner = state.plugins.get(plugin);
@@ -97,8 +98,8 @@ pub(super) fn end_copy(proxy: &mut Proxy, copy: StreamId) {
     endings::end(proxy, copy);
 }
 
-/// A plugin is to end: its copies that only wait for its leave do not hold it.
-pub(super) fn let_go(proxy: &mut Proxy, plugin: PluginId) {
+/// A plugin is to end: its copies that have outlived their streams end, so that they do not delay it.
+pub(super) fn end_lone_copies(proxy: &mut Proxy, plugin: PluginId) {
     let state = proxy.state();
     let contexts = state.plugins.get(plugin).into_iter().flat_map(|found| found.contexts.values());
     let streams: Vec<usize> = contexts.filter_map(|context| Some(context.stream?.0)).collect();

@@ -1,44 +1,44 @@
 //! Streams: how messages move through a chain of plugins.
 //!
 //! A message moves piece by piece from plugin to plugin, requests in the order of the chain and responses against it.
-//! What a plugin holds back lies in its [`Stage`](crate::state::Stage). Pausing from headers holds back everything
-//! behind them, without callbacks; pausing from the body goes on calling back, with all that was held so far. A TCP
-//! connection is two messages whose headers, without fields, are its opening, and whose bodies are its bytes.
+//! What is paused at a plugin is buffered in its [`Stage`](crate::state::Stage). If it is paused at the headers, everything after
+//! them is buffered without callbacks; if it is paused at the body, the callback is called for each further piece, with all that
+//! is buffered. A TCP connection is two messages: headers without fields when it opens, and its bytes as bodies.
 //!
-//! Each function here does one entry of the work list, or one step of it, and leaves what follows to the list.
+//! Each function here does one entry of the work list, or one step of it, and appends what follows to the list.
 
 use bytes::{Bytes, BytesMut};
 use pw_abi::PeerType;
 
 use super::{PluginId, Proxy, StreamId, StreamInfo, endings, lifecycle, rollout, shadow, tcp, wire};
+use crate::callbacks::On;
 use crate::effect::{Effect, Piece};
-use crate::guest::On;
 use crate::http::{Facts, Progress};
 use crate::planted::planted;
 use crate::state::{
     Charges, Context, Direction, Filter, Message, Owner, Phase, Protocol, Shadow, Stage, State, Stream, Work,
 };
 
-/// What pieces that wait at a plugin may cost besides the bytes of bodies, however few of these may be held.
-pub(super) const WAITING: usize = 1 << 20;
+/// Minimum of the limit for the cost of pieces that wait at a plugin, in bytes, whatever the limit for bodies is.
+pub(super) const MIN_WAITING_BYTES: usize = 1 << 20;
 
-/// The status for more than may be held.
+/// The status for a request that exceeds what may be buffered.
 const TOO_LARGE: &str = "413";
 
 impl Proxy {
-    /// A client has opened an HTTP stream, which is to run through these plugins, or through those that have their places
-    /// by now; not through those that are retired. It fails if one of them is gone.
+    /// A client has opened an HTTP stream, which runs through these plugins, or through those that have replaced them, but not
+    /// through retired ones. It fails if one of them does not run.
     ///
     /// # Panics
     ///
-    /// Panics if a plugin is not of this proxy.
+    /// Panics if a plugin belongs to another proxy.
     pub fn open_stream(&mut self, plugins: &[PluginId], info: StreamInfo) -> StreamId {
         self.open(plugins, info, Protocol::Http)
     }
 
     pub(super) fn open(&mut self, plugins: &[PluginId], info: StreamInfo, protocol: Protocol) -> StreamId {
         let state = self.state();
-        assert!(plugins.iter().all(|plugin| state.plugins.knows(*plugin)), "a plugin is not of this proxy");
+        assert!(plugins.iter().all(|plugin| state.plugins.knows(*plugin)), "a plugin belongs to another proxy");
         let number = state.next_stream;
         state.next_stream += 1;
         let mut chain = Vec::with_capacity(plugins.len());
@@ -48,20 +48,20 @@ impl Proxy {
         stream
     }
 
-    /// A piece of the request came from the client. What cannot come before or behind what came is dropped, such as a body
-    /// without headers, headers once more, anything after the end, or after a local response. Fields that HTTP cannot carry end the
-    /// stream with a 400.
+    /// A piece of the request came from the client. A piece out of order is dropped, such as a body without headers, headers for a
+    /// second time, or anything after the end or after a local response. Fields that HTTP cannot carry end the stream with status
+    /// 400.
     pub fn request(&mut self, stream: StreamId, piece: Piece) {
         self.http_message(stream, Direction::Request, piece);
     }
 
-    /// A piece of the response came from the upstream; dropped as those of requests are. Headers of informational responses
+    /// A piece of the response came from the upstream; out of order it is dropped, as for requests. Headers of informational responses
     /// come before the others. Fields that HTTP cannot carry end the stream as [`Proxy::upstream_reset`] does.
     pub fn response(&mut self, stream: StreamId, piece: Piece) {
         self.http_message(stream, Direction::Response, piece);
     }
 
-    /// The client gave the stream up.
+    /// The client has reset the stream.
     pub fn downstream_reset(&mut self, stream: StreamId) {
         if let Some(found) = self.state().find(stream).filter(|found| !found.over && !found.reset) {
             (found.reset, found.client_gone) = (true, true);
@@ -71,8 +71,8 @@ impl Proxy {
         }
     }
 
-    /// The upstream gave the stream up: the client gets a 503, or is cut off if it has part of a response. That of a
-    /// TCP stream is cut off.
+    /// The upstream has reset the stream: the client gets status 503, or the stream is reset if part of a response was sent. A TCP
+    /// connection is closed.
     pub fn upstream_reset(&mut self, stream: StreamId) {
         let is_open = |found: &&mut Stream| !found.over && !found.reset && !found.answered;
         if let Some(found) = self.state().find(stream).filter(is_open) {
@@ -82,7 +82,7 @@ impl Proxy {
         }
     }
 
-    /// Of an HTTP message's pieces a TCP stream takes only bodies.
+    /// A TCP stream accepts only bodies.
     fn http_message(&mut self, stream: StreamId, direction: Direction, piece: Piece) {
         let http = self.state().find(stream).is_some_and(|found| found.protocol == Protocol::Http);
         if http || matches!(piece, Piece::Body { .. }) {
@@ -91,12 +91,12 @@ impl Proxy {
         }
     }
 
-    /// A piece as a part of the event that has begun.
+    /// Handles a piece as a part of the event that has begun.
     pub(super) fn message(&mut self, stream: StreamId, direction: Direction, mut piece: Piece) {
         let Some(found) = self.state().find(stream).filter(|found| !found.over && !found.answered) else { return };
         let http = found.protocol == Protocol::Http;
         let facts = if http { wire::enters(direction, &mut piece) } else { Some(Facts::default()) };
-        if !found.message(direction).takes(&piece, http, &facts.unwrap_or_else(|| Facts::of_piece(&piece))) {
+        if !found.message(direction).accepts(&piece, http, &facts.unwrap_or_else(|| Facts::of_piece(&piece))) {
             return;
         }
         if let (Some(facts), Piece::Headers { headers, .. }) = (&facts, &piece) {
@@ -104,7 +104,7 @@ impl Proxy {
         }
         if facts.is_none() {
             return self.more(match direction {
-                Direction::Request => Work::Refuse { stream, direction, status: "400" },
+                Direction::Request => Work::Reject { stream, direction, status: "400" },
                 Direction::Response => Work::Fail { stream },
             });
         }
@@ -113,14 +113,14 @@ impl Proxy {
                 found.backlog = 0;
             }
         } else if !self.may_wait(stream, &piece) {
-            // What waited for its turn is given up with the stream.
+            // What waits is dropped with the stream.
             self.state().agenda.drop_parked(Owner::Stream(stream));
-            return self.more(Work::Refuse { stream, direction, status: TOO_LARGE });
+            return self.more(Work::Reject { stream, direction, status: TOO_LARGE });
         }
         self.more(Work::Piece { stream, direction, nth: 0, piece, charges: Charges::default() });
     }
 
-    /// Counts a piece that waits because an earlier event has left work for its stream; false if that is too much.
+    /// Counts a piece that waits because an earlier event has left work for its stream; false if it exceeds the limit.
     fn may_wait(&mut self, stream: StreamId, piece: &Piece) -> bool {
         let state = self.state();
         let Some(plugins) = state.find(stream).map(|found| {
@@ -131,11 +131,11 @@ impl Proxy {
         };
         let (backlog, plugins) = plugins;
         let held = plugins.iter().filter_map(|plugin| state.plugins.get(*plugin)).map(|plugin| plugin.limits.held);
-        backlog <= held.max().unwrap_or(0).max(WAITING)
+        backlog <= held.max().unwrap_or(0).max(MIN_WAITING_BYTES)
     }
 }
 
-/// Puts a stream into the books, with ids for its plugins' contexts; only on a shadow for those that are log-only.
+/// Registers a stream, with ids for its plugins' contexts; a log-only plugin has one only in its copy.
 pub(super) fn insert(
     proxy: &mut Proxy,
     plugins: &[PluginId],
@@ -191,10 +191,10 @@ pub(super) fn insert(
     id
 }
 
-/// Begins the context of a plugin in a stream's chain; of a log-only plugin, its copy of the stream.
-pub(super) fn tell(proxy: &mut Proxy, stream: StreamId, place: usize) {
+/// Begins the context of a plugin in a stream's chain, or a log-only plugin's copy of the stream.
+pub(super) fn notify_created(proxy: &mut Proxy, stream: StreamId, place: usize) {
     let state = proxy.state();
-    // A plugin that faults may have ended the stream for those behind it, which then are not notified of it.
+    // The crash of an earlier plugin may have ended the stream: then later ones are not notified of it.
     let Some(found) = state.find(stream).filter(|found| !found.over) else { return };
     let Some(filter) = found.filters.get(place) else { return };
     let (plugin, context, gone, incarnation) = (filter.plugin, filter.context, filter.gone, filter.incarnation);
@@ -209,10 +209,10 @@ pub(super) fn tell(proxy: &mut Proxy, stream: StreamId, place: usize) {
         }
         return;
     }
-    // It may have faulted since the stream was opened, or been removed.
+    // It may have crashed since the stream was opened, or been removed.
     let is_gone = owner.vm.is_none() || owner.incarnation != incarnation || owner.removed;
     if stream.shadow && is_gone || alone && owner.retired {
-        // Nobody would end the copy.
+        // Nothing else would end the copy.
         return state.agenda.first([Work::EndCopy { stream }]);
     }
     if is_gone {
@@ -226,7 +226,7 @@ pub(super) fn tell(proxy: &mut Proxy, stream: StreamId, place: usize) {
     lifecycle::create(proxy, plugin, context, Some(root));
 }
 
-/// Gives a piece to the `nth` plugin of a direction, or to the other end of the chain.
+/// Passes a piece to the `nth` plugin of a direction, or to the end of the chain.
 pub(super) fn feed(
     proxy: &mut Proxy,
     stream: StreamId,
@@ -246,26 +246,28 @@ pub(super) fn feed(
     let Some(place) = found.place(nth, direction) else { return emit(proxy, stream, direction, piece, charges) };
     let filter = &mut found.filters[place];
     let (plugin, context) = (filter.plugin, filter.context);
-    let left = filter.has_left(direction);
-    if filter.gone && !left {
+    let leftover = filter.has_leftover(direction);
+    if filter.gone && !leftover {
         return pass_by(proxy, stream, place, Work::Piece { stream, direction, nth: nth + 1, piece, charges });
     }
     let stage = filter.stage(direction);
-    let waits = left || stage.paused && stage.phase != Some(Phase::Body);
+    let waits = leftover || stage.paused && stage.phase != Some(Phase::Body);
     let held = stage.held(waits);
     let State { streams, plugins, agenda, .. } = proxy.state();
     let Some(limits) = plugins.get(plugin).map(|plugin| plugin.limits) else { return };
     let Some(found) = streams.get_mut(stream.index) else { return };
     let stage = found.filters[place].stage(direction);
     let body = if let Piece::Body { body, .. } = &piece { body.len() } else { 0 };
-    if body > 0 && held + body > limits.held || waits && stage.waits_for_too_much(&piece, limits.held.max(WAITING)) {
-        return agenda.first([Work::Refuse { stream, direction, status: TOO_LARGE }]);
+    if body > 0 && held + body > limits.held
+        || waits && stage.waiting_exceeds(&piece, limits.held.max(MIN_WAITING_BYTES))
+    {
+        return agenda.first([Work::Reject { stream, direction, status: TOO_LARGE }]);
     }
     if waits {
         return stage.wait(piece, charges);
     }
-    stage.comes(body, charges);
-    let (on, size, end) = stage.take_in(piece, direction, tcp);
+    stage.came(body, charges);
+    let (on, size, end) = stage.buffer(piece, direction, tcp);
     let action = proxy.call(plugin, on, context, [context, size, u32::from(end), 0, 0]);
     let Some(found) = proxy.state().find(stream).filter(|found| found.moves(direction)) else { return };
     let filter = &mut found.filters[place];
@@ -281,7 +283,7 @@ pub(super) fn feed(
     }
 }
 
-/// A piece passes a plugin that is not there, or makes the stream fail.
+/// A piece passes a plugin that is not in the stream, or makes the stream fail.
 fn pass_by(proxy: &mut Proxy, stream: StreamId, place: usize, next: Work) {
     let state = proxy.state();
     let Some(filter) = state.find(stream).and_then(|found| found.filters.get(place)) else { return };
@@ -290,21 +292,21 @@ fn pass_by(proxy: &mut Proxy, stream: StreamId, place: usize, next: Work) {
     if !state.plugins.fails_open(plugin) && !log_only {
         return state.agenda.first([Work::Fail { stream }]);
     }
-    let given = match (&next, copy) {
+    let copied = match (&next, copy) {
         (Work::Piece { direction, piece, .. }, Some(copy)) => {
             Some(Work::Copy { stream: copy, direction: *direction, piece: piece.clone() })
         }
         _ => None,
     };
     state.agenda.first([next]);
-    if let Some(given) = given {
-        state.agenda.first([given]);
+    if let Some(copied) = copied {
+        state.agenda.first([copied]);
     }
 }
 
 impl Stage {
-    /// Puts a piece to what is held, and says which callback is due for it, with its two arguments.
-    fn take_in(&mut self, piece: Piece, direction: Direction, tcp: bool) -> (On, u32, bool) {
+    /// Adds a piece to what is buffered. The callback for it, with its two arguments.
+    fn buffer(&mut self, piece: Piece, direction: Direction, tcp: bool) -> (On, u32, bool) {
         let request = direction == Direction::Request;
         let on = |on_request, on_response| if request { on_request } else { on_response };
         self.resume = false;
@@ -313,7 +315,11 @@ impl Stage {
                 let count = headers.len() as u32;
                 self.phase = Some(Phase::Headers);
                 self.headers = Some((headers, end_of_stream));
-                let on = if tcp { On::NewConnection } else { on(On::RequestHeaders, On::ResponseHeaders) };
+                let on = if tcp {
+                    On::proxy_on_new_connection
+                } else {
+                    on(On::proxy_on_request_headers, On::proxy_on_response_headers)
+                };
                 (on, count, end_of_stream)
             }
             Piece::Body { body, end_of_stream } => {
@@ -326,31 +332,31 @@ impl Stage {
                 planted!(OnlyTheChunk => size = chunk);
                 self.phase = Some(Phase::Body);
                 self.body = Some((body, end_of_stream));
-                let on_http = on(On::RequestBody, On::ResponseBody);
-                let on = if tcp { on(On::DownstreamData, On::UpstreamData) } else { on_http };
+                let on_http = on(On::proxy_on_request_body, On::proxy_on_response_body);
+                let on = if tcp { on(On::proxy_on_downstream_data, On::proxy_on_upstream_data) } else { on_http };
                 (on, size, end_of_stream)
             }
             Piece::Trailers { trailers } => {
                 let count = trailers.len() as u32;
                 self.phase = Some(Phase::Trailers);
                 self.trailers = Some(trailers);
-                (on(On::RequestTrailers, On::ResponseTrailers), count, false)
+                (on(On::proxy_on_request_trailers, On::proxy_on_response_trailers), count, false)
             }
         }
     }
 }
 
-/// Grows what is held in its place where nobody else has it, so that a long body costs each byte once.
+/// Appends to what is buffered, in place if it is not shared, so that a long body costs each byte once.
 fn joined(held: Bytes, more: &[u8]) -> Bytes {
     let mut held = held.try_into_mut().unwrap_or_else(BytesMut::from);
     held.extend_from_slice(more);
     held.freeze()
 }
 
-/// Lets everything go that the `nth` plugin holds, and then what waited.
+/// Passes on everything that is buffered at the `nth` plugin, and then what waits.
 fn release(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
     let Some(found) = stage(proxy, stream, direction, nth) else { return };
-    // Mostly there is one piece, and it leaves the chain.
+    // Mostly there is one piece, which leaves the chain.
     if !found.has_waiting() && !stream.shadow && is_last(proxy, stream, direction, nth) {
         let Some(stage) = stage(proxy, stream, direction, nth) else { return };
         let mut charges = stage.charges();
@@ -365,7 +371,7 @@ fn release(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize
     release_in_turn(proxy, stream, direction, nth);
 }
 
-/// The same, as entries in front of all that are due.
+/// The same, as entries before all that are due.
 pub(super) fn release_in_turn(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
     let Some(stage) = stage(proxy, stream, direction, nth) else { return };
     let waiting = stage.has_waiting();
@@ -375,7 +381,7 @@ pub(super) fn release_in_turn(proxy: &mut Proxy, stream: StreamId, direction: Di
     if waiting {
         agenda.first([Work::Waiting { stream, direction, nth }]);
     }
-    // The last piece, which is put first, takes along what plugins are charged for.
+    // The last piece, whose entry is put in front first, carries the charges.
     for piece in pieces.into_iter().flatten().rev() {
         let charges = std::mem::take(&mut charges);
         agenda.first([Work::Piece { stream, direction, nth: nth + 1, piece, charges }]);
@@ -387,19 +393,19 @@ fn is_last(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize
     proxy.state().find(stream).is_some_and(|found| found.place(nth + 1, direction).is_none())
 }
 
-/// Gives the `nth` plugin the piece that has waited longest, and then the others, unless it pauses again.
+/// Passes the piece that has waited longest to the `nth` plugin, and then the others, unless it pauses again.
 pub(super) fn waiting(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
     let Some(filter) = filter(proxy, stream, direction, nth) else { return };
-    // What a plugin that is gone held comes first: the entry that it has left lets that go, and then what waits.
-    let mut left = filter.has_left(direction);
-    planted!(EndlessWait => left = false);
+    // What is buffered at a detached plugin comes first: the entry `Detached` passes it on, and then what waits.
+    let mut leftover = filter.has_leftover(direction);
+    planted!(EndlessWait => leftover = false);
     let stage = filter.stage(direction);
-    let idle = !left && (!stage.paused || stage.phase == Some(Phase::Body));
+    let idle = !leftover && (!stage.paused || stage.phase == Some(Phase::Body));
     let Some((piece, charges)) = idle.then(|| stage.next()).flatten() else { return };
     planted!(Recursion => {
         feed(proxy, stream, direction, nth, piece, charges);
         waiting(proxy, stream, direction, nth);
-        // Else the compiler makes a loop of it.
+        // Without this the compiler turns it into a loop.
         std::hint::black_box(&proxy);
         return;
     });
@@ -419,7 +425,7 @@ fn filter(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize)
     found.filters.get_mut(place)
 }
 
-/// A plugin asked to continue what it has paused.
+/// A plugin has resumed what it has paused.
 pub(super) fn resume(proxy: &mut Proxy, stream: StreamId, place: usize, direction: Direction) {
     let Some(found) = proxy.state().find(stream) else { return };
     let Some(nth) = found.nth(place, direction) else { return };
@@ -434,12 +440,12 @@ fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece,
     if !proxy.state().find(stream).is_some_and(|found| found.answered) {
         return send(proxy, stream, direction, piece, charges);
     }
-    for (piece, charges) in endings::measured(proxy, stream, piece, charges) {
+    for (piece, charges) in endings::with_length(proxy, stream, piece, charges) {
         send(proxy, stream, direction, piece, charges);
     }
 }
 
-/// A piece goes out at the end of the chain, if it can.
+/// Sends a piece at the end of the chain, if HTTP permits it.
 fn send(proxy: &mut Proxy, stream: StreamId, direction: Direction, mut piece: Piece, charges: Charges) {
     let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
     let http = found.protocol == Protocol::Http;
@@ -466,7 +472,7 @@ fn send(proxy: &mut Proxy, stream: StreamId, direction: Direction, mut piece: Pi
     }
 }
 
-/// A piece goes out at the end of the chain.
+/// The effect that sends a piece at the end of the chain.
 pub(super) fn effect(stream: StreamId, direction: Direction, piece: Piece) -> Effect {
     match direction {
         Direction::Request => Effect::Upstream { stream, piece },

@@ -4,13 +4,17 @@ use bytes::Bytes;
 use pw_abi::PeerType;
 
 use super::{PluginId, Proxy, StreamId, StreamInfo, endings, streams};
+use crate::callbacks::On;
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
-use crate::guest::On;
 use crate::state::{Charges, Direction, Protocol, Work};
 
 impl Proxy {
-    /// A client has opened a TCP connection, which is to run through these plugins.
+    /// A client has opened a TCP connection, which runs through these plugins, chosen as in [`Proxy::open_stream`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if a plugin belongs to another proxy.
     pub fn open_connection(&mut self, plugins: &[PluginId], info: StreamInfo) -> StreamId {
         let stream = self.open(plugins, info, Protocol::Tcp { closed_by: (PeerType::LOCAL, PeerType::LOCAL) });
         self.message(stream, Direction::Request, Piece::headers(Fields::default(), false));
@@ -30,8 +34,8 @@ impl Proxy {
     }
 }
 
-/// A piece leaves the chain. The connections are closed when both directions are complete; who ended the one that came
-/// first to its end is who ended both.
+/// A piece leaves the chain. The connections are closed when both directions are complete; the peer that ended the first
+/// direction has closed both.
 pub(super) fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: Piece, charges: Charges) {
     let Some(found) = proxy.state().find(stream) else { return };
     let ends = piece.ends();
@@ -54,8 +58,8 @@ pub(super) fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, pi
     }
 }
 
-/// Notifies the plugin at a place that the connection to the upstream is closed, or the one to the client, and then those
-/// behind it.
+/// Notifies the plugin at a place that the connection to the upstream is closed, or the one to the client, and then the plugins
+/// at later places.
 pub(super) fn closed(proxy: &mut Proxy, stream: StreamId, upstream: bool, place: usize) {
     let Some(found) = proxy.state().find(stream) else { return };
     let Protocol::Tcp { closed_by } = found.protocol else { return };
@@ -66,7 +70,11 @@ pub(super) fn closed(proxy: &mut Proxy, stream: StreamId, upstream: bool, place:
         return;
     }
     proxy.state().agenda.first([Work::Closed { stream, upstream, place: place + 1 }]);
-    let (on, peer) = if upstream { (On::UpstreamClose, closed_by.1) } else { (On::DownstreamClose, closed_by.0) };
+    let (on, peer) = if upstream {
+        (On::proxy_on_upstream_connection_close, closed_by.1)
+    } else {
+        (On::proxy_on_downstream_connection_close, closed_by.0)
+    };
     if let Some((plugin, context)) = endings::filter(proxy, stream, place) {
         proxy.call(plugin, on, context, [context, peer.0, 0, 0, 0]);
     }

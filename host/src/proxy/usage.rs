@@ -1,15 +1,15 @@
-//! How much of everything a proxy holds: what an operator watches.
+//! What a proxy holds, for monitoring.
 
 use super::{PluginId, Proxy};
 
-/// How much a proxy holds at the moment, for all of its plugins together.
+/// What a proxy holds at the moment, for all of its plugins together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// VMs that run.
+    /// Running VMs.
     pub vms: usize,
-    /// Contexts, the plugins' own and those of streams.
+    /// Contexts of plugins and of streams.
     pub contexts: usize,
-    /// Streams, those whose end a plugin holds up among them.
+    /// Streams, also those whose end a plugin delays.
     pub streams: usize,
     /// HTTP and gRPC calls in flight.
     pub calls: usize,
@@ -17,18 +17,18 @@ pub struct Usage {
     pub shared_data: usize,
     /// Queues.
     pub queues: usize,
-    /// Bytes in queues.
+    /// Bytes of items in queues.
     pub queued: usize,
     /// Metrics.
     pub metrics: usize,
-    /// Effects that nobody has drained.
+    /// Effects that are not drained yet.
     pub effects: usize,
     /// Bytes of the host's memory that are charged to plugins and VM ids, see [`Limits::host_memory`](crate::Limits::host_memory).
     pub charged: usize,
 }
 
 impl Proxy {
-    /// How much the proxy holds.
+    /// What the proxy holds.
     pub fn usage(&mut self) -> Usage {
         let vms = self.guests.iter().flatten().count();
         let state = self.state();
@@ -48,7 +48,7 @@ impl Proxy {
         }
     }
 
-    /// Bytes of the host's memory that are charged to a plugin, what its VM id has left out; none if it is gone.
+    /// Bytes of the host's memory that are charged to a plugin, without those of its VM id; `None` if it was removed.
     pub fn charged(&self, plugin: PluginId) -> Option<usize> {
         let state = self.state.as_ref()?;
         state.plugins.get(plugin).map(|plugin| plugin.account.used())

@@ -1,16 +1,17 @@
-//! Both ends of a chain: what peers send is HTTP before plugins see it, and what plugins let go is HTTP before it is sent.
+//! The two ends of a chain: checks that what peers send is HTTP before plugins see it, and that what plugins pass on is HTTP before
+//! it is sent.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{PluginId, Proxy, StreamId};
+use crate::callbacks::On;
 use crate::effect::{Effect, GrpcCallId, Piece};
-use crate::guest::On;
 use crate::http::{self, Facts, Part, Progress};
 use crate::state::{Direction, GrpcEvent};
 
-/// A piece comes in: what there is to know of it; none if it is not HTTP.
+/// Checks a piece that enters the chain; `None` if it is not HTTP.
 pub(super) fn enters(direction: Direction, piece: &mut Piece) -> Option<Facts> {
     match piece {
         Piece::Headers { headers, .. } => {
@@ -21,20 +22,20 @@ pub(super) fn enters(direction: Direction, piece: &mut Piece) -> Option<Facts> {
     }
 }
 
-/// A piece is about to go out. False if that would not be HTTP.
+/// Checks a piece that is about to be sent. False if it is not HTTP.
 ///
-/// Headers go out before it is known what becomes of the body: where a plugin could change it, they go without a content length.
+/// Headers are sent before the body is complete: if a plugin can change the body, they are sent without a content length.
 pub(super) fn leaves(proxy: &mut Proxy, stream: StreamId, direction: Direction, piece: &mut Piece) -> bool {
     let facts = match piece {
         Piece::Headers { headers, .. } => {
             let came = proxy.state().find(stream).and_then(|found| found.message(direction).came_as.take());
-            // What no plugin has changed is still the same map.
+            // If no plugin has changed the headers, it is still the same map.
             let same = came.filter(|(came, _)| Arc::ptr_eq(came, headers));
             same.map_or_else(|| Facts::of(headers), |(_, facts)| facts)
         }
         _ => Facts::default(),
     };
-    // Of a local response the length is known.
+    // The length of a local response is known.
     let changes = facts.content_length.is_some()
         && !proxy.state().find(stream).is_some_and(|found| found.answered)
         && may_change_the_body(proxy, stream, direction);
@@ -48,7 +49,7 @@ pub(super) fn leaves(proxy: &mut Proxy, stream: StreamId, direction: Direction, 
             if !part(direction).is_whole(&facts) {
                 return false;
             }
-            http::tidy_known(headers, &facts);
+            http::normalize_known(headers, &facts);
             let status = facts.status.filter(|_| direction == Direction::Response);
             message.has_no_body = status.is_some_and(|status| is_head || http::has_no_body(status));
             match status {
@@ -67,30 +68,30 @@ pub(super) fn leaves(proxy: &mut Proxy, stream: StreamId, direction: Direction, 
             None => {}
         },
         Piece::Trailers { .. } if message.has_no_body => *piece = Piece::body("", true),
-        Piece::Trailers { trailers } => http::tidy(trailers),
+        Piece::Trailers { trailers } => http::normalize(trailers),
     }
     left != Progress::End || message.owed.is_none_or(|owed| owed == 0)
 }
 
-/// Whether a plugin of the chain gets the bodies of a direction, and imports what it changes them with.
+/// Whether a plugin of the chain gets the bodies of a direction, and imports the function that changes them.
 fn may_change_the_body(proxy: &mut Proxy, stream: StreamId, direction: Direction) -> bool {
-    let on = if direction == Direction::Request { On::RequestBody } else { On::ResponseBody };
+    let on = if direction == Direction::Request { On::proxy_on_request_body } else { On::proxy_on_response_body };
     let Proxy { state: Some(state), guests, .. } = proxy else { return false };
     let Some(found) = state.streams.get(stream.index).filter(|found| found.id == stream) else { return false };
     let guest = |plugin: PluginId| guests.get(state.plugins.get(plugin)?.vm?)?.as_ref();
-    let there = found.filters.iter().filter(|filter| !filter.gone);
-    there.filter_map(|filter| guest(filter.plugin)).any(|guest| guest.has(on) && guest.sets_buffers())
+    let present = found.filters.iter().filter(|filter| !filter.gone);
+    present.filter_map(|filter| guest(filter.plugin)).any(|guest| guest.has(on) && guest.sets_buffers())
 }
 
-/// What the server of a gRPC call says. Metadata that is not HTTP ends the call.
-pub(super) fn sound(proxy: &mut Proxy, call: GrpcCallId, mut event: GrpcEvent) -> GrpcEvent {
+/// Checks an event of a gRPC call. Metadata that is not HTTP ends the call.
+pub(super) fn checked(proxy: &mut Proxy, call: GrpcCallId, mut event: GrpcEvent) -> GrpcEvent {
     const INTERNAL: u32 = 13;
-    let sound = match &mut event {
+    let valid = match &mut event {
         GrpcEvent::InitialMetadata(metadata) => Part::Response.receive(metadata).is_some(),
         GrpcEvent::TrailingMetadata(metadata) => Part::Trailers.receive(metadata).is_some(),
         GrpcEvent::Message(_) | GrpcEvent::Closed { .. } => true,
     };
-    if sound {
+    if valid {
         return event;
     }
     proxy.state().effect(Effect::CancelGrpcCall { call });

@@ -1,17 +1,17 @@
-//! The work list: each entry is done by one handler, which may add others, and calls no other handler.
+//! The work list: each entry is done by one handler, which may add entries, but calls no other handler.
 
 use super::{Proxy, calls, endings, lifecycle, shadow, streams, tcp};
 use crate::PluginId;
-use crate::guest::On;
+use crate::callbacks::On;
 use crate::planted::planted;
 use crate::state::account::NOTICE;
 use crate::state::{Owner, Share, Timer, Work, piece_cost};
 
-/// How many entries an event does at most, whoever they are for: those that call nobody cost a fraction of a microsecond.
-const ENTRIES: usize = 1 << 18;
+/// Maximum number of entries that an event does, for all plugins: those without a callback cost a fraction of a microsecond.
+const MAX_ENTRIES: usize = 1 << 18;
 
 impl Proxy {
-    /// A new event begins: every plugin may do its share again.
+    /// Begins a new event: every plugin has its whole budget again.
     #[inline]
     pub(super) fn begin(&mut self) {
         let state = self.state();
@@ -21,13 +21,13 @@ impl Proxy {
         }
     }
 
-    /// An event is something to do, after what is due already.
+    /// Does an entry as a new event, after what is due already.
     pub(super) fn event(&mut self, work: Work) {
         self.begin();
         self.more(work);
     }
 
-    /// The same as a part of the event that has begun.
+    /// Does an entry as a part of the event that has begun.
     pub(super) fn more(&mut self, work: Work) {
         let agenda = &mut self.state().agenda;
         if agenda.is_idle() {
@@ -38,17 +38,18 @@ impl Proxy {
         self.run();
     }
 
-    /// Does what is due. What is left when a plugin has used up its share of the event, or when there is too much, waits
-    /// for the next [`Proxy::advance`], and so does what comes after it.
+    /// Does what is due. What is left when a plugin has used up its budget for the event, or when there is too much, waits for
+    /// the next [`Proxy::advance`], and so does what comes after it.
     pub(super) fn run(&mut self) {
-        for _ in 0..ENTRIES {
+        for _ in 0..MAX_ENTRIES {
             let state = self.state();
             let Some((mut work, left)) = state.agenda.pop() else { return };
             if let Some(rest) = work.split() {
                 state.agenda.first([rest]);
             }
-            // What is at an end does not wait: its memory is freed.
-            let waits = state.agenda.is_parked() && state.agenda.waits(work.owner()) && !matches!(work, Work::Part(_));
+            // Detaching a plugin does not wait, as it frees memory.
+            let waits =
+                state.agenda.is_parked() && state.agenda.waits(work.owner()) && !matches!(work, Work::Detach(_));
             if waits || !state.spent.is_empty() && self.is_spent(&work) {
                 match left {
                     true => self.state().agenda.postpone(work),
@@ -62,17 +63,17 @@ impl Proxy {
         due.into_iter().chain(later).for_each(|work| self.park(work));
     }
 
-    /// Leaves an entry for later. A log-only plugin's copy for which too much waits ends instead: as at a plugin of a stream, what
-    /// pieces cost may be [`WAITING`](streams::WAITING) however few bytes may be held, so that no report depends on a plugin's budget.
+    /// Leaves an entry for later. A log-only plugin's copy for which too much waits ends instead. As in a stream, pieces may always
+    /// cost [`MIN_WAITING_BYTES`](streams::MIN_WAITING_BYTES), so that what is reported does not depend on a plugin's budget.
     fn park(&mut self, work: Work) {
         let state = self.state();
         let Work::Copy { stream, piece, .. } = &work else { return state.agenda.park(work) };
         let stream = *stream;
-        let there = |found: &&mut crate::state::Stream| found.id == stream && !found.over;
-        let Some(found) = state.streams.get_mut(stream.index).filter(there) else { return };
+        let is_open = |found: &&mut crate::state::Stream| found.id == stream && !found.over;
+        let Some(found) = state.streams.get_mut(stream.index).filter(is_open) else { return };
         found.backlog = found.backlog.saturating_add(piece_cost(piece));
         let owner = found.shadow.as_ref().and_then(|shadow| state.plugins.get(shadow.plugin));
-        if owner.is_some_and(|owner| found.backlog <= owner.limits.held.max(streams::WAITING)) {
+        if owner.is_some_and(|owner| found.backlog <= owner.limits.held.max(streams::MIN_WAITING_BYTES)) {
             return state.agenda.park(work);
         }
         state.agenda.drop_parked(Owner::Stream(stream));
@@ -81,7 +82,7 @@ impl Proxy {
 
     fn handle(&mut self, work: Work) {
         match work {
-            Work::Open { stream, place } => streams::tell(self, stream, place),
+            Work::Open { stream, place } => streams::notify_created(self, stream, place),
             Work::Piece { stream, direction, nth, piece, charges } => {
                 streams::feed(self, stream, direction, nth, piece, charges);
             }
@@ -89,12 +90,12 @@ impl Proxy {
             Work::Continue { stream, place, direction } => streams::resume(self, stream, place, direction),
             Work::LocalResponse { stream } => endings::local_response(self, stream),
             Work::Close { stream } => endings::close(self, stream),
-            Work::Cut { stream } => endings::cut(self, stream, true),
-            Work::ClientReset { stream } => endings::cut(self, stream, false),
+            Work::Reset { stream } => endings::reset(self, stream, true),
+            Work::ClientReset { stream } => endings::reset(self, stream, false),
             Work::Fail { stream } => endings::fail(self, stream),
-            Work::Refuse { stream, direction, status } => endings::refuse(self, stream, direction, status),
-            Work::Left { stream, places } => endings::left(self, stream, &places),
-            Work::Copy { stream, direction, piece } => shadow::give(self, stream, direction, piece),
+            Work::Reject { stream, direction, status } => endings::reject(self, stream, direction, status),
+            Work::Detached { stream, places } => endings::detached(self, stream, &places),
+            Work::Copy { stream, direction, piece } => shadow::feed(self, stream, direction, piece),
             Work::Early { stream } => shadow::early(self, stream),
             Work::EndCopy { stream } => shadow::end_copy(self, stream),
             Work::Closed { stream, upstream, place } => tcp::closed(self, stream, upstream, place),
@@ -102,12 +103,12 @@ impl Proxy {
             Work::Finalise { plugin, context, .. } => lifecycle::finalise(self, plugin, context),
             Work::EndIfRetired { plugin } => lifecycle::end_if_retired(self, plugin),
             Work::EndPlugin { plugin } => lifecycle::end_plugin(self, plugin),
-            Work::Part(part) => lifecycle::part(self, part),
+            Work::Detach(detach) => lifecycle::detached(self, detach),
             Work::QueueReady { readers, places, queue, payer } => {
                 self.notified(payer);
                 let plugin = readers[places.start];
                 if let Some(root) = self.root(plugin) {
-                    self.call(plugin, On::QueueReady, root, [root, queue, 0, 0, 0]);
+                    self.call(plugin, On::proxy_on_queue_ready, root, [root, queue, 0, 0, 0]);
                 }
             }
             Work::Due(timer) => calls::due(self, timer),
@@ -115,25 +116,25 @@ impl Proxy {
         }
     }
 
-    /// A notice of a queue's item has come, or never will.
+    /// A notice of a queue's item is done or dropped: it is not charged any more.
     fn notified(&mut self, payer: PluginId) {
         if let Some(payer) = self.state().plugins.get(payer) {
-            payer.account.give_back(NOTICE);
+            payer.account.release(NOTICE);
         }
     }
 
-    /// Forgets what is left for later of a plugin that has left its VM: when it is started again that is about another's calls.
-    /// What is for others too stays theirs.
-    pub(super) fn forget_parked(&mut self, plugin: PluginId) {
+    /// Drops what is left for later of a plugin that has left its VM, which is not about its next VM. Entries that are also for
+    /// other plugins stay for those.
+    pub(super) fn drop_parked(&mut self, plugin: PluginId) {
         let state = self.state();
         for work in state.agenda.drop_parked(Owner::Plugin(plugin)) {
             let Work::QueueReady { readers, mut places, queue, payer } = work else { continue };
-            let is_gone = |reader: &PluginId| state.plugins.get(*reader).is_none_or(|reader| reader.vm.is_none());
-            let gone =
-                readers[places.clone()].iter().take_while(|reader| **reader == plugin || is_gone(reader)).count();
-            places.start += gone;
+            let has_left = |reader: &PluginId| state.plugins.get(*reader).is_none_or(|reader| reader.vm.is_none());
+            let dropped =
+                readers[places.clone()].iter().take_while(|reader| **reader == plugin || has_left(reader)).count();
+            places.start += dropped;
             if let Some(payer) = state.plugins.get(payer) {
-                payer.account.give_back(NOTICE * gone);
+                payer.account.release(NOTICE * dropped);
             }
             if !places.is_empty() {
                 state.agenda.park(Work::QueueReady { readers, places, queue, payer });
@@ -141,7 +142,7 @@ impl Proxy {
         }
     }
 
-    /// Whether an entry is for a plugin that has used up its share of this event.
+    /// Whether an entry is for a plugin that has used up its budget for this event.
     #[cold]
     fn is_spent(&mut self, work: &Work) -> bool {
         planted!(QueueStorm => if matches!(work, Work::QueueReady { .. }) { return false; });
@@ -168,13 +169,13 @@ impl Proxy {
                 Owner::Stream(_) => None,
             },
         };
-        // What is at an end is not stopped: its memory is freed.
-        !matches!(work, Work::Part(_)) && plugin.is_some_and(|plugin| self.state().spent.contains(&plugin))
+        // Detaching a plugin does not wait, as it frees memory.
+        !matches!(work, Work::Detach(_)) && plugin.is_some_and(|plugin| self.state().spent.contains(&plugin))
     }
 
-    /// Counts a callback that has taken so much time, and one may take `most`, towards a plugin's share of this event.
+    /// Counts a callback towards a plugin's budget for this event: the time that it took, and the maximum, in fuel or ticks.
     #[inline]
-    pub(super) fn count(&mut self, plugin: PluginId, time: u64, most: u64) {
+    pub(super) fn count(&mut self, plugin: PluginId, time: u64, max: u64) {
         let state = self.state();
         let event = state.event;
         let Some(found) = state.plugins.get_mut(plugin) else { return };
@@ -184,14 +185,14 @@ impl Proxy {
         found.share.callbacks += 1;
         found.share.time = found.share.time.saturating_add(time);
         let limits = &found.limits;
-        if found.share.callbacks >= limits.callbacks_per_event.max(1) || found.share.time >= most.max(1) {
+        if found.share.callbacks >= limits.callbacks_per_event.max(1) || found.share.time >= max.max(1) {
             state.spent.insert(plugin);
         }
     }
 }
 
 impl Timer {
-    /// Whose it is.
+    /// The plugin that it is for.
     pub(super) fn plugin(self) -> PluginId {
         match self {
             Timer::Tick(plugin) | Timer::Restart(plugin) => plugin,

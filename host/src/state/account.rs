@@ -1,21 +1,21 @@
-//! Accounts of host memory: bytes that exist because of somebody, charged before they are allocated. Plain numbers; knows
-//! nothing of what the bytes are.
+//! Accounts of host memory: bytes that exist because of a plugin or a VM id, charged before they are allocated. Plain numbers;
+//! knows nothing of what the bytes are.
 //!
-//! Each constant is what an item costs the host besides its own bytes: its place in a collection that may be half empty, and
-//! what the allocator adds.
+//! Each constant is the cost of an item in bytes, besides its own: its place in a collection that may be half empty, and the
+//! overhead of the allocator.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A piece of a message that waits.
 pub(crate) const PIECE: usize = 96;
-/// An effect that nobody has drained.
+/// An effect that is not drained yet.
 pub(crate) const EFFECT: usize = 208;
-/// A notice about a queue that is due.
+/// A due notice of an item in a queue.
 pub(crate) const NOTICE: usize = 144;
 /// An item of a queue.
 pub(crate) const ITEM: usize = 64;
-/// A key, a queue or a property: a place in a tree or two, and its name.
+/// A key, a queue or a property: a place in one or two trees, and its name.
 pub(crate) const ENTRY: usize = 192;
 /// A metric: its places in three trees, besides its name in two of them.
 pub(crate) const METRIC: usize = 256;
@@ -30,7 +30,7 @@ pub(crate) const PLACE: usize = 640;
 /// A map of fields, besides its text.
 pub(crate) const MAP: usize = 128;
 
-/// Bytes that are charged to somebody. Cheap to clone: all clones are one account.
+/// The bytes charged to a plugin or a VM id. Cheap to clone: all clones are one account.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Account(Arc<AtomicUsize>);
 
@@ -39,24 +39,25 @@ impl Account {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn has_room(&self, bytes: usize, most: usize) -> bool {
-        self.used().saturating_add(bytes) <= most
+    /// Whether `bytes` more are at most `max`.
+    pub(crate) fn has_room(&self, bytes: usize, max: usize) -> bool {
+        self.used().saturating_add(bytes) <= max
     }
 
-    /// Charges bytes that [`Account::give_back`] is called for later.
-    pub(crate) fn take(&self, bytes: usize) {
-        // Only whoever has the proxy changes it: no read-modify-write is needed, which costs as much as a call.
+    /// Charges bytes, to be released by [`Account::release`] later.
+    pub(crate) fn add(&self, bytes: usize) {
+        // Only the owner of the proxy changes it: no read-modify-write is needed, which costs as much as a call.
         self.0.store(self.used().saturating_add(bytes), Ordering::Relaxed);
     }
 
-    pub(crate) fn give_back(&self, bytes: usize) {
+    pub(crate) fn release(&self, bytes: usize) {
         self.0.store(self.used().saturating_sub(bytes), Ordering::Relaxed);
     }
 
-    /// Charges bytes until the charge is dropped; none if there would be more than `most`.
-    pub(crate) fn charge(&self, bytes: usize, most: usize) -> Option<Charge> {
-        self.has_room(bytes, most).then(|| {
-            self.take(bytes);
+    /// Charges bytes until the charge is dropped; `None` if the account would exceed `max`.
+    pub(crate) fn charge(&self, bytes: usize, max: usize) -> Option<Charge> {
+        self.has_room(bytes, max).then(|| {
+            self.add(bytes);
             Charge { account: Some(self.clone()), bytes }
         })
     }
@@ -74,15 +75,15 @@ impl Charge {
         self.bytes
     }
 
-    /// Makes it as many bytes, of that account; changes nothing if there would be more than `most`.
-    pub(crate) fn resize(&mut self, account: &Account, bytes: usize, most: usize) -> bool {
+    /// Changes its size, in an account; changes nothing, and returns false, if the account would exceed `max`.
+    pub(crate) fn resize(&mut self, account: &Account, bytes: usize, max: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
-        if more > 0 && !account.has_room(more, most) {
+        if more > 0 && !account.has_room(more, max) {
             return false;
         }
         let account = self.account.get_or_insert_with(|| account.clone());
-        account.take(more);
-        account.give_back(self.bytes.saturating_sub(bytes));
+        account.add(more);
+        account.release(self.bytes.saturating_sub(bytes));
         self.bytes = bytes;
         true
     }
@@ -91,12 +92,12 @@ impl Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         if let Some(account) = &self.account {
-            account.give_back(self.bytes);
+            account.release(self.bytes);
         }
     }
 }
 
-/// Charges of several accounts that go along with a piece of a message; mostly there are none.
+/// Charges of several accounts for a piece of a message; mostly there are none.
 #[derive(Debug, Default)]
 #[expect(clippy::box_collection, reason = "nothing is charged for most pieces, which stay small")]
 pub(crate) struct Charges(Option<Box<Vec<Charge>>>);
@@ -131,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn charges_are_given_back_when_they_are_dropped() {
+    fn dropping_releases_charges() {
         let (one, other) = (Account::default(), Account::default());
         let mut charges = Charges::default();
         charges.add(one.charge(3, 10).expect("there is room"));
@@ -150,7 +151,7 @@ mod tests {
         assert!(charge.resize(&account, 10, 10));
         assert!(!charge.resize(&account, 11, 10));
         assert_eq!((charge.bytes(), account.used()), (10, 10));
-        assert!(charge.resize(&account, 2, 0), "less is always possible");
+        assert!(charge.resize(&account, 2, 0), "a smaller size is always accepted");
         drop(charge);
         assert_eq!(account.used(), 0);
     }

@@ -1,22 +1,22 @@
-//! What the proxy is to do and nobody has drained yet, and who is charged for it. Log lines are effects too.
+//! The effects that are not drained yet, and the plugins that are charged for them. Log lines are effects too.
 
 use bytes::Bytes;
 use pw_abi::{LogLevel, Status};
 
-use super::{Charges, KEPT, State, account};
+use super::{Charges, MIN_CAPACITY, State, account};
 use crate::effect::Effect;
 use crate::{PluginId, StreamId};
 
-/// An effect that nobody has drained, and whose memory it takes.
+/// An effect that is not drained yet, and the plugin that is charged for it, with the bytes.
 pub(super) struct Queued {
     effect: Effect,
     payer: Option<(PluginId, usize)>,
-    /// Of what plugins have made of a message.
+    /// Charges for what plugins have added to a message.
     charges: Charges,
 }
 
 impl State {
-    /// Queues an effect that nobody is charged for.
+    /// Queues an effect that is charged to no plugin.
     pub(crate) fn effect(&mut self, effect: Effect) {
         self.effects.push_back(Queued { effect, payer: None, charges: Charges::default() });
     }
@@ -33,22 +33,22 @@ impl State {
         if !found.account.has_room(bytes, found.limits.host_memory) {
             return Err(Status::INTERNAL_FAILURE);
         }
-        found.account.take(bytes);
+        found.account.add(bytes);
         self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), charges: Charges::default() });
         Ok(())
     }
 
-    /// The effect that was queued first.
+    /// Takes the effect that was queued first.
     pub(crate) fn next_effect(&mut self) -> Option<Effect> {
         let Queued { effect, payer, charges } = self.effects.pop_front()?;
         drop(charges);
         if let Some((plugin, bytes)) = payer
             && let Some(plugin) = self.plugins.get(plugin)
         {
-            plugin.account.give_back(bytes);
+            plugin.account.release(bytes);
         }
         if self.effects.is_empty() {
-            self.effects.shrink_to(KEPT);
+            self.effects.shrink_to(MIN_CAPACITY);
             self.plugins.free_leaving();
         }
         Some(effect)
@@ -58,12 +58,12 @@ impl State {
         self.effects.len()
     }
 
-    /// Queues an effect on a stream; on a shadow, what it would change.
+    /// Queues an effect of a stream; for a copy, what it would change.
     pub(crate) fn emit(&mut self, stream: StreamId, effect: Effect) {
         self.emit_charged(stream, effect, Charges::default());
     }
 
-    /// The same with what plugins have made of a piece.
+    /// The same with the charges for what plugins have added to a piece.
     pub(crate) fn emit_charged(&mut self, stream: StreamId, effect: Effect, charges: Charges) {
         if !stream.shadow {
             return self.effects.push_back(Queued { effect, payer: None, charges });
@@ -75,19 +75,19 @@ impl State {
             return;
         };
         let (plugin, of) = plugin;
-        let changes = found.would(effect);
+        let changes = found.discarded(effect);
         for what in changes {
             let Some(owner) = self.plugins.get(plugin) else { continue };
             let bytes = account::EFFECT + what.size();
             if owner.account.has_room(bytes, owner.limits.host_memory) {
-                owner.account.take(bytes);
+                owner.account.add(bytes);
                 let effect = Effect::Discarded { plugin, stream: of, what };
                 self.effects.push_back(Queued { effect, payer: Some((plugin, bytes)), charges: Charges::default() });
             }
         }
     }
 
-    /// Writes a line to the log, if the plugin may and has room for it.
+    /// Writes a line of the active plugin to the log, if it is within the plugin's limits.
     pub(crate) fn log(&mut self, level: LogLevel, message: &[u8]) {
         if level < self.config.log_level {
             return;
@@ -98,7 +98,7 @@ impl State {
         let limits = &owner.limits;
         let within = lines < limits.log_lines && bytes.saturating_add(message.len()) <= limits.log_bytes;
         if within && owner.account.has_room(cost, limits.host_memory) {
-            owner.account.take(cost);
+            owner.account.add(cost);
             self.active.logged = (lines + 1, bytes + message.len());
             let effect = Effect::Log { plugin, level, message: Bytes::copy_from_slice(message) };
             self.effects.push_back(Queued { effect, payer: Some((plugin, cost)), charges: Charges::default() });

@@ -1,4 +1,4 @@
-//! gRPC calls and streams in flight, and what their servers say.
+//! gRPC calls and streams in flight, and events from their servers.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{Fields, PluginId};
 /// A plugin's gRPC call or stream in flight.
 pub(crate) struct GrpcCall {
     pub(crate) plugin: PluginId,
-    /// The id that the plugin knows.
+    /// The id that was returned to the plugin.
     pub(crate) token: u32,
     /// Whether the plugin may send messages on it.
     pub(crate) kind: GrpcKind,
@@ -20,10 +20,10 @@ pub(crate) struct GrpcCall {
     pub(crate) _charge: Charge,
 }
 
-/// What may still be sent.
+/// What the plugin may still send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GrpcKind {
-    /// A call: its one message is out.
+    /// A call, whose one message was sent.
     Call,
     /// A stream.
     Stream,
@@ -31,14 +31,14 @@ pub(crate) enum GrpcKind {
     HalfClosed,
 }
 
-/// What the server of a gRPC call or stream says.
+/// An event from the server of a gRPC call or stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GrpcEvent {
-    /// The metadata that comes first.
+    /// The initial metadata.
     InitialMetadata(Arc<Fields>),
     /// A message.
     Message(Bytes),
-    /// The metadata that comes last.
+    /// The trailing metadata.
     TrailingMetadata(Arc<Fields>),
     /// The end; nothing comes after it.
     Closed {
@@ -50,7 +50,7 @@ pub enum GrpcEvent {
 }
 
 impl GrpcEvent {
-    /// Bytes of it.
+    /// Bytes of memory that it takes.
     pub(crate) fn size(&self) -> usize {
         match self {
             GrpcEvent::InitialMetadata(metadata) | GrpcEvent::TrailingMetadata(metadata) => MAP + metadata.footprint(),

@@ -1,4 +1,4 @@
-//! The plugins of a proxy, by id. An id is never given twice; what is gone for good leaves a few bytes.
+//! The plugins of a proxy, by id. An id is never reused; a removed plugin keeps a slot of a few bytes.
 
 use std::collections::VecDeque;
 
@@ -9,32 +9,32 @@ use crate::PluginId;
 #[derive(Default)]
 pub(crate) struct Plugins {
     slots: Vec<Slot>,
-    /// Those that are gone, and to which something is still charged.
+    /// Removed plugins to which something is still charged.
     leaving: VecDeque<PluginId>,
 }
 
 enum Slot {
-    There(Box<Plugin>),
-    Gone {
-        /// The plugin that has its place.
+    Present(Box<Plugin>),
+    Removed {
+        /// The plugin that has replaced it.
         successor: Option<PluginId>,
-        /// Streams went on without it when it failed.
+        /// Streams continue without it, as its policy said.
         open: bool,
-        /// It was removed as the operator wished: streams do not run through it.
+        /// The operator has retired it: new streams do not run through it.
         retired: bool,
     },
 }
 
 impl Plugins {
     pub(crate) fn insert(&mut self, plugin: Plugin) -> PluginId {
-        self.slots.push(Slot::There(Box::new(plugin)));
+        self.slots.push(Slot::Present(Box::new(plugin)));
         PluginId(self.slots.len() - 1)
     }
 
     #[inline]
     pub(crate) fn get(&self, id: PluginId) -> Option<&Plugin> {
         match self.slots.get(id.0) {
-            Some(Slot::There(plugin)) => Some(plugin),
+            Some(Slot::Present(plugin)) => Some(plugin),
             _ => None,
         }
     }
@@ -42,28 +42,28 @@ impl Plugins {
     #[inline]
     pub(crate) fn get_mut(&mut self, id: PluginId) -> Option<&mut Plugin> {
         match self.slots.get_mut(id.0) {
-            Some(Slot::There(plugin)) => Some(plugin),
+            Some(Slot::Present(plugin)) => Some(plugin),
             _ => None,
         }
     }
 
-    /// Whether such an id was ever given.
+    /// Whether an id belongs to this proxy.
     pub(crate) fn knows(&self, id: PluginId) -> bool {
         id.0 < self.slots.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Plugin> {
         self.slots.iter().filter_map(|slot| match slot {
-            Slot::There(plugin) => Some(&**plugin),
-            Slot::Gone { .. } => None,
+            Slot::Present(plugin) => Some(&**plugin),
+            Slot::Removed { .. } => None,
         })
     }
 
-    /// Whether streams go on without a plugin that is not there.
+    /// Whether streams continue without a plugin that does not run.
     pub(crate) fn fails_open(&self, id: PluginId) -> bool {
         match self.slots.get(id.0) {
-            Some(Slot::There(plugin)) => plugin.failure.open,
-            Some(Slot::Gone { open, .. }) => *open,
+            Some(Slot::Present(plugin)) => plugin.failure.open,
+            Some(Slot::Removed { open, .. }) => *open,
             None => false,
         }
     }
@@ -71,21 +71,22 @@ impl Plugins {
     /// Whether new streams do not run through a plugin.
     pub(crate) fn is_retired(&self, id: PluginId) -> bool {
         match self.slots.get(id.0) {
-            Some(Slot::There(plugin)) => plugin.retired,
-            Some(Slot::Gone { retired, .. }) => *retired,
+            Some(Slot::Present(plugin)) => plugin.retired,
+            Some(Slot::Removed { retired, .. }) => *retired,
             None => false,
         }
     }
 
-    /// The plugin that has taken the place of another.
+    /// The plugin that has replaced another.
     fn successor(&self, id: PluginId) -> Option<PluginId> {
         match self.slots.get(id.0)? {
-            Slot::There(plugin) => plugin.rollout.filter(|_| plugin.retired).map(|rollout| rollout.to),
-            Slot::Gone { successor, .. } => *successor,
+            Slot::Present(plugin) => plugin.rollout.filter(|_| plugin.retired).map(|rollout| rollout.to),
+            Slot::Removed { successor, .. } => *successor,
         }
     }
 
-    /// The plugin that has a plugin's place by now. Ways that are long become short, so that the next one is found at once.
+    /// The plugin that has replaced a plugin by now, through any number of replacements. Shortens the path, so that the next lookup
+    /// takes one step.
     pub(crate) fn current(&mut self, id: PluginId) -> PluginId {
         let mut last = id;
         while let Some(next) = self.successor(last) {
@@ -94,8 +95,8 @@ impl Plugins {
         let mut at = id;
         while let Some(next) = self.successor(at).filter(|_| at != last) {
             match &mut self.slots[at.0] {
-                Slot::Gone { successor, .. } => *successor = Some(last),
-                Slot::There(plugin) => {
+                Slot::Removed { successor, .. } => *successor = Some(last),
+                Slot::Present(plugin) => {
                     if let Some(rollout) = &mut plugin.rollout {
                         rollout.to = last;
                     }
@@ -106,18 +107,18 @@ impl Plugins {
         last
     }
 
-    /// A plugin that is gone has a successor by now.
+    /// Sets the successor of a removed plugin.
     pub(crate) fn succeed(&mut self, id: PluginId, new: PluginId) {
-        if let Some(Slot::Gone { successor, .. }) = self.slots.get_mut(id.0) {
+        if let Some(Slot::Removed { successor, .. }) = self.slots.get_mut(id.0) {
             *successor = Some(new);
         }
     }
 
-    /// Frees some of those to which something was still charged when they went.
+    /// Frees some of the plugins to which something was still charged when they were removed.
     pub(crate) fn free_leaving(&mut self) {
-        /// Of very many only some, since it is tried after each event.
-        const SOME: usize = 16;
-        for _ in 0..self.leaving.len().min(SOME) {
+        /// Plugins to try at a time, as this runs after each event.
+        const MAX_TRIES: usize = 16;
+        for _ in 0..self.leaving.len().min(MAX_TRIES) {
             let Some(id) = self.leaving.pop_front() else { return };
             if let Some(plugin) = self.get_mut(id) {
                 plugin.leaving = false;
@@ -126,11 +127,11 @@ impl Plugins {
         }
     }
 
-    /// Frees what a plugin took, if it is gone for good and no stream has a place for it; later, if something is still charged to
-    /// it, such as effects that nobody has drained.
+    /// Frees the memory of a plugin that was removed and has no place in a stream; later, if something is still charged to it, such
+    /// as effects that are not drained.
     pub(crate) fn free(&mut self, id: PluginId) {
-        // One that has crashed is still the operator's: its place can be taken.
-        let is_free = |plugin: &&Plugin| plugin.is_gone() && plugin.places == 0 && plugin.is_given_back();
+        // A plugin that has crashed stays until the operator removes or replaces it.
+        let is_free = |plugin: &&Plugin| plugin.has_ended() && plugin.places == 0 && plugin.is_released();
         if let Some(plugin) = self.get(id).filter(is_free) {
             if plugin.account.used() > 0 {
                 if let Some(plugin) = self.get_mut(id).filter(|plugin| !plugin.leaving) {
@@ -140,7 +141,7 @@ impl Plugins {
                 return;
             }
             let (open, retired, successor) = (plugin.failure.open, plugin.retired, self.successor(id));
-            self.slots[id.0] = Slot::Gone { successor, open, retired };
+            self.slots[id.0] = Slot::Removed { successor, open, retired };
         }
     }
 }

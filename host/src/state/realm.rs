@@ -1,4 +1,4 @@
-//! What a VM id has: shared data, and the queues and metrics that its plugins know. It goes with the last of its plugins.
+//! What plugins of a VM id share: data, and the queues and metrics that they know. It is removed with the last of them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use super::account::METRIC;
 use super::{Account, State};
 use crate::PluginId;
 
-/// What a VM id has.
+/// What plugins of a VM id share.
 #[derive(Default)]
 pub(crate) struct Realm {
     pub(crate) vm_id: String,
-    /// Plugins that are not gone for good, those that are to be started again among them.
+    /// The number of plugins that run or may be restarted.
     pub(crate) members: usize,
     /// The VMs of its plugins.
     pub(crate) vms: BTreeSet<usize>,
@@ -28,14 +28,14 @@ pub(crate) struct Realm {
     pub(crate) queues: BTreeSet<u32>,
     /// The metrics that its plugins have defined.
     pub(crate) metrics: BTreeSet<u32>,
-    /// Bytes of all that.
+    /// Bytes of all of this.
     pub(crate) account: Account,
 }
 
 /// A queue of a VM id.
 #[derive(Default)]
 pub(crate) struct Queue {
-    /// Whose it is.
+    /// The VM id's realm.
     pub(crate) realm: usize,
     pub(crate) items: VecDeque<Bytes>,
     /// Bytes of all items.
@@ -49,12 +49,12 @@ pub(crate) struct Metric {
     pub(crate) metric_type: MetricType,
     pub(crate) name: Vec<u8>,
     pub(crate) value: u64,
-    /// VM ids whose plugins have defined it.
+    /// The number of VM ids whose plugins have defined it.
     holders: usize,
 }
 
 impl State {
-    /// Counts a plugin as one of a VM id's.
+    /// Counts a plugin as one of a VM id. The number of the realm.
     pub(crate) fn join_realm(&mut self, vm_id: &str) -> usize {
         let index = match self.realm_names.get(vm_id) {
             Some(index) => *index,
@@ -70,7 +70,7 @@ impl State {
         index
     }
 
-    /// A plugin of a VM id is gone for good; with the last one goes what they shared.
+    /// A plugin of a VM id will not be started again; what they share is removed with the last one.
     pub(crate) fn leave_realm(&mut self, index: usize) {
         let Some(realm) = self.realms.get_mut(index) else { return };
         realm.members = realm.members.saturating_sub(1);
@@ -86,9 +86,9 @@ impl State {
             let Some(found) = self.metrics.get_mut(&metric) else { continue };
             found.holders -= 1;
             if found.holders == 0
-                && let Some(gone) = self.metrics.remove(&metric)
+                && let Some(removed) = self.metrics.remove(&metric)
             {
-                self.metric_names[gone.metric_type.0 as usize].remove(&gone.name);
+                self.metric_names[removed.metric_type.0 as usize].remove(&removed.name);
             }
         }
     }
@@ -96,16 +96,16 @@ impl State {
     /// The VM id of the active plugin.
     pub(crate) fn realm(&mut self) -> &mut Realm {
         let realm = self.plugin().realm;
-        self.realms.get_mut(realm).expect("a plugin that runs counts as one of its VM id's")
+        self.realms.get_mut(realm).expect("a running plugin counts as one of its VM id")
     }
 
-    /// Whether the active plugin's VM id has room for so many bytes more.
+    /// Whether `bytes` more can be charged to the active plugin's VM id.
     pub(crate) fn realm_has_room(&mut self, bytes: usize) -> bool {
-        let most = self.limits().host_memory;
-        self.realm().account.has_room(bytes, most)
+        let max = self.limits().host_memory;
+        self.realm().account.has_room(bytes, max)
     }
 
-    /// The id of a metric, whose type is one of those that there are; a new one where there is none, if there is room.
+    /// The id of a metric of a known type, which is defined if it does not exist; `None` if that exceeds a limit.
     pub(crate) fn define(&mut self, metric_type: MetricType, name: &[u8]) -> Option<u32> {
         let of_type = metric_type.0 as usize;
         let known = self.metric_names[of_type].get(name).copied();
@@ -113,8 +113,8 @@ impl State {
             return Some(id);
         }
         let cost = 2 * name.len() + METRIC;
-        let most = self.limits().metrics;
-        if !self.realm_has_room(cost) || known.is_none() && self.plugin().metrics >= most {
+        let max = self.limits().metrics;
+        if !self.realm_has_room(cost) || known.is_none() && self.plugin().metrics >= max {
             return None;
         }
         let id = known.unwrap_or_else(|| {
@@ -130,7 +130,7 @@ impl State {
         }
         let realm = self.realm();
         realm.metrics.insert(id);
-        realm.account.take(cost);
+        realm.account.add(cost);
         Some(id)
     }
 }

@@ -1,4 +1,4 @@
-//! A shadow: the copy of a stream that a log-only plugin runs on, and what comes out of it.
+//! A shadow: the copy of a stream on which a log-only plugin runs, and what comes out of it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,34 +10,34 @@ use super::{Account, Charge, Direction};
 use crate::effect::{Discarded, Piece};
 use crate::{Fields, PluginId, StreamId};
 
-/// What a stream is that only its plugin takes for real.
+/// What a stream has if it is a copy.
 pub(crate) struct Shadow {
     pub(crate) plugin: PluginId,
     /// The stream that it is a copy of.
     pub(crate) of: StreamId,
-    /// What came of the response before the plugin had let the request go, which can only be answered then.
+    /// The pieces of the response that came before the plugin had released the request.
     early: VecDeque<Piece>,
-    /// Bytes of bodies that came early.
+    /// Bytes of bodies in `early`.
     pub(crate) early_size: usize,
-    /// What came early, in all.
+    /// Bytes of memory that `early` takes.
     early_cost: usize,
-    /// The stream that it is a copy of is over.
+    /// Whether the stream that it is a copy of is over.
     pub(crate) alone: bool,
-    /// What is kept of what the plugin was given and of what came early.
+    /// The charge for what is kept: of what the plugin got, and of what came early.
     charge: Charge,
     request: Given,
     response: Given,
 }
 
-/// What a plugin was given of a message; of the body, what it has not let go yet.
+/// What a plugin got of a message; of the body, what it has not passed on yet.
 #[derive(Default)]
 struct Given {
     headers: Arc<Fields>,
     trailers: Arc<Fields>,
     body: VecDeque<Bytes>,
-    /// Bytes of that.
+    /// Bytes of `body`.
     size: usize,
-    /// It has let another body go.
+    /// Whether the plugin has passed on another body.
     differs: bool,
 }
 
@@ -58,13 +58,13 @@ impl Shadow {
         }
     }
 
-    /// Charges the plugin for what is kept, with one piece more; false if there is no room.
-    pub(crate) fn charge(&mut self, piece: &Piece, account: &Account, most: usize) -> bool {
+    /// Charges the plugin for what is kept, with one more piece; false if the account would exceed `max`.
+    pub(crate) fn charge(&mut self, piece: &Piece, account: &Account, max: usize) -> bool {
         let kept = self.request.cost() + self.response.cost() + self.early_cost;
-        self.charge.resize(account, kept + PIECE + size(piece), most)
+        self.charge.resize(account, kept + PIECE + size(piece), max)
     }
 
-    /// Keeps a piece of the response until the plugin has let the request go.
+    /// Keeps a piece of the response until the plugin has released the request.
     pub(crate) fn wait(&mut self, piece: Piece) {
         self.early_cost += PIECE + size(&piece);
         if let Piece::Body { body, .. } = &piece {
@@ -77,7 +77,7 @@ impl Shadow {
         !self.early.is_empty()
     }
 
-    /// The piece that came earliest.
+    /// Takes the piece that came first.
     pub(crate) fn next(&mut self) -> Option<Piece> {
         let piece = self.early.pop_front()?;
         self.early_cost -= PIECE + size(&piece);
@@ -87,8 +87,8 @@ impl Shadow {
         Some(piece)
     }
 
-    /// Remembers what the plugin is about to see.
-    pub(crate) fn give(&mut self, direction: Direction, piece: &Piece) {
+    /// Keeps a piece that the plugin is about to get.
+    pub(crate) fn record(&mut self, direction: Direction, piece: &Piece) {
         let given = self.given(direction);
         match piece {
             Piece::Headers { headers, .. } => given.headers = headers.clone(),
@@ -101,14 +101,14 @@ impl Shadow {
         }
     }
 
-    /// What is different about a piece that the plugin lets go. A body is told of once.
+    /// What the plugin has changed in a piece that it passes on. A changed body is reported once.
     pub(crate) fn changes(&mut self, direction: Direction, piece: Piece) -> Vec<Discarded> {
         let request = direction == Direction::Request;
         let given = self.given(direction);
         let body = match &piece {
-            Piece::Body { body, end_of_stream } => given.loses(body, *end_of_stream),
-            Piece::Headers { end_of_stream, .. } => given.loses(&[], *end_of_stream),
-            Piece::Trailers { .. } => given.loses(&[], true),
+            Piece::Body { body, end_of_stream } => given.changes_body(body, *end_of_stream),
+            Piece::Headers { end_of_stream, .. } => given.changes_body(&[], *end_of_stream),
+            Piece::Trailers { .. } => given.changes_body(&[], true),
         };
         let mut changes: Vec<Discarded> = body.then_some(Discarded::Body { request }).into_iter().collect();
         match piece {
@@ -134,12 +134,12 @@ impl Shadow {
 impl Given {
     fn cost(&self) -> usize {
         let maps = self.headers.footprint() + self.trailers.footprint();
-        // What the plugin has not let go the copy holds besides, in one piece.
+        // What the plugin has not passed on is also buffered in the copy.
         2 * self.size + PIECE * self.body.len() + 2 * MAP + maps
     }
 
-    /// Whether the body becomes another one by what comes of it now.
-    fn loses(&mut self, body: &[u8], end_of_stream: bool) -> bool {
+    /// Whether the body that the plugin passes on differs, with this piece, from what it got; true only once.
+    fn changes_body(&mut self, body: &[u8], end_of_stream: bool) -> bool {
         if self.differs {
             return false;
         }
@@ -168,7 +168,7 @@ impl Given {
     }
 }
 
-/// Bytes of a piece.
+/// Bytes of memory that a piece takes.
 pub(crate) fn size(piece: &Piece) -> usize {
     match piece {
         Piece::Headers { headers: map, .. } | Piece::Trailers { trailers: map } => MAP + map.footprint(),

@@ -1,4 +1,4 @@
-//! A stream: for each plugin of its chain and each direction what is held there.
+//! A stream: for each plugin of its chain and each direction what is buffered there.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::http::{Facts, Progress};
 use crate::proxy::StreamInfo;
 use crate::{PluginId, StreamId};
 
-/// An HTTP request and its response, or the two directions of a TCP connection, on their way through a chain of plugins.
+/// An HTTP request and its response, or the two directions of a TCP connection, in a chain of plugins.
 pub(crate) struct Stream {
     pub(crate) id: StreamId,
     pub(crate) protocol: Protocol,
@@ -24,73 +24,73 @@ pub(crate) struct Stream {
     pub(crate) filters: Vec<Filter>,
     pub(crate) request: Message,
     pub(crate) response: Message,
-    /// A response that a plugin gave itself and that was not sent yet.
+    /// A local response that was not sent yet.
     pub(crate) local: Option<LocalResponse>,
-    /// A local response is on its way through the chain: nothing else of the stream's messages moves any more.
+    /// Whether a local response moves through the chain: then nothing else of the stream's messages moves.
     pub(crate) answered: bool,
-    /// The headers of that, at the end of the chain, until it is known how long it is.
+    /// The headers of a local response at the end of the chain, until its length is known.
     pub(crate) buffered: Option<(Piece, Charges)>,
-    /// A plugin has closed the stream, which is about to be done.
+    /// Whether a plugin has closed the stream, which is about to be reset.
     pub(crate) closed: bool,
-    /// What plugins have set by `proxy_set_property`.
+    /// What plugins have set with `proxy_set_property`.
     pub(crate) properties: BTreeMap<Vec<u8>, Property>,
-    /// Nothing more is processed: the response is complete, or the stream was cut off.
+    /// Whether nothing more is processed: the response is complete, or the stream was reset.
     pub(crate) over: bool,
-    /// At how many places, counted from the first, nothing is left of a stream that is over.
+    /// If the stream is over: the number of places, from the first, whose contexts have ended.
     pub(crate) ended: usize,
-    /// What pieces cost that came while work for the stream was left for later.
+    /// Bytes of memory of the pieces that came while work for the stream was left for later.
     pub(crate) backlog: usize,
-    /// The client or the upstream has reset it.
+    /// Whether the client or the upstream has reset it.
     pub(crate) reset: bool,
-    /// The client has: nothing of its messages goes any further, not even what comes behind something that was dropped.
+    /// Whether the client has reset it: nothing of its messages moves any more.
     pub(crate) client_gone: bool,
-    /// It is the copy of another.
+    /// What it has if it is the copy of another.
     pub(crate) shadow: Option<Shadow>,
 }
 
-/// What a stream is made of.
+/// The protocol of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http,
-    /// A connection opens by headers without a field; bodies are its bytes.
+    /// A TCP connection: headers without fields when it opens, its bytes as bodies.
     Tcp {
-        /// Who ended the connection to the client, and who the one to the upstream.
+        /// The peer that closed the connection to the client, and the one that closed the connection to the upstream.
         closed_by: (PeerType, PeerType),
     },
 }
 
-/// A message as it is known to all plugins of the chain.
+/// A message, as far as it is the same for all plugins of the chain.
 #[derive(Default)]
 pub(crate) struct Message {
-    /// As seen last.
+    /// The headers at the plugin that they reached last.
     pub(crate) headers: Option<Arc<Fields>>,
-    /// How many plugins of the chain the headers have come to, and the other end if they have.
+    /// The number of plugins that the headers have reached, plus one if they have reached the end of the chain.
     pub(crate) reached: usize,
-    /// As they came, if they are on their way, and what there is to know of them.
+    /// The headers as they entered the chain, with their facts, until they leave it.
     pub(crate) came_as: Option<(Arc<Fields>, Facts)>,
-    /// As seen last.
+    /// The trailers at the plugin that they reached last.
     pub(crate) trailers: Option<Arc<Fields>>,
-    /// Bytes of the body that came in.
+    /// Bytes of the body that have entered the chain.
     pub(crate) size: u64,
-    /// How much of it came in.
+    /// What has entered the chain.
     pub(crate) came: Progress,
-    /// All of it came in.
+    /// Whether all of it has entered the chain.
     pub(crate) ended: bool,
-    /// A request whose method was HEAD when it came in.
+    /// Whether it is a request whose method was HEAD when it entered the chain.
     pub(crate) is_head: bool,
-    /// How much of it went out at the other end of the chain.
+    /// What was sent at the end of the chain.
     pub(crate) left: Progress,
-    /// Bytes of the body that its content length promises and that did not go out yet.
+    /// Bytes of the body that its content length promises and that were not sent yet.
     pub(crate) owed: Option<u64>,
-    /// A response that goes out without a body, whatever comes in.
+    /// Whether it is a response that is sent without a body, whatever enters the chain.
     pub(crate) has_no_body: bool,
-    /// The headers went out at the other end of the chain; not only those of informational responses.
+    /// Whether headers, other than of informational responses, were sent at the end of the chain.
     pub(crate) sent: bool,
-    /// The whole message did.
+    /// Whether the whole message was sent.
     pub(crate) complete: bool,
 }
 
-/// A response that a plugin gives itself.
+/// A local response.
 #[derive(Default)]
 pub(crate) struct LocalResponse {
     pub(crate) headers: Fields,
@@ -101,20 +101,20 @@ pub(crate) struct LocalResponse {
 /// A property that a plugin has set on a stream.
 pub(crate) struct Property {
     pub(crate) value: Bytes,
-    /// Whose it is, by its place in the chain.
+    /// The place in the chain of the plugin that has set it.
     pub(crate) place: usize,
     pub(crate) _charge: Charge,
 }
 
-/// What a part of a stream was before a callback changed it.
+/// The old value of a part of a stream that a callback has changed.
 pub(crate) enum Undo {
     Headers(StreamId, usize, Direction, Option<(Arc<Fields>, bool)>),
     Body(StreamId, usize, Direction, Option<(Bytes, bool)>),
     Trailers(StreamId, usize, Direction, Option<Arc<Fields>>),
     Property(StreamId, Vec<u8>, Option<Property>),
-    /// It gave a response itself.
+    /// The callback sent a local response.
     LocalResponse(StreamId),
-    /// It closed the stream.
+    /// The callback closed the stream.
     Close(StreamId),
 }
 
@@ -135,11 +135,11 @@ impl Undo {
 pub(crate) struct Filter {
     pub(crate) plugin: PluginId,
     pub(crate) context: u32,
-    /// Which start of the plugin it was that the stream was opened for.
+    /// The start of the plugin, by its count, for which the stream was opened.
     pub(crate) incarnation: u64,
-    /// The plugin is not there for this stream: it has faulted, or was not there from the beginning.
+    /// Whether the plugin is not in this stream: it has crashed, or did not run when the stream was opened.
     pub(crate) gone: bool,
-    /// The plugin is log-only, and runs on this copy in place of the stream.
+    /// If the plugin is log-only, the copy on which it runs instead of the stream.
     pub(crate) shadow: Option<StreamId>,
     /// Bytes of names and values of the properties that it has set.
     pub(crate) properties_size: usize,
@@ -147,35 +147,35 @@ pub(crate) struct Filter {
     pub(crate) response: Stage,
 }
 
-/// What of a message is held at a plugin.
+/// What is buffered of a message at a plugin.
 #[derive(Default)]
 pub(crate) struct Stage {
-    /// The callback that runs, or from which processing is paused.
+    /// The part that the running callback is about, or at which the message is paused.
     pub(crate) phase: Option<Phase>,
     pub(crate) paused: bool,
-    /// The callback that runs has asked to be continued.
+    /// Whether the running callback has resumed the message.
     pub(crate) resume: bool,
-    /// What is paused is about to be continued.
+    /// Whether what is paused is about to be resumed.
     pub(crate) continuing: bool,
-    /// Headers, and whether they end the message.
+    /// The headers, and whether they end the message.
     pub(crate) headers: Option<(Arc<Fields>, bool)>,
     /// The body so far, and whether this is its end.
     pub(crate) body: Option<(Bytes, bool)>,
     pub(crate) trailers: Option<Arc<Fields>>,
-    /// Bytes of bodies that came here.
+    /// Bytes of the body that have come here.
     came: usize,
-    /// What plugins have made of what is held, if they have.
-    made: Option<Box<Made>>,
-    /// What came while the headers were held.
+    /// What plugins have added to what is buffered.
+    added: Option<Box<Added>>,
+    /// What came while the message was paused at the headers.
     waiting: Option<Box<Waiting>>,
 }
 
-/// What plugins have made of what is held.
+/// Charges for what plugins have added to what is buffered.
 #[derive(Default)]
-struct Made {
-    /// The plugin here, of the headers, the body and the trailers beyond what came.
+struct Added {
+    /// Charges of the plugin here: for the headers, the body and the trailers.
     grown: [Charge; 3],
-    /// Plugins before it.
+    /// Charges of earlier plugins.
     carried: Charges,
 }
 
@@ -185,7 +185,7 @@ struct Waiting {
     pieces: VecDeque<(Piece, Charges)>,
     /// Bytes of bodies.
     size: usize,
-    /// What they cost besides.
+    /// Other bytes of memory that they take.
     cost: usize,
 }
 
@@ -197,7 +197,7 @@ pub(crate) enum Phase {
     Trailers,
 }
 
-/// Which message of a stream; of a TCP connection, to the upstream or from it.
+/// A message of a stream; of a TCP connection, what is sent to the upstream or comes from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Direction {
     Request,
@@ -205,7 +205,7 @@ pub(crate) enum Direction {
 }
 
 impl Stream {
-    /// Bytes that the stream takes for as long as the plugin at a place holds up its end.
+    /// Bytes of memory that the stream takes while the plugin at a place delays its end.
     pub(crate) fn footprint(&self, place: usize) -> usize {
         let filter = self.filters.get(place);
         let held = filter.map_or(0, |filter| filter.request.footprint() + filter.response.footprint());
@@ -214,13 +214,13 @@ impl Stream {
         STREAM + PLACE * self.filters.len() + held + message(&self.request) + message(&self.response)
     }
 
-    /// Whether pieces of a direction go on through the chain.
+    /// Whether pieces of a direction move through the chain.
     pub(crate) fn moves(&self, direction: Direction) -> bool {
         let waits = !self.over && !self.closed && !self.client_gone && self.local.is_none();
         waits && !(self.answered && direction == Direction::Request)
     }
 
-    /// Whether the upstream is at work for the stream.
+    /// Whether the upstream handles the stream.
     pub(crate) fn has_upstream(&self) -> bool {
         self.request.sent && !self.answered
     }
@@ -232,8 +232,8 @@ impl Stream {
         }
     }
 
-    /// What an effect of a shadow would change, if its plugin were to act.
-    pub(crate) fn would(&mut self, effect: Effect) -> Vec<Discarded> {
+    /// What an effect of a copy would change, if its plugin were not log-only.
+    pub(crate) fn discarded(&mut self, effect: Effect) -> Vec<Discarded> {
         let begun = self.response.came != Progress::Nothing;
         let Some(shadow) = &mut self.shadow else { return Vec::new() };
         match effect {
@@ -246,14 +246,14 @@ impl Stream {
         }
     }
 
-    /// Remembers who ended the connection to the client and the one to the upstream, if this is about connections.
+    /// Sets the peers that closed the connections to the client and to the upstream, if it is a TCP stream.
     pub(crate) fn closed_by(&mut self, downstream: PeerType, upstream: PeerType) {
         if let Protocol::Tcp { closed_by } = &mut self.protocol {
             *closed_by = (downstream, upstream);
         }
     }
 
-    /// Where in the chain the `nth` plugin of a direction is: responses go backwards.
+    /// The place in the chain of the `nth` plugin of a direction: responses go backwards.
     pub(crate) fn place(&self, nth: usize, direction: Direction) -> Option<usize> {
         match direction {
             Direction::Request => (nth < self.filters.len()).then_some(nth),
@@ -263,7 +263,7 @@ impl Stream {
 }
 
 impl Stream {
-    /// Which plugin of a direction the one at a place is.
+    /// The number of the plugin at a place, in a direction.
     pub(crate) fn nth(&self, place: usize, direction: Direction) -> Option<usize> {
         // Counting from the other end is its own inverse.
         self.place(place, direction)
@@ -271,8 +271,8 @@ impl Stream {
 }
 
 impl Message {
-    /// Whether a piece, of which this is known, can come now. A TCP connection opens once, and has but bytes then.
-    pub(crate) fn takes(&mut self, piece: &Piece, http: bool, facts: &Facts) -> bool {
+    /// Whether a piece with these facts can come now. A TCP connection opens once, and has only bytes after that.
+    pub(crate) fn accepts(&mut self, piece: &Piece, http: bool, facts: &Facts) -> bool {
         let came = match (piece, self.came) {
             _ if http => self.came.with(piece, facts),
             (_, Progress::End) | (Piece::Trailers { .. }, _) => None,
@@ -292,9 +292,9 @@ impl Message {
 }
 
 impl Filter {
-    /// Whether the plugin is gone and what it held of a message is there: it is let go when the entry that the plugin has left is
-    /// done, before all that comes behind.
-    pub(crate) fn has_left(&mut self, direction: Direction) -> bool {
+    /// Whether the plugin was detached and part of a message is still buffered here: it is passed on when the entry `Detached` is
+    /// done, before all later pieces.
+    pub(crate) fn has_leftover(&mut self, direction: Direction) -> bool {
         self.gone && self.stage(direction).phase.is_some()
     }
 
@@ -307,12 +307,12 @@ impl Filter {
 }
 
 impl Stage {
-    /// Whether this is the callback that saw the end of a message without trailers, so that some can be added.
-    pub(crate) fn takes_new_trailers(&self) -> bool {
+    /// Whether the plugin has got the end of a message without trailers, so that it can add some.
+    pub(crate) fn accepts_new_trailers(&self) -> bool {
         self.phase == Some(Phase::Body) && matches!(self.body, Some((_, true)))
     }
 
-    /// Bytes of bodies that are held: of what waits, or of what the plugin sees.
+    /// Bytes of bodies that are buffered: of what waits, or of what the plugin sees.
     pub(crate) fn held(&self, waits: bool) -> usize {
         if waits {
             self.waiting.as_ref().map_or(0, |waiting| waiting.size)
@@ -321,12 +321,12 @@ impl Stage {
         }
     }
 
-    /// Whether pieces that wait cost more than may be, whatever their bodies.
-    pub(crate) fn waits_for_too_much(&self, piece: &Piece, most: usize) -> bool {
-        self.waiting.as_ref().map_or(0, |waiting| waiting.cost).saturating_add(cost(piece)) > most
+    /// Whether pieces that wait, with this one, cost more than `max` bytes besides their bodies.
+    pub(crate) fn waiting_exceeds(&self, piece: &Piece, max: usize) -> bool {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.cost).saturating_add(cost(piece)) > max
     }
 
-    /// Lets a piece wait.
+    /// Adds a piece to those that wait.
     pub(crate) fn wait(&mut self, piece: Piece, charges: Charges) {
         let waiting = self.waiting.get_or_insert_default();
         waiting.cost += cost(&piece);
@@ -340,7 +340,7 @@ impl Stage {
         self.waiting.is_some()
     }
 
-    /// The piece that has waited longest.
+    /// Takes the piece that has waited longest.
     pub(crate) fn next(&mut self) -> Option<(Piece, Charges)> {
         let waiting = self.waiting.as_mut()?;
         let (piece, charges) = waiting.pieces.pop_front()?;
@@ -354,18 +354,18 @@ impl Stage {
         Some((piece, charges))
     }
 
-    /// Bytes of a body came here, and what plugins before this one have made of the piece.
-    pub(crate) fn comes(&mut self, bytes: usize, charges: Charges) {
+    /// Bytes of a body have come here, with the charges of earlier plugins for the piece.
+    pub(crate) fn came(&mut self, bytes: usize, charges: Charges) {
         self.came += bytes;
         if charges.is_some() {
-            self.made.get_or_insert_default().carried.add_all(charges);
+            self.added.get_or_insert_default().carried.add_all(charges);
         }
     }
 
-    /// Charges the plugin for the headers, the body or the trailers being as long as that; false if there is no room.
-    pub(crate) fn grow(&mut self, phase: Phase, size: usize, account: &Account, most: usize) -> bool {
-        /// What maps grow by at a time, so that few calls change the account.
-        const STEP: usize = 1 << 10;
+    /// Charges the plugin for the size of the headers, the body or the trailers; false if the account would exceed `max`.
+    pub(crate) fn grow(&mut self, phase: Phase, size: usize, account: &Account, max: usize) -> bool {
+        /// Bytes by which a charge grows, so that few calls change the account.
+        const CHARGE_STEP: usize = 1 << 10;
         let (place, size) = match phase {
             Phase::Headers => (0, size + MAP),
             Phase::Body => (1, size.saturating_sub(self.came)),
@@ -374,22 +374,22 @@ impl Stage {
         if size == 0 {
             return true;
         }
-        let charge = &mut self.made.get_or_insert_default().grown[place];
+        let charge = &mut self.added.get_or_insert_default().grown[place];
         size <= charge.bytes()
-            || charge.resize(account, size.next_multiple_of(STEP), most)
-            || charge.resize(account, size, most)
+            || charge.resize(account, size.next_multiple_of(CHARGE_STEP), max)
+            || charge.resize(account, size, max)
     }
 
-    /// What plugins have made of what is held here, for the piece that takes it along.
+    /// Takes the charges for what plugins have added, for the piece that carries them.
     pub(crate) fn charges(&mut self) -> Charges {
         self.came = 0;
-        let Some(made) = self.made.take() else { return Charges::default() };
-        let mut charges = made.carried;
-        made.grown.into_iter().for_each(|grown| charges.add(grown));
+        let Some(added) = self.added.take() else { return Charges::default() };
+        let mut charges = added.carried;
+        added.grown.into_iter().for_each(|grown| charges.add(grown));
         charges
     }
 
-    /// Nothing moves any more: what waits is dropped.
+    /// Drops what waits.
     pub(crate) fn drop_waiting(&mut self) {
         self.waiting = None;
     }
@@ -399,16 +399,16 @@ impl Stage {
         *self = Stage::default();
     }
 
-    /// Bytes of what is held.
+    /// Bytes of memory of what is buffered.
     fn footprint(&self) -> usize {
         let map = |map: Option<&Arc<Fields>>| map.map_or(0, |map| MAP + map.footprint());
         let headers = self.headers.as_ref().map(|(headers, _)| headers);
         self.held(false) + map(headers) + map(self.trailers.as_ref())
     }
 
-    /// Everything that is held, in order; what waits stays.
+    /// Takes everything that is buffered, in order; what waits stays.
     pub(crate) fn release(&mut self) -> [Option<Piece>; 3] {
-        // Trailers that came end the message even when a plugin has emptied them; those that it could have added do not.
+        // Trailers that came end the message even if a plugin has emptied them; empty ones that it could have added do not.
         let came = self.phase == Some(Phase::Trailers);
         self.phase = None;
         self.paused = false;
@@ -422,12 +422,12 @@ impl Stage {
     }
 }
 
-/// What a piece costs that waits.
+/// Bytes of memory that a waiting piece takes.
 pub(crate) fn piece_cost(piece: &Piece) -> usize {
     cost(piece) + if let Piece::Body { body, .. } = piece { body.len() } else { 0 }
 }
 
-/// What a piece costs that waits, besides the bytes of a body.
+/// Bytes of memory that a waiting piece takes, besides its body.
 fn cost(piece: &Piece) -> usize {
     PIECE
         + match piece {

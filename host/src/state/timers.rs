@@ -1,4 +1,4 @@
-//! When ticks, timeouts and restarts fall due.
+//! When ticks, timeouts and restarts are due.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use crate::PluginId;
 use crate::effect::GrpcCallId;
 use crate::proxy::HttpCallId;
 
-/// Something that falls due. Of what is due at the same time ticks come first, in the order of the plugins, then calls in
-/// theirs, then restarts.
+/// A timer. At the same time ticks come first, in the order of the plugins, then timeouts in the order of the calls, then
+/// restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
     Tick(PluginId),
@@ -16,7 +16,7 @@ pub(crate) enum Timer {
     Restart(PluginId),
 }
 
-/// All of them, by the time when they fall due, in nanoseconds since the start.
+/// All timers, by the time when they are due, in nanoseconds since the start.
 #[derive(Default)]
 pub(crate) struct Timers(BTreeSet<(u64, Timer)>);
 
@@ -35,7 +35,7 @@ impl Timers {
         self.0.first().map(|(due, _)| *due)
     }
 
-    /// Takes out what is due at a time, in order.
+    /// Removes and returns the timers that are due at a time, in order.
     pub(crate) fn take_due(&mut self, now: u64) -> Vec<Timer> {
         let mut due = Vec::new();
         while let Some((_, timer)) = self.0.first().filter(|(time, _)| *time <= now).copied() {

@@ -1,4 +1,4 @@
-//! Local responses on their way through the callbacks for responses, which they pass once.
+//! Local responses go through the callbacks for responses, once.
 
 use pw_host::{Choices, Effect, FailurePolicy, Fields, Limits, Piece, PluginConfig, ProxyConfig, StreamInfo};
 
@@ -19,7 +19,7 @@ fn denied() -> Vec<String> {
 }
 
 #[test]
-fn passes_the_plugins_that_the_request_has_come_to_against_the_chain_or_none() {
+fn goes_through_the_plugins_that_the_request_has_reached_or_none() {
     let seen = |name, more: &[(&str, &[Act<'_>])]| {
         let mine: [(&str, &[Act<'_>]); 1] = [(HEADERS, &[Act::Log(name), Act::Add("x-seen-by", name)])];
         text(&[&mine, more].concat())
@@ -38,7 +38,7 @@ fn passes_the_plugins_that_the_request_has_come_to_against_the_chain_or_none() {
 }
 
 #[test]
-fn a_plugin_that_answers_every_response_answers_its_own_once() {
+fn a_local_response_to_every_response_replaces_its_own_once() {
     let again = Act::Respond(418, &[], b"again", -1);
     let rows: [&[(&str, &[Act<'_>])]; 2] =
         [&[(REQUEST, &[DENY]), (HEADERS, &[again, again])], &[(REQUEST, &[DENY]), (BODY, &[again])]];
@@ -47,12 +47,12 @@ fn a_plugin_that_answers_every_response_answers_its_own_once() {
         let effects = World::chain(defaults(), &chain).request(&[], true);
         let (headers, text, end) = client(&effects);
         assert_eq!((&headers[0][..], &text[..], end, ends(&effects)), (":status: 418", "again", true, 1));
-        assert!(lines(&effects).len() <= 1, "the second one passes nobody: {effects:?}");
+        assert!(lines(&effects).len() <= 1, "the second one has callbacks: {effects:?}");
     }
 }
 
 #[test]
-fn replaces_a_response_of_the_upstream_past_the_plugins() {
+fn replaces_a_response_of_the_upstream_without_callbacks() {
     let chain = [text(&[(HEADERS, &[Act::Log("first")])]), text(&[(HEADERS, &[DENY])])];
     let mut world = World::chain(defaults(), &chain);
     world.request(&[], true);
@@ -63,7 +63,7 @@ fn replaces_a_response_of_the_upstream_past_the_plugins() {
 }
 
 #[test]
-fn passes_them_behind_an_informational_response_that_a_plugin_holds() {
+fn replaces_an_informational_response_that_is_paused() {
     let acts: [(&str, &[Act<'_>]); 2] =
         [(HEADERS, &[Act::Log("seen"), Act::Pause]), ("proxy_on_foreign_function", &[])];
     let gate = text(&acts);
@@ -74,15 +74,15 @@ fn passes_them_behind_an_informational_response_that_a_plugin_holds() {
     assert_eq!(lines(&world.effects()), ["seen"]);
     world.proxy.request(world.stream, body("x", true));
     let effects = world.effects();
-    assert_eq!((lines(&effects), client(&effects).0), (vec!["seen".to_owned()], vec![]), "it is held as well");
+    assert_eq!((lines(&effects), client(&effects).0), (vec!["seen".to_owned()], vec![]), "it is not paused");
     assert_eq!(resets_upstream(&effects), 1);
     world.proxy.downstream_reset(world.stream);
     let effects = world.effects();
     assert_eq!((ends(&effects), resets_upstream(&effects)), (1, 0), "the upstream was reset already");
 }
 
-/// A chain whose second plugin answers the body of a request of which the upstream has the headers, and whose first pauses at the answer's
-/// headers, or at its body.
+/// A chain whose second plugin sends a local response at the body of a request of which the upstream has the headers, and whose first
+/// plugin pauses at the headers of that response, or at its body.
 fn paused(at: &str) -> (World, Vec<Effect>) {
     let gate = text(&[(at, &[Act::Pause]), ("proxy_on_foreign_function", &[Act::Continue(2)])]);
     let mut world = World::chain(defaults(), &[gate, text(&[("proxy_on_request_body", &[DENY])])]);
@@ -94,7 +94,7 @@ fn paused(at: &str) -> (World, Vec<Effect>) {
 }
 
 #[test]
-fn what_comes_for_a_stream_that_is_answered_changes_nothing() {
+fn drops_pieces_that_come_after_a_local_response() {
     for at in [HEADERS, BODY] {
         let (mut world, _) = paused(at);
         let stream = world.stream;
@@ -111,7 +111,7 @@ fn what_comes_for_a_stream_that_is_answered_changes_nothing() {
 }
 
 #[test]
-fn a_client_that_goes_ends_a_stream_that_is_answered() {
+fn a_client_reset_ends_a_stream_with_a_local_response() {
     for at in [HEADERS, BODY] {
         let (mut world, _) = paused(at);
         world.proxy.downstream_reset(world.stream);
@@ -121,7 +121,7 @@ fn a_client_that_goes_ends_a_stream_that_is_answered() {
 }
 
 #[test]
-fn a_plugin_that_faults_at_it_fails_the_stream_or_does_not() {
+fn a_crash_at_it_fails_the_stream_as_the_policy_says() {
     let denies = text(&[(REQUEST, &[DENY])]);
     for at in [HEADERS, BODY] {
         for (open, expected) in [(false, vec![":status: 503".to_owned()]), (true, denied())] {
@@ -136,7 +136,7 @@ fn a_plugin_that_faults_at_it_fails_the_stream_or_does_not() {
 }
 
 #[test]
-fn has_the_length_of_the_body_that_plugins_make_of_it() {
+fn has_the_length_of_the_changed_body() {
     let chain = [text(&[(BODY, &[Act::Body("much longer")])]), text(&[(REQUEST, &[DENY])])];
     let off = Choices { local_response_content_length: false, ..Choices::default() };
     for (choices, expected) in [(Choices::default(), Some("content-length: 11")), (off, None)] {
@@ -148,7 +148,7 @@ fn has_the_length_of_the_body_that_plugins_make_of_it() {
 }
 
 #[test]
-fn counts_towards_what_a_plugin_may_hold_and_do() {
+fn counts_towards_the_limits_of_a_plugin() {
     let denies = text(&[(REQUEST, &[DENY])]);
     let seen = text(&[(HEADERS, &[Act::Log("headers")]), (BODY, &[Act::Log("body")])]);
     let check = |limits| {
@@ -158,16 +158,16 @@ fn counts_towards_what_a_plugin_may_hold_and_do() {
     };
     let effects = check(Limits { held: 1, ..Limits::default() });
     let cut = count(&effects, |effect| matches!(effect, Effect::ResetDownstream { .. }));
-    assert_eq!((client(&effects).0, cut, ends(&effects)), (vec![], 1, 1), "it is more than may be held");
+    assert_eq!((client(&effects).0, cut, ends(&effects)), (vec![], 1, 1), "it exceeds the limit");
     let effects = check(Limits { callbacks_per_event: 1, ..Limits::default() });
     assert_eq!((lines(&effects).len(), client(&effects).0), (2, denied()), "what is left waits for later events");
 }
 
 #[test]
-fn nothing_stays_charged() {
+fn is_released_at_the_end() {
     for at in [HEADERS, BODY] {
         let (mut world, _) = paused(at);
-        assert!(world.proxy.usage().charged > 0, "what is held is charged");
+        assert!(world.proxy.usage().charged > 0, "what is buffered is not charged");
         world.proxy.downstream_reset(world.stream);
         world.effects();
         assert_eq!(world.proxy.usage().charged, 0);

@@ -1,4 +1,4 @@
-//! What the host answers where the specification is silent: both answers to each question.
+//! Both answers to each open question of the specification.
 
 mod local_response;
 mod properties;
@@ -12,17 +12,17 @@ fn config(choices: Choices) -> ProxyConfig {
     ProxyConfig { choices, ..ProxyConfig::default() }
 }
 
-/// The answer of a plugin to a request with these fields.
+/// The local response of a plugin to a request with these fields.
 #[track_caller]
 fn answer(choices: Choices, request: &[(&str, &str)], respond: Act<'_>) -> (Vec<String>, String) {
     let mut world = World::chain(config(choices), &[text(&[("proxy_on_request_headers", &[respond])])]);
     let (headers, body, end) = client(&world.request(request, true));
-    assert!(end, "it is whole");
+    assert!(end, "it does not end");
     (headers, body)
 }
 
 #[test]
-fn addresses_have_their_ports_or_not() {
+fn addresses_with_or_without_ports() {
     let paths = ["source\0address", "destination\0address", "upstream\0address", "upstream\0local_address"];
     let plugin = text(&[("proxy_on_request_headers", &paths.map(Act::Get))]);
     let rows = [
@@ -44,7 +44,7 @@ fn addresses_have_their_ports_or_not() {
 }
 
 #[test]
-fn contexts_of_plugins_are_logged_or_not() {
+fn proxy_on_log_for_plugin_contexts_or_not() {
     let callbacks = ["proxy_on_done", "proxy_on_log", "proxy_on_delete"];
     let acts = callbacks.map(|name| [Act::Log(name)]);
     let plugin = text(&[(callbacks[0], &acts[0]), (callbacks[1], &acts[1]), (callbacks[2], &acts[2])]);
@@ -52,7 +52,7 @@ fn contexts_of_plugins_are_logged_or_not() {
         let choices = Choices { log_plugin_contexts, ..Choices::default() };
         let mut world = World::chain(config(choices), std::slice::from_ref(&plugin));
         world.proxy.downstream_reset(world.stream);
-        assert_eq!(lines(&world.effects()), callbacks, "that of a stream is logged in either case");
+        assert_eq!(lines(&world.effects()), callbacks, "the context of a stream is logged in either case");
         world.proxy.remove_plugin(world.plugins[0]);
         let expected = callbacks.into_iter().filter(|name| log_plugin_contexts || *name != "proxy_on_log");
         assert_eq!(lines(&world.effects()), expected.collect::<Vec<_>>());
@@ -60,7 +60,7 @@ fn contexts_of_plugins_are_logged_or_not() {
 }
 
 #[test]
-fn a_local_response_to_a_grpc_request_is_one_of_grpc_or_not() {
+fn grpc_local_responses_or_not() {
     const GRPC: (&str, &str) = ("content-type", "application/grpc+proto");
     let given = [("x-why", "denied"), ("content-type", "text/html"), ("content-length", "7")];
     let plain = ["x-why: denied", "content-type: text/html", "content-length: 3"].map(str::to_owned);
@@ -83,7 +83,7 @@ fn a_local_response_to_a_grpc_request_is_one_of_grpc_or_not() {
 }
 
 #[test]
-fn a_local_response_has_a_length_and_a_type_whatever_the_plugin_gave_or_what_it_gave() {
+fn a_local_response_with_added_or_only_given_length_and_type() {
     let bare =
         Choices { local_response_content_length: false, local_response_content_type: false, ..Choices::default() };
     type Row = (&'static [(&'static str, &'static str)], &'static [&'static str], &'static [&'static str]);
@@ -107,12 +107,12 @@ fn a_local_response_has_a_length_and_a_type_whatever_the_plugin_gave_or_what_it_
     }
     for (status, body) in [(403, &b""[..]), (204, b"denied")] {
         let found = answer(Choices::default(), &[], Act::Respond(status, &[], body, -1));
-        assert_eq!(found, (vec![format!(":status: {status}")], String::new()), "there is no body to speak of");
+        assert_eq!(found, (vec![format!(":status: {status}")], String::new()), "there is no body");
     }
 }
 
 #[test]
-fn a_log_only_plugin_would_have_answered_with_what_its_own_callbacks_add() {
+fn reports_a_local_response_of_a_log_only_plugin_with_what_its_callbacks_add() {
     let acts: [(&str, &[Act<'_>]); 2] = [
         ("proxy_on_request_headers", &[Act::Respond(403, &[], b"no", -1)]),
         ("proxy_on_response_headers", &[Act::Add("x-cors", "yes")]),

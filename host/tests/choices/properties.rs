@@ -1,4 +1,4 @@
-//! Properties that the embedder gives.
+//! Properties from the embedder.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +46,7 @@ fn at_request(acts: &[Act<'_>]) -> String {
 }
 
 #[test]
-fn come_from_plugins_then_the_host_then_the_stream_then_the_proxy() {
+fn plugins_come_before_the_host_the_stream_and_the_proxy() {
     let of_proxy = source(&[
         ("source\0address", "proxy"),
         ("plugin_name", "proxy"),
@@ -67,14 +67,14 @@ fn come_from_plugins_then_the_host_then_the_stream_then_the_proxy() {
 }
 
 #[test]
-fn of_the_proxy_are_there_without_a_stream_and_those_of_a_stream_are_not() {
+fn only_those_of_the_proxy_exist_without_a_stream() {
     let plugin = text(&[("proxy_on_configure", &[Act::Get("node\0id"), Act::Get("route_name")])]);
     let (of_proxy, of_stream) = (source(&[("node\0id", "7")]), source(&[("route_name", "stream")]));
     assert_eq!(seen(of_proxy, of_stream, Limits::default(), &[plugin]), ["7", "status 1"]);
 }
 
 #[test]
-fn are_bounded() {
+fn values_and_paths_are_bounded() {
     let table = source(&[("four", "1234"), ("five", "12345"), ("long_", "1")]);
     let limits = Limits { property_source: 4, ..Limits::default() };
     let plugin = at_request(&["four", "five", "long_"].map(Act::Get));
@@ -83,17 +83,17 @@ fn are_bounded() {
 }
 
 #[test]
-fn of_a_source_that_panics_cost_the_plugin() {
+fn a_panic_of_a_source_crashes_the_plugin() {
     let panics: Arc<dyn PropertySource> = Arc::new(|_: &[u8]| -> Option<Bytes> { panic!("on purpose") });
     let plugin = at_request(&[Act::Get("plugin_name"), Act::Get("node\0id")]);
     let seen = seen(Some(panics), None, Limits::default(), &[plugin]);
     let [name, fault] = &seen[..] else { panic!("{seen:?}") };
-    assert_eq!(name, "itself", "what the host knows nobody is asked for");
+    assert_eq!(name, "itself", "a source was asked for what the host has");
     assert!(fault.contains("a source of properties panicked: on purpose"), "{fault}");
 }
 
 #[test]
-fn are_asked_for_only_when_a_plugin_asks() {
+fn sources_are_called_only_when_a_plugin_reads() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
     let counts: Arc<dyn PropertySource> = Arc::new(move |_: &[u8]| -> Option<Bytes> {
@@ -104,5 +104,5 @@ fn are_asked_for_only_when_a_plugin_asks() {
     seen(Some(counts.clone()), Some(counts.clone()), Limits::default(), &plugins);
     assert_eq!(asked.load(Ordering::Relaxed), 0);
     seen(Some(counts.clone()), Some(counts), Limits::default(), &[at_request(&[Act::Get("other")])]);
-    assert_eq!(asked.load(Ordering::Relaxed), 2, "that of the stream and that of the proxy");
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "the source of the stream and that of the proxy");
 }

@@ -29,7 +29,7 @@ pub(crate) enum Act<'a> {
     Respond(u32, &'a [(&'a str, &'a str)], &'a [u8], i32),
     /// Adds a response header.
     Add(&'a str, &'a str),
-    /// Puts bytes in the place of the response's body.
+    /// Replaces the response's body.
     Body(&'a str),
     /// Logs a property, or `status N`.
     Get(&'a str),
@@ -57,7 +57,7 @@ pub(crate) fn text(callbacks: &[(&str, &[Act<'_>])]) -> String {
         let calls: String = acts.iter().map(|act| data.call(act)).collect();
         let (ty, value) = if results { ("(result i32)", format!("(i32.const {value})")) } else { ("", String::new()) };
         write!(functions, "(func (export \"{name}\") (param {params}) {ty} (local $status i32) {calls} {value})")
-            .expect("a String takes all");
+            .expect("writing to a String does not fail");
     }
     format!("(module {IMPORTS} {functions} {})", data.text)
 }
@@ -74,7 +74,7 @@ impl Data {
         let address = 65536 + self.size;
         self.size += bytes.len();
         let text: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
-        write!(self.text, "(data (i32.const {address}) \"{text}\")").expect("a String takes all");
+        write!(self.text, "(data (i32.const {address}) \"{text}\")").expect("writing to a String does not fail");
         format!("(i32.const {address}) (i32.const {})", bytes.len())
     }
 
@@ -146,14 +146,14 @@ impl World {
         World { proxy, plugins, stream }
     }
 
-    /// A chain of plugins that differ in nothing but what they do.
+    /// A chain of plugins with the same configuration.
     #[track_caller]
     pub(crate) fn chain(config: ProxyConfig, plugins: &[String]) -> World {
         let plugins: Vec<_> = plugins.iter().map(|text| (&text[..], PluginConfig::default())).collect();
         World::new(config, StreamInfo::default(), &plugins)
     }
 
-    /// What happens when the client sends a request's headers.
+    /// The effects when the client sends a request's headers.
     pub(crate) fn request(&mut self, more: &[(&str, &str)], end_of_stream: bool) -> Vec<Effect> {
         let usual = [(":path", "/"), (":authority", "example.test")];
         let has_method = more.iter().any(|(name, _)| *name == ":method");
@@ -163,7 +163,7 @@ impl World {
         self.effects()
     }
 
-    /// What is to be done, also what an event has left.
+    /// All effects, also those of what an event has left.
     pub(crate) fn effects(&mut self) -> Vec<Effect> {
         let mut effects: Vec<Effect> = std::iter::from_fn(|| self.proxy.next_effect()).collect();
         while self.proxy.next_due() == Some(Duration::ZERO) {
@@ -189,11 +189,11 @@ pub(crate) fn client(effects: &[Effect]) -> (Vec<String>, String, bool) {
     let (mut fields, mut body, mut end) = (Vec::new(), Vec::new(), false);
     for effect in effects {
         let Effect::Downstream { piece, .. } = effect else { continue };
-        assert!(!end, "nothing comes behind the end: {effects:?}");
+        assert!(!end, "something comes after the end: {effects:?}");
         end = piece.ends();
         match piece {
             Piece::Headers { headers, .. } => {
-                assert!(fields.is_empty(), "there is one response: {effects:?}");
+                assert!(fields.is_empty(), "there are two responses: {effects:?}");
                 let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
                 fields = headers.iter().map(|(name, value)| format!("{}: {}", text(name), text(value))).collect();
             }
@@ -204,7 +204,7 @@ pub(crate) fn client(effects: &[Effect]) -> (Vec<String>, String, bool) {
     (fields, String::from_utf8_lossy(&body).into_owned(), end)
 }
 
-/// How often something happens.
+/// The number of effects of a kind.
 pub(crate) fn count(effects: &[Effect], is: impl Fn(&Effect) -> bool) -> usize {
     effects.iter().filter(|effect| is(effect)).count()
 }

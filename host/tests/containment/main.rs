@@ -1,4 +1,4 @@
-//! Attacks on the host, by kind: what plugins, clients, upstreams and operators do must not break it, nor touch others.
+//! Attacks on the host, by kind: what plugins, clients, upstreams and operators do must not crash it, nor affect others.
 
 mod account;
 mod metering;

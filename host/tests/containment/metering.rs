@@ -1,4 +1,4 @@
-//! The host's work for a plugin is metered: each call costs fuel, and so does each byte that it touches.
+//! The host's work for a plugin is metered: each call costs fuel, and so does each byte that it reads or writes.
 
 use pw_abi::Version;
 use pw_host::{Limits, Piece, PluginConfig};
@@ -7,9 +7,9 @@ use crate::support::{MIB, World, call, compile, faults, forever, headers, on, pa
 
 /// Units of fuel that each call into a plugin has here.
 const FUEL: u64 = 1_000_000;
-/// Bytes that the host may touch for a unit of fuel: many more than copying moves in the time of an instruction.
+/// Bytes that the host may read or write for a unit of fuel: many more than a copy moves in the time of an instruction.
 const BYTES_PER_UNIT: u64 = 64;
-/// Units that a call costs at least: crossing to the host and back takes longer than as many instructions.
+/// Minimum fuel of a call: the transition to the host and back takes longer than as many instructions.
 const UNITS_PER_CALL: u64 = 15;
 
 const HEADERS: &str = "proxy_on_request_headers";
@@ -19,7 +19,7 @@ fn limits() -> Limits {
     Limits { fuel: FUEL, ..Limits::default() }
 }
 
-/// Runs a callback of a request that does something and then calls one function until it is stopped; how often it has called it.
+/// Runs a callback of a request that does something and then calls one function until it is stopped. The number of calls.
 #[track_caller]
 fn calls_until_stopped(callback: (&str, &str), function: &str, args: &[u32], more: &[String]) -> u64 {
     let mut world = World::new();
@@ -31,13 +31,13 @@ fn calls_until_stopped(callback: (&str, &str), function: &str, args: &[u32], mor
     world.proxy.request(stream, headers(false));
     world.proxy.request(stream, Piece::body(vec![b'x'; MIB], false));
     let effects = world.finish();
-    assert_eq!(faults(&effects), [plugin], "it is stopped");
+    assert_eq!(faults(&effects), [plugin], "it is not stopped");
     let calls = world.seen.calls(plugin, function) as u64;
     assert!(calls > 0, "{function} is called");
     calls
 }
 
-/// A callback is stopped before it has made the host touch more bytes than its fuel pays for.
+/// A callback is stopped before the host has read or written more bytes than its fuel allows.
 #[track_caller]
 fn check_metered(function: &str, args: &[u32], bytes: u64, more: &[String]) {
     check_calls(function, calls_until_stopped((BODY, ""), function, args, more), bytes);
@@ -65,8 +65,8 @@ fn reading_many_environment_variables_costs_fuel() {
         let environment = (0..5000).map(|number| (format!("NAME_{number}"), "v".repeat(50))).collect();
         let plugin = world.start(&module, PluginConfig { limits: limits(), environment, ..PluginConfig::default() });
         world.get(&[plugin]);
-        assert_eq!(faults(&world.finish()), [plugin], "it is stopped");
-        // That there are 5000 of them costs at least a unit each.
+        assert_eq!(faults(&world.finish()), [plugin], "it is not stopped");
+        // Each of the 5000 costs at least a unit.
         let allowed = FUEL / 5000 + 1;
         let calls = world.seen.calls(plugin, function) as u64;
         assert!(0 < calls && calls <= allowed, "{calls} calls of {function}, of at most {allowed}");
@@ -76,7 +76,7 @@ fn reading_many_environment_variables_costs_fuel() {
 
 #[test]
 fn changing_a_byte_of_a_large_body_costs_fuel() {
-    // A byte is put in front of it, so that all of it moves.
+    // A byte is inserted at its front, so that all of it moves.
     check_metered("set_buffer_bytes", &[0, 0, 0, 16, 1], MIB as u64, &[]);
 }
 
@@ -97,7 +97,7 @@ fn reading_all_of_a_map_costs_fuel() {
     check_calls(function, calls, 40_000);
 }
 
-/// Sets the request's headers to these and others; how often that is possible.
+/// Sets the request's headers to these and others. The number of times until it is stopped.
 #[track_caller]
 fn calls_that_set(fields: &[(&str, &str)]) -> (u64, u32) {
     let usual = [(":method", "GET"), (":path", "/"), (":authority", "upstream")];
@@ -118,9 +118,9 @@ fn logging_costs_fuel() {
     check_metered("log", &[5, 0x10000, 0x10000], 0x10000, &[]);
 }
 
-/// One call can be more work than a callback may make, however little the host does for it meanwhile.
+/// One call can be more work than a callback may do.
 #[test]
-fn what_a_plugin_cannot_pay_for_is_not_done() {
+fn a_call_beyond_the_fuel_is_not_done() {
     const LINE: u32 = 8 << 20;
     let mut world = World::new();
     let memory = "(memory (export \"memory\") 129)".to_owned();
@@ -149,7 +149,7 @@ fn a_long_path_of_a_property_costs_fuel() {
     check_metered("get_property", &[0x10000, 0x10000, 0, 4], 0x10000, &[]);
 }
 
-/// What is ten times as long costs about ten times as much: neither as much as what is short, nor a hundred times.
+/// Ten times the length costs about ten times as much: neither the same nor a hundred times as much.
 #[track_caller]
 fn check_proportion(short: u64, long: u64) {
     assert!(long >= 20, "{long} calls are too few to compare");
@@ -194,12 +194,12 @@ fn a_clock_costs_fuel() {
 }
 
 #[test]
-fn a_refused_call_costs_fuel() {
+fn a_rejected_call_costs_fuel() {
     check_metered("log", &[99, 0, 0], 0, &[]);
 }
 
 #[test]
-fn a_value_that_is_not_there_costs_fuel() {
+fn a_missing_value_costs_fuel() {
     check_metered("get_shared_data", &[0x10000, 0x10000, 0, 4, 8], 0x10000, &[]);
 }
 
@@ -221,7 +221,7 @@ fn a_function_without_a_status_costs_fuel() {
     assert!(calls > 0 && calls <= FUEL / UNITS_PER_CALL, "{calls} calls");
 }
 
-/// Lets the host write where nothing else is.
+/// An address at which nothing else is.
 fn allocator() -> String {
     "(func (export \"malloc\") (param i32) (result i32) (i32.const 0x80000))".to_owned()
 }

@@ -1,4 +1,4 @@
-//! Work that is left for later, and those who leave meanwhile: nothing is overtaken, lost or kept.
+//! Work that is left for later, and plugins that end meanwhile: nothing is reordered, lost or kept.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ fn start(world: &mut World, parts: &[String], open: bool, callbacks: usize) -> P
     world.start(&module, PluginConfig { limits, failure, ..PluginConfig::default() })
 }
 
-/// Lets two HTTP calls of a plugin time out. It has the budget for one callback, so the other one is parked.
+/// Two HTTP calls of a plugin time out. It has the budget for one callback, so the other one waits.
 fn parked(world: &mut World) {
     world.proxy.advance(Duration::from_millis(1));
-    assert_eq!(world.proxy.next_due(), Some(Duration::ZERO), "the other answer waits");
+    assert_eq!(world.proxy.next_due(), Some(Duration::ZERO), "the other response does not wait");
 }
 
 fn answered() -> String {
@@ -32,7 +32,7 @@ fn two_calls() -> String {
 }
 
 #[test]
-fn what_comes_later_waits_until_a_plugin_whose_work_waits_has_left() {
+fn later_pieces_wait_until_a_plugin_is_detached() {
     for trap in [false, true] {
         let mut world = World::new();
         let parts = [on(HEADERS, &two_calls()), answered(), returning(BODY, "", 1), on(FOREIGN, "unreachable")];
@@ -53,7 +53,7 @@ fn what_comes_later_waits_until_a_plugin_whose_work_waits_has_left() {
 }
 
 #[test]
-fn what_two_plugins_held_is_sent_in_order_whoever_ends_first() {
+fn what_two_plugins_buffered_is_sent_in_order_whichever_ends_first() {
     for first in [0, 1] {
         let mut world = World::new();
         let parts = [returning("proxy_on_new_connection", "", 1), returning("proxy_on_downstream_data", "", 1)];
@@ -70,7 +70,7 @@ fn what_two_plugins_held_is_sent_in_order_whoever_ends_first() {
 }
 
 #[test]
-fn calls_of_a_plugin_that_is_ended_while_its_end_waits_are_cancelled() {
+fn cancels_calls_of_a_plugin_whose_end_waits() {
     let mut world = World::new();
     let parts =
         [on(HEADERS, &format!("{} (drop {})", two_calls(), ask(0, 0))), answered(), on("proxy_on_done", "unreachable")];
@@ -85,7 +85,7 @@ fn calls_of_a_plugin_that_is_ended_while_its_end_waits_are_cancelled() {
 }
 
 #[test]
-fn a_parked_answer_is_not_for_the_plugin_that_is_started_again() {
+fn a_waiting_response_is_not_for_the_restarted_plugin() {
     let mut world = World::new();
     let module = world.module(&[on(HEADERS, &two_calls()), on(BODY, "unreachable"), answered()]);
     let limits = Limits { callbacks_per_event: 1, ..Limits::default() };
@@ -124,7 +124,7 @@ fn copies_whose_end_waits_do_not_stay() {
         assert!(streams > 0);
         world.finish();
         let left = world.proxy.usage();
-        assert!(left.streams <= 10, "only the clients' own streams are left: {left:?}");
+        assert!(left.streams <= 10, "not only the clients' streams are left: {left:?}");
         if !trap {
             assert_eq!((left.charged, left.contexts), (0, 0));
         }
@@ -163,7 +163,7 @@ fn the_report_of_a_log_only_plugin_does_not_depend_on_its_budget() {
 }
 
 #[test]
-fn a_plugin_is_asked_once_whether_it_is_done() {
+fn calls_proxy_on_done_once() {
     let mut world = World::new();
     let plugin = start(&mut world, &[on("proxy_on_done", ""), on(HEADERS, "")], true, 2);
     let streams = [world.get(&[plugin]), world.get(&[plugin])];
@@ -171,7 +171,7 @@ fn a_plugin_is_asked_once_whether_it_is_done() {
     world.proxy.retire_plugin(plugin);
     streams.into_iter().for_each(|stream| world.proxy.downstream_reset(stream));
     world.finish();
-    // Of each stream's context, and of its own.
+    // Once for each stream's context, and once for the plugin's own.
     assert_eq!(world.seen.callbacks(plugin, "proxy_on_done"), 3);
     assert_eq!(world.proxy.usage(), Usage::default());
 }
@@ -250,7 +250,7 @@ fn a_plugin_is_ended_while_it_continues() {
 }
 
 #[test]
-fn nothing_follows_what_was_dropped_because_the_client_has_gone() {
+fn drops_everything_after_a_client_reset() {
     let mut world = World::new();
     let plugins = [(); 2].map(|()| start(&mut world, &[returning("proxy_on_new_connection", "", 1)], true, 1));
     let streams = [(); 2].map(|()| world.proxy.open_connection(&plugins, StreamInfo::default()));

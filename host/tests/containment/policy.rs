@@ -1,4 +1,4 @@
-//! Policy cannot be bypassed: what the host vouches for, whose log it is, whose quota, and what a plugin that failed leaves.
+//! Policies cannot be bypassed: properties of the host, log lines, quotas, and the changes of a plugin that has crashed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::support::{
     status, statuses,
 };
 
-/// Paths of what the host vouches for; a dot stands for the NUL between their parts.
+/// Paths that only the host can set; a dot stands for the NUL between their parts.
 const VOUCHED: &[&str] = &[
     "connection.id",
     "connection.mtls",
@@ -61,12 +61,12 @@ const VOUCHED: &[&str] = &[
     "destination.anything",
 ];
 
-/// The path as a data segment and the size of it.
+/// A path as a data segment, and its size.
 fn path(text: &str) -> (String, u32) {
     (format!("(data (i32.const 600) \"{}\")", text.replace('.', "\\00")), text.len() as u32)
 }
 
-/// A plugin that sets a property to `evil`, in a callback, with a path that perhaps ends in a NUL.
+/// A plugin that sets a property to `evil`, in a callback, with a path that may end in a NUL.
 #[track_caller]
 fn check_vouched(info: &StreamInfo, text: &str, callback: &str, nul: u32) {
     let mut world = World::new();
@@ -76,7 +76,7 @@ fn check_vouched(info: &StreamInfo, text: &str, callback: &str, nul: u32) {
     let attacker = world.add(Limits::default(), &[data.clone(), value, on(callback, &set)]);
     let get =
         format!("{} {}", say(&status("get_property", &[600, size, 4, 8])), say("(i32.load (i32.load (i32.const 4)))"),);
-    // It says the value only if there is one: without it, address 4 is 0 and what is said is what was said before.
+    // It logs the value only if there is one.
     let victim = world.add(Limits::default(), &[data, on("proxy_on_response_headers", &get)]);
     let stream = world.proxy.open_stream(&[victim, attacker], info.clone());
     world.proxy.request(stream, Piece::headers(crate::support::request(&[("authorization", "me")]), true));
@@ -89,14 +89,14 @@ fn check_vouched(info: &StreamInfo, text: &str, callback: &str, nul: u32) {
 }
 
 #[test]
-fn what_the_host_vouches_for_cannot_be_set_where_it_is_not_known() {
+fn a_property_of_the_host_cannot_be_set_if_it_is_unknown() {
     for text in VOUCHED {
         check_vouched(&StreamInfo::default(), text, "proxy_on_request_headers", 0);
     }
 }
 
 #[test]
-fn what_the_host_vouches_for_cannot_be_set_where_it_is_known() {
+fn a_property_of_the_host_cannot_be_set_if_it_is_known() {
     let address: SocketAddr = ([127, 0, 0, 1], 80).into();
     let certificate = CertificateInfo { subject: "CN=user".to_owned(), ..CertificateInfo::default() };
     let tls = TlsInfo { peer: certificate, mtls: true, ..TlsInfo::default() };
@@ -113,7 +113,7 @@ fn what_the_host_vouches_for_cannot_be_set_where_it_is_known() {
 }
 
 #[test]
-fn what_the_host_vouches_for_cannot_be_set_before_and_after() {
+fn a_property_of_the_host_cannot_be_set_earlier_or_later() {
     for text in ["connection.subject_peer_certificate", "response.code", "upstream.address", "plugin_name"] {
         for callback in ["proxy_on_context_create", "proxy_on_response_headers", "proxy_on_done", "proxy_on_log"] {
             check_vouched(&StreamInfo::default(), text, callback, 0);
@@ -134,7 +134,7 @@ fn a_plugins_own_property_can_be_set_and_read() {
 }
 
 #[test]
-fn properties_of_one_plugin_leave_room_for_anothers() {
+fn properties_of_one_plugin_do_not_use_up_anothers_limit() {
     let mut world = World::new();
     let memory = "(memory (export \"memory\") 64)".to_owned();
     let limits = Limits { properties: MIB, ..Limits::default() };
@@ -149,7 +149,7 @@ fn properties_of_one_plugin_leave_room_for_anothers() {
 }
 
 #[test]
-fn overwriting_anothers_property_does_not_use_up_its_quota() {
+fn overwriting_anothers_property_does_not_use_up_its_limit() {
     let mut world = World::new();
     let memory = "(memory (export \"memory\") 64)".to_owned();
     let limits = Limits { properties: 10_000, ..Limits::default() };
@@ -164,7 +164,7 @@ fn overwriting_anothers_property_does_not_use_up_its_quota() {
     assert_eq!(said(&effects, first), [Status::OK.0, Status::OK.0]);
 }
 
-/// Lines that a module's start section logs suppress nobody else's.
+/// Lines that a module's start section logs do not suppress another plugin's.
 #[track_caller]
 fn check_log(trap: &str) {
     let mut world = World::new();
@@ -292,7 +292,7 @@ fn bodies_that_a_fail_open_plugin_changed_before_it_trapped_are_as_before() {
 }
 
 #[test]
-fn properties_that_a_fail_open_plugin_set_before_it_trapped_are_gone() {
+fn properties_that_a_fail_open_plugin_set_before_it_trapped_are_removed() {
     let own = "(data (i32.const 700) \"my\\00own\")";
     for callback in ["proxy_on_request_headers", "proxy_on_request_body", "proxy_on_response_headers"] {
         check_undone(callback, "set_property", &[700, 6, 16, 8], own);
@@ -300,7 +300,7 @@ fn properties_that_a_fail_open_plugin_set_before_it_trapped_are_gone() {
 }
 
 #[test]
-fn a_response_that_a_fail_open_plugin_gave_before_it_trapped_is_not_sent() {
+fn a_local_response_of_a_fail_open_plugin_that_trapped_is_not_sent() {
     check_undone("proxy_on_request_headers", "send_local_response", &[200, 0, 0, 16, 8, 0, 0, u32::MAX], "");
     check_undone("proxy_on_request_headers", "close_stream", &[0], "");
     check_undone("proxy_on_request_headers", "continue_stream", &[0], "");
@@ -325,7 +325,7 @@ fn what_a_fail_open_plugin_changed_before_stays() {
 
 #[test]
 fn a_fail_open_plugin_undoes_only_its_own_streams_change() {
-    // The callback acts on another stream of its own too, and that change does not stay either.
+    // The callback also acts on another stream of the plugin, and that change is undone too.
     let mut world = World::new();
     let module = world.module(&[
         returning("proxy_on_request_headers", "", 1),
@@ -349,7 +349,7 @@ fn a_fail_open_plugin_undoes_only_its_own_streams_change() {
 }
 
 #[test]
-fn a_fail_closed_plugin_that_traps_lets_nothing_out() {
+fn a_fail_closed_plugin_that_traps_passes_nothing_on() {
     let mut world = World::new();
     let leak = call("continue_stream", &[0]) + &call("add_header_map_value", &[0, 16, 8, 16, 8]) + "unreachable";
     let plugin = world

@@ -1,4 +1,4 @@
-//! Nothing in the host recurses as deep as an outsider likes: pieces, chains, faults that cause faults, copies of streams.
+//! The depth of the host's stack does not depend on input: pieces, chains, crashes that cause crashes, copies of streams.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::{
 
 const PIECES: usize = 1_000_000;
 const CHAIN: usize = 10_000;
-/// Bytes that a piece that waits may cost besides its own.
+/// Maximum cost of a waiting piece besides its own bytes.
 const MAX_COST_OF_PIECE: usize = 256;
 
 fn unmetered() -> World {
@@ -32,8 +32,8 @@ fn gate() -> Vec<String> {
     ]
 }
 
-/// Lets pieces of some bytes wait behind a request's or a response's headers, and then continues. What waited goes out whole
-/// and in order, or the stream ended because it was too much.
+/// Sends pieces of some bytes after a request's or a response's paused headers, and then resumes. What has waited is sent whole
+/// and in order, or the stream has ended because it exceeded the limit.
 #[track_caller]
 fn check_waiting(direction: &str, size: usize) {
     let mut world = unmetered();
@@ -57,7 +57,7 @@ fn check_waiting(direction: &str, size: usize) {
         }
     }
     if waited < PIECES {
-        // They were too much: that many bytes are held, with what a piece may cost besides.
+        // They exceeded the limit, which includes the cost of pieces.
         assert!(waited > Limits::default().held / MAX_COST_OF_PIECE, "the stream ended after {waited} pieces");
         let effects = world.finish();
         let cut = effects.iter().filter(|effect| matches!(effect, Effect::ResetDownstream { .. })).count();
@@ -69,32 +69,32 @@ fn check_waiting(direction: &str, size: usize) {
     world.proxy.foreign_function(plugin, 0, "");
     let effects = world.finish();
     let bytes = body(&effects, direction == "request");
-    assert_eq!(bytes.len(), PIECES * size, "bytes that went on");
+    assert_eq!(bytes.len(), PIECES * size, "bytes that were sent");
     assert!(size == 0 || bytes.iter().zip(0usize..).all(|(byte, number)| *byte == number as u8), "in order");
     assert_eq!(ended(&effects), usize::from(direction == "response"));
 }
 
 #[test]
-fn a_million_bytes_of_a_request_one_by_one_behind_paused_headers() {
+fn a_million_bytes_of_a_request_one_by_one_after_paused_headers() {
     check_waiting("request", 1);
 }
 
 #[test]
-fn a_million_empty_pieces_of_a_request_behind_paused_headers() {
+fn a_million_empty_pieces_of_a_request_after_paused_headers() {
     check_waiting("request", 0);
 }
 
 #[test]
-fn a_million_bytes_of_a_response_one_by_one_behind_paused_headers() {
+fn a_million_bytes_of_a_response_one_by_one_after_paused_headers() {
     check_waiting("response", 1);
 }
 
 #[test]
-fn a_million_empty_pieces_of_a_response_behind_paused_headers() {
+fn a_million_empty_pieces_of_a_response_after_paused_headers() {
     check_waiting("response", 0);
 }
 
-/// The same on a connection whose opening is paused.
+/// The same on a connection that is paused when it opens.
 #[track_caller]
 fn check_connection(size: usize, upstream: bool) {
     let mut world = unmetered();
@@ -125,12 +125,12 @@ fn check_connection(size: usize, upstream: bool) {
 }
 
 #[test]
-fn a_million_bytes_of_a_client_one_by_one_behind_a_paused_connection() {
+fn a_million_bytes_of_a_client_one_by_one_after_a_paused_connection() {
     check_connection(1, false);
 }
 
 #[test]
-fn a_million_empty_pieces_of_a_client_behind_a_paused_connection() {
+fn a_million_empty_pieces_of_a_client_after_a_paused_connection() {
     check_connection(0, false);
 }
 
@@ -140,7 +140,7 @@ fn an_upstreams_bytes_one_by_one_at_a_plugin_that_pauses_each() {
 }
 
 #[test]
-fn informational_responses_behind_paused_headers_come_out_or_end_the_stream() {
+fn informational_responses_after_paused_headers_come_out_or_end_the_stream() {
     const RESPONSES: usize = 100_000;
     let mut world = unmetered();
     let plugin = world.add(Limits::default(), &gate());
@@ -171,7 +171,7 @@ fn crowd(world: &mut World, parts: &[String], count: usize, vm_id: &str, open: b
 }
 
 #[test]
-fn a_request_and_its_response_pass_a_long_chain() {
+fn a_request_and_its_response_go_through_a_long_chain() {
     let mut world = unmetered();
     let parts = ["request", "response"].map(|what| on(&format!("proxy_on_{what}_headers"), ""));
     let chain = crowd(&mut world, &parts, CHAIN, "a", false);
@@ -209,7 +209,7 @@ fn a_long_chain_of_pausing_plugins_is_continued_by_a_queue() {
         on("proxy_on_queue_ready", &go),
     ];
     let chain = crowd(&mut world, &parts, 100, "", false);
-    // Plugins without a VM id share queues too, so all are told of each item: a continue that nothing waits for is OK.
+    // Plugins without a VM id share queues too, so all are notified of each item: resuming what is not paused is OK.
     world.get(&chain);
     assert_eq!(forwarded(&world.finish()).len(), 1);
 }
@@ -224,7 +224,7 @@ fn a_long_chain_of_fail_open_plugins_traps_one_by_one() {
 }
 
 #[test]
-fn the_last_plugin_of_a_long_chain_answers_itself() {
+fn the_last_plugin_of_a_long_chain_sends_a_local_response() {
     let mut world = unmetered();
     let parts = ["request", "response"].map(|what| on(&format!("proxy_on_{what}_headers"), ""));
     let mut chain = crowd(&mut world, &parts, CHAIN, "a", false);
@@ -263,41 +263,41 @@ fn check_cascade(count: usize, callback: &str, open: bool) {
         assert_eq!(world.proxy.usage().streams, 0);
         return;
     }
-    // The other streams go on, and each gets its response.
+    // The other streams continue, and each gets its response.
     assert_eq!((faults(&effects), ended(&effects)), (plugins[..2].to_vec(), 1));
     for (stream, plugin) in streams[1..].iter().zip(&plugins[2..]) {
         world.proxy.response(*stream, response("200", true));
         let effects = world.finish();
         assert_eq!((statuses(&effects), ended(&effects)), (vec!["200".to_owned()], 1));
-        assert_eq!(faults(&effects), [*plugin], "the one that has not faulted yet");
+        assert_eq!(faults(&effects), [*plugin], "not the one that has not crashed yet");
     }
     assert_eq!(world.proxy.usage().streams, 0);
 }
 
 #[test]
-fn faults_that_fault_others_in_proxy_on_done() {
+fn crashes_that_crash_others_in_proxy_on_done() {
     check_cascade(CHAIN, "proxy_on_done", false);
 }
 
 #[test]
-fn faults_that_fault_others_in_proxy_on_log() {
+fn crashes_that_crash_others_in_proxy_on_log() {
     check_cascade(1000, "proxy_on_log", false);
 }
 
 #[test]
-fn faults_that_fault_others_in_proxy_on_delete() {
+fn crashes_that_crash_others_in_proxy_on_delete() {
     check_cascade(1000, "proxy_on_delete", false);
 }
 
 #[test]
-fn faults_of_fail_open_plugins_end_where_streams_go_on() {
+fn crashes_of_fail_open_plugins_do_not_cause_others() {
     check_cascade(1000, "proxy_on_done", true);
 }
 
 #[test]
-fn a_plugin_that_continues_in_what_it_continues() {
+fn a_plugin_that_resumes_in_the_callback_that_it_resumes() {
     let mut world = unmetered();
-    // Each piece of the body pauses, and the callback asks for the next one again and again.
+    // Each piece of the body pauses, and the callback resumes it.
     let again: String = (0..100).map(|_| call("continue_stream", &[0])).collect();
     let parts = [
         returning("proxy_on_request_headers", "", 1),
@@ -347,9 +347,9 @@ fn a_response_waits_piece_by_piece_for_the_copy_of_its_request() {
     }
     world.proxy.foreign_function(plugin, 0, "");
     let effects = world.finish();
-    assert_eq!(body(&effects, false).len(), 100_000, "the client gets all of it, whatever the copy does");
+    assert_eq!(body(&effects, false).len(), 100_000, "the client does not get all of it");
     let given = world.seen.callbacks(plugin, "proxy_on_response_body");
-    assert!(given == 100_000 || world.proxy.usage().streams == 1, "{given} pieces, and the copy goes on");
+    assert!(given == 100_000 || world.proxy.usage().streams == 1, "{given} pieces, and the copy has not ended");
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn streams_end_in_a_long_line_of_restarts() {
 }
 
 #[test]
-fn a_chain_of_successors_is_as_good_as_the_last() {
+fn a_chain_of_successors_ends_at_the_last() {
     let mut world = unmetered();
     let module = world.module(&[on("proxy_on_request_headers", "")]);
     let config = || PluginConfig { vm_id: "a".to_owned(), ..PluginConfig::default() };
@@ -400,13 +400,13 @@ fn a_canary_of_a_canary_of_a_canary() {
     world.seen.reset();
     world.get(&[first]);
     assert_eq!(world.seen.callbacks(first, "proxy_on_request_headers"), 1);
-    assert_eq!(world.proxy.usage().contexts, 2 + 2, "the first, and what its streams hold");
+    assert_eq!(world.proxy.usage().contexts, 2 + 2, "the first plugin, and its streams");
     assert_ne!(first, last);
 }
 
 /// A module for v0.1.0 continues by functions without a status.
 #[test]
-fn the_first_version_continues_as_often_as_it_likes() {
+fn a_plugin_for_the_first_version_resumes_any_number_of_times() {
     let mut world = unmetered();
     let again = repeat(100_000, &call("continue_request", &[]));
     // Its headers do not say whether they end the request.

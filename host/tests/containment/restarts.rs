@@ -1,4 +1,4 @@
-//! No policy of `Reload` loops within one call, and a plugin that does not start again is given up.
+//! No `Reload` policy loops within one call, and a plugin that cannot be restarted is given up.
 
 use std::time::Duration;
 
@@ -28,13 +28,13 @@ fn start(world: &mut World, parts: &[String], reload: Reload) -> PluginId {
     world.start(&module, PluginConfig { vm_id: "a".to_owned(), failure, ..PluginConfig::default() })
 }
 
-/// How often the plugin was started, with the first time.
+/// The number of starts of the plugin.
 fn starts(world: &World, plugin: PluginId) -> usize {
     world.seen.callbacks(plugin, "proxy_on_vm_start")
 }
 
-/// A plugin that does not start again, after it has lived for some time: one call starts it once at most, and in an hour it is
-/// tried `limit` times at most and given up.
+/// A plugin that cannot be restarted, after it has run for some time: one call restarts it at most once, and in an hour it is
+/// restarted at most `limit` times and then given up.
 #[track_caller]
 fn check_given_up(reload: Reload, lived: Duration) {
     let mut world = World::new();
@@ -49,40 +49,40 @@ fn check_given_up(reload: Reload, lived: Duration) {
     world.pass(Duration::from_secs(3600));
     let again = starts(&world, plugin) - 1;
     assert!(again <= reload.limit as usize, "{again} starts again, of at most {}", reload.limit);
-    assert!(again > 0, "it is tried");
-    assert_eq!(world.proxy.next_due(), None, "it is given up");
+    assert!(again > 0, "it was not restarted");
+    assert_eq!(world.proxy.next_due(), None, "it is not given up");
     world.get(&[plugin]);
     assert!(statuses(&world.effects()).contains(&"503".to_owned()));
 }
 
 #[test]
-fn a_plugin_without_a_wait_is_given_up() {
+fn gives_up_without_a_delay() {
     check_given_up(Reload { max: Duration::ZERO, limit: 3, ..Reload::default() }, Duration::ZERO);
 }
 
 #[test]
-fn a_plugin_without_a_wait_that_lived_long_is_given_up() {
+fn gives_up_without_a_delay_after_a_long_run() {
     check_given_up(Reload { max: Duration::ZERO, limit: 3, ..Reload::default() }, Duration::from_secs(1000));
 }
 
 #[test]
-fn a_plugin_without_a_first_wait_is_given_up() {
+fn gives_up_without_a_first_delay() {
     check_given_up(Reload { base: Duration::ZERO, ..Reload::default() }, Duration::from_secs(61));
 }
 
 #[test]
-fn a_plugin_with_the_usual_waits_is_given_up() {
+fn gives_up_with_the_default_delays() {
     check_given_up(Reload::default(), Duration::from_secs(3600));
 }
 
 #[test]
-fn a_plugin_with_a_short_maximum_is_given_up() {
+fn gives_up_with_a_short_maximum() {
     let reload = Reload { base: Duration::from_secs(1), max: Duration::from_nanos(1), limit: 5 };
     check_given_up(reload, Duration::from_secs(10));
 }
 
 #[test]
-fn a_plugin_whose_callback_traps_at_once_is_given_up() {
+fn gives_up_on_a_plugin_whose_callback_traps_at_once() {
     let mut world = World::new();
     let reload = Reload { base: Duration::ZERO, max: Duration::from_secs(60), limit: 7 };
     let parts =
@@ -90,7 +90,7 @@ fn a_plugin_whose_callback_traps_at_once_is_given_up() {
     let plugin = start(&mut world, &parts, reload);
     let effects = world.pass(Duration::from_secs(3600));
     // It starts, and then again seven times.
-    assert_eq!((starts(&world, plugin), faults(&effects).len()), (8, 8), "it never lives for a minute");
+    assert_eq!((starts(&world, plugin), faults(&effects).len()), (8, 8), "it never runs for a minute");
     assert_eq!(world.proxy.next_due(), None);
 }
 
@@ -130,7 +130,7 @@ fn thousands_of_plugins_restart_at_once() {
     let mut world = World::of(Metering::None, ProxyConfig::default());
     let failure = FailurePolicy { open: false, reload: Some(Reload::default()) };
     let module = world.module(&traps());
-    // They live in one VM, and so they all fail with one of them.
+    // They share a VM, and all crash with one of them.
     let config = PluginConfig { vm_id: "a".to_owned(), failure, ..PluginConfig::default() };
     let plugins: Vec<_> = (0..PLUGINS).map(|_| world.start(&module, config.clone())).collect();
     world.get(&plugins[..1]);
@@ -143,7 +143,7 @@ fn thousands_of_plugins_restart_at_once() {
 }
 
 #[test]
-fn a_plugin_that_never_accepts_its_start_stays_refused() {
+fn a_plugin_that_returns_false_at_its_start_is_not_started() {
     let mut world = World::new();
     let reload = Reload { base: Duration::ZERO, max: Duration::ZERO, limit: u32::MAX };
     let failure = FailurePolicy { open: false, reload: Some(reload) };
@@ -172,7 +172,7 @@ fn timers_that_are_due_come_in_the_order_of_their_times() {
 }
 
 #[test]
-fn a_stream_ends_although_a_plugin_that_was_started_again_counts_its_contexts_anew() {
+fn a_stream_ends_although_a_restarted_plugin_reuses_context_ids() {
     let mut world = World::new();
     let traps = world.module(&[on("proxy_on_foreign_function", "unreachable"), on("proxy_on_request_headers", "")]);
     let reload = Some(Reload { base: Duration::from_millis(1), ..Reload::default() });
@@ -182,7 +182,7 @@ fn a_stream_ends_although_a_plugin_that_was_started_again_counts_its_contexts_an
     let holds = world.start(&holds, PluginConfig::default());
     let old = world.get(&[traps, holds]);
     world.proxy.downstream_reset(old);
-    assert_eq!(ended(&world.finish()), 0, "a plugin holds up its end");
+    assert_eq!(ended(&world.finish()), 0, "no plugin delays its end");
     world.proxy.foreign_function(traps, 0, "");
     world.pass(Duration::from_secs(1));
     // The first context of the plugin's new VM has the id that the first one of its old VM had.
@@ -197,8 +197,8 @@ fn a_stream_ends_although_a_plugin_that_was_started_again_counts_its_contexts_an
 }
 
 #[test]
-fn what_a_log_only_plugin_that_is_open_leaves_behind_ends() {
-    // Its copy has the whole stream, and only waits for its leave.
+fn the_copy_of_a_fail_open_log_only_plugin_ends() {
+    // Its copy has the whole stream, and only waits for the plugin to release it.
     for terminate in [false, true] {
         let mut world = World::new();
         let module = world
@@ -218,10 +218,10 @@ fn what_a_log_only_plugin_that_is_open_leaves_behind_ends() {
 }
 
 #[test]
-fn what_an_open_plugin_held_at_two_places_is_sent_in_order() {
+fn what_a_fail_open_plugin_buffered_at_two_places_is_sent_in_order() {
     for tcp in [true, false] {
         let mut world = World::new();
-        // Of its two contexts the first pauses the bytes, and the second, created last, the opening or the headers.
+        // The first of its two contexts pauses the bytes, the second one, created last, the start of the connection or the headers.
         let second = "(i32.eq (local.get 0) (i32.const 3))";
         let pauses = |callback: &str, when: &str| on(callback, &format!("(if {when} (then (return (i32.const 1))))"));
         let not = format!("(i32.eqz {second})");
@@ -244,7 +244,7 @@ fn what_an_open_plugin_held_at_two_places_is_sent_in_order() {
             stream
         };
         world.proxy.request(stream, Piece::body("bytes", true));
-        assert!(world.finish().is_empty(), "all of it is held");
+        assert!(world.finish().is_empty(), "not all of it is buffered");
         world.proxy.foreign_function(plugin, 0, "");
         let effects = world.finish();
         let order: Vec<&Effect> = effects.iter().filter(|effect| !matches!(effect, Effect::Fault { .. })).collect();

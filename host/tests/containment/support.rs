@@ -1,4 +1,4 @@
-//! What the attacks have in common: modules made of the table's rows, and a world that counts what happens.
+//! Shared by the attacks: modules generated from the table's rows, and a world that counts what happens.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,16 +10,16 @@ use pw_host::{
     ProxyConfig, StreamId, StreamInfo,
 };
 
-/// Rounds of `advance` after which a proxy that still has work is taken for one that never ends.
+/// Rounds of `advance` after which a proxy that still has work counts as endless.
 const MAX_ROUNDS: usize = 20_000;
-/// Where the guest's allocator lets the host write.
+/// The address that the guest's allocator returns.
 const ALLOCATED: usize = 0xC000;
 /// Where the serialised headers of a call are.
 const CALL_HEADERS: usize = 64;
 
 pub(crate) const MIB: usize = 1 << 20;
 
-/// A module's text: what it imports, exports and has in its memory follows from its parts.
+/// A module's text; its imports, exports and memory follow from its parts.
 pub(crate) fn text(version: Version, parts: &[String]) -> String {
     let body = parts.concat();
     let imports: String = pw_abi::host_functions(version)
@@ -52,7 +52,7 @@ fn short(name: &str) -> &str {
     name.strip_prefix("proxy_").unwrap_or(name)
 }
 
-/// A callback of v0.2.1 with the locals `$i` and `$n`. It returns what lets things go on.
+/// A callback of v0.2.1 with the locals `$i` and `$n`. It returns what continues or accepts.
 pub(crate) fn on(callback: &str, body: &str) -> String {
     let accepts = ["proxy_on_vm_start", "proxy_on_configure", "proxy_on_done"].contains(&callback);
     returning(callback, body, u32::from(accepts))
@@ -78,7 +78,7 @@ pub(crate) fn call(name: &str, args: &[u32]) -> String {
     }
 }
 
-/// A call with these arguments, whose status is left.
+/// A call with these arguments, whose status stays on the stack.
 pub(crate) fn status(name: &str, args: &[u32]) -> String {
     let lanes = function(name).lanes().zip(args);
     let args: String = lanes.map(|((_, lane), arg)| format!(" ({}.const {arg})", lane.name())).collect();
@@ -90,7 +90,7 @@ fn function(name: &str) -> &'static Function {
     rows.into_iter().find(|row| short(row.name) == name).unwrap_or_else(|| panic!("no function {name}"))
 }
 
-/// Does something again and again, `$i` times counted from 0.
+/// Repeats something; `$i` counts from 0.
 pub(crate) fn repeat(times: usize, body: &str) -> String {
     format!(
         "(local.set $i (i32.const 0))
@@ -109,25 +109,25 @@ pub(crate) fn say(value: &str) -> String {
     format!("(i32.store (i32.const 0) {value}) {}", call("log", &[2, 0, 4]))
 }
 
-/// Makes an HTTP call with a body of some bytes, which times out after some milliseconds; leaves its status.
+/// Makes an HTTP call with a body of some bytes and a timeout in milliseconds; its status stays on the stack.
 pub(crate) fn ask(body_size: u32, timeout: u32) -> String {
     let headers = call_headers().len() as u32;
     status("http_call", &[16, 8, CALL_HEADERS as u32, headers, 0, body_size, 0, 0, timeout, 8])
 }
 
-/// Gives the queue of the plugin's VM id to `$queue`; put it in front of the callbacks.
+/// Sets `$queue` to the queue of the plugin's VM id; must come before the callbacks.
 pub(crate) fn queue() -> String {
     let register = status("register_shared_queue", &[16, 8, 8]);
     let register = format!("(if {register} (then unreachable)) (global.set $queue (i32.load (i32.const 8)))");
     format!("(global $queue (mut i32) (i32.const 0)) {}", on("proxy_on_configure", &register))
 }
 
-/// Puts an item of some bytes into `$queue`; leaves its status.
+/// Enqueues an item of some bytes in `$queue`; its status stays on the stack.
 pub(crate) fn put(size: u32) -> String {
     format!("(call $enqueue_shared_queue (global.get $queue) (i32.const 16) (i32.const {size}))")
 }
 
-/// Names and values as a data segment, and the size of them.
+/// Names and values as a data segment, and its size.
 pub(crate) fn pairs(address: usize, pairs: &[(&str, &str)]) -> (String, u32) {
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     let bytes = pw_abi::pairs::encode(pairs.iter().copied());
@@ -188,7 +188,7 @@ impl World {
         self.proxy.add_plugin(module, config).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Opens a stream and gives it a request that is its headers.
+    /// Opens a stream and sends a request of only headers.
     pub(crate) fn get(&mut self, plugins: &[PluginId]) -> StreamId {
         let stream = self.open(plugins);
         self.proxy.request(stream, headers(true));
@@ -199,12 +199,12 @@ impl World {
         self.proxy.open_stream(plugins, StreamInfo::default())
     }
 
-    /// What is to do now.
+    /// The effects so far.
     pub(crate) fn effects(&mut self) -> Vec<Effect> {
         std::iter::from_fn(|| self.proxy.next_effect()).collect()
     }
 
-    /// Goes on until the proxy has nothing left that is due now; what is to do then.
+    /// Runs until the proxy has nothing left that is due now. All effects.
     #[track_caller]
     pub(crate) fn finish(&mut self) -> Vec<Effect> {
         let mut effects = self.effects();
@@ -218,7 +218,7 @@ impl World {
         panic!("after {MAX_ROUNDS} rounds the proxy is not done");
     }
 
-    /// Lets time pass step by step, so that each tick happens; what is to do then.
+    /// Advances the time step by step, so that each tick happens. All effects.
     #[track_caller]
     pub(crate) fn pass(&mut self, time: Duration) -> Vec<Effect> {
         let mut effects = self.finish();
@@ -236,11 +236,11 @@ impl World {
         panic!("after {MAX_ROUNDS} steps {left:?} are left");
     }
 
-    /// Asserts that what the host holds because of a plugin is known, and within its limit.
+    /// Asserts that what is charged to a plugin is within its limit, and a part of what is charged to all.
     #[track_caller]
     pub(crate) fn check_charged(&mut self, plugin: PluginId, limits: Limits) {
         let charged = self.proxy.charged(plugin).expect("the plugin is there, so it has an account");
-        assert!(charged <= limits.host_memory, "{charged} bytes are charged, and there may be {}", limits.host_memory);
+        assert!(charged <= limits.host_memory, "{charged} bytes are charged, of at most {}", limits.host_memory);
         let all = self.proxy.usage().charged;
         assert!(charged <= all, "{charged} bytes are charged to the plugin, and {all} to all");
     }
@@ -277,7 +277,7 @@ pub(crate) fn faults(effects: &[Effect]) -> Vec<PluginId> {
     effects.iter().filter_map(plugin).collect()
 }
 
-/// How often streams ended.
+/// The number of streams that ended.
 pub(crate) fn ended(effects: &[Effect]) -> usize {
     effects.iter().filter(|effect| matches!(effect, Effect::StreamEnded { .. })).count()
 }
@@ -293,7 +293,7 @@ pub(crate) fn statuses(effects: &[Effect]) -> Vec<String> {
     effects.iter().filter_map(status).collect()
 }
 
-/// Headers that went to the upstream.
+/// Headers that were sent to the upstream.
 pub(crate) fn forwarded(effects: &[Effect]) -> Vec<&Fields> {
     let headers = |effect| match effect {
         &Effect::Upstream { piece: Piece::Headers { ref headers, .. }, .. } => Some(&**headers),
@@ -302,7 +302,7 @@ pub(crate) fn forwarded(effects: &[Effect]) -> Vec<&Fields> {
     effects.iter().filter_map(headers).collect()
 }
 
-/// Bytes of bodies that went to the upstream, or else to the client.
+/// Bytes of bodies that were sent to the upstream, or else to the client.
 pub(crate) fn body(effects: &[Effect], upstream: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     for effect in effects {
@@ -315,7 +315,7 @@ pub(crate) fn body(effects: &[Effect], upstream: bool) -> Vec<u8> {
     bytes
 }
 
-/// How many bytes effects carry, with what an effect costs at least.
+/// The bytes in effects, with the minimum cost of each.
 pub(crate) fn weight(effects: &[Effect]) -> usize {
     let piece = |piece: &Piece| match piece {
         Piece::Body { body, .. } => body.len(),
@@ -344,28 +344,28 @@ pub(crate) struct Counts {
 }
 
 impl Seen {
-    /// How often a callback ran since the last `reset`.
+    /// The number of runs of a callback since the last `reset`.
     pub(crate) fn callbacks(&self, plugin: PluginId, name: &str) -> usize {
         self.counts().callbacks.iter().filter(|((who, on), _)| *who == plugin && *on == name).map(|(_, n)| n).sum()
     }
 
-    /// How often a callback ran in all plugins since the last `reset`.
+    /// The number of runs of a callback in all plugins since the last `reset`.
     pub(crate) fn of_all(&self, name: &str) -> usize {
         self.counts().callbacks.iter().filter(|((_, on), _)| *on == name).map(|(_, n)| n).sum()
     }
 
-    /// How many callbacks a plugin ran since the last `reset`.
+    /// The number of callbacks of a plugin since the last `reset`.
     pub(crate) fn all_callbacks(&self, plugin: PluginId) -> usize {
         self.counts().callbacks.iter().filter(|((who, _), _)| *who == plugin).map(|(_, n)| n).sum()
     }
 
-    /// How often a function was called since the last `reset`.
+    /// The number of calls of a function since the last `reset`.
     pub(crate) fn calls(&self, plugin: PluginId, name: &str) -> usize {
         let counts = self.counts();
         counts.calls.iter().filter(|((who, what, _), _)| *who == plugin && short(what) == name).map(|(_, n)| n).sum()
     }
 
-    /// How often a function answered this since the last `reset`.
+    /// The number of calls of a function that returned a status since the last `reset`.
     pub(crate) fn answers(&self, plugin: PluginId, name: &str, status: pw_abi::Status) -> usize {
         let counts = self.counts();
         let mut found = counts.calls.iter().filter(|((who, what, _), _)| *who == plugin && short(what) == name);

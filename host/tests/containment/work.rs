@@ -1,4 +1,4 @@
-//! One event has a budget, and the time of a callback an end: what is left waits, in order, and is not dropped.
+//! An event has a budget, and a callback a maximum time: what is left waits, in order, and is not dropped.
 
 use std::time::Duration;
 
@@ -19,19 +19,19 @@ fn limits() -> Limits {
 #[test]
 fn the_deadline_is_checked_between_calls() {
     let mut world = World::of(Metering::Epochs, ProxyConfig::default());
-    // The clock runs out in the foreign function. What follows has no loop and no call within the module.
+    // The deadline passes in the foreign function. What follows has no loop and no call within the module.
     let late = call("log", &[2, 16, 8]).repeat(1000);
     let ticks = call("call_foreign_function", &[16, 8, 0, 0, 0, 4]);
     let attack = on("proxy_on_request_headers", &(ticks + &late));
     let plugin = world.add(Limits { epochs: 10, ..Limits::default() }, &[attack]);
     world.get(&[plugin]);
-    assert_eq!(faults(&world.finish()), [plugin], "it is stopped");
+    assert_eq!(faults(&world.finish()), [plugin], "it is not stopped");
     let lines = world.seen.calls(plugin, "log");
     assert!(lines < 1000, "{lines} calls after the deadline");
 }
 
 #[test]
-fn calls_that_time_out_and_are_made_again_do_not_outrun_time() {
+fn repeated_calls_that_time_out_do_so_once_per_advance() {
     let mut world = World::new();
     let parts = [
         on("proxy_on_foreign_function", &repeat(1000, &format!("(drop {})", ask(0, 1)))),
@@ -45,7 +45,11 @@ fn calls_that_time_out_and_are_made_again_do_not_outrun_time() {
     assert_eq!(callbacks, 1000, "each call that is due times out once");
     world.effects();
     world.proxy.advance(Duration::from_millis(1));
-    assert_eq!(world.seen.callbacks(plugin, "proxy_on_http_call_response"), 2000, "and those made then a time later");
+    assert_eq!(
+        world.seen.callbacks(plugin, "proxy_on_http_call_response"),
+        2000,
+        "not those made then at the next time"
+    );
 }
 
 #[test]
@@ -56,9 +60,9 @@ fn a_long_step_of_time_is_one_tick() {
     world.proxy.foreign_function(plugin, 0, "");
     world.proxy.advance(Duration::from_secs(3600));
     assert_eq!(world.seen.callbacks(plugin, "proxy_on_tick"), 1);
-    assert_eq!(world.proxy.next_due(), Some(Duration::from_millis(1)), "a full period later");
+    assert_eq!(world.proxy.next_due(), Some(Duration::from_millis(1)), "not a full period later");
     world.pass(Duration::from_millis(10));
-    assert_eq!(world.seen.callbacks(plugin, "proxy_on_tick"), 11, "step by step each of them happens");
+    assert_eq!(world.seen.callbacks(plugin, "proxy_on_tick"), 11, "step by step not each of them happens");
 }
 
 #[test]
@@ -76,13 +80,13 @@ fn a_hundred_thousand_ticks_are_due_at_once() {
     assert_eq!(world.seen.callbacks(plugins[PLUGINS - 1], "proxy_on_tick"), 1);
 }
 
-/// A plugin whose queue feeds itself: each ready callback does `each`.
+/// A plugin that enqueues in its own queue's callback, which does `each`.
 fn storm(each: &str) -> [String; 3] {
     [queue(), on("proxy_on_queue_ready", each), on("proxy_on_foreign_function", &format!("(drop {})", put(0)))]
 }
 
-/// However many items a ready callback adds, no event runs more callbacks of the plugin than its limit, and what waits is
-/// within its account.
+/// No event runs more callbacks of the plugin than its limit, whatever the number of items, and what waits is within its
+/// account.
 #[track_caller]
 fn check_storm(items: usize, dequeues: bool) {
     const CALLBACKS: usize = 500;
@@ -110,9 +114,9 @@ fn check_storm(items: usize, dequeues: bool) {
         world.effects();
     }
     if dequeues {
-        assert_eq!(world.proxy.next_due(), Some(Duration::ZERO), "it never ends");
+        assert_eq!(world.proxy.next_due(), Some(Duration::ZERO), "it has ended");
     } else {
-        // Items that nobody takes fill the account, and then the storm is over.
+        // Items that are not dequeued fill the account, and then it ends.
         world.finish();
         assert!(world.seen.answers(plugin, "enqueue_shared_queue", Status::INTERNAL_FAILURE) > 0);
     }
@@ -153,7 +157,7 @@ fn two_plugins_that_feed_each_others_queues() {
 }
 
 #[test]
-fn callbacks_that_each_burn_much_are_few() {
+fn an_event_runs_few_expensive_callbacks() {
     let mut world = World::new();
     // Some 600,000 units each, of a million.
     let spin = repeat(100_000, "");
@@ -166,7 +170,7 @@ fn callbacks_that_each_burn_much_are_few() {
         let callbacks = world.seen.all_callbacks(plugin);
         assert!((1..=3).contains(&callbacks), "{callbacks} callbacks");
     }
-    assert_eq!(faults(&world.effects()), [], "none of them was too long");
+    assert_eq!(faults(&world.effects()), [], "one of them was stopped");
 }
 
 #[test]
@@ -207,7 +211,7 @@ fn pieces_that_wait_for_the_budget_come_in_order() {
     world.proxy.foreign_function(plugin, 0, "");
     let callbacks = world.seen.all_callbacks(plugin);
     assert!(callbacks <= 101, "{callbacks} callbacks in one event");
-    // More comes while the rest still waits, and is behind it.
+    // More comes while the rest still waits, and comes after it.
     world.proxy.request(stream, Piece::body("end", true));
     let bytes = crate::support::body(&world.finish(), true);
     let expected: Vec<u8> = (0..PIECES).map(|number| number as u8).chain(*b"end").collect();
@@ -235,7 +239,7 @@ fn removing_a_plugin_with_many_streams_takes_several_events() {
 }
 
 #[test]
-fn the_storm_of_one_plugin_does_not_hold_anothers_request() {
+fn the_work_of_one_plugin_does_not_delay_anothers_request() {
     let mut world = World::new();
     let limits = Limits { callbacks_per_event: 100, ..Limits::default() };
     let attacker = world.add(limits, &storm(&format!("(drop {}) (drop {})", put(0), put(0))));
@@ -244,12 +248,12 @@ fn the_storm_of_one_plugin_does_not_hold_anothers_request() {
     for _ in 0..10 {
         world.effects();
         world.get(&[victim]);
-        assert_eq!(crate::support::forwarded(&world.effects()).len(), 1, "in the same call");
+        assert_eq!(crate::support::forwarded(&world.effects()).len(), 1, "not in the same call");
     }
 }
 
 #[test]
-fn messages_of_a_server_that_come_in_a_storm_cost_one_callback_each() {
+fn each_of_many_messages_of_a_server_costs_one_callback() {
     let mut world = World::new();
     let (metadata, size) = pairs(0x400, &[]);
     let open = status("grpc_stream", &[16, 8, 16, 8, 16, 8, 0x400, size, 8]);
@@ -268,7 +272,7 @@ fn messages_of_a_server_that_come_in_a_storm_cost_one_callback_each() {
         world.proxy.grpc_event(stream, GrpcEvent::Message("message".into()));
     }
     assert_eq!(world.seen.callbacks(plugin, "proxy_on_grpc_receive"), 10_000);
-    assert!(world.seen.answers(plugin, "grpc_send", Status::INTERNAL_FAILURE) > 0, "nobody drains them");
+    assert!(world.seen.answers(plugin, "grpc_send", Status::INTERNAL_FAILURE) > 0, "no message is rejected");
     world.check_charged(plugin, limits);
     let weight = weight(&world.effects());
     assert!(weight <= 2 * MIB, "{weight} bytes to drain");
@@ -276,7 +280,7 @@ fn messages_of_a_server_that_come_in_a_storm_cost_one_callback_each() {
 }
 
 #[test]
-fn answers_that_make_calls_do_not_end_in_one_event() {
+fn calls_made_at_responses_are_spread_over_events() {
     let mut world = World::new();
     let twice = format!("(drop {})", ask(0, 1)).repeat(2);
     let parts = [
@@ -290,13 +294,13 @@ fn answers_that_make_calls_do_not_end_in_one_event() {
         let due = 1 << round;
         assert_eq!(world.proxy.usage().calls, due);
         world.seen.reset();
-        // What is called when a call times out is not due before a millisecond later.
+        // A call made when another times out is due a millisecond later.
         world.proxy.advance(Duration::from_secs(1));
         assert_eq!(world.seen.callbacks(plugin, "proxy_on_http_call_response"), due, "in round {round}");
     }
     world.effects();
     world.get(&[plugin]);
-    assert_eq!(crate::support::forwarded(&world.effects()).len(), 1, "a request passes");
+    assert_eq!(crate::support::forwarded(&world.effects()).len(), 1, "a request does not go through");
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Text {
         let address = 65536 + self.size;
         self.size += bytes.len();
         let text: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
-        write!(self.data, "(data (i32.const {address}) \"{text}\")").expect("a String takes all");
+        write!(self.data, "(data (i32.const {address}) \"{text}\")").expect("writing to a String does not fail");
         format!("(i32.const {address}) (i32.const {})", bytes.len())
     }
 
@@ -57,7 +57,7 @@ impl Text {
         let calls: String = calls.iter().map(|call| format!("(call $say {})", call.text(self))).collect();
         let params = if name.ends_with("trailers") { "i32 i32" } else { "i32 i32 i32" };
         write!(self.functions, "(func (export \"{name}\") (param {params}) (result i32) {calls} (i32.const 0))")
-            .expect("a String takes all");
+            .expect("writing to a String does not fail");
     }
 
     pub(crate) fn wat(&self) -> String {
@@ -135,13 +135,13 @@ impl World {
         std::iter::from_fn(|| self.proxy.next_effect()).collect()
     }
 
-    /// What happens upon a piece of the request.
+    /// The effects of a piece of the request.
     pub(crate) fn request(&mut self, piece: Piece) -> Vec<Effect> {
         self.proxy.request(self.stream, piece);
         self.effects()
     }
 
-    /// What happens upon a piece of the response.
+    /// The effects of a piece of the response.
     pub(crate) fn response(&mut self, piece: Piece) -> Vec<Effect> {
         self.proxy.response(self.stream, piece);
         self.effects()
@@ -155,8 +155,8 @@ impl World {
         Effect::Downstream { stream: self.stream, piece }
     }
 
-    /// The response of the host's own, with which the stream ends.
-    pub(crate) fn refused(&self, status: &str) -> Vec<Effect> {
+    /// The host's response, with which the stream ends.
+    pub(crate) fn failed(&self, status: &str) -> Vec<Effect> {
         let headers = Piece::headers(Fields::from([(":status", status)]), true);
         vec![self.down(headers), Effect::StreamEnded { stream: self.stream }]
     }
@@ -177,7 +177,7 @@ pub(crate) fn status(status: &str, end_of_stream: bool) -> Piece {
     Piece::headers(Fields::from([(":status", status)]), end_of_stream)
 }
 
-/// What calls returned, and what else happened.
+/// The statuses that calls returned, and the other effects.
 pub(crate) fn said(effects: Vec<Effect>) -> (Vec<u32>, Vec<Effect>) {
     let mut statuses = Vec::new();
     let rest = effects.into_iter().filter(|effect| match effect {

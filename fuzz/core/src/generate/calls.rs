@@ -9,7 +9,7 @@ use pw_cases::script::{Act, HEAP_END, Lane, Out, PLUGIN_CONTEXT, REGISTERS, STRE
 use super::draw::Draw;
 use super::values;
 
-/// The returned numbers that later calls need; the first word of each is what parameters that need it end in.
+/// Returned numbers that later calls need: the parameter that returns the number, and the parameters that accept it.
 const KEPT: [(&str, &[&str]); 4] = [
     ("queue_id", &["queue_id"]),
     ("metric_id", &["metric_id"]),
@@ -21,9 +21,9 @@ const REQUEST: [(&str, &str); 3] = [(":method", "GET"), (":path", "/"), (":autho
 /// Makes calls, and remembers which registers hold what.
 #[derive(Default)]
 pub(super) struct Caller {
-    /// What each register holds that was used, from the first free one on: a place in [`KEPT`].
+    /// The index in [`KEPT`] of what each register holds, for registers from [`FREE`] on.
     kept: Vec<usize>,
-    /// A place of 64 KiB was given already; one is enough, as each is copied into the guest.
+    /// The scenario already writes into an area of 64 KiB; one is enough, as each is copied into the guest.
     large: bool,
 }
 
@@ -52,10 +52,10 @@ impl Caller {
     fn places(&mut self, draw: &mut Draw<'_>, param: &Param, hostile: bool) -> Vec<Option<u32>> {
         let mut place = |_: &&str| {
             if hostile && draw.chance(50) {
-                return Some(values::place(draw));
+                return Some(values::address(draw));
             }
-            let room = param.kind != Kind::Address || draw.chance(3) && !std::mem::replace(&mut self.large, true);
-            (!room).then_some(HEAP_END - 0x1_1000)
+            let own = param.kind != Kind::Address || draw.chance(3) && !std::mem::replace(&mut self.large, true);
+            (!own).then_some(HEAP_END - 0x1_1000)
         };
         param.lanes.iter().map(&mut place).collect()
     }
@@ -69,7 +69,7 @@ impl Caller {
         lanes: &mut Vec<Lane>,
     ) {
         if hostile && param.lanes.len() == 2 && draw.chance(50) {
-            let (address, size) = values::astray(draw);
+            let (address, size) = values::out_of_bounds(draw);
             lanes.extend([Lane::Bits(address.into()), Lane::Bits(size.into())]);
             return;
         }
@@ -117,7 +117,7 @@ impl Caller {
         Some(Lane::Register(FREE + place as u32))
     }
 
-    /// Keeps what a call returns and others need, in a register of its own or in one that held the like.
+    /// Keeps what a call returns and others need, in a new register or in one that holds a number of the same kind.
     fn keep(&mut self, draw: &mut Draw<'_>, outs: &mut [Out]) {
         for out in outs {
             let name = if out.name == "stream_id" { "call_id" } else { out.name };
@@ -142,7 +142,7 @@ impl Caller {
 /// The first register that nothing else uses.
 pub(super) const FREE: u32 = STREAM_CONTEXT + 1;
 
-/// The bytes for a parameter that takes some.
+/// The bytes for a parameter of a pointer and a size.
 fn bytes(draw: &mut Draw<'_>, function: &Function, param: &Param) -> Option<Data> {
     Some(match (param.kind, param.name) {
         (Kind::Pairs, _) if function.name == "proxy_http_call" && param.name == "serialized_headers" => {
@@ -164,7 +164,7 @@ fn bytes(draw: &mut Draw<'_>, function: &Function, param: &Param) -> Option<Data
     })
 }
 
-/// A value of an enum: mostly one that means something in the callback.
+/// A value of an enum: mostly one that is valid in the callback.
 fn enumerated(draw: &mut Draw<'_>, table: &'static EnumTable, callback: &str) -> u64 {
     let fits: &[u32] = match (table.name, callback) {
         ("proxy_map_type_t", "proxy_on_request_headers") => &[0],

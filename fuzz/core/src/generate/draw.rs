@@ -24,12 +24,12 @@ impl<'a> Draw<'a> {
         self.0.bytes(1).map_or(0, |bytes| bytes[0].into())
     }
 
-    /// True in so many of a hundred cases.
+    /// True in `percent` of a hundred cases.
     pub(super) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) >= 100 - percent
     }
 
-    /// One of some, of which there is at least one.
+    /// An element of `some`, which is not empty.
     pub(super) fn pick<'b, T>(&mut self, some: &'b [T]) -> &'b T {
         &some[self.below(some.len())]
     }

@@ -1,6 +1,6 @@
-//! Scenarios from bytes: small, valid as the table says it, and hostile where that is worth something.
+//! Scenarios from bytes: small, valid by the table, and hostile where hostile input can find something.
 //!
-//! Every input switches most sections of the table off, so that the calls that are left meet each other; the names,
+//! Every input switches most sections of the table off, so that the remaining calls interact; the names,
 //! keys and ids are few for the same reason. The same bytes always make the same scenario.
 
 mod calls;
@@ -19,23 +19,23 @@ use crate::canonical::canonical;
 
 /// The newer of the allocators.
 pub(crate) const ALLOCATOR: &str = "proxy_on_memory_allocate";
-/// What a guest with both logs when that is called first.
+/// What a guest with both allocators logs in the newer one's first call.
 pub(crate) const ALLOCATES: &str = "the newer allocator";
-/// How many calls a scenario has at the most.
-const CALLS: usize = 40;
+/// The maximum number of calls in a scenario.
+const MAX_CALLS: usize = 40;
 /// Calls that end the stream or the plugin, and so are made less often.
 const ENDING: [&str; 4] = ["proc_exit", "proxy_close_stream", "proxy_send_local_response", "proxy_done"];
-/// Callbacks of a plugin's start. Nothing runs behind one that fails, so that few do.
+/// Callbacks of a plugin's start. Nothing runs after one that fails, so that few do.
 const START: [&str; 3] = ["proxy_on_context_create", "proxy_on_vm_start", "proxy_on_configure"];
 /// Callbacks in a plugin's own context, from which it acts on its streams.
-const ELSEWHERE: [&str; 4] =
+const IN_PLUGIN_CONTEXT: [&str; 4] =
     ["proxy_on_tick", "proxy_on_queue_ready", "proxy_on_http_call_response", "proxy_on_foreign_function"];
-/// Callbacks that contexts get, whatever the world does.
-const LIVES: [&str; 4] = ["proxy_on_done", "proxy_on_log", "proxy_on_delete", "proxy_on_context_create"];
-/// Callbacks that only connections get, at their ends.
+/// Callbacks that every context gets, whatever the steps are.
+const LIFECYCLE: [&str; 4] = ["proxy_on_done", "proxy_on_log", "proxy_on_delete", "proxy_on_context_create"];
+/// Callbacks that only TCP connections get, when they are closed.
 const CLOSES: [&str; 2] = ["proxy_on_downstream_connection_close", "proxy_on_upstream_connection_close"];
 
-/// The scenario that some bytes stand for; more of them make a longer one.
+/// The scenario for some bytes; more bytes make a longer one.
 pub fn scenario(bytes: &[u8]) -> Scenario {
     let mut draw = Draw::new(bytes);
     let version = match draw.below(10) {
@@ -46,7 +46,7 @@ pub fn scenario(bytes: &[u8]) -> Scenario {
     draw_scenario(draw, version)
 }
 
-/// The scenario for a version that some bytes stand for.
+/// The scenario for some bytes, for a version of the ABI.
 pub fn of_version(version: Version, bytes: &[u8]) -> Scenario {
     draw_scenario(Draw::new(bytes), version)
 }
@@ -58,12 +58,12 @@ fn draw_scenario(mut draw: Draw<'_>, version: Version) -> Scenario {
     let plugins = plugins::plugins(&mut draw, version);
     let mut scenario = Scenario { plugins, steps, hazard: false };
     let awaited = awaited(&mut draw, &functions, &scenario.steps);
-    Scripting { draw, version, functions, awaited, caller: Caller::default(), left: CALLS }.run(&mut scenario);
+    Scripting { draw, version, functions, awaited, caller: Caller::default(), left: MAX_CALLS }.run(&mut scenario);
     canonical(&mut scenario);
     scenario
 }
 
-/// Functions without whose call steps to come would do nothing.
+/// Functions that must be called so that the steps have an effect.
 fn awaited(draw: &mut Draw<'_>, functions: &[&'static Function], steps: &[Step]) -> Vec<&'static Function> {
     let some = steps.iter().filter_map(|step| match step {
         Step::CallResponse { .. } | Step::CallReset { .. } => Some("proxy_http_call"),
@@ -94,12 +94,12 @@ struct Scripting<'a> {
     /// What is to be called early.
     awaited: Vec<&'static Function>,
     caller: Caller,
-    /// How many calls may still be added.
+    /// The number of calls that may still be added.
     left: usize,
 }
 
 impl Scripting<'_> {
-    /// Says for the start and then for each step what the plugins do in its callbacks.
+    /// Writes what the plugins do in the callbacks of the start, and then of each step.
     fn run(&mut self, scenario: &mut Scenario) {
         scenario.plugins.iter_mut().for_each(|plugin| self.allocators(plugin));
         START.into_iter().for_each(|name| self.window(&mut scenario.plugins, name, false));
@@ -121,7 +121,7 @@ impl Scripting<'_> {
         self.functions.iter().any(|row| row.name == name)
     }
 
-    /// A guest with both allocators tells when the newer one is called.
+    /// A guest with both allocators logs the first call of the newer one.
     fn allocators(&mut self, plugin: &mut Plugin) {
         let Guest::Probe(script) = &mut plugin.guest else { return };
         let number = script::callback_number(ALLOCATOR);
@@ -134,18 +134,18 @@ impl Scripting<'_> {
         }
     }
 
-    /// Callbacks that the step alone does not bring.
+    /// Callbacks that the step alone does not cause.
     fn others(&mut self, plugins: &mut [Plugin], steps: &[Step]) {
         let connects = steps.iter().any(|step| matches!(step, Step::Connect { .. }));
         let queues = self.has("proxy_enqueue_shared_queue").then_some("proxy_on_queue_ready");
-        for name in LIVES.into_iter().chain(queues).chain(CLOSES.into_iter().filter(|_| connects)) {
+        for name in LIFECYCLE.into_iter().chain(queues).chain(CLOSES.into_iter().filter(|_| connects)) {
             if self.draw.chance(12) {
                 self.window(plugins, name, false);
             }
         }
     }
 
-    /// An entry of a callback for each plugin; that of the step's own has most of the calls.
+    /// An entry of a callback for each plugin; the callback that the step causes has most of the calls.
     fn window(&mut self, plugins: &mut [Plugin], name: &'static str, main: bool) {
         let Some(number) = script::callback_number(name) else { return };
         let Some(row) = script::callback(number).filter(|row| row.versions.contains(self.version)) else {
@@ -165,7 +165,7 @@ impl Scripting<'_> {
         }
     }
 
-    /// A call; where it would have nothing to act on mostly one of another context comes before it.
+    /// A call; in a plugin's own context a change of the effective context may come before it.
     fn act(&mut self, callback: &str, entry: &mut Entry) {
         let mut add = |act| entry.actions.push(Action { id: 0, act });
         let rarely = if START.contains(&callback) { 16 } else { 4 };
@@ -177,7 +177,7 @@ impl Scripting<'_> {
         if ENDING.contains(&function.name) && self.draw.below(rarely) > 0 {
             function = *self.draw.pick(&self.functions);
         }
-        if ELSEWHERE.contains(&callback)
+        if IN_PLUGIN_CONTEXT.contains(&callback)
             && self.draw.chance(15)
             && let Some(effective) = pw_abi::host_function(self.version, "proxy_set_effective_context")
         {
@@ -188,7 +188,7 @@ impl Scripting<'_> {
         add(self.caller.call(&mut self.draw, function, callback));
     }
 
-    /// What a callback answers, if it is not what it usually does.
+    /// What a callback returns, if not what it usually does.
     fn result(&mut self, row: &pw_abi::Callback) -> Option<u32> {
         match row.result {
             Some(Kind::Enum(_)) => self.draw.chance(20).then_some(1),

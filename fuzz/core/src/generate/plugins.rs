@@ -22,7 +22,7 @@ pub(super) fn plugins(draw: &mut Draw<'_>, version: Version) -> Vec<Plugin> {
 
 fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
     let mut script = Script::new(version);
-    // Variants of the probe are compiled one by one, so that the other versions have the usual one only.
+    // Each variant of the probe is compiled, so that the other versions have only the usual one.
     if version == Version::V0_2_1 {
         match draw.below(20) {
             0 => script.allocators = vec!["malloc"],
@@ -32,7 +32,7 @@ fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
         }
     }
     script.allocation = match draw.below(40) {
-        0 | 1 => Allocation::Constant(values::room(draw)),
+        0 | 1 => Allocation::Constant(values::allocation(draw)),
         2 => Allocation::Grow,
         3 => Allocation::Trap,
         _ => Allocation::Bump,
@@ -40,14 +40,14 @@ fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
     let mut limits = BTreeMap::new();
     for _ in 0..2 {
         if draw.chance(4) {
-            let (name, most) = limit(draw);
-            limits.insert(name, most);
+            let (name, max) = limit(draw);
+            limits.insert(name, max);
         }
     }
     let settings = PluginSettings {
         name: name.to_owned(),
         vm_id: (*draw.pick(&["", "vm", "vm", "vm2"])).to_owned(),
-        // Plugins that are made of the same would share a VM.
+        // Plugins with the same module and VM configuration would share a VM.
         vm_configuration: Data::from(name),
         configuration: Data::from(*draw.pick(&["configured", "", "{}"])),
         background: draw.chance(5),
@@ -60,7 +60,7 @@ fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
     Plugin { settings, guest: Guest::Probe(script) }
 }
 
-/// What a plugin may call, and which callbacks it gets: all but some. Its log is how a probe reports.
+/// What a plugin may call, and which callbacks it gets: all but some. A probe always has its log, through which it reports.
 fn capabilities(draw: &mut Draw<'_>, version: Version) -> Vec<String> {
     let functions = pw_abi::host_functions(version).map(|row| row.name).filter(|name| *name != "proxy_log");
     let mut names: Vec<&str> = functions.collect();
@@ -72,7 +72,7 @@ fn capabilities(draw: &mut Draw<'_>, version: Version) -> Vec<String> {
     names.into_iter().chain(["proxy_log"]).chain(callbacks.map(|row| row.name)).map(str::to_owned).collect()
 }
 
-/// A limit that a plugin may meet; that of its memory is none, as a probe needs what it needs.
+/// A limit that a plugin may reach: not that of its memory, as a probe needs a fixed amount.
 fn limit(draw: &mut Draw<'_>) -> (String, u64) {
     let name = *draw.pick(&LIMITS[2..]);
     (name.to_owned(), [20, 1, 5, 60][draw.below(4)])

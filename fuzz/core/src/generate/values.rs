@@ -1,11 +1,11 @@
-//! The values that are worth trying: few, so that they meet each other, and the odd ones at the edges.
+//! The values to try: few, so that different calls use the same ones, and unusual ones at the edges.
 
 use pw_cases::data::{Data, Fields};
 use pw_cases::script::{HEAP_END, MEMORY_END};
 
 use super::draw::Draw;
 
-/// Names of fields: the same ones in messages and in calls, in other cases too.
+/// Names of fields: the same ones in messages and in calls, in upper case too.
 const NAMES: [&str; 8] = ["x-a", "x-b", "X-A", "x-c", ":path", "x-empty", "X-b", ":method"];
 const VALUES: [&str; 7] = ["1", "two", "", "three and more", "1", "\u{e9}", "/a,b"];
 /// What HTTP cannot carry.
@@ -30,8 +30,8 @@ const PATHS: [&str; 14] = [
     "request",
     "upstream\0port",
 ];
-/// Addresses and sizes that are not valid, or just so.
-const ASTRAY: [(u32, u32); 9] = [
+/// Addresses and sizes that are out of bounds, or just within them.
+const OUT_OF_BOUNDS: [(u32, u32); 9] = [
     (MEMORY_END - 4, 16),
     (MEMORY_END, 1),
     (0xFFFF_FFF0, 32),
@@ -42,15 +42,15 @@ const ASTRAY: [(u32, u32); 9] = [
     (0, 3),
     (MEMORY_END - 1, 1),
 ];
-/// Where a call is told to write, in place of a place of its own.
-const PLACES: [u32; 8] =
+/// Addresses to which a hostile call asks the host to write.
+const ADDRESSES: [u32; 8] =
     [MEMORY_END, MEMORY_END - 2, 0xFFFF_FFFF, MEMORY_END - 4, 0, MEMORY_END - 8, MEMORY_END - 1, 0xFFFF_FFFC];
-/// What an allocator may always answer.
-const ROOMS: [u32; 6] = [0, MEMORY_END, 0xFFFF_FFF0, MEMORY_END - 1, HEAP_END + 0x1000, 0x10];
+/// Addresses that an allocator may always return.
+const ALLOCATIONS: [u32; 6] = [0, MEMORY_END, 0xFFFF_FFF0, MEMORY_END - 1, HEAP_END + 0x1000, 0x10];
 
 const WORDS: [u32; 10] = [0, 1, 2, 3, 4, 5, 7, 99, 0x7FFF_FFFF, u32::MAX];
 const SIZES: [u32; 11] = [0, 1, 2, 3, 4, 10, 13, 100, 0x7FFF_FFFF, 0x8000_0000, u32::MAX];
-/// All ones are left out, which the probe cannot tell from a place that was left alone.
+/// Without all ones, which the probe cannot distinguish from an area that was not written.
 const LONG: [u64; 8] = [0, 1, 5, 100, 0x1_0000_0007, u32::MAX as u64, u64::MAX - 1, 1 << 63];
 const DELTAS: [i64; 8] = [1, 0, -1, 5, -5, 0x1_0000_0001, i64::MIN, i64::MAX];
 
@@ -62,7 +62,7 @@ pub(super) fn field_value(draw: &mut Draw<'_>) -> Data {
     if draw.chance(2) { Data::from(*draw.pick(&BROKEN)) } else { Data::from(*draw.pick(&VALUES)) }
 }
 
-/// Fields of a message of the world's: in lower case, as HTTP/2 has them, and sound.
+/// Fields of a message of a step: in lower case, as in HTTP/2, and valid.
 pub(super) fn fields(draw: &mut Draw<'_>, pseudo: &[(&str, &str)]) -> Fields {
     let more = (0..draw.below(4))
         .map(|_| (Data(draw.pick(&["x-a", "x-b", "x-empty", "x-c"]).as_bytes().to_vec()), *draw.pick(&VALUES)))
@@ -109,16 +109,16 @@ pub(super) fn path(draw: &mut Draw<'_>) -> Data {
     if draw.chance(40) { Data::from("own") } else { Data::from(*draw.pick(&PATHS)) }
 }
 
-pub(super) fn astray(draw: &mut Draw<'_>) -> (u32, u32) {
-    *draw.pick(&ASTRAY)
+pub(super) fn out_of_bounds(draw: &mut Draw<'_>) -> (u32, u32) {
+    *draw.pick(&OUT_OF_BOUNDS)
 }
 
-pub(super) fn place(draw: &mut Draw<'_>) -> u32 {
-    *draw.pick(&PLACES)
+pub(super) fn address(draw: &mut Draw<'_>) -> u32 {
+    *draw.pick(&ADDRESSES)
 }
 
-pub(super) fn room(draw: &mut Draw<'_>) -> u32 {
-    *draw.pick(&ROOMS)
+pub(super) fn allocation(draw: &mut Draw<'_>) -> u32 {
+    *draw.pick(&ALLOCATIONS)
 }
 
 pub(super) fn word(draw: &mut Draw<'_>) -> u64 {

@@ -1,4 +1,4 @@
-//! What the world does: messages whose pieces come in an order that a peer could send them in, answers to calls that may
+//! The steps of a scenario: messages whose pieces come in an order in which a peer can send them, answers to calls that may
 //! have been made, time, and the operator.
 
 use pw_abi::Version;
@@ -11,10 +11,10 @@ use super::values::{body, fields};
 const REQUEST: [(&str, &str); 4] =
     [(":method", "GET"), (":scheme", "http"), (":authority", "example.test"), (":path", "/")];
 const STATUS: [(&str, &str); 1] = [(":status", "200")];
-/// How many streams a scenario has at the most.
-const STREAMS: u32 = 3;
+/// The maximum number of streams in a scenario.
+const MAX_STREAMS: u32 = 3;
 
-/// How far a direction of a stream has come.
+/// What a direction of a stream has sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Nothing,
@@ -28,13 +28,13 @@ struct Stream {
     response: Sent,
 }
 
-/// The steps of a scenario, most of them about its streams; some are of use with functions of a section only.
+/// The steps of a scenario, most of them about its streams; some are only used if the functions of a section, by `on`, are.
 pub(super) fn steps(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> bool) -> Vec<Step> {
     let mut streams: Vec<Stream> = Vec::new();
     let mut steps = Vec::new();
     let tcp = draw.chance(20);
     for _ in 0..3 + draw.below(7) {
-        let open = (streams.len() as u32) < STREAMS && (streams.is_empty() || draw.chance(12));
+        let open = (streams.len() as u32) < MAX_STREAMS && (streams.is_empty() || draw.chance(12));
         let step = if open && !draw.chance(8) {
             open_stream(draw, &mut streams, tcp)
         } else if draw.chance(70) {
@@ -62,7 +62,7 @@ fn open_stream(draw: &mut Draw<'_>, streams: &mut Vec<Stream>, tcp: bool) -> Opt
     Some(Step::RequestHeaders { stream, headers: fields(draw, &REQUEST), end_of_stream })
 }
 
-/// The next piece of one of the streams; none where all has been sent.
+/// The next piece of one of the streams; `None` if everything was sent.
 fn piece(draw: &mut Draw<'_>, streams: &mut [Stream]) -> Option<Step> {
     if streams.is_empty() {
         return None;
@@ -93,7 +93,7 @@ fn piece(draw: &mut Draw<'_>, streams: &mut [Stream]) -> Option<Step> {
     })
 }
 
-/// Something that is not about a stream, if it could be of use. Calls are answered in any order, made or not.
+/// A step that is not about a stream, if it can have an effect. Calls are answered in any order, made or not.
 fn event(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> bool) -> Option<Step> {
     let call = [0, 0, 0, 1, 2][draw.below(5)];
     Some(match draw.below(16) {

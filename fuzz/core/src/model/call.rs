@@ -1,13 +1,13 @@
-//! A call that a plugin made, as the model sees it: arguments, status, what was written; and what may be said against it.
+//! A call that a plugin made, as the model sees it: arguments, status, what was written; and the checks of each.
 
 use pw_abi::{Errno, Function, Kind, Param, Returns, Status, Version};
 use pw_cases::data::Data;
 use pw_cases::script::Lane;
 use pw_cases::transcript::Returned;
 
-use super::{Choices, Wrong};
+use super::Wrong;
 
-/// Nothing, or what is wrong.
+/// `Err` has what is wrong.
 pub(super) type Judged = Result<(), Box<Wrong>>;
 
 /// A call that has returned.
@@ -15,27 +15,26 @@ pub(super) struct Call<'a> {
     pub(super) function: &'static Function,
     pub(super) lanes: &'a [u64],
     pub(super) status: u32,
-    /// The guest's memory behind it.
+    /// The guest's memory after the call.
     pub(super) memory: &'a [u8],
-    /// How large the memory was before it.
-    pub(super) room: usize,
-    /// The lanes as the script has them.
+    /// The size of the memory before the call, in bytes.
+    pub(super) memory_before: usize,
+    /// The core values as the script has them.
     pub(super) script: &'a [Lane],
     pub(super) version: Version,
-    pub(super) choices: Choices,
-    /// A limit of the plugin's may be what it meets.
+    /// The plugin has a limit, which the call may exceed.
     pub(super) limited: bool,
-    /// The guest's allocator may not give the room that is needed.
-    pub(super) cramped: bool,
+    /// The guest's allocator may not give enough memory.
+    pub(super) may_lack_memory: bool,
 }
 
-/// How sound a call's pointers are.
+/// Whether a call's pointers are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Pointers {
-    Sound,
-    /// Nothing is at a place that is not there; the specification does not say whether that is a fault.
-    Doubtful,
-    Astray,
+    Valid,
+    /// Zero bytes out of bounds; the specification does not say whether that is a fault.
+    Unspecified,
+    OutOfBounds,
 }
 
 impl<'a> Call<'a> {
@@ -43,20 +42,20 @@ impl<'a> Call<'a> {
         self.status == 0
     }
 
-    /// Whether the guest was asked for room.
-    pub(super) fn gave(&self) -> bool {
+    /// Whether the guest's allocator was called.
+    pub(super) fn allocated(&self) -> bool {
         let places = self.function.params.iter().enumerate().filter(|(_, param)| param.out && param.lanes.len() == 2);
         let sizes = places.map(|(place, _)| self.lanes[self.at(place) + 1]);
         let is_some = |address: u64| range(self.memory, address, 4).is_some_and(|size| size != [0; 4]);
-        self.ok() && self.pointers() == Pointers::Sound && sizes.into_iter().any(is_some)
+        self.ok() && self.pointers() == Pointers::Valid && sizes.into_iter().any(is_some)
     }
 
-    /// The lanes of a parameter, by its place in the row.
+    /// The index of a parameter's first core value, by the parameter's index in the row.
     fn at(&self, param: usize) -> usize {
         self.function.params[..param].iter().map(|param| param.lanes.len()).sum()
     }
 
-    /// The bits of a parameter of one lane.
+    /// The bits of a parameter of one core value.
     pub(super) fn number(&self, param: usize) -> u64 {
         self.lanes[self.at(param)]
     }
@@ -65,7 +64,7 @@ impl<'a> Call<'a> {
         self.number(param) as u32
     }
 
-    /// The bytes of a parameter. What the script put down is what the call read, even if it has written over it since.
+    /// The bytes of a parameter. What the script put into memory is what the call read, even if it was overwritten since.
     pub(super) fn bytes(&self, param: usize) -> &'a [u8] {
         let at = self.at(param);
         match &self.script[at] {
@@ -74,7 +73,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The pieces of WASI's array, if it lies where the script put it.
+    /// The pieces of WASI's array, if it is where the script put it.
     pub(super) fn pieces(&self, param: usize) -> Option<&'a [Data]> {
         match &self.script[self.at(param)] {
             Lane::Iovecs(pieces) => Some(pieces),
@@ -82,12 +81,12 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// How sound the pointers are, but for those of functions whose sizes are not among the arguments.
+    /// Whether the pointers are valid, but for those of functions whose sizes are not among the arguments.
     pub(super) fn pointers(&self) -> Pointers {
         let mut lanes = self.lanes.iter().copied();
-        let mut worst = Pointers::Sound;
+        let mut worst = Pointers::Valid;
         for param in self.function.params {
-            let sound = match (param.out, param.kind, param.lanes.len()) {
+            let validity = match (param.out, param.kind, param.lanes.len()) {
                 (true, ..) => lanes.by_ref().take(param.lanes.len()).map(|address| self.writable(param, address)).max(),
                 (false, Kind::Bytes | Kind::Pairs | Kind::Path, _) => {
                     let (address, size) = (lanes.next(), lanes.next());
@@ -102,7 +101,7 @@ impl<'a> Call<'a> {
                     None
                 }
             };
-            worst = worst.max(sound.unwrap_or(Pointers::Sound));
+            worst = worst.max(validity.unwrap_or(Pointers::Valid));
         }
         worst
     }
@@ -111,19 +110,19 @@ impl<'a> Call<'a> {
         let size = if matches!(param.kind, Kind::U64 | Kind::I64) { 8 } else { 4 };
         // The one function whose results are optional.
         let optional = self.function.section == "foreign_function_interface" && address == 0;
-        if optional { Pointers::Doubtful } else { self.readable(address, size) }
+        if optional { Pointers::Unspecified } else { self.readable(address, size) }
     }
 
     pub(super) fn readable(&self, address: u64, size: u64) -> Pointers {
-        match address + size <= self.room as u64 {
-            true => Pointers::Sound,
-            false if size == 0 => Pointers::Doubtful,
-            false => Pointers::Astray,
+        match address + size <= self.memory_before as u64 {
+            true => Pointers::Valid,
+            false if size == 0 => Pointers::Unspecified,
+            false => Pointers::OutOfBounds,
         }
     }
 
-    /// Whether what the call read or wrote lies upon each other, so that it cannot be told any more.
-    pub(super) fn tangled(&self) -> bool {
+    /// Whether what the call wrote overlaps with what it read or wrote elsewhere, so that it cannot be checked.
+    pub(super) fn overlaps(&self) -> bool {
         let raw = |at: usize| matches!(self.script.get(at), Some(Lane::Bits(_) | Lane::Register(_)));
         let mut at = 0;
         let mut read: Vec<(u64, u64)> = Vec::new();
@@ -139,16 +138,16 @@ impl<'a> Call<'a> {
                 _ => {}
             }
         }
-        let meets = |one: &(u64, u64), other: &(u64, u64)| one.0 < other.0 + other.1 && other.0 < one.0 + one.1;
+        let overlap = |one: &(u64, u64), other: &(u64, u64)| one.0 < other.0 + other.1 && other.0 < one.0 + one.1;
         written.iter().enumerate().any(|(index, one)| {
-            read.iter().any(|other| meets(one, other)) || written[index + 1..].iter().any(|other| meets(one, other))
+            read.iter().any(|other| overlap(one, other)) || written[index + 1..].iter().any(|other| overlap(one, other))
         })
     }
 
-    /// It must have answered one of these, as the specification says.
+    /// The specification requires one of these statuses.
     pub(super) fn is(&self, statuses: &[u32]) -> Judged {
         let internal = self.limited && self.status == Status::INTERNAL_FAILURE.0;
-        let fault = self.cramped && self.status == self.fault();
+        let fault = self.may_lack_memory && self.status == self.fault();
         if statuses.contains(&self.status) || internal || fault {
             return Ok(());
         }
@@ -157,23 +156,19 @@ impl<'a> Call<'a> {
         Err(Box::new(Wrong { statuses: statuses.to_vec(), returned: None, actual, open: false }))
     }
 
-    /// The specification leaves it open, and these are what the host has chosen; of other hosts anything is taken that is
-    /// promised at all.
+    /// The specification leaves it open, and the reference host has chosen one of these.
     pub(super) fn chosen(&self, statuses: &[u32]) -> Judged {
-        match self.choices {
-            Choices::Reference => opened(self.is(statuses)),
-            Choices::Any => self.promised(),
-        }
+        opened(self.is(statuses))
     }
 
-    /// It must have answered something that the specification promises of the function, or a refusal.
+    /// Any status that the specification promises, or one that rejects the call.
     pub(super) fn promised(&self) -> Judged {
-        let refusals: &[u32] = match self.function.returns {
+        let rejections: &[u32] = match self.function.returns {
             Returns::Status => &[Status::BAD_ARGUMENT.0, Status::INTERNAL_FAILURE.0, Status::UNIMPLEMENTED.0, 1],
             _ => &[Errno::NOTSUP.0, Errno::INVAL.0],
         };
         let promises = self.function.promises(self.version).map(|promise| promise.value);
-        self.is(&promises.chain(refusals.iter().copied()).collect::<Vec<_>>())
+        self.is(&promises.chain(rejections.iter().copied()).collect::<Vec<_>>())
     }
 
     /// The status that says that a pointer is not valid.
@@ -184,7 +179,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The answer to a call that the plugin may not make.
+    /// The status of a call that the plugin may not make.
     pub(super) fn restricted(&self) -> Judged {
         match self.function.returns {
             Returns::Nothing => Ok(()),
@@ -193,14 +188,14 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The number that was returned through a parameter of one lane.
+    /// The number that was returned through a parameter of one core value.
     pub(super) fn returned(&self, param: usize) -> u64 {
         let wide = matches!(self.function.params[param].kind, Kind::U64 | Kind::I64);
         let bytes = range(self.memory, self.number(param), if wide { 8 } else { 4 }).unwrap_or_default();
         bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
-    /// If it has succeeded, it must have returned this number.
+    /// A call that succeeded must have returned this number.
     pub(super) fn returns(&self, param: usize, want: u64) -> Judged {
         let seen = self.returned(param);
         if !self.ok() || seen == want {
@@ -209,7 +204,7 @@ impl<'a> Call<'a> {
         self.wrong_value(param, Returned::Number(want), seen.to_string())
     }
 
-    /// If it has succeeded, it must have returned these bytes, in memory that is the guest's.
+    /// A call that succeeded must have returned these bytes, within the guest's memory.
     pub(super) fn returns_bytes(&self, param: usize, want: &[u8]) -> Judged {
         if !self.ok() {
             return Ok(());
@@ -218,12 +213,12 @@ impl<'a> Call<'a> {
         let word = |lane: u64| range(self.memory, lane, 4).and_then(|bytes| bytes.first_chunk()).copied();
         let word = |lane: u64| word(lane).map_or(0, u32::from_le_bytes);
         let (pointer, size) = (word(self.lanes[at]), word(self.lanes[at + 1]));
-        // An allocator may give the very place that the pointer and the size go to.
-        let upon = |lane: u64| lane < u64::from(pointer) + u64::from(size) && u64::from(pointer) < lane + 4;
-        if self.cramped && (upon(self.lanes[at]) || upon(self.lanes[at + 1])) {
+        // An allocator may give the memory to which the pointer and the size are written.
+        let overwritten = |lane: u64| lane < u64::from(pointer) + u64::from(size) && u64::from(pointer) < lane + 4;
+        if self.may_lack_memory && (overwritten(self.lanes[at]) || overwritten(self.lanes[at + 1])) {
             return Ok(());
         }
-        // An empty value is nowhere in particular.
+        // The pointer to an empty value may be anything.
         let seen = if size == 0 { Some(&[][..]) } else { range(self.memory, pointer.into(), size.into()) };
         if seen == Some(want) {
             return Ok(());
@@ -237,9 +232,9 @@ impl<'a> Call<'a> {
         Err(Box::new(Wrong { statuses: vec![self.status], returned, actual, open: false }))
     }
 
-    /// A call that fails leaves its places as they were.
+    /// A call that fails must not have written anything.
     pub(super) fn untouched(&self) -> Judged {
-        if self.ok() || self.choices == Choices::Any {
+        if self.ok() {
             return Ok(());
         }
         let mut at = 0;
@@ -258,7 +253,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The same, where it is the host's own choice.
+/// Marks what is wrong as an open question.
 fn opened(judged: Judged) -> Judged {
     judged.map_err(|mut wrong| {
         wrong.open = true;

@@ -1,4 +1,4 @@
-//! A map of fields as the model has it: a list.
+//! A map of fields as the model sees it: a list.
 
 use pw_abi::pairs;
 use pw_cases::data::Fields;
@@ -12,7 +12,7 @@ impl Map {
         Map(fields.iter().map(|(name, value)| (name.0.to_ascii_lowercase(), value.0.clone())).collect())
     }
 
-    /// A serialised map; none where it is none, or one that HTTP cannot carry.
+    /// Reads a serialised map; `None` if it is malformed, or if HTTP cannot carry it.
     pub(super) fn parse(of: Of, bytes: &[u8]) -> Option<Map> {
         let mut map = Map::default();
         for (name, value) in pairs::decode(bytes).ok()? {
@@ -24,7 +24,7 @@ impl Map {
         Some(map)
     }
 
-    /// Whether it has a field that no message has twice, and this is another.
+    /// Whether it already has a field that no message has twice.
     pub(super) fn has_one(&self, name: &[u8]) -> bool {
         let single =
             name.starts_with(b":") || [&b"content-length"[..], b"host"].contains(&name.to_ascii_lowercase().as_slice());
@@ -41,7 +41,7 @@ impl Map {
         needed.iter().all(|name| self.get(name).is_some())
     }
 
-    /// As it is sent: pseudo headers come first.
+    /// In the order in which it is sent: pseudo headers first.
     pub(super) fn in_order(mut self) -> Map {
         self.0.sort_by_key(|(name, _)| !name.starts_with(b":"));
         self
@@ -63,7 +63,7 @@ impl Map {
         self.0.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
     }
 
-    /// The value takes the place of the name's first.
+    /// Removes the name's values, and puts the new one where the first was.
     pub(super) fn replace(&mut self, name: &[u8], value: &[u8]) {
         let first = self.0.iter().position(|(known, _)| known.eq_ignore_ascii_case(name));
         self.remove(name);
@@ -72,7 +72,7 @@ impl Map {
     }
 }
 
-/// What a map is of: headers of a request or of a response, or trailers and metadata.
+/// What a map belongs to: headers of a request or of a response, or trailers and metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Of {
     Request,
@@ -80,7 +80,7 @@ pub(super) enum Of {
     Rest,
 }
 
-/// Whether a field is one that HTTP can carry there.
+/// Whether HTTP can carry a field there.
 pub(super) fn carries(of: Of, name: &[u8], value: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     let token = |text: &[u8]| {

@@ -1,19 +1,19 @@
-//! What the model has to say against a run.
+//! What the model reports of a run.
 
 use pw_abi::Function;
 use pw_cases::data::{Data, Fields};
 use pw_cases::transcript::Returned;
 
-/// Something that could not be so.
+/// Something that cannot be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What it is about, in the same words for the same bug: a function, a callback, a message.
     pub about: String,
-    /// What was expected of it, and what came instead.
+    /// What was expected, and what came instead.
     pub message: String,
-    /// The plugin's place in the scenario, where it is about one.
+    /// The plugin's index in the scenario, if it is about one.
     pub plugin: Option<usize>,
-    /// What a case can say to have it so, if it can.
+    /// What a case can expect so that it fails here, if it can.
     pub wanted: Option<Wanted>,
 }
 
@@ -24,7 +24,7 @@ pub struct Out {
     pub upstream: bool,
     /// The header fields.
     pub fields: Fields,
-    /// The names of fields that are not among them, but came.
+    /// The names of fields that came, but must not.
     pub absent: Vec<Data>,
     /// The body.
     pub body: Data,
@@ -32,35 +32,35 @@ pub struct Out {
     pub end: bool,
 }
 
-/// What a case can expect so that it fails where the finding was made.
+/// What a case can expect so that it fails where the model found something wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// That an action of the script is answered otherwise.
+    /// That an action of the script, by its id, has another outcome.
     Answer(u32, Wrong),
     /// That the plugin never gets a callback.
     Never(&'static str),
-    /// That the plugin gets it.
+    /// That the plugin gets a callback.
     Due(&'static str),
-    /// That the callback is called with this in the place of an argument.
+    /// That an argument of the callback, by its index, has this value.
     Argument(&'static str, usize, u32),
-    /// That the operator reads this of the metric of that name, in the last step.
+    /// That the operator reads this value of the metric of that name, in the last step.
     Metric(String, u64),
     /// What comes out of the first stream, to the upstream or else to the client.
     Out(Out),
-    /// What a case says of the whole run, as it writes it.
+    /// A line of a case that is about the whole run.
     Line(String),
 }
 
 /// What was expected of a call, and what came instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
-    /// The statuses that would have been right; none where a trap would have been.
+    /// The statuses that would have been right; none if a trap would have been.
     pub statuses: Vec<u32>,
     /// The returned value that would have been right, by the parameter's name.
     pub returned: Option<(&'static str, Returned)>,
     /// What came instead, in words.
     pub actual: String,
-    /// The specification leaves it open, and the host has said otherwise of itself.
+    /// It is an open question of the specification, and not what the reference host has chosen.
     pub open: bool,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn describe(function: &Function, wrong: &Wrong) -> String {
     }
 }
 
-/// What of an answer is wrong, in the same words for the same bug.
+/// The part of an answer that is wrong, in the same words for the same bug.
 pub(super) fn aspect(function: &Function, wrong: &Wrong) -> String {
     match &wrong.returned {
         Some((name, Returned::Untouched)) => format!("leaves {name} alone"),

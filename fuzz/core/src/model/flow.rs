@@ -13,7 +13,7 @@ use super::{Model, Next, Out, Wanted};
 fn skips<'a>(instances: &'a [Instance], scenario: &'a Scenario) -> impl Fn(usize, &'static str) -> bool + 'a {
     move |instance, name| {
         let found = &instances[instance];
-        found.dead || !exports(&scenario.plugins[found.plugin], name)
+        found.ended || !exports(&scenario.plugins[found.plugin], name)
     }
 }
 
@@ -22,7 +22,7 @@ impl Model {
     pub(super) fn enters(&mut self, step: &Step) {
         let Some(number) = step.stream() else {
             if matches!(step, Step::Shutdown) {
-                self.streams.values_mut().for_each(|stream| stream.wild = true);
+                self.streams.values_mut().for_each(|stream| stream.unfollowed = true);
             }
             return;
         };
@@ -32,13 +32,13 @@ impl Model {
                 let mut stream = Stream::new(http, self.chain.clone());
                 let odd = |instance: &usize| {
                     let found = &self.instances[*instance];
-                    found.dead || !self.scenario.plugins[found.plugin].settings.limits.is_empty()
+                    found.ended || !self.scenario.plugins[found.plugin].settings.limits.is_empty()
                 };
-                stream.wild = self.chain.iter().any(odd);
+                stream.unfollowed = self.chain.iter().any(odd);
                 self.streams.insert(number, stream);
             }
             Step::ClientReset { .. } | Step::UpstreamReset { .. } => {
-                self.streams.entry(number).and_modify(|stream| stream.wild = true);
+                self.streams.entry(number).and_modify(|stream| stream.unfollowed = true);
                 return;
             }
             _ => {}
@@ -46,7 +46,7 @@ impl Model {
         let skips = skips(&self.instances, &self.scenario);
         let Some(stream) = self.streams.get_mut(&number) else { return };
         let Some((direction, piece)) = piece_of_step(step) else { return };
-        // The upstream has nothing to answer before something came to it.
+        // The upstream has nothing to answer before the request has reached it.
         let contacted = stream.request.out.headers.is_some();
         if stream.over || stream.answered || direction == Direction::Response && !contacted {
             return;
@@ -59,24 +59,24 @@ impl Model {
         let Some((direction, part)) = piece_of(name) else { return };
         let Some((number, place)) = self.here() else { return };
         let version = self.version;
-        while self.next_piece(number, place, direction) != Some(part) && self.one_goes_on() {}
+        while self.next_piece(number, place, direction) != Some(part) && self.do_pending() {}
         let next = self.next_piece(number, place, direction);
         let Some(stream) = self.streams.get_mut(&number) else { return };
         let stage = stream.stage(direction, place);
-        let taken = if next == Some(part) { stage.incoming.pop_front().map(|piece| stage.take(piece)) } else { None };
+        let held = if next == Some(part) { stage.incoming.pop_front().map(|piece| stage.hold(piece)) } else { None };
         let plugin = self.frame.as_ref().map(|frame| self.instances[frame.instance].plugin);
-        let wild = stream.wild;
+        let unfollowed = stream.unfollowed;
         if let Some(frame) = &mut self.frame {
             frame.piece = Some((number, place, direction));
         }
-        let wrong = match taken {
-            _ if wild => None,
+        let wrong = match held {
+            _ if unfollowed => None,
             None => Some(("nothing of that kind was on its way".to_owned(), Wanted::Never(name))),
             Some((size, _)) if args.len() > 1 && args[1] != size => {
-                Some((format!("it is told the size {} of {size}", args[1]), Wanted::Argument(name, 1, size)))
+                Some((format!("its size is {size}, but the argument is {}", args[1]), Wanted::Argument(name, 1, size)))
             }
             Some((_, end)) if args.len() > 2 && version > Version::V0_1_0 && (args[2] != 0) != end => {
-                let what = format!("it is told {} of the end of the stream, which is {end}", args[2] != 0);
+                let what = format!("the end of the stream is {end}, but the argument is {}", args[2] != 0);
                 Some((what, Wanted::Argument(name, 2, end.into())))
             }
             _ => None,
@@ -86,10 +86,10 @@ impl Model {
         }
     }
 
-    /// The callback about a piece has returned, to pause or to go on.
+    /// The callback about a piece has returned: the message is paused, or continues.
     pub(super) fn decided(&mut self, number: u32, place: usize, direction: Direction, pauses: bool) {
         let Some(stream) = self.streams.get_mut(&number) else { return };
-        if stream.stops(direction) {
+        if stream.is_replaced(direction) {
             return;
         }
         let stage = stream.stage(direction, place);
@@ -101,29 +101,29 @@ impl Model {
         }
     }
 
-    /// What a plugin is to be called for next; nothing while it is paused from headers or trailers.
+    /// The piece that a plugin gets next; none while the message is paused at headers or trailers.
     fn next_piece(&mut self, number: u32, place: usize, direction: Direction) -> Option<Part> {
         let stage = self.streams.get_mut(&number)?.stage(direction, place);
         let waits = stage.paused && stage.part != Some(Part::Body);
         stage.incoming.front().filter(|_| !waits).map(Piece::part)
     }
 
-    /// All messages go on that were paused and are to.
-    pub(super) fn all_go_on(&mut self) {
-        while self.one_goes_on() {}
+    /// Does all that is pending for streams.
+    pub(super) fn do_all_pending(&mut self) {
+        while self.do_pending() {}
     }
 
-    /// The first message that is to go on, or to come in place of others, does; false if there is none.
-    pub(super) fn one_goes_on(&mut self) -> bool {
-        let Some((number, next)) = self.going_on.pop_front() else { return false };
+    /// Does the first thing that is pending for a stream; false if there is none.
+    pub(super) fn do_pending(&mut self) -> bool {
+        let Some((number, next)) = self.pending.pop_front() else { return false };
         let skips = skips(&self.instances, &self.scenario);
         let Some(stream) = self.streams.get_mut(&number) else { return true };
         match next {
-            Next::GoesOn(place, direction) if stream.stage(direction, place).paused => {
+            Next::Resume(place, direction) if stream.stage(direction, place).paused => {
                 stream.release(direction, place, &skips);
             }
-            Next::GoesOn(..) => {}
-            Next::Answer => stream.answer(&skips),
+            Next::Resume(..) => {}
+            Next::LocalResponse => stream.respond(&skips),
         }
         true
     }
@@ -141,13 +141,13 @@ impl Model {
         stream.way(direction).seen.add(piece);
     }
 
-    /// What was seen to come out is what is to have come out.
-    pub(super) fn wires(&mut self) {
+    /// Checks that each message came out as it should.
+    pub(super) fn check_messages(&mut self) {
         let differs = |way: &Way| way.out != way.seen;
-        let wrong = self.streams.iter().filter(|(_, stream)| !stream.wild).find_map(|(number, stream)| {
+        let wrong = self.streams.iter().filter(|(_, stream)| !stream.unfollowed).find_map(|(number, stream)| {
             let request = differs(&stream.request).then_some(("the upstream", &stream.request));
             let (name, way) = request.or(differs(&stream.response).then_some(("the client", &stream.response)))?;
-            let message = format!("{name} of stream {number} got {} in place of {}", text(&way.seen), text(&way.out));
+            let message = format!("{name} of stream {number} got {} instead of {}", text(&way.seen), text(&way.out));
             Some((name, message, (*number == 0).then(|| wanted(request.is_some(), way))))
         });
         if let Some((about, message, wanted)) = wrong {
@@ -155,12 +155,13 @@ impl Model {
         }
     }
 
+    /// Checks that a tick is due.
     pub(super) fn ticks(&mut self, instance: usize) {
         let until = self.time.1;
         let found = &mut self.instances[instance];
         let plugin = found.plugin;
         match found.tick {
-            Some(_) if found.vague => {}
+            Some(_) if found.restarted => {}
             Some((period, due)) if due <= until => {
                 found.tick = Some((period, due + period));
                 self.time.0 = self.time.0.max(due);
@@ -169,11 +170,11 @@ impl Model {
         }
     }
 
-    /// Ticks that were due have come.
-    pub(super) fn overdue(&mut self) {
+    /// Checks that the ticks that were due have come.
+    pub(super) fn check_ticks(&mut self) {
         let until = self.time.1;
         let is_late =
-            |found: &&Instance| !found.dead && !found.vague && found.tick.is_some_and(|(_, due)| due <= until);
+            |found: &&Instance| !found.ended && !found.restarted && found.tick.is_some_and(|(_, due)| due <= until);
         let late = self.instances.iter().find(is_late);
         if let Some(plugin) = late.map(|found| found.plugin) {
             self.find("proxy_on_tick", "a tick that was due has not come", Some(plugin));

@@ -1,41 +1,41 @@
-//! A plugin at work as the model has it: its VM, and how far the script is there; its contexts, what it has asked for.
+//! A running plugin as the model sees it: its VM, and how much of the script was done there; its contexts, its tick.
 
 use std::collections::BTreeMap;
 
 use pw_cases::scenario::Plugin;
 use pw_cases::script::{self, PAGES, Script};
 
-/// A VM. A plugin that gets another configuration stays in its VM if that has an id.
+/// A VM. A plugin that gets another configuration stays in its VM if the VM has an id.
 pub(super) struct Vm {
-    /// How often each callback was called.
+    /// The number of calls of each callback.
     pub(super) called: Vec<usize>,
     /// Bytes of memory, as seen last.
     pub(super) memory: usize,
-    /// The newer allocator has told that it was called.
-    pub(super) allocator_told: bool,
+    /// The newer allocator has logged its first call.
+    pub(super) allocator_logged: bool,
 }
 
-/// A plugin at work.
+/// A running plugin.
 pub(super) struct Instance {
-    /// The plugin's place in the scenario.
+    /// The plugin's index in the scenario.
     pub(super) plugin: usize,
     pub(super) vm: usize,
     pub(super) contexts: BTreeMap<u32, Context>,
     /// The plugin's own context, once it is known.
     pub(super) root: Option<u32>,
-    /// It is not to be called any more.
-    pub(super) dead: bool,
+    /// It must not be called any more.
+    pub(super) ended: bool,
     /// It answered its start with false.
     pub(super) refuses: bool,
     pub(super) configuration: Vec<u8>,
     /// Period and next due time, in nanoseconds.
     pub(super) tick: Option<(u64, u64)>,
-    /// It was started again some time within a step, so that it is not known when its ticks are due.
-    pub(super) vague: bool,
-    /// It has started, now or before it crashed.
+    /// It was started again at some time within a step: when its ticks are due is not known.
+    pub(super) restarted: bool,
+    /// It has started, or had started before it crashed.
     pub(super) started: bool,
-    /// It is not started again: the operator has taken it away, or it has been started again already.
-    pub(super) stays_away: bool,
+    /// It is not started again: the operator has removed it, or it was started again already.
+    pub(super) stays_ended: bool,
 }
 
 /// A context.
@@ -46,20 +46,20 @@ pub(super) struct Context {
     pub(super) state: State,
 }
 
-/// How far a context is.
+/// The state of a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Live,
     /// `proxy_on_done` answered that it is still needed.
     Pending,
-    /// It may go.
+    /// It may be deleted.
     Done,
     Logged,
 }
 
 impl Default for Vm {
     fn default() -> Vm {
-        Vm { called: vec![0; script::callbacks().count()], memory: PAGES as usize * 0x1_0000, allocator_told: false }
+        Vm { called: vec![0; script::callbacks().count()], memory: PAGES as usize * 0x1_0000, allocator_logged: false }
     }
 }
 
@@ -70,19 +70,19 @@ impl Instance {
             vm,
             contexts: BTreeMap::new(),
             root: None,
-            dead: false,
+            ended: false,
             refuses: false,
             configuration,
             tick: None,
-            vague: false,
+            restarted: false,
             started: false,
-            stays_away: false,
+            stays_ended: false,
         }
     }
 
-    /// Its VM is gone, and with it all that it has asked for.
+    /// Its VM has ended, and with it its contexts and its tick.
     pub(super) fn end(&mut self) {
-        self.dead = true;
+        self.ended = true;
         self.contexts.clear();
         self.tick = None;
     }
@@ -93,7 +93,7 @@ pub(super) fn script(plugin: &Plugin) -> Option<&Script> {
     plugin.guest.script()
 }
 
-/// Whether a plugin has a callback that every version has, and gets it.
+/// Whether a plugin gets a callback that every version has.
 pub(super) fn exports(plugin: &Plugin, name: &str) -> bool {
     script(plugin).is_none_or(|script| !script.without.contains(&name)) && may(plugin, name)
 }

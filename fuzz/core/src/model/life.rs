@@ -7,10 +7,10 @@ use pw_cases::script;
 use super::calls::Subject;
 use super::instance::{Context, Instance, State, Vm, exports};
 use super::stream::piece_of;
-use super::{Choices, Frame, Model, Wanted};
+use super::{Frame, Model, Wanted};
 
-/// Callbacks that may come while a message is on its way through the chain.
-const AMIDST: [&str; 5] = [
+/// Callbacks that may come while a message moves through the chain.
+const WHILE_MOVING: [&str; 5] = [
     "proxy_on_done",
     "proxy_on_log",
     "proxy_on_delete",
@@ -19,29 +19,29 @@ const AMIDST: [&str; 5] = [
 ];
 
 impl Model {
-    /// A plugin is being started, for the first time, again, or with another configuration; its number from now on.
+    /// A plugin is being started: for the first time, again as `again` has crashed, or with another configuration. The number of
+    /// the new instance.
     pub fn starts(&mut self, plugin: usize, again: Option<usize>) -> usize {
         if let Some(frame) = self.frame.take() {
             self.trapped(frame);
         }
-        // What crashed before it is gone by now.
+        // What crashed before this has been removed by now.
         self.vm_ids_end();
         let own = &self.scenario.plugins[plugin];
         let configuration = match self.step.map(|step| &self.scenario.steps[step]) {
             Some(Step::Reconfigure { configuration, .. }) if again.is_none() => configuration.0.clone(),
-            _ => again
-                .map_or_else(|| own.settings.configuration.0.clone(), |old| self.instances[old].configuration.clone()),
+            _ => again.map_or_else(|| own.settings.configuration.0.clone(), |old| self.instances[old].configuration.clone()),
         };
         let background = own.settings.background;
-        let shares = |found: &&Instance| found.plugin == plugin && !found.dead && !own.settings.vm_id.is_empty();
+        let shares = |found: &&Instance| found.plugin == plugin && !found.ended && !own.settings.vm_id.is_empty();
         let vm = self.instances.iter().find(shares).map_or(self.vms.len(), |found| found.vm);
         if vm == self.vms.len() {
             self.vms.push(Vm::default());
         }
-        let vague = again.is_some();
-        self.instances.push(Instance { vague, started: vague, ..Instance::new(plugin, vm, configuration) });
+        let restarted = again.is_some();
+        self.instances.push(Instance { restarted, started: restarted, ..Instance::new(plugin, vm, configuration) });
         if let Some(old) = again {
-            self.instances[old].stays_away = true;
+            self.instances[old].stays_ended = true;
         }
         let new = self.instances.len() - 1;
         match again {
@@ -52,48 +52,45 @@ impl Model {
         new
     }
 
-    /// The instance took the place of its plugin's others for streams to come.
-    pub fn replaces(&mut self, new: usize) {
+    /// The instance has replaced its plugin's others for new streams.
+    pub fn replaced(&mut self, new: usize) {
         let own = self.instances[new].plugin;
         self.chain.iter_mut().filter(|place| self.instances[**place].plugin == own).for_each(|place| *place = new);
     }
 
-    /// Whether the instance has ended; if a plugin is called that has, it was started again. A callback that has not returned
-    /// by then has ended all of its VM.
-    pub fn is_dead(&self, instance: usize) -> bool {
+    /// Whether the instance has ended, as it has if a callback of its VM has not returned. A plugin that is called after that was
+    /// started again.
+    pub fn has_ended(&self, instance: usize) -> bool {
         let vm = self.instances[instance].vm;
         let runs = self.frame.as_ref().is_some_and(|frame| self.instances[frame.instance].vm == vm);
-        self.instances[instance].dead || runs
+        self.instances[instance].ended || runs
     }
 
-    /// The place of an instance's plugin in the scenario.
+    /// The index of an instance's plugin in the scenario.
     pub fn plugin(&self, instance: usize) -> usize {
         self.instances[instance].plugin
     }
 
-    /// The host calls a plugin. A callback that has not returned by then has ended its guest.
+    /// The host calls a plugin. If a callback has not returned before this, its guest has crashed.
     pub fn callback(&mut self, instance: usize, name: &'static str, args: &[u32]) {
         if let Some(frame) = self.frame.take() {
             self.trapped(frame);
         }
-        if self.instances[instance].dead {
+        if self.instances[instance].ended {
             let plugin = self.instances[instance].plugin;
-            let about = if self.comes_back(instance) {
-                "a plugin that is not started again yet"
-            } else {
-                "a plugin that ended"
-            };
+            let about =
+                if self.restarts(instance) { "a plugin that is not started again yet" } else { "a plugin that ended" };
             self.find(name, &format!("{name} is called in {about}"), Some(plugin));
             return;
         }
         if name == "proxy_on_tick" {
-            // What crashed before it is gone by now.
+            // What crashed before this has been removed by now.
             self.vm_ids_end();
         }
-        if AMIDST.contains(&name) {
+        if WHILE_MOVING.contains(&name) {
             self.ends(instance, args.first().copied().unwrap_or(0));
         } else if piece_of(name).is_none() {
-            self.all_go_on();
+            self.do_all_pending();
         }
         let Some(callback) = script::callback_number(name) else { return };
         let called = &mut self.vms[self.instances[instance].vm].called[callback];
@@ -114,7 +111,7 @@ impl Model {
             calls: 0,
             properties: Vec::new(),
         };
-        self.lives(&mut frame, args);
+        self.follow_context(&mut frame, args);
         self.frame = Some(frame);
         if self.blind {
             return;
@@ -127,19 +124,19 @@ impl Model {
         self.piece(name, args);
     }
 
-    /// A context ends, and so its stream is over, or becomes so by what is to go on.
+    /// A context ends: its stream is over, or will be once what is pending is done.
     fn ends(&mut self, instance: usize, context: u32) {
         let found = self.instances[instance].contexts.get(&context);
         let Some((number, _)) = found.and_then(|context| context.stream) else { return };
-        let goes = |model: &Model| model.streams.get(&number).is_some_and(|stream| !stream.over && !stream.wild);
-        while goes(self) && self.one_goes_on() {}
+        let moves = |model: &Model| model.streams.get(&number).is_some_and(|stream| !stream.over && !stream.unfollowed);
+        while moves(self) && self.do_pending() {}
     }
 
-    /// Follows the contexts.
-    fn lives(&mut self, frame: &mut Frame, args: &[u32]) {
+    /// Follows the state of the context that a callback is about.
+    fn follow_context(&mut self, frame: &mut Frame, args: &[u32]) {
         let plugin = self.instances[frame.instance].plugin;
         let has = |name| exports(&self.scenario.plugins[plugin], name);
-        let (asks, told) = (has("proxy_on_done"), has("proxy_on_context_create"));
+        let (has_done, has_create) = (has("proxy_on_done"), has("proxy_on_context_create"));
         let has_log = has("proxy_on_log");
         let limited = !self.scenario.plugins[plugin].settings.limits.is_empty();
         let (name, id) = (frame.name, frame.context);
@@ -147,33 +144,33 @@ impl Model {
             return self.created(frame.instance, id, args[1]);
         }
         if name == "proxy_on_vm_start" {
-            // Its first argument is none.
+            // Its first argument is not a context.
             let root = self.instances[frame.instance].root;
             (frame.context, frame.effective) = (root.unwrap_or(1), root.unwrap_or(1));
             return;
         }
-        if !told && !self.instances[frame.instance].contexts.contains_key(&id) {
+        if !has_create && !self.instances[frame.instance].contexts.contains_key(&id) {
             let parent = u32::from(self.instances[frame.instance].root.is_some());
             self.created(frame.instance, id, parent);
         }
         let Some(context) = self.instances[frame.instance].contexts.get_mut(&id) else {
-            return self.find(name, &format!("{name} for a context that is not there"), Some(plugin));
+            return self.find(name, &format!("{name} for a context that does not exist"), Some(plugin));
         };
         let state = context.state;
-        // Whether the end of a plugin's own context is logged is left open; the reference host does not.
+        // Whether the end of a plugin's own context is logged is an open question; the reference host does not log it.
         let own = context.stream.is_none();
-        let (logs, may_log) = (has_log && !own, !own || self.choices == Choices::Any);
+        let logs = has_log && !own;
         let (right, next) = match (name, state) {
             ("proxy_on_done", State::Live) => (true, State::Done),
             ("proxy_on_done", _) => (false, state),
-            ("proxy_on_log", _) if !may_log => (false, state),
+            ("proxy_on_log", _) if own => (false, state),
             ("proxy_on_log", State::Done) => (true, State::Logged),
-            ("proxy_on_log", State::Live) => (!asks, State::Logged),
+            ("proxy_on_log", State::Live) => (!has_done, State::Logged),
             ("proxy_on_log", State::Pending) => (limited, State::Logged),
             ("proxy_on_log", State::Logged) => (false, state),
             ("proxy_on_delete", State::Logged) => (true, state),
             ("proxy_on_delete", State::Done) => (!logs, state),
-            ("proxy_on_delete", State::Live) => (!logs && !asks, state),
+            ("proxy_on_delete", State::Live) => (!logs && !has_done, state),
             ("proxy_on_delete", State::Pending) => (!logs && limited, state),
             _ if context.stream.is_none() => (state != State::Logged, state),
             _ => (state == State::Live, state),
@@ -206,12 +203,16 @@ impl Model {
             stream = number.zip(place);
             let exports = exports(&self.scenario.plugins[plugin], "proxy_on_context_create");
             if !exports && stream.is_none() {
-                // It is heard of later than it began, and may be any stream's.
+                // Its first callback comes after it began, and it may be any stream's.
                 self.blind = true;
                 return;
             }
             if stream.is_none() || exports && root != Some(parent) {
-                return self.find("proxy_on_context_create", "a context is created that belongs nowhere", Some(plugin));
+                return self.find(
+                    "proxy_on_context_create",
+                    "a context is created that belongs to no stream",
+                    Some(plugin),
+                );
             }
         }
         self.instances[instance].contexts.insert(id, Context { stream, state: State::Live });
@@ -248,15 +249,15 @@ impl Model {
             self.decided(stream, place, direction, result.is_some_and(|action| action != Action::CONTINUE.0));
         }
         if name == "proxy_on_delete" {
-            let gone = self.instances[instance].contexts.remove(&frame.context);
-            if gone.is_some_and(|context| context.stream.is_none()) {
-                self.instances[instance].stays_away = true;
-                self.gone(instance);
+            let deleted = self.instances[instance].contexts.remove(&frame.context);
+            if deleted.is_some_and(|context| context.stream.is_none()) {
+                self.instances[instance].stays_ended = true;
+                self.ended(instance);
             }
         }
     }
 
-    /// The world does a step, or is done with all of them.
+    /// The world does the step at `index`.
     pub fn step(&mut self, index: usize) {
         self.settle();
         self.step = Some(index);
@@ -267,30 +268,30 @@ impl Model {
             self.time.1 += milliseconds * 1_000_000;
         }
         if matches!(step, Step::Shutdown) {
-            self.instances.iter_mut().for_each(|found| found.stays_away = true);
+            self.instances.iter_mut().for_each(|found| found.stays_ended = true);
         }
         self.enters(step);
         self.calls.step(step);
     }
 
-    /// What had to happen by now has happened.
+    /// Checks that everything has happened that had to happen before the next step.
     pub(super) fn settle(&mut self) {
         if let Some(frame) = self.frame.take() {
             self.trapped(frame);
         }
-        self.all_go_on();
+        self.do_all_pending();
         let refused: Vec<usize> = (0..self.instances.len())
-            .filter(|number| self.instances[*number].refuses && !self.instances[*number].dead)
+            .filter(|number| self.instances[*number].refuses && !self.instances[*number].ended)
             .collect();
-        refused.into_iter().for_each(|number| self.gone(number));
+        refused.into_iter().for_each(|number| self.ended(number));
         if !self.blind {
-            self.unended();
-            self.overdue();
-            self.queues_overdue();
-            self.calls_overdue();
+            self.check_deleted();
+            self.check_ticks();
+            self.check_queues();
+            self.check_calls();
         }
         if !self.blind {
-            self.wires();
+            self.check_messages();
         }
         let lines = self.log[self.logged.min(self.log.len())..].iter();
         let limited = |plugin: usize| !self.scenario.plugins[plugin].settings.limits.is_empty();
@@ -302,25 +303,25 @@ impl Model {
         self.vm_ids_end();
     }
 
-    /// A plugin's start is over. One that another configuration has started takes the place of the others.
+    /// A plugin's start is over. An instance that was started with another configuration replaces the others.
     fn configured(&mut self, instance: usize) {
         let plugin = self.instances[instance].plugin;
         if !self.instances[instance].started && self.step.is_some() {
             let others = self.instances.iter_mut().filter(|found| found.plugin == plugin);
-            others.for_each(|found| found.stays_away = true);
+            others.for_each(|found| found.stays_ended = true);
         }
         let found = &mut self.instances[instance];
-        (found.started, found.stays_away) = (true, false);
+        (found.started, found.stays_ended) = (true, false);
     }
 
-    /// Whether a VM id has a plugin: one that runs, or that waits to be started again.
+    /// Whether a VM id has a plugin that runs or is to be started again.
     pub(super) fn has_plugins(&self, vm_id: &str) -> bool {
         let is_of_it = |number: &usize| self.scenario.plugins[self.instances[*number].plugin].settings.vm_id == vm_id;
         let mut all = (0..self.instances.len()).filter(is_of_it);
-        all.any(|number| !self.instances[number].dead || self.comes_back(number))
+        all.any(|number| !self.instances[number].ended || self.restarts(number))
     }
 
-    /// What the plugins of a VM id shared goes with the last of them.
+    /// What the plugins of a VM id shared is removed with the last of them.
     fn vm_ids_end(&mut self) {
         let scenario = self.scenario.clone();
         let vm_ids = scenario.plugins.iter().map(|plugin| plugin.settings.vm_id.as_str());
@@ -331,25 +332,25 @@ impl Model {
         }
     }
 
-    /// Contexts that are done have been told of their end.
-    fn unended(&mut self) {
+    /// Checks that each context that is done was deleted.
+    fn check_deleted(&mut self) {
         let over = |context: &Context| [State::Done, State::Logged].contains(&context.state);
-        let live = self.instances.iter().filter(|found| !found.dead);
+        let live = self.instances.iter().filter(|found| !found.ended);
         let left = live.filter(|found| found.contexts.values().any(over)).map(|found| found.plugin).next();
         if left.is_some() {
             let name = "proxy_on_delete";
-            self.found(name, "a context is done, and its end is not told", left, Some(Wanted::Due(name)));
+            self.found(name, "a context is done, but is not deleted", left, Some(Wanted::Due(name)));
         }
     }
 
-    /// Whether the running callback creates a context of a stream that the step opens. What the step sends comes after that.
+    /// Whether the running callback creates a context of a stream that the step opens. What the step sends comes after it.
     pub(super) fn opens(&self, stream: u32) -> bool {
         let creates = self.frame.as_ref().is_some_and(|frame| frame.name == "proxy_on_context_create");
         let step = self.step.map(|step| &self.scenario.steps[step]);
         creates && step.is_some_and(|step| step.stream() == Some(stream))
     }
 
-    /// The stream and the place in its chain that the running callback's calls act on.
+    /// The stream, and the place in its chain, that the running callback's calls act on.
     pub(super) fn here(&self) -> Option<(u32, usize)> {
         let frame = self.frame.as_ref()?;
         self.instances[frame.instance].contexts.get(&frame.effective)?.stream

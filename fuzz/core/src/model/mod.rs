@@ -1,9 +1,8 @@
-//! A small model of what the ABI promises, independent of any host's code: it shares the table and nothing else. It is
-//! told what the world does, which callbacks came and how each call was answered, and says what could not be so.
+//! A small model of what the ABI promises, independent of any host's code: it shares the table and nothing else. Its
+//! input is what the world does, which callbacks came and how each call was answered; its output is what cannot be right.
 //!
-//! One file per section of the specification says what its functions must answer. Where the specification is silent, a
-//! host has a choice: of the reference host it is known (see [`Choices`]), of others anything is taken that is promised
-//! at all.
+//! One file per section of the specification says what its functions must answer. Where the specification is silent, the
+//! model has the reference host's choice.
 
 mod call;
 mod fields;
@@ -31,31 +30,21 @@ use self::stream::{Direction, Stream};
 use crate::coverage::Coverage;
 use crate::generate::{ALLOCATES, ALLOCATOR};
 
-/// Whose choices hold where the specification leaves one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choices {
-    /// The reference host's, as it documents them.
-    Reference,
-    /// Anybody's.
-    Any,
-}
-
 /// What the model knows of a run so far.
 pub struct Model {
     scenario: Arc<Scenario>,
     version: Version,
-    choices: Choices,
     instances: Vec<Instance>,
     vms: Vec<Vm>,
     /// The instances that new streams run through.
     chain: Vec<usize>,
     frame: Option<Frame>,
-    /// What happens to streams when the host comes to it: when it is done with what it has under way.
-    going_on: VecDeque<(u32, Next)>,
+    /// What is to happen to streams once the host has finished what it is doing: the stream's number and what happens.
+    pending: VecDeque<(u32, Next)>,
     streams: BTreeMap<u32, Stream>,
-    /// The step that the world does; none before the first.
+    /// The index of the current step; `None` before the first.
     step: Option<usize>,
-    /// Nanoseconds since the start, and until when they may be within this step.
+    /// Nanoseconds since the start: the earliest and the latest time that it may be within this step.
     time: (u64, u64),
     shared: shared_key_value_store::Store,
     queues: shared_queues::Queues,
@@ -63,37 +52,37 @@ pub struct Model {
     calls: calls::Calls,
     /// Lines that are to be in the log: plugin, level, message.
     log: Vec<(usize, u32, Vec<u8>)>,
-    /// How many of them were seen.
+    /// The number of them that were seen.
     logged: usize,
-    /// It can no longer follow what happens.
+    /// The model can no longer follow the run, and reports nothing more.
     blind: bool,
     findings: Vec<Finding>,
-    /// What each action of the script that was done was answered; none if the guest ended in it.
+    /// Each action of the script that was done, by its id, and its status; `None` if the guest crashed in it.
     answers: Vec<(u32, Option<u32>)>,
     coverage: Coverage,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
-    /// What could not be so; one at the most, as nothing can be told behind it.
+    /// What cannot be right; at most one, as the model cannot follow the run after it.
     pub findings: Vec<Finding>,
-    /// What was reached.
+    /// The statuses and callbacks that were reached.
     pub coverage: Coverage,
-    /// The actions of the scripts that were done, and their statuses; none where the guest ended.
+    /// The actions of the scripts that were done, by their ids, and their statuses; `None` where the guest crashed.
     pub answers: Vec<(u32, Option<u32>)>,
 }
 
-/// What calls have asked for that is to happen to a stream.
+/// What is to happen to a stream because of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
-    /// The message that is paused at a place goes on.
-    GoesOn(usize, Direction),
-    /// A plugin's own response takes the place of all other messages.
-    Answer,
+    /// The message that is paused at a place of the chain is resumed.
+    Resume(usize, Direction),
+    /// A local response replaces all other messages.
+    LocalResponse,
 }
 
-/// A callback that runs.
+/// The running callback.
 struct Frame {
     instance: usize,
     callback: usize,
@@ -101,33 +90,32 @@ struct Frame {
     /// The context that it is about, and the one that its calls act on.
     context: u32,
     effective: u32,
-    /// The entry of the script, if there is one, and how many of its actions were done.
+    /// The index of the script's entry, if there is one, and the number of its actions that were done.
     entry: Option<usize>,
     next: usize,
-    /// The piece of a message that it is about.
+    /// The piece of a message that it is about: the stream, the place in its chain, the direction.
     piece: Option<(u32, usize, Direction)>,
-    /// What it is about that is not a stream.
+    /// What it is about, if not a stream.
     subject: calls::Subject,
     /// Contexts that end when it has returned.
     finished: Vec<u32>,
     calls: u32,
-    /// What the properties were that it has set: stream, path, value.
+    /// The old values of the properties that it has set: stream, path, value.
     properties: Vec<(u32, Vec<u8>, Option<Vec<u8>>)>,
 }
 
 impl Model {
-    /// A model of what a host with these choices does in a scenario.
-    pub fn new(scenario: Arc<Scenario>, choices: Choices) -> Model {
+    /// A model of what the reference host does in a scenario.
+    pub fn new(scenario: Arc<Scenario>) -> Model {
         let version = scenario.plugins.iter().find_map(script).map_or(Version::V0_2_1, |script| script.version);
         Model {
             scenario,
             version,
-            choices,
             instances: Vec::new(),
             vms: Vec::new(),
             chain: Vec::new(),
             frame: None,
-            going_on: VecDeque::new(),
+            pending: VecDeque::new(),
             streams: BTreeMap::new(),
             step: None,
             time: (0, 0),
@@ -150,7 +138,8 @@ impl Model {
         Verdict { findings: self.findings, coverage: self.coverage, answers: self.answers }
     }
 
-    /// A plugin calls the host, and the call is about to return. Calls that the script does not have are the probe's own.
+    /// A plugin has called the host, and the call is about to return with these core values. Calls that are not in the script are the
+    /// probe's own.
     pub fn call(
         &mut self,
         instance: usize,
@@ -172,18 +161,17 @@ impl Model {
         let Some(frame) = &mut self.frame else { return };
         frame.next += 1;
         frame.calls += 1;
-        let gives = function.params.iter().any(|param| param.out && param.lanes.len() == 2);
+        let allocates = function.params.iter().any(|param| param.out && param.lanes.len() == 2);
         let call = Call {
             function,
             lanes,
             status: status.unwrap_or(0),
             memory,
-            room: self.vms[vm].memory,
+            memory_before: self.vms[vm].memory,
             script: written,
             version: self.version,
-            choices: self.choices,
             limited: !plugin.settings.limits.is_empty(),
-            cramped: gives && script(plugin).is_some_and(|script| script.allocation != Allocation::Bump),
+            may_lack_memory: allocates && script(plugin).is_some_and(|script| script.allocation != Allocation::Bump),
         };
         self.answers.push((action.id, Some(call.status)));
         self.coverage.call(function, call.status, frame.callback, self.version);
@@ -201,17 +189,17 @@ impl Model {
                 plugin: Some(self.instances[instance].plugin),
                 wanted: Some(Wanted::Answer(action.id, *wrong)),
             });
-        } else if gives && call.gave() {
-            self.gave(instance);
+        } else if allocates && call.allocated() {
+            self.allocated(instance);
         }
     }
 
-    /// The host got room from the guest: from the newer of its allocators, which tells so when it is called first.
-    fn gave(&mut self, instance: usize) {
+    /// The host got memory from the guest: from the newer of its allocators, which logs its first call.
+    fn allocated(&mut self, instance: usize) {
         let scenario = self.scenario.clone();
         let plugin = self.instances[instance].plugin;
-        let tells = script(&scenario.plugins[plugin]).and_then(|script| allocator_tells(script).next());
-        if let Some(id) = tells.filter(|_| !self.vms[self.instances[instance].vm].allocator_told) {
+        let logs = script(&scenario.plugins[plugin]).and_then(|script| allocator_actions(script).next());
+        if let Some(id) = logs.filter(|_| !self.vms[self.instances[instance].vm].allocator_logged) {
             let actual = "the older was called".to_owned();
             let wanted = Wanted::Answer(id, Wrong { statuses: vec![OK], returned: None, actual, open: false });
             self.answers.push((id, None));
@@ -221,34 +209,30 @@ impl Model {
     }
 
     fn judge(&mut self, instance: usize, call: &Call<'_>) -> Judged {
-        if call.tangled() {
+        if call.overlaps() {
             self.blind = true;
             return Ok(());
         }
-        // What it may not call is not looked at.
+        // The arguments of a call that it may not make are not checked.
         if !may(&self.scenario.plugins[self.instances[instance].plugin], call.function.name) {
             return call.restricted();
         }
         match call.pointers() {
-            Pointers::Astray if call.function.returns == Returns::Nothing => Ok(()),
-            Pointers::Astray => match self.choices {
-                Choices::Reference => call.is(&[call.fault()]),
-                Choices::Any if call.ok() => call.is(&[call.fault()]),
-                Choices::Any => call.promised(),
-            },
-            Pointers::Doubtful if call.status == call.fault() => Ok(()),
+            Pointers::OutOfBounds if call.function.returns == Returns::Nothing => Ok(()),
+            Pointers::OutOfBounds => call.is(&[call.fault()]),
+            Pointers::Unspecified if call.status == call.fault() => Ok(()),
             _ => sections::judge(self, instance, call),
         }
     }
 
-    /// The action that the script has next in the callback that runs.
+    /// The script's next action in the running callback.
     fn due<'a>(&self, scenario: &'a Scenario) -> Option<&'a Action> {
         let frame = self.frame.as_ref()?;
         let script = script(&scenario.plugins[self.instances[frame.instance].plugin])?;
         script.entries[frame.callback].get(frame.entry?)?.actions.get(frame.next)
     }
 
-    /// A call that the script does not have where it came: the probe's own report, or one of an allocator's.
+    /// A call that is not the script's next: the probe's report, or the log line of an allocator.
     fn unscripted(&mut self, instance: usize, function: &Function, lanes: &[u64], memory: &[u8]) {
         let scenario = self.scenario.clone();
         let plugin = self.instances[instance].plugin;
@@ -259,8 +243,8 @@ impl Model {
             return;
         }
         if logs && message == Some(ALLOCATES.as_bytes()) {
-            self.answers.extend(allocator_tells(script).map(|id| (id, Some(OK))));
-            self.vms[self.instances[instance].vm].allocator_told = true;
+            self.answers.extend(allocator_actions(script).map(|id| (id, Some(OK))));
+            self.vms[self.instances[instance].vm].allocator_logged = true;
             self.log.push((plugin, lanes[0] as u32, message.unwrap_or_default().to_vec()));
             return;
         }
@@ -278,7 +262,7 @@ impl Model {
         }
     }
 
-    /// The guest of the callback that runs has ended before the callback returned.
+    /// The guest has crashed before the running callback returned.
     fn trapped(&mut self, frame: Frame) {
         let scenario = self.scenario.clone();
         let instance = frame.instance;
@@ -286,11 +270,14 @@ impl Model {
         self.frame = Some(frame);
         let due = self.due(&scenario);
         self.answers.extend(due.map(|action| (action.id, None)));
-        let cramped = script(&scenario.plugins[plugin]).is_some_and(|script| script.allocation == Allocation::Trap);
+        let may_lack_memory =
+            script(&scenario.plugins[plugin]).is_some_and(|script| script.allocation == Allocation::Trap);
         let wrong = match due.map(|action| &action.act) {
             Some(Act::Trap) => None,
             Some(Act::Call { function, .. }) if function.name == "proc_exit" => None,
-            Some(Act::Call { function, .. }) if cramped && function.params.iter().any(|param| param.out) => None,
+            Some(Act::Call { function, .. }) if may_lack_memory && function.params.iter().any(|param| param.out) => {
+                None
+            }
             Some(Act::Call { function, .. }) => Some(function.name),
             None => Some("no call"),
         };
@@ -316,33 +303,33 @@ impl Model {
             self.blind = true;
         }
         if let Some(frame) = self.frame.take().filter(|_| scenario.plugins[plugin].settings.failure == Failure::Open) {
-            self.take_back(frame.properties);
+            self.undo_properties(frame.properties);
         }
         let vm = self.instances[instance].vm;
         let shares = |number: &usize| self.instances[*number].vm == vm;
         let all: Vec<usize> = (0..self.instances.len()).filter(shares).collect();
-        all.into_iter().for_each(|number| self.gone(number));
+        all.into_iter().for_each(|number| self.ended(number));
     }
 
-    /// An instance has ended: its streams can no longer be followed, and nobody tells it anything.
-    fn gone(&mut self, instance: usize) {
+    /// An instance has ended: its streams can no longer be followed, and it gets no callbacks.
+    fn ended(&mut self, instance: usize) {
         self.instances[instance].end();
-        self.queues.leave(instance);
-        self.calls.leave(instance);
+        self.queues.remove(instance);
+        self.calls.remove(instance);
         self.streams
             .values_mut()
             .filter(|stream| stream.chain.contains(&instance))
-            .for_each(|stream| stream.wild = true);
+            .for_each(|stream| stream.unfollowed = true);
     }
 
-    /// Whether an instance that has ended may come back.
-    pub fn comes_back(&self, instance: usize) -> bool {
+    /// Whether an instance that has ended may be started again.
+    pub fn restarts(&self, instance: usize) -> bool {
         let found = &self.instances[instance];
         let reloads = self.scenario.plugins[found.plugin].settings.failure == Failure::Reload;
-        reloads && found.started && !found.stays_away
+        reloads && found.started && !found.stays_ended
     }
 
-    /// Something that reached the world.
+    /// Something reached the world.
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Log { plugin, level, message } => self.line(plugin, level, &message.0),
@@ -356,8 +343,9 @@ impl Model {
     fn line(&mut self, plugin: &str, level: &str, message: &[u8]) {
         let place = self.scenario.plugins.iter().position(|known| known.settings.name == plugin);
         let limited = place.is_some_and(|place| !self.scenario.plugins[place].settings.limits.is_empty());
-        let loud = place.and_then(|place| script(&self.scenario.plugins[place])).is_some_and(|script| !script.silent);
-        if self.blind || limited || loud && message.starts_with(b"pw ") {
+        let reports =
+            place.and_then(|place| script(&self.scenario.plugins[place])).is_some_and(|script| !script.silent);
+        if self.blind || limited || reports && message.starts_with(b"pw ") {
             return;
         }
         let limits = |plugin: usize| !self.scenario.plugins[plugin].settings.limits.is_empty();
@@ -377,8 +365,8 @@ impl Model {
     }
 }
 
-/// What the newer of a guest's two allocators does when it is called first.
-fn allocator_tells(script: &Script) -> impl Iterator<Item = u32> {
+/// The ids of what the newer of a guest's two allocators does in its first call.
+fn allocator_actions(script: &Script) -> impl Iterator<Item = u32> {
     let number = script::callback_number(ALLOCATOR).filter(|_| script.allocators.len() > 1);
     let entries = number.into_iter().flat_map(|number| &script.entries[number]);
     entries.flat_map(|entry| &entry.actions).map(|action| action.id)
@@ -392,7 +380,7 @@ fn is(action: &Action, function: &'static Function) -> bool {
     matches!(&action.act, Act::Call { function: due, .. } if std::ptr::eq(*due, function))
 }
 
-/// A status as the numbers that calls answer.
+// Statuses as numbers.
 const OK: u32 = Status::OK.0;
 const NOT_FOUND: u32 = Status::NOT_FOUND.0;
 const BAD_ARGUMENT: u32 = Status::BAD_ARGUMENT.0;

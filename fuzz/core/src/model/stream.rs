@@ -1,11 +1,12 @@
-//! Streams as the model has them: for each direction what is on its way to each plugin, what is held there, and what is to
+//! Streams as the model sees them: for each direction what is to reach each plugin, what is buffered there, and what must
 //! come out at the end.
 
 use std::collections::VecDeque;
 
 use super::fields::{Map, Of};
 
-/// A piece of a message. Of a TCP connection the opening is headers without fields, and data is a body.
+/// A piece of a message, with its end of stream. The start of a TCP connection counts as headers without fields, its data as a
+/// body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     Headers(Map, bool),
@@ -13,7 +14,7 @@ pub(super) enum Piece {
     Trailers(Map),
 }
 
-/// Which piece a callback is about.
+/// The part of a message that a callback is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Headers,
@@ -21,14 +22,14 @@ pub(super) enum Part {
     Trailers,
 }
 
-/// Which message: the request, or what the client sends; the response, or what the upstream sends.
+/// The request, or what the client sends; the response, or what the upstream sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Request,
     Response,
 }
 
-/// Whether an instance lets a piece pass without its callback.
+/// Whether a piece passes an instance without this callback.
 pub(super) type Skips<'a> = &'a dyn Fn(usize, &'static str) -> bool;
 
 /// A stream.
@@ -38,31 +39,31 @@ pub(super) struct Stream {
     pub(super) chain: Vec<usize>,
     pub(super) request: Way,
     pub(super) response: Way,
-    /// A plugin's own response, headers and body, that is to come.
+    /// A local response, headers and body, that is still to be sent.
     pub(super) local: Option<(Map, Vec<u8>)>,
-    /// One is on its way, and nothing else is.
+    /// A local response moves through the chain, and nothing else does.
     pub(super) answered: bool,
-    /// Its headers at the end of the chain, where they wait for its body.
+    /// The local response's headers at the end of the chain, buffered until its body comes.
     buffered: Option<Map>,
-    /// The client asked by HEAD.
+    /// The request's method is HEAD.
     pub(super) is_head: bool,
-    /// Nothing moves any more.
+    /// Both messages have ended.
     pub(super) over: bool,
-    /// What happens to its messages cannot be told any more: it was cut off, answered by a plugin, or lost one.
-    pub(super) wild: bool,
+    /// The model no longer follows its messages: it was reset, a plugin sent a local response, or a plugin crashed.
+    pub(super) unfollowed: bool,
     pub(super) properties: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// A message on its way.
+/// A message in its direction.
 #[derive(Default)]
 pub(super) struct Way {
-    /// By the order in which the message meets the plugins.
+    /// A stage for each plugin, in the order in which the message reaches them.
     pub(super) stages: Vec<Stage>,
     pub(super) begun: bool,
     pub(super) ended: bool,
-    /// What is to have come out.
+    /// What must have come out.
     pub(super) out: Flat,
-    /// What has been seen to come out.
+    /// What has come out.
     pub(super) seen: Flat,
 }
 
@@ -78,14 +79,14 @@ pub(super) struct Flat {
 /// A message at a plugin.
 #[derive(Default)]
 pub(super) struct Stage {
-    /// What it was not called for yet.
+    /// The pieces for which it was not called yet.
     pub(super) incoming: VecDeque<Piece>,
-    /// The callback that runs, or from which the message is paused.
+    /// The part that the running callback is about, or at which the message is paused.
     pub(super) part: Option<Part>,
     pub(super) paused: bool,
     /// Headers have come here.
     pub(super) reached: bool,
-    /// The callback that runs has asked to go on.
+    /// The running callback has resumed the message.
     pub(super) resume: bool,
     pub(super) headers: Option<(Map, bool)>,
     pub(super) body: Option<(Vec<u8>, bool)>,
@@ -107,7 +108,7 @@ fn callback(http: bool, direction: Direction, part: Part) -> &'static str {
     }
 }
 
-/// Which message and which part of it a callback is about.
+/// The message that a callback is about, and the part of it.
 pub(super) fn piece_of(name: &str) -> Option<(Direction, Part)> {
     Some(match name {
         "proxy_on_request_headers" | "proxy_on_new_connection" => (Direction::Request, Part::Headers),
@@ -140,8 +141,8 @@ impl Flat {
 }
 
 impl Flat {
-    /// The headers say how long the body is, if there is one or they say something of it.
-    fn measure(&mut self) {
+    /// Sets `content-length` to the size of the body if there is a body or a `content-length`.
+    fn set_length(&mut self) {
         const LENGTH: &[u8] = b"content-length";
         let size = self.body.len();
         if let Some(headers) = &mut self.headers
@@ -161,6 +162,7 @@ impl Piece {
         }
     }
 
+    /// Whether it is the last of its message.
     pub(super) fn ends(&self) -> bool {
         match self {
             Piece::Headers(_, end) | Piece::Body(_, end) => *end,
@@ -170,8 +172,8 @@ impl Piece {
 }
 
 impl Stage {
-    /// Puts a piece to what is held; its size as the callback is told it, and whether it is the last.
-    pub(super) fn take(&mut self, piece: Piece) -> (u32, bool) {
+    /// Adds a piece to what is buffered. The arguments of its callback: its size, and whether it is the last.
+    pub(super) fn hold(&mut self, piece: Piece) -> (u32, bool) {
         self.resume = false;
         self.part = Some(piece.part());
         match piece {
@@ -196,7 +198,7 @@ impl Stage {
         }
     }
 
-    /// Everything that is held. Trailers that a plugin could have added, and has not, are none.
+    /// Takes everything that is buffered. Trailers that a plugin could have added, but has not, do not exist.
     fn release(&mut self) -> Vec<Piece> {
         let came = self.part == Some(Part::Trailers);
         (self.part, self.paused, self.resume) = (None, false, false);
@@ -232,7 +234,7 @@ impl Stream {
             buffered: None,
             is_head: false,
             over: false,
-            wild: false,
+            unfollowed: false,
             properties: Vec::new(),
         }
     }
@@ -244,14 +246,14 @@ impl Stream {
         }
     }
 
-    /// What of a message is at a place of the chain: responses meet the last plugin first.
+    /// The stage at a place of the chain: responses reach the last plugin first.
     pub(super) fn stage(&mut self, direction: Direction, place: usize) -> &mut Stage {
         let nth = self.nth(direction, place);
         &mut self.way(direction).stages[nth]
     }
 
-    /// A property becomes this; what it was.
-    pub(super) fn sets(&mut self, path: &[u8], value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    /// Sets or removes a property; its old value.
+    pub(super) fn set_property(&mut self, path: &[u8], value: Option<Vec<u8>>) -> Option<Vec<u8>> {
         let known = self.properties.iter().position(|(known, _)| known == path);
         let old = known.map(|place| self.properties.swap_remove(place).1);
         self.properties.extend(value.map(|value| (path.to_vec(), value)));
@@ -265,7 +267,7 @@ impl Stream {
         }
     }
 
-    /// A piece comes in at the beginning of the chain. One that nothing can come before or behind is dropped.
+    /// A piece enters the chain. A piece before the headers or after the end is dropped.
     pub(super) fn enter(&mut self, direction: Direction, piece: Piece, skips: Skips<'_>) {
         let http = self.http;
         let way = self.way(direction);
@@ -284,24 +286,24 @@ impl Stream {
         }
     }
 
-    /// Its contexts are only being created: nothing of the request has come yet.
-    pub(super) fn opens(&mut self) {
+    /// Its contexts are still being created: nothing of the request has come yet.
+    pub(super) fn clear_request(&mut self) {
         self.request.stages.iter_mut().for_each(|stage| *stage = Stage::default());
         self.request.out = Flat::default();
         self.is_head = false;
     }
 
-    /// Whether nothing of a direction moves, as a plugin has answered the request itself.
-    pub(super) fn stops(&self, direction: Direction) -> bool {
+    /// Whether nothing of a direction moves, as a local response replaces it.
+    pub(super) fn is_replaced(&self, direction: Direction) -> bool {
         self.local.is_some() || self.answered && direction == Direction::Request
     }
 
-    /// A plugin's own response comes. It passes the plugins that the request has come to, unless it replaces another response; then it passes
-    /// none, and how far that was is not followed.
-    pub(super) fn answer(&mut self, skips: Skips<'_>) {
+    /// A local response is sent. It goes through the plugins that the request has reached, unless it replaces another response: then it goes
+    /// through none, and the stream is no longer followed.
+    pub(super) fn respond(&mut self, skips: Skips<'_>) {
         let Some((headers, body)) = self.local.take() else { return };
-        if self.wild || self.over || self.answered || self.response.begun {
-            self.wild = true;
+        if self.unfollowed || self.over || self.answered || self.response.begun {
+            self.unfollowed = true;
             return;
         }
         self.answered = true;
@@ -315,13 +317,13 @@ impl Stream {
         }
     }
 
-    /// Lets everything go that is held at a place.
+    /// Passes on everything that is buffered at a place.
     pub(super) fn release(&mut self, direction: Direction, place: usize, skips: Skips<'_>) {
         let nth = self.nth(direction, place);
-        self.let_go(direction, nth, skips);
+        self.pass_on(direction, nth, skips);
     }
 
-    fn let_go(&mut self, direction: Direction, nth: usize, skips: Skips<'_>) {
+    fn pass_on(&mut self, direction: Direction, nth: usize, skips: Skips<'_>) {
         for piece in self.way(direction).stages[nth].release() {
             self.push(direction, nth + 1, piece, skips);
         }
@@ -331,9 +333,9 @@ impl Stream {
         }
     }
 
-    /// A piece comes to the `nth` plugin, or out at the end. A plugin without the callback does not see it.
+    /// A piece reaches the `nth` plugin, or the end of the chain. It passes a plugin without the callback.
     fn push(&mut self, direction: Direction, nth: usize, piece: Piece, skips: Skips<'_>) {
-        if self.over || self.stops(direction) {
+        if self.over || self.is_replaced(direction) {
             return;
         }
         let (is_local, is_head) = (self.answered, self.is_head);
@@ -342,8 +344,8 @@ impl Stream {
             let of = if direction == Direction::Request { Of::Request } else { Of::Response };
             let piece = match piece {
                 Piece::Headers(map, _) if self.http && !map.is_whole(of) => {
-                    // It cannot be sent, and the host answers in its place.
-                    (self.over, self.wild) = (true, true);
+                    // It cannot be sent, and the host answers instead.
+                    (self.over, self.unfollowed) = (true, true);
                     return;
                 }
                 Piece::Headers(map, end) => Piece::Headers(map.in_order(), end),
@@ -360,7 +362,7 @@ impl Stream {
             let way = self.way(direction);
             waited.into_iter().chain([piece]).for_each(|piece| way.out.add(piece));
             if is_local && !is_head {
-                way.out.measure();
+                way.out.set_length();
             }
             let both = self.request.out.end && self.response.out.end;
             self.over = if self.http { self.response.out.end } else { both };
@@ -374,7 +376,7 @@ impl Stream {
             stage.incoming.push_back(piece);
             return;
         }
-        stage.take(piece);
-        self.let_go(direction, nth, skips);
+        stage.hold(piece);
+        self.pass_on(direction, nth, skips);
     }
 }

@@ -1,5 +1,5 @@
-//! The rows of the benchmark `calls` on the crate `proxy-wasm-host`, as its example has them: one line for each with the least
-//! CPU time of this thread, in nanoseconds. Rows that the host refuses are left out.
+//! The rows of the benchmark `calls` on the crate `proxy-wasm-host`, set up as in its example: one line each, with the minimum CPU
+//! time of this thread in nanoseconds. Rows that the host rejects are left out.
 
 #[path = "../../measure.rs"]
 mod measure;
@@ -26,7 +26,7 @@ impl LogSink for Sink {
     }
 }
 
-/// A request on its way.
+/// A request in progress.
 struct Request {
     headers: VecHeaderMap,
     body: Vec<u8>,

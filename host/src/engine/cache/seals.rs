@@ -1,6 +1,6 @@
-//! Checksums of the cache's entries, so that one that has changed on disk is not run.
+//! Checksums of the cache's entries, so that an entry that has changed on disk is not run.
 //!
-//! wasmtime does not reveal which entries are a module's: those that appear while it is compiled are.
+//! wasmtime does not reveal which entries belong to a module: those that appear while it is compiled are taken for its own.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};
@@ -19,34 +19,34 @@ impl Seals {
         Seals { folder, entries }
     }
 
-    /// Whether the entries of a module are as they were written. If one is not, it is removed.
-    pub(super) fn hold(&self, wasm: &[u8]) -> bool {
+    /// Whether the entries of a module are as they were written. Those that are not are removed.
+    pub(super) fn match_entries(&self, wasm: &[u8]) -> bool {
         let Ok(seal) = fs::read_to_string(self.file(wasm)) else { return false };
-        let holds = |line: &str| {
+        let matches = |line: &str| {
             let Some((sum, name)) = line.split_once(' ') else { return false };
             if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
                 return false;
             }
             let entry = self.entries.join(name);
-            let holds = checksum_of(&entry).is_some_and(|actual| actual == sum);
-            if !holds {
-                // If it cannot be removed, it is not there.
+            let matches = checksum_of(&entry).is_some_and(|actual| actual == sum);
+            if !matches {
+                // If it cannot be removed, it does not exist.
                 let _ = fs::remove_file(entry);
             }
-            holds
+            matches
         };
-        // All of them are looked at.
-        seal.lines().filter(|line| !holds(line)).count() == 0
+        // All of them are checked.
+        seal.lines().filter(|line| !matches(line)).count() == 0
     }
 
-    /// The entries that there are.
+    /// All current entries.
     pub(super) fn entries(&self) -> Vec<PathBuf> {
         let mut entries = super::files(&self.entries, 1);
         entries.retain(|entry| entry.extension().is_none());
         entries
     }
 
-    /// Seals the entries that are new as those of a module.
+    /// Writes the checksums of the new entries, as those of a module.
     pub(super) fn add(&self, wasm: &[u8], before: &[PathBuf]) {
         let mut seal = String::new();
         for entry in self.entries() {
@@ -72,7 +72,7 @@ fn checksum_of(file: &Path) -> Option<String> {
     fs::read(file).ok().map(|bytes| checksum(&bytes))
 }
 
-/// Another version of Rust may have another one: then everything is compiled again.
+/// Another version of Rust may compute another checksum: then everything is compiled again.
 fn checksum(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);

@@ -2,38 +2,47 @@
 
 use pw_abi::{BufferType, Version};
 
+use super::Buffers;
 use super::calls::Subject;
 use crate::model::call::{Call, Judged};
 use crate::model::stream::{Direction, Part};
 use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 
-pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+pub(super) fn judge(function: Buffers, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let buffer = BufferType(call.word(0));
     if !buffer.is_known(call.version) {
-        // The text of v0.1.0 does not name those that came later, and hosts know them all the same.
+        // The text of v0.1.0 does not name those that later versions added, but hosts know them.
         let later = call.version == Version::V0_1_0 && buffer <= BufferType::FOREIGN_FUNCTION_ARGUMENTS;
         return if later { call.promised() } else { call.is(&[BAD_ARGUMENT]) };
     }
-    if call.function.name == "proxy_set_buffer_bytes" {
-        return set(model, buffer, call);
+    match function {
+        Buffers::proxy_set_buffer_bytes => set(model, buffer, call),
+        Buffers::proxy_get_buffer_status => {
+            let Some(bytes) = model.buffer(instance, buffer) else { return missing(model, buffer, call) };
+            call.is(&[OK])?;
+            call.returns(1, bytes.len() as u64)
+        }
+        Buffers::proxy_get_buffer_bytes => {
+            let Some(bytes) = model.buffer(instance, buffer) else { return missing(model, buffer, call) };
+            call.is(&[OK])?;
+            let start = bytes.len().min(call.word(1) as usize);
+            let end = bytes.len().min(start + call.word(2) as usize);
+            call.returns_bytes(3, &bytes[start..end])
+        }
     }
-    let Some(bytes) = model.buffer(instance, buffer) else { return missing(model, buffer, call) };
-    call.is(&[OK])?;
-    if call.function.name == "proxy_get_buffer_status" {
-        return call.returns(1, bytes.len() as u64);
-    }
-    let start = bytes.len().min(call.word(1) as usize);
-    let end = bytes.len().min(start + call.word(2) as usize);
-    call.returns_bytes(3, &bytes[start..end])
 }
 
 /// A buffer that is not available here.
 fn missing(model: &Model, buffer: BufferType, call: &Call<'_>) -> Judged {
-    if model.here_is_wild() && buffer <= BufferType::UPSTREAM_DATA { call.promised() } else { call.is(&[NOT_FOUND]) }
+    if model.here_is_unfollowed() && buffer <= BufferType::UPSTREAM_DATA {
+        call.promised()
+    } else {
+        call.is(&[NOT_FOUND])
+    }
 }
 
 fn set(model: &mut Model, buffer: BufferType, call: &Call<'_>) -> Judged {
-    if model.here_is_wild() && buffer <= BufferType::UPSTREAM_DATA {
+    if model.here_is_unfollowed() && buffer <= BufferType::UPSTREAM_DATA {
         return call.promised();
     }
     let Some(body) = model.body(buffer) else { return call.is(&[NOT_FOUND]) };
@@ -62,12 +71,12 @@ impl Model {
             (BufferType::PLUGIN_CONFIGURATION, "proxy_on_configure") => {
                 Some(self.instances[instance].configuration.clone())
             }
-            _ if self.here_is_wild() => None,
+            _ if self.here_is_unfollowed() => None,
             _ => self.body(buffer).cloned(),
         }
     }
 
-    /// The body or data that is held where the plugin is.
+    /// The body or data that is buffered at the plugin.
     fn body(&mut self, buffer: BufferType) -> Option<&mut Vec<u8>> {
         let (http, direction) = match buffer {
             BufferType::HTTP_REQUEST_BODY => (true, Direction::Request),
@@ -79,12 +88,12 @@ impl Model {
         let (number, place) = self.here()?;
         let stream = self.streams.get_mut(&number).filter(|stream| stream.http == http)?;
         let stage = stream.stage(direction, place);
-        let there = matches!(stage.part, Some(Part::Body | Part::Trailers));
-        stage.body.as_mut().filter(|_| there).map(|(bytes, _)| bytes)
+        let exists = matches!(stage.part, Some(Part::Body | Part::Trailers));
+        stage.body.as_mut().filter(|_| exists).map(|(bytes, _)| bytes)
     }
 
-    /// Whether the calls act on a stream that can no longer be followed.
-    pub(in crate::model) fn here_is_wild(&self) -> bool {
-        self.here().and_then(|(number, _)| self.streams.get(&number)).is_some_and(|stream| stream.wild)
+    /// Whether the running callback's calls act on a stream that is no longer followed.
+    pub(in crate::model) fn here_is_unfollowed(&self) -> bool {
+        self.here().and_then(|(number, _)| self.streams.get(&number)).is_some_and(|stream| stream.unfollowed)
     }
 }

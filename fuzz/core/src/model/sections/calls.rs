@@ -9,7 +9,7 @@ use crate::model::{Model, Wanted};
 
 /// The upstream that refuses connections.
 const DEAD: &[u8] = b"dead";
-/// gRPC's status of a call that failed, and of one that took too long.
+/// gRPC's statuses of a call that failed, and of a call that timed out.
 const UNAVAILABLE: u32 = 14;
 const DEADLINE_EXCEEDED: u32 = 4;
 
@@ -17,7 +17,7 @@ pub(super) fn is_upstream(name: &[u8]) -> bool {
     pw_reference::UPSTREAMS.iter().any(|known| known.as_bytes() == name)
 }
 
-/// What a callback is about that is not about a stream.
+/// What a callback is about if not about a stream.
 pub(in crate::model) enum Subject {
     None,
     HttpCall {
@@ -28,12 +28,12 @@ pub(in crate::model) enum Subject {
     InitialMetadata(Map),
     TrailingMetadata(Map),
     Message(Vec<u8>),
-    /// Status, and message if it is the server's.
+    /// The status, and the message if it is the server's.
     Closed(u32, Option<String>),
     Arguments(Vec<u8>),
 }
 
-/// What kind of call it is, and what may still be sent.
+/// The kind of a call, and what may still be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::model) enum Kind {
     Http,
@@ -45,14 +45,14 @@ pub(in crate::model) enum Kind {
 /// All calls.
 #[derive(Default)]
 pub(in crate::model) struct Calls {
-    flying: Vec<Flying>,
-    /// Those that reached a server, in their order: instance and id.
+    in_flight: Vec<InFlight>,
+    /// The calls that reached a server, in their order: instance and id.
     http: Vec<(usize, u32)>,
     grpc: Vec<(usize, u32)>,
     due: Vec<Due>,
 }
 
-struct Flying {
+struct InFlight {
     instance: usize,
     id: u32,
     kind: Kind,
@@ -63,18 +63,19 @@ struct Flying {
 struct Due {
     instance: usize,
     callback: &'static str,
-    /// The arguments behind the context's id.
+    /// The arguments after the context's id.
     args: Vec<u32>,
     subject: Subject,
 }
 
 impl Calls {
-    pub(in crate::model) fn leave(&mut self, instance: usize) {
-        self.flying.retain(|call| call.instance != instance);
+    /// An instance has ended.
+    pub(in crate::model) fn remove(&mut self, instance: usize) {
+        self.in_flight.retain(|call| call.instance != instance);
         self.due.retain(|due| due.instance != instance);
     }
 
-    /// What a server says to a call that is in flight.
+    /// A server answers a call.
     pub(in crate::model) fn step(&mut self, step: &Step) {
         self.due.clear();
         let known = match step {
@@ -86,7 +87,7 @@ impl Calls {
             _ => None,
         };
         let Some((instance, id)) = known.copied() else { return };
-        if !self.flying.iter().any(|call| call.instance == instance && call.id == id) {
+        if !self.in_flight.iter().any(|call| call.instance == instance && call.id == id) {
             return;
         }
         match step {
@@ -137,16 +138,23 @@ impl Calls {
 
 impl Model {
     /// A call is in flight.
-    pub(super) fn flies(&mut self, instance: usize, call: &Call<'_>, kind: Kind, param: usize, timeout: u32) -> Judged {
+    pub(super) fn starts_call(
+        &mut self,
+        instance: usize,
+        call: &Call<'_>,
+        kind: Kind,
+        param: usize,
+        timeout: u32,
+    ) -> Judged {
         let id = call.returned(param) as u32;
-        if self.flying(instance, id).is_some() {
+        if self.in_flight(instance, id).is_some() {
             return call.wrong_value(param, Returned::Untouched, format!("{id}, which is another call's"));
         }
         let deadline = (timeout > 0).then(|| self.time.0 + u64::from(timeout) * 1_000_000);
-        self.calls.flying.push(Flying { instance, id, kind, deadline });
-        let outside = if kind == Kind::Http { &mut self.calls.http } else { &mut self.calls.grpc };
+        self.calls.in_flight.push(InFlight { instance, id, kind, deadline });
+        let sent = if kind == Kind::Http { &mut self.calls.http } else { &mut self.calls.grpc };
         if call.bytes(0) != DEAD {
-            outside.push((instance, id));
+            sent.push((instance, id));
         } else if kind == Kind::Http {
             self.calls.fails(instance, id);
         } else {
@@ -155,24 +163,25 @@ impl Model {
         Ok(())
     }
 
-    pub(super) fn flying(&self, instance: usize, id: u32) -> Option<Kind> {
-        self.calls.flying.iter().find(|call| call.instance == instance && call.id == id).map(|call| call.kind)
+    /// The kind of a call that is in flight.
+    pub(super) fn in_flight(&self, instance: usize, id: u32) -> Option<Kind> {
+        self.calls.in_flight.iter().find(|call| call.instance == instance && call.id == id).map(|call| call.kind)
     }
 
-    pub(super) fn becomes(&mut self, instance: usize, id: u32, kind: Kind) {
-        let mut flying = self.calls.flying.iter_mut();
-        if let Some(call) = flying.find(|call| call.instance == instance && call.id == id) {
+    pub(super) fn set_kind(&mut self, instance: usize, id: u32, kind: Kind) {
+        let mut in_flight = self.calls.in_flight.iter_mut();
+        if let Some(call) = in_flight.find(|call| call.instance == instance && call.id == id) {
             call.kind = kind;
         }
     }
 
-    /// A call is over, and nothing is due for it any more.
-    pub(super) fn lands(&mut self, instance: usize, id: u32) {
-        self.calls.flying.retain(|call| call.instance != instance || call.id != id);
+    /// A call is over, and no callback is due for it any more.
+    pub(super) fn ends_call(&mut self, instance: usize, id: u32) {
+        self.calls.in_flight.retain(|call| call.instance != instance || call.id != id);
         self.calls.due.retain(|due| due.instance != instance || due.args.first() != Some(&id));
     }
 
-    /// A callback that may be about a call, or about the embedder's.
+    /// A callback that may be about a call, or about a foreign function that the embedder calls.
     pub(in crate::model) fn about_call(&mut self, instance: usize, name: &'static str, args: &[u32]) {
         if name == "proxy_on_foreign_function" {
             if let Some(Step::ForeignCall { arguments, .. }) = self.step.map(|step| &self.scenario.steps[step])
@@ -199,7 +208,7 @@ impl Model {
             let of_it =
                 |due: &&Due| due.instance == instance && due.callback == name && due.args.first() == args.get(1);
             let wanted = self.calls.due.iter().find(of_it).and_then(|due| {
-                let place = due.args.iter().zip(&args[1..]).position(|(due, told)| due != told)?;
+                let place = due.args.iter().zip(&args[1..]).position(|(due, actual)| due != actual)?;
                 Some(Wanted::Argument(name, place + 1, due.args[place]))
             });
             let wanted = wanted.unwrap_or(Wanted::Never(name));
@@ -207,17 +216,17 @@ impl Model {
         };
         let due = self.calls.due.remove(place);
         if name == "proxy_on_http_call_response" || name == "proxy_on_grpc_close" {
-            self.lands(instance, args[1]);
+            self.ends_call(instance, args[1]);
         }
         if let Some(frame) = &mut self.frame {
             frame.subject = due.subject;
         }
     }
 
-    /// A call whose time is over fails.
+    /// A call fails if its timeout has passed.
     fn times_out(&mut self, instance: usize, name: &str, id: u32) {
         let until = self.time.1;
-        let late = self.calls.flying.iter().find(|call| call.instance == instance && call.id == id);
+        let late = self.calls.in_flight.iter().find(|call| call.instance == instance && call.id == id);
         let late = late.and_then(|call| call.deadline).filter(|deadline| *deadline <= until);
         let Some(deadline) =
             late.filter(|_| matches!(self.step.map(|step| &self.scenario.steps[step]), Some(Step::Advance { .. })))
@@ -232,20 +241,20 @@ impl Model {
         }
     }
 
-    /// What was due for calls has come.
-    pub(in crate::model) fn calls_overdue(&mut self) {
+    /// Checks that the callbacks that were due for calls have come.
+    pub(in crate::model) fn check_calls(&mut self) {
         let until = self.time.1;
         let late = self
             .calls
             .due
             .iter()
-            .find(|due| !self.instances[due.instance].dead)
+            .find(|due| !self.instances[due.instance].ended)
             .map(|due| (due.instance, due.callback));
-        let is_slow = |call: &&Flying| {
+        let is_slow = |call: &&InFlight| {
             let owner = &self.instances[call.instance];
-            !owner.dead && !owner.vague && call.deadline.is_some_and(|deadline| deadline <= until)
+            !owner.ended && !owner.restarted && call.deadline.is_some_and(|deadline| deadline <= until)
         };
-        let slow = self.calls.flying.iter().find(is_slow).map(|call| (call.instance, "the timeout of a call"));
+        let slow = self.calls.in_flight.iter().find(is_slow).map(|call| (call.instance, "the timeout of a call"));
         if let Some((instance, what)) = late.or(slow) {
             let plugin = Some(self.instances[instance].plugin);
             self.find(what, &format!("{what} was due and has not come"), plugin);

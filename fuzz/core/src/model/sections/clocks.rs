@@ -2,16 +2,17 @@
 
 use pw_abi::{ClockId, Errno};
 
+use super::Clocks;
 use crate::model::call::{Call, Judged};
 use crate::model::{Model, OK};
 
-pub(super) fn judge(model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
+pub(super) fn judge(function: Clocks, model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     let (from, until) = model.time;
-    let (param, base) = match call.function.name {
-        "proxy_get_current_time_nanoseconds" => (0, pw_reference::START),
-        _ => match ClockId(call.word(0)) {
+    let (param, base) = match function {
+        Clocks::proxy_get_current_time_nanoseconds => (0, pw_reference::START),
+        Clocks::clock_time_get => match ClockId(call.word(0)) {
             ClockId::REALTIME => (2, pw_reference::START),
-            // It begins anywhere.
+            // It may start with any value.
             ClockId::MONOTONIC => return call.is(&[Errno::SUCCESS.0]),
             _ => return call.is(&[Errno::NOTSUP.0]),
         },

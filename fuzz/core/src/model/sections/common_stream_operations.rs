@@ -2,27 +2,28 @@
 
 use pw_abi::{Status, StreamType};
 
+use super::CommonStreamOperations;
 use super::calls::Subject;
 use crate::model::call::{Call, Judged};
 use crate::model::stream::Direction;
 use crate::model::{BAD_ARGUMENT, Model, Next, OK};
 
-pub(super) fn judge(model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
-    match call.function.name {
-        "proxy_continue_stream" => go_on(model, call),
-        "proxy_close_stream" => {
+pub(super) fn judge(function: CommonStreamOperations, model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
+    match function {
+        CommonStreamOperations::proxy_continue_stream => resume(model, call),
+        CommonStreamOperations::proxy_close_stream => {
             if call.word(0) > StreamType::UPSTREAM.0 {
                 return call.is(&[BAD_ARGUMENT]);
             }
             call.is(&[OK])?;
-            model.cut();
+            model.unfollow();
             Ok(())
         }
-        _ => status(model, call),
+        CommonStreamOperations::proxy_get_status => status(model, call),
     }
 }
 
-fn go_on(model: &mut Model, call: &Call<'_>) -> Judged {
+fn resume(model: &mut Model, call: &Call<'_>) -> Judged {
     let (http, direction) = match StreamType(call.word(0)) {
         StreamType::HTTP_REQUEST => (true, Direction::Request),
         StreamType::HTTP_RESPONSE => (true, Direction::Response),
@@ -36,7 +37,7 @@ fn go_on(model: &mut Model, call: &Call<'_>) -> Judged {
         return call.chosen(&[Status::UNIMPLEMENTED.0]);
     }
     call.is(&[OK])?;
-    model.go_on(direction);
+    model.resume(direction);
     Ok(())
 }
 
@@ -52,22 +53,22 @@ fn status(model: &Model, call: &Call<'_>) -> Judged {
 }
 
 impl Model {
-    /// The message of the effective context goes on when the callback has returned, if it is paused by then.
-    pub(in crate::model) fn go_on(&mut self, direction: Direction) {
+    /// The message of the effective context is resumed after the callback has returned, if it is paused then.
+    pub(in crate::model) fn resume(&mut self, direction: Direction) {
         let Some((number, place)) = self.here() else { return };
         let Some(stage) = self.streams.get_mut(&number).map(|stream| stream.stage(direction, place)) else { return };
         if !stage.paused {
             stage.resume = true;
-        } else if !self.going_on.contains(&(number, Next::GoesOn(place, direction))) {
-            // One pause ends once, and what pauses after it does not end with it.
-            self.going_on.push_back((number, Next::GoesOn(place, direction)));
+        } else if !self.pending.contains(&(number, Next::Resume(place, direction))) {
+            // One pause ends once, and a later pause does not end with it.
+            self.pending.push_back((number, Next::Resume(place, direction)));
         }
     }
 
-    /// The stream of the effective context ends; which part of it gets where is not told.
-    pub(in crate::model) fn cut(&mut self) {
+    /// The stream of the effective context is no longer followed.
+    pub(in crate::model) fn unfollow(&mut self) {
         if let Some((number, _)) = self.here() {
-            self.streams.entry(number).and_modify(|stream| stream.wild = true);
+            self.streams.entry(number).and_modify(|stream| stream.unfollowed = true);
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The section "Configuration": the function of v0.1.0.
 
+use super::Configuration;
 use crate::model::call::{Call, Judged};
 use crate::model::{Model, OK};
 
-pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+pub(super) fn judge(function: Configuration, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+    let Configuration::proxy_get_configuration = function;
     call.is(&[OK])?;
     let found = &model.instances[instance];
     match model.frame.as_ref().map(|frame| frame.name) {

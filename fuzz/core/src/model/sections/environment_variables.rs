@@ -2,29 +2,36 @@
 
 use pw_cases::transcript::Returned;
 
+use super::EnvironmentVariables;
 use crate::model::call::{Call, Judged, Pointers, range};
 use crate::model::{Model, OK};
 
-pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+pub(super) fn judge(function: EnvironmentVariables, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let environment = &model.scenario.plugins[model.instances[instance].plugin].settings.environment;
     let variables: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}\0")).collect();
     let all = variables.concat();
-    if call.function.name == "environ_sizes_get" {
-        call.is(&[OK])?;
-        call.returns(0, variables.len() as u64)?;
-        return call.returns(1, all.len() as u64);
+    match function {
+        EnvironmentVariables::environ_sizes_get => {
+            call.is(&[OK])?;
+            call.returns(0, variables.len() as u64)?;
+            call.returns(1, all.len() as u64)
+        }
+        EnvironmentVariables::environ_get => written(variables.len(), all.as_bytes(), call),
     }
+}
+
+/// The host writes the variables, `all` of them, and an array of `count` pointers to them.
+fn written(count: usize, all: &[u8], call: &Call<'_>) -> Judged {
     let (array, buffer) = (call.number(0), call.number(1));
-    let pointers = 4 * variables.len() as u64;
-    let sound = call.readable(array, pointers).max(call.readable(buffer, all.len() as u64));
-    match sound {
-        Pointers::Astray => return call.is(&[call.fault()]),
-        Pointers::Doubtful => return call.is(&[OK, call.fault()]),
-        Pointers::Sound => call.is(&[OK])?,
+    let pointers = 4 * count as u64;
+    match call.readable(array, pointers).max(call.readable(buffer, all.len() as u64)) {
+        Pointers::OutOfBounds => return call.is(&[call.fault()]),
+        Pointers::Unspecified => return call.is(&[OK, call.fault()]),
+        Pointers::Valid => call.is(&[OK])?,
     }
     let apart = array + pointers <= buffer || buffer + all.len() as u64 <= array;
-    if call.ok() && apart && range(call.memory, buffer, all.len() as u64) != Some(all.as_bytes()) {
-        return call.wrong_value(2, Returned::Bytes(all.as_bytes().into()), "something else".to_owned());
+    if call.ok() && apart && range(call.memory, buffer, all.len() as u64) != Some(all) {
+        return call.wrong_value(2, Returned::Bytes(all.into()), "something else".to_owned());
     }
     Ok(())
 }

@@ -2,19 +2,22 @@
 
 use pw_abi::Status;
 
+use super::HttpCalls;
 use super::calls::Kind;
 use crate::model::call::{Call, Judged};
 use crate::model::fields::{Map, Of};
 use crate::model::{BAD_ARGUMENT, Model, OK};
 
-pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+pub(super) fn judge(function: HttpCalls, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+    let HttpCalls::proxy_http_call = function;
     let headers = Map::parse(Of::Request, call.bytes(1));
-    let whole = |map: &Map| [":authority", ":method", ":path"].iter().all(|name| map.get(name.as_bytes()).is_some());
+    let is_complete =
+        |map: &Map| [":authority", ":method", ":path"].iter().all(|name| map.get(name.as_bytes()).is_some());
     let known = super::calls::is_upstream(call.bytes(0));
-    if !known || !headers.as_ref().is_some_and(whole) || Map::parse(Of::Rest, call.bytes(3)).is_none() {
-        // Only the first two are said to be bad arguments, and none of them by a status of its own.
+    if !known || !headers.as_ref().is_some_and(is_complete) || Map::parse(Of::Rest, call.bytes(3)).is_none() {
+        // The specification promises BAD_ARGUMENT for the first two, and does not say which status the others have.
         return call.chosen(&[BAD_ARGUMENT, Status::INTERNAL_FAILURE.0]);
     }
     call.is(&[OK])?;
-    if call.ok() { model.flies(instance, call, Kind::Http, 5, call.word(4)) } else { Ok(()) }
+    if call.ok() { model.starts_call(instance, call, Kind::Http, 5, call.word(4)) } else { Ok(()) }
 }

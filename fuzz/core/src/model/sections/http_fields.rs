@@ -2,37 +2,49 @@
 
 use pw_abi::{MapType, Version};
 
+use super::HttpFields;
 use super::calls::Subject;
 use crate::model::call::{Call, Judged};
 use crate::model::fields::{Map, Of, carries};
 use crate::model::stream::{Direction, Part};
 use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 
-pub(super) fn judge(model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
+pub(super) fn judge(function: HttpFields, model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     let map = MapType(call.word(0));
     if map > MapType::HTTP_CALL_RESPONSE_TRAILERS {
         return call.is(&[BAD_ARGUMENT]);
     }
-    let writes = !call.function.name.starts_with("proxy_get_");
-    let of_stream = place(map).is_some();
-    if of_stream && (model.here_is_wild() || model.logging()) {
+    if place(map).is_some() && (model.here_is_unfollowed() || model.logging()) {
         return call.promised();
     }
-    if writes {
-        let Some(found) = model.map_mut(map) else { return call.chosen(&[BAD_ARGUMENT]) };
-        return write(found, of(map), call);
+    match function {
+        HttpFields::proxy_get_header_map_size
+        | HttpFields::proxy_get_header_map_pairs
+        | HttpFields::proxy_get_header_map_value => {
+            let Some(found) = model.map(map) else { return call.chosen(&[BAD_ARGUMENT]) };
+            read(function, found, call)
+        }
+        HttpFields::proxy_set_header_map_pairs
+        | HttpFields::proxy_add_header_map_value
+        | HttpFields::proxy_replace_header_map_value
+        | HttpFields::proxy_remove_header_map_value => {
+            let Some(found) = model.map_mut(map) else { return call.chosen(&[BAD_ARGUMENT]) };
+            write(function, found, of(map), call)
+        }
     }
-    let Some(found) = model.map(map) else { return call.chosen(&[BAD_ARGUMENT]) };
-    match call.function.name {
-        "proxy_get_header_map_size" => {
+}
+
+fn read(function: HttpFields, map: &Map, call: &Call<'_>) -> Judged {
+    match function {
+        HttpFields::proxy_get_header_map_size => {
             call.is(&[OK])?;
-            call.returns(1, found.serialised().len() as u64)
+            call.returns(1, map.serialised().len() as u64)
         }
-        "proxy_get_header_map_pairs" => {
+        HttpFields::proxy_get_header_map_pairs => {
             call.is(&[OK])?;
-            call.returns_bytes(1, &found.serialised())
+            call.returns_bytes(1, &map.serialised())
         }
-        _ => match found.get(call.bytes(1)) {
+        _ => match map.get(call.bytes(1)) {
             Some(value) => {
                 call.is(&[OK])?;
                 call.returns_bytes(2, value)
@@ -46,31 +58,32 @@ pub(super) fn judge(model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     }
 }
 
-/// What HTTP cannot carry is refused, and changes nothing.
-fn write(map: &mut Map, of: Of, call: &Call<'_>) -> Judged {
-    match call.function.name {
-        "proxy_set_header_map_pairs" => {
+/// A call with what HTTP cannot carry fails, and changes nothing.
+fn write(function: HttpFields, map: &mut Map, of: Of, call: &Call<'_>) -> Judged {
+    match function {
+        HttpFields::proxy_set_header_map_pairs => {
             let Some(pairs) = Map::parse(of, call.bytes(1)) else { return call.chosen(&[BAD_ARGUMENT]) };
             call.is(&[OK])?;
             if call.ok() {
                 *map = pairs;
             }
         }
-        "proxy_remove_header_map_value" => {
+        HttpFields::proxy_remove_header_map_value => {
             call.is(&[OK])?;
             if call.ok() {
                 map.remove(call.bytes(1));
             }
         }
-        name => {
+        _ => {
             let (key, value) = (call.bytes(1), call.bytes(2));
-            if !carries(of, key, value) || name == "proxy_add_header_map_value" && map.has_one(key) {
+            let adds = function == HttpFields::proxy_add_header_map_value;
+            if !carries(of, key, value) || adds && map.has_one(key) {
                 return call.chosen(&[BAD_ARGUMENT]);
             }
             call.is(&[OK])?;
-            match (call.ok(), name) {
-                (true, "proxy_add_header_map_value") => map.add(key, value),
-                (true, _) => map.replace(key, value),
+            match (call.ok(), adds) {
+                (true, true) => map.add(key, value),
+                (true, false) => map.replace(key, value),
                 _ => {}
             }
         }
@@ -114,7 +127,7 @@ impl Model {
         }
     }
 
-    /// A map of a message, where it is held; trailers also where they can be added.
+    /// A map of a message that is buffered at the plugin; trailers also if they can be added.
     fn map_mut(&mut self, map: MapType) -> Option<&mut Map> {
         let (direction, part) = place(map)?;
         let (number, place) = self.here()?;

@@ -1,34 +1,35 @@
 //! The section "HTTP streams".
 
-use pw_abi::{Returns, pairs};
+use pw_abi::pairs;
 
+use super::HttpStreams;
 use crate::model::call::{Call, Judged};
 use crate::model::fields::{Map, Of, carries};
 use crate::model::stream::{Direction, Stage};
-use crate::model::{BAD_ARGUMENT, Choices, Model, Next, OK};
+use crate::model::{BAD_ARGUMENT, Model, Next, OK};
 
 const LENGTH: &[u8] = b"content-length";
 
-pub(super) fn judge(model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
-    match call.function.name {
-        "proxy_continue_request" => model.go_on(Direction::Request),
-        "proxy_continue_response" => model.go_on(Direction::Response),
-        _ if call.function.returns == Returns::Nothing => {}
-        _ => return local_response(model, call),
+pub(super) fn judge(function: HttpStreams, model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
+    match function {
+        HttpStreams::proxy_continue_request => model.resume(Direction::Request),
+        HttpStreams::proxy_continue_response => model.resume(Direction::Response),
+        HttpStreams::proxy_clear_route_cache => {}
+        HttpStreams::proxy_send_local_response => return local_response(model, call),
     }
     Ok(())
 }
 
-/// Where there is nothing to answer, or where HTTP has no such answer, the specification is silent.
+/// The specification is silent if there is no request, or if HTTP has no such response.
 fn local_response(model: &mut Model, call: &Call<'_>) -> Judged {
     let here = model.here().map(|(number, _)| number);
     let opens = here.is_some_and(|number| model.opens(number));
     let stream = here.and_then(|number| model.streams.get_mut(&number));
-    let wild = stream.as_ref().is_some_and(|stream| stream.wild);
+    let unfollowed = stream.as_ref().is_some_and(|stream| stream.unfollowed);
     let answered =
         stream.as_ref().is_none_or(|stream| !stream.http || stream.over || stream.response.out.headers.is_some());
     let headers = headers(call.word(0), call.bytes(3));
-    if wild {
+    if unfollowed {
         return call.promised();
     }
     let (Some(stream), Some(number), Some(mut headers)) = (stream, here, headers.filter(|_| !answered)) else {
@@ -38,24 +39,25 @@ fn local_response(model: &mut Model, call: &Call<'_>) -> Judged {
     if !call.ok() || stream.local.is_some() {
         return Ok(());
     }
-    // Which of them others have chosen is not known, and what gRPC makes of it is not followed.
+    // The model does not follow how it becomes a gRPC response.
     let grpc = call.word(4) != u32::MAX && stream.request.stages.iter().any(Stage::is_grpc);
-    if call.choices == Choices::Any || grpc {
-        model.cut();
+    if grpc {
+        model.unfollow();
         return Ok(());
     }
     if opens {
-        stream.opens();
+        stream.clear_request();
     }
     let body = if [204, 304].contains(&call.word(0)) { &[] } else { call.bytes(2) };
     describe(&mut headers, body);
     let body = if stream.is_head { &[] } else { body };
     stream.local = Some((headers, body.to_vec()));
-    model.going_on.push_back((number, Next::Answer));
+    model.pending.push_back((number, Next::LocalResponse));
     Ok(())
 }
 
-/// The headers of a local response with that status, whose status and content length are not the plugin's to say; none if it cannot be.
+/// The headers of a local response with that status; `None` if they are not valid. The plugin cannot set its status and its
+/// content length.
 fn headers(status: u32, given: &[u8]) -> Option<Map> {
     let pairs = pairs::decode(given).ok().filter(|_| (200..=599).contains(&status))?;
     let mut map = Map::default();
@@ -73,7 +75,7 @@ fn headers(status: u32, given: &[u8]) -> Option<Map> {
     Some(map)
 }
 
-/// The reference host says what a body is and how long, where the plugin does not.
+/// The reference host sets the length of the body, and its type if the plugin does not.
 fn describe(headers: &mut Map, body: &[u8]) {
     let size = body.len().to_string();
     match headers.get(LENGTH) {

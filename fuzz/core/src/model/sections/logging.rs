@@ -2,13 +2,14 @@
 
 use pw_abi::{Errno, FdId, LogLevel};
 
+use super::Logging;
 use crate::model::call::{Call, Judged};
 use crate::model::{BAD_ARGUMENT, Model, OK};
 
-pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+pub(super) fn judge(function: Logging, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let plugin = model.instances[instance].plugin;
-    match call.function.name {
-        "proxy_log" => {
+    match function {
+        Logging::proxy_log => {
             if call.word(0) > LogLevel::CRITICAL.0 {
                 return call.is(&[BAD_ARGUMENT]);
             }
@@ -16,10 +17,10 @@ pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judg
             model.log.push((plugin, call.word(0), call.bytes(1).to_vec()));
             Ok(())
         }
-        "fd_write" => written(model, plugin, call),
-        _ => {
+        Logging::fd_write => written(model, plugin, call),
+        Logging::proxy_get_log_level => {
             call.is(&[OK])?;
-            // The world of cases drops no line.
+            // When it runs cases, the reference host drops no line.
             call.returns(0, LogLevel::TRACE.0.into())
         }
     }
@@ -31,11 +32,11 @@ fn written(model: &mut Model, plugin: usize, call: &Call<'_>) -> Judged {
         FdId::STDOUT => LogLevel::INFO,
         FdId::STDERR => LogLevel::ERROR,
         _ if call.pieces(1).is_some() => return call.is(&[Errno::BADF.0]),
-        // Its pieces may be astray as well, and nothing says which comes first.
+        // Its pieces may be out of bounds too, and the specification does not say which is checked first.
         _ => return call.is(&[Errno::BADF.0, Errno::FAULT.0]),
     };
     let Some(pieces) = call.pieces(1) else {
-        // An array somewhere in memory, which need not be one.
+        // The array is at some address in memory, and need not be a valid one.
         model.blind = true;
         return call.promised();
     };

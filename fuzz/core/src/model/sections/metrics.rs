@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use pw_abi::MetricType;
 use pw_cases::transcript::Returned;
 
+use super::Metrics as Function;
 use crate::model::call::{Call, Judged};
-use crate::model::{BAD_ARGUMENT, Choices, Model, NOT_FOUND, OK, Wanted};
+use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK, Wanted};
 
 /// All metrics.
 #[derive(Default)]
 pub(in crate::model) struct Metrics {
     metrics: Vec<Metric>,
-    /// All ids that were ever given.
-    given: BTreeSet<u32>,
+    /// All ids that were ever returned.
+    ids: BTreeSet<u32>,
 }
 
 /// A metric of the proxy.
@@ -27,7 +28,7 @@ struct Metric {
 }
 
 impl Metrics {
-    /// The last plugin of a VM id is gone, and with it the metrics that no other has defined.
+    /// The last plugin of a VM id has ended, and with it the metrics that no other VM id has defined.
     pub(in crate::model) fn end(&mut self, vm_id: &str) {
         for metric in &mut self.metrics {
             metric.known_to.remove(vm_id);
@@ -36,34 +37,38 @@ impl Metrics {
     }
 }
 
-pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+pub(super) fn judge(function: Function, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let scenario = model.scenario.clone();
     let own = &scenario.plugins[model.instances[instance].plugin].settings.vm_id;
-    if call.function.name == "proxy_define_metric" {
-        return define(model, own, call);
-    }
-    let Some(metric) = model.metrics.metrics.iter_mut().find(|metric| metric.id == call.word(0)) else {
-        return call.is(&[NOT_FOUND]);
-    };
-    if call.choices == Choices::Reference && !metric.known_to.contains(own) {
-        return call.chosen(&[NOT_FOUND]);
-    }
-    match call.function.name {
-        "proxy_record_metric" => {
-            call.is(&[OK])?;
-            metric.value = call.number(1);
-            Ok(())
-        }
-        "proxy_increment_metric" => increment(metric, call),
-        _ => {
-            call.is(&[OK])?;
-            call.returns(1, metric.value)
-        }
+    match function {
+        Function::proxy_define_metric => define(model, own, call),
+        Function::proxy_record_metric => existing(model, own, call, record),
+        Function::proxy_increment_metric => existing(model, own, call, increment),
+        Function::proxy_get_metric => existing(model, own, call, read),
     }
 }
 
-/// A name and a type are one metric; what the same name of another type is, the specification does not say. No id is
-/// given twice.
+/// Judges a call about the metric whose id is its first argument.
+fn existing(model: &mut Model, own: &str, call: &Call<'_>, judge: fn(&mut Metric, &Call<'_>) -> Judged) -> Judged {
+    let Some(metric) = model.metrics.metrics.iter_mut().find(|metric| metric.id == call.word(0)) else {
+        return call.is(&[NOT_FOUND]);
+    };
+    if metric.known_to.contains(own) { judge(metric, call) } else { call.chosen(&[NOT_FOUND]) }
+}
+
+fn record(metric: &mut Metric, call: &Call<'_>) -> Judged {
+    call.is(&[OK])?;
+    metric.value = call.number(1);
+    Ok(())
+}
+
+fn read(metric: &mut Metric, call: &Call<'_>) -> Judged {
+    call.is(&[OK])?;
+    call.returns(1, metric.value)
+}
+
+/// A name and a type are one metric; the specification does not say what the same name with another type is. No id is
+/// returned twice.
 fn define(model: &mut Model, own: &str, call: &Call<'_>) -> Judged {
     let (metric_type, name) = (MetricType(call.word(0)), call.bytes(1));
     if metric_type > MetricType::HISTOGRAM {
@@ -76,7 +81,7 @@ fn define(model: &mut Model, own: &str, call: &Call<'_>) -> Judged {
     let id = call.returned(2) as u32;
     let is_same = |metric: &Metric| metric.metric_type == metric_type && metric.name == name;
     if let Some(place) = model.metrics.metrics.iter().position(is_same) {
-        // Plugins that have just crashed go some time before the step is over; what is theirs may be gone already.
+        // Plugins that have just crashed are removed at some time before the step is over; what they shared may be removed already.
         let stays = model.metrics.metrics[place].known_to.iter().any(|vm_id| model.has_plugins(vm_id));
         let known = &mut model.metrics.metrics[place];
         if stays || known.id == id {
@@ -85,7 +90,7 @@ fn define(model: &mut Model, own: &str, call: &Call<'_>) -> Judged {
         }
         model.metrics.metrics.remove(place);
     }
-    if !model.metrics.given.insert(id) {
+    if !model.metrics.ids.insert(id) {
         return call.wrong_value(2, Returned::Untouched, format!("{id}, which was another metric's"));
     }
     let (name, known_to) = (name.to_vec(), [own.to_owned()].into());
@@ -106,11 +111,11 @@ fn increment(metric: &mut Metric, call: &Call<'_>) -> Judged {
 }
 
 impl Model {
-    /// What the operator reads: a name that is no UTF-8 is shown as near to it as can be.
+    /// Checks what the operator reads: invalid UTF-8 in a name is shown with replacement characters.
     pub(in crate::model) fn metric(&mut self, name: &str, value: u64) {
         let is_named = |metric: &&Metric| String::from_utf8_lossy(&metric.name) == name;
         if !self.blind && !self.metrics.metrics.iter().filter(is_named).any(|metric| metric.value == value) {
-            let message = format!("the operator reads {value} of {name:?}, which it never was");
+            let message = format!("the operator reads {value} of {name:?}, which never had that value");
             let mut named = self.metrics.metrics.iter().filter(is_named);
             let only = named.next().filter(|_| named.next().is_none());
             let wanted = only.map(|metric| Wanted::Metric(name.to_owned(), metric.value));

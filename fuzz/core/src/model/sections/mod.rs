@@ -24,29 +24,50 @@ mod unimplemented_wasi_functions;
 use super::Model;
 use super::call::{Call, Judged};
 
-/// Judges a call whose pointers are sound, and does in the model what it has done.
-pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
-    let section = match call.function.section {
-        "buffers" => buffers::judge,
-        "clocks" => clocks::judge,
-        "common_stream_operations" => common_stream_operations::judge,
-        "configuration" => configuration::judge,
-        "context_lifecycle" => context_lifecycle::judge,
-        "environment_variables" => environment_variables::judge,
-        "foreign_function_interface" => foreign_function_interface::judge,
-        "grpc_calls" => grpc_calls::judge,
-        "http_calls" => http_calls::judge,
-        "http_fields" => http_fields::judge,
-        "http_streams" => http_streams::judge,
-        "logging" => logging::judge,
-        "metrics" => metrics::judge,
-        "properties" => properties::judge,
-        "randomness" => randomness::judge,
-        "shared_key_value_store" => shared_key_value_store::judge,
-        "shared_queues" => shared_queues::judge,
-        "timers" => timers::judge,
-        "unimplemented_wasi_functions" => unimplemented_wasi_functions::judge,
-        _ => return call.promised(),
+/// The functions of a section, so that its file must say of each what it does: a match without an arm for it does not compile.
+macro_rules! functions {
+    ([] section $Section:ident $slug:ident $title:literal host {} $($guest:tt)*) => {};
+    (
+        [] section $Section:ident $slug:ident $title:literal
+        host { $({ $doc:literal $module:ident $name:ident $($rest:tt)* })+ }
+        guest $guest:tt
+    ) => {
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        enum $Section {
+            $($name,)+
+        }
     };
-    section(model, instance, call)
 }
+
+/// Judges a call by the file of its section.
+macro_rules! judge_in_section {
+    ([$model:ident $instance:ident $call:ident] section $Section:ident $slug:ident $title:literal host {} $($guest:tt)*) => {
+        $call.promised()
+    };
+    (
+        [$model:ident $instance:ident $call:ident] section $Section:ident $slug:ident $title:literal
+        host { $({ $doc:literal $module:ident $name:ident $($rest:tt)* })+ }
+        guest $guest:tt
+    ) => {
+        match $call.function.name {
+            $(stringify!($name) => $slug::judge($Section::$name, $model, $instance, $call),)+
+            _ => $call.promised(),
+        }
+    };
+}
+
+macro_rules! sections {
+    ($($slug:ident)+) => {
+        $(pw_abi::$slug!(functions);)+
+
+        /// Judges a call whose pointers are valid, and applies its effect to the model.
+        pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+            match call.function.section {
+                $(stringify!($slug) => pw_abi::$slug!(judge_in_section model instance call),)+
+                _ => call.promised(),
+            }
+        }
+    };
+}
+
+pw_abi::sections!(sections);

@@ -1,13 +1,14 @@
-//! The section "Properties". Which there are is the host's affair; what a plugin has set on a stream it can read there.
+//! The section "Properties". The host decides which exist; a plugin can read what it has set on a stream.
 
 use pw_abi::Status;
 
+use super::Properties;
 use crate::model::call::{Call, Judged};
 use crate::model::{Model, NOT_FOUND, OK};
 
-/// The first part of paths that no host knows by itself.
+/// The first part of paths that no host has on its own.
 const OWN: &[u8] = b"own";
-/// The first parts of those that the host alone says.
+/// The first parts of paths that only the host can set.
 const HOSTS: [&[u8]; 10] = [
     b"",
     b"plugin_name",
@@ -21,7 +22,7 @@ const HOSTS: [&[u8]; 10] = [
     b"response",
 ];
 
-pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+pub(super) fn judge(function: Properties, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let path = call.bytes(0);
     let path = path.strip_suffix(&[0]).unwrap_or(path);
     let plugin = &model.scenario.plugins[model.instances[instance].plugin];
@@ -29,8 +30,8 @@ pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judg
     let own = first == OWN;
     let here = model.here().map(|(number, _)| number);
     let stream = here.and_then(|number| model.streams.get_mut(&number));
-    if call.function.name == "proxy_get_property" {
-        return match path {
+    match function {
+        Properties::proxy_get_property => match path {
             b"plugin_name" => {
                 call.chosen(&[OK])?;
                 call.returns_bytes(1, plugin.settings.name.as_bytes())
@@ -47,34 +48,32 @@ pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judg
                 None => call.is(&[NOT_FOUND]),
             },
             _ => call.is(&[OK, NOT_FOUND, Status::SERIALIZATION_FAILURE.0]),
-        };
-    }
-    if HOSTS.contains(&first) {
-        return call.chosen(&[NOT_FOUND]);
-    }
-    match stream {
-        // A host may have no room for what a plugin has to say.
-        Some(stream) if own => {
-            call.chosen(&[OK])?;
-            if call.ok() {
-                let old = stream.sets(path, Some(call.bytes(1).to_vec()));
-                if let (Some(frame), Some(number)) = (&mut model.frame, here) {
-                    frame.properties.push((number, path.to_vec(), old));
+        },
+        Properties::proxy_set_property if HOSTS.contains(&first) => call.chosen(&[NOT_FOUND]),
+        Properties::proxy_set_property => match stream {
+            // A host may have a limit for what plugins set.
+            Some(stream) if own => {
+                call.chosen(&[OK])?;
+                if call.ok() {
+                    let old = stream.set_property(path, Some(call.bytes(1).to_vec()));
+                    if let (Some(frame), Some(number)) = (&mut model.frame, here) {
+                        frame.properties.push((number, path.to_vec(), old));
+                    }
                 }
+                Ok(())
             }
-            Ok(())
-        }
-        _ if own => call.chosen(&[NOT_FOUND]),
-        _ => call.is(&[OK, NOT_FOUND]),
+            _ if own => call.chosen(&[NOT_FOUND]),
+            _ => call.is(&[OK, NOT_FOUND]),
+        },
     }
 }
 
 impl Model {
-    /// What a callback has set does not stay, as its plugin has faulted in it and fails open.
-    pub(in crate::model) fn take_back(&mut self, properties: Vec<(u32, Vec<u8>, Option<Vec<u8>>)>) {
+    /// Undoes what a callback has set, as its plugin has crashed in it and fails open.
+    pub(in crate::model) fn undo_properties(&mut self, properties: Vec<(u32, Vec<u8>, Option<Vec<u8>>)>) {
         for (number, path, old) in properties.into_iter().rev() {
             if let Some(stream) = self.streams.get_mut(&number) {
-                stream.sets(&path, old);
+                stream.set_property(&path, old);
             }
         }
     }

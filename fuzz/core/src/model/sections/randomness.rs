@@ -2,20 +2,22 @@
 
 use pw_abi::Errno;
 
+use super::Randomness;
 use crate::model::call::{Call, Judged, Pointers};
 use crate::model::{Model, OK};
 
-/// What a call gives at the least, if it is asked for as much.
-const SMALL: u64 = 1 << 16;
+/// Bytes that a call must return if it asks for as many.
+const MAX_PROMISED_BYTES: u64 = 1 << 16;
 
-pub(super) fn judge(_: &mut Model, _: usize, call: &Call<'_>) -> Judged {
+pub(super) fn judge(function: Randomness, _: &mut Model, _: usize, call: &Call<'_>) -> Judged {
+    let Randomness::random_get = function;
     let (buffer, size) = (call.number(0), call.number(1));
-    let large = size > SMALL;
+    let large = size > MAX_PROMISED_BYTES;
     match call.readable(buffer, size) {
-        Pointers::Astray if large => call.is(&[Errno::INVAL.0, Errno::FAULT.0]),
-        Pointers::Astray => call.is(&[Errno::FAULT.0]),
-        Pointers::Doubtful => call.is(&[OK, Errno::FAULT.0]),
-        Pointers::Sound if large => call.is(&[OK, Errno::INVAL.0]),
-        Pointers::Sound => call.is(&[OK]),
+        Pointers::OutOfBounds if large => call.is(&[Errno::INVAL.0, Errno::FAULT.0]),
+        Pointers::OutOfBounds => call.is(&[Errno::FAULT.0]),
+        Pointers::Unspecified => call.is(&[OK, Errno::FAULT.0]),
+        Pointers::Valid if large => call.is(&[OK, Errno::INVAL.0]),
+        Pointers::Valid => call.is(&[OK]),
     }
 }

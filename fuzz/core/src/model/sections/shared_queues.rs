@@ -1,24 +1,25 @@
-//! The section "Shared Queues". A queue goes with the last plugin of its VM id, and its id means something to the VM ids
-//! that have registered or resolved it.
+//! The section "Shared Queues". A queue is removed with the last plugin of its VM id, and its id is known to the VM ids that
+//! have registered or resolved it.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use pw_abi::Status;
 use pw_cases::transcript::Returned;
 
+use super::SharedQueues;
 use crate::model::call::{Call, Judged};
-use crate::model::{Choices, Model, NOT_FOUND, OK, Wanted};
+use crate::model::{Model, NOT_FOUND, OK, Wanted};
 
 const READY: &str = "proxy_on_queue_ready";
 
-/// All queues, and who is to be told of items.
+/// All queues, and the plugins that are to be notified of items.
 #[derive(Default)]
 pub(in crate::model) struct Queues {
     queues: Vec<Queue>,
     /// Instance and id of the queue.
     ready: Vec<(usize, u32)>,
-    /// All ids that were ever given.
-    given: BTreeSet<u32>,
+    /// All ids that were ever returned.
+    ids: BTreeSet<u32>,
 }
 
 struct Queue {
@@ -27,18 +28,18 @@ struct Queue {
     name: Vec<u8>,
     items: VecDeque<Vec<u8>>,
     readers: Vec<usize>,
-    /// The VM ids that its id means something to.
+    /// The VM ids that may use its id.
     known_to: BTreeSet<String>,
 }
 
 impl Queues {
-    /// An instance is gone, and reads no more.
-    pub(in crate::model) fn leave(&mut self, instance: usize) {
+    /// An instance has ended.
+    pub(in crate::model) fn remove(&mut self, instance: usize) {
         self.queues.iter_mut().for_each(|queue| queue.readers.retain(|reader| *reader != instance));
         self.ready.retain(|(reader, _)| *reader != instance);
     }
 
-    /// The last plugin of a VM id is gone.
+    /// The last plugin of a VM id has ended.
     pub(in crate::model) fn end(&mut self, vm_id: &str) {
         self.queues.retain(|queue| queue.vm_id != vm_id);
         for queue in &mut self.queues {
@@ -47,19 +48,19 @@ impl Queues {
     }
 }
 
-pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
+pub(super) fn judge(function: SharedQueues, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let scenario = model.scenario.clone();
     let own = &scenario.plugins[model.instances[instance].plugin].settings.vm_id;
-    // Plugins that have just crashed go some time before the step is over; what is theirs may be gone already.
-    if let Some(place) = named(model, own, call).filter(|_| call.status == NOT_FOUND)
+    // Plugins that have just crashed are removed at some time before the step is over; what they shared may be removed already.
+    if let Some(place) = named(function, model, own, call).filter(|_| call.status == NOT_FOUND)
         && !model.has_plugins(&model.queues.queues[place].vm_id)
     {
         model.queues.queues.remove(place);
         return Ok(());
     }
-    let found = named(model, own, call).map(|place| &mut model.queues.queues[place]);
-    match (call.function.name, found) {
-        ("proxy_register_shared_queue", found) => {
+    let found = named(function, model, own, call).map(|place| &mut model.queues.queues[place]);
+    match (function, found) {
+        (SharedQueues::proxy_register_shared_queue, found) => {
             call.is(&[OK])?;
             match found {
                 _ if !call.ok() => Ok(()),
@@ -73,18 +74,16 @@ pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judg
             }
         }
         (_, None) => call.is(&[NOT_FOUND]),
-        ("proxy_resolve_shared_queue", Some(queue)) => {
+        (SharedQueues::proxy_resolve_shared_queue, Some(queue)) => {
             call.is(&[OK])?;
             if call.ok() {
                 queue.known_to.insert(own.clone());
             }
             call.returns(2, queue.id.into())
         }
-        (_, Some(queue)) if call.choices == Choices::Reference && !queue.known_to.contains(own) => {
-            call.chosen(&[NOT_FOUND])
-        }
-        ("proxy_dequeue_shared_queue", Some(queue)) => dequeue(queue, call),
-        (_, Some(queue)) => {
+        (_, Some(queue)) if !queue.known_to.contains(own) => call.chosen(&[NOT_FOUND]),
+        (SharedQueues::proxy_dequeue_shared_queue, Some(queue)) => dequeue(queue, call),
+        (SharedQueues::proxy_enqueue_shared_queue, Some(queue)) => {
             call.is(&[OK])?;
             if call.ok() {
                 queue.items.push_back(call.bytes(1).to_vec());
@@ -95,21 +94,23 @@ pub(super) fn judge(model: &mut Model, instance: usize, call: &Call<'_>) -> Judg
     }
 }
 
-/// The place of the queue that a call is about, by its name or by its id.
-fn named(model: &Model, own: &str, call: &Call<'_>) -> Option<usize> {
-    let (vm_id, name) = match call.function.name {
-        "proxy_register_shared_queue" => (own.as_bytes(), call.bytes(0)),
-        "proxy_resolve_shared_queue" if call.bytes(0).is_empty() => (own.as_bytes(), call.bytes(1)),
-        "proxy_resolve_shared_queue" => (call.bytes(0), call.bytes(1)),
-        _ => return model.queues.queues.iter().position(|queue| queue.id == call.word(0)),
+/// The index of the queue that a call is about, by its name or by its id.
+fn named(function: SharedQueues, model: &Model, own: &str, call: &Call<'_>) -> Option<usize> {
+    let (vm_id, name) = match function {
+        SharedQueues::proxy_register_shared_queue => (own.as_bytes(), call.bytes(0)),
+        SharedQueues::proxy_resolve_shared_queue if call.bytes(0).is_empty() => (own.as_bytes(), call.bytes(1)),
+        SharedQueues::proxy_resolve_shared_queue => (call.bytes(0), call.bytes(1)),
+        SharedQueues::proxy_enqueue_shared_queue | SharedQueues::proxy_dequeue_shared_queue => {
+            return model.queues.queues.iter().position(|queue| queue.id == call.word(0));
+        }
     };
     model.queues.queues.iter().position(|queue| queue.vm_id.as_bytes() == vm_id && queue.name == name)
 }
 
-/// No id is given twice.
+/// No id is returned twice.
 fn register(queues: &mut Queues, instance: usize, vm_id: &str, call: &Call<'_>) -> Judged {
     let id = call.returned(1) as u32;
-    if !queues.given.insert(id) {
+    if !queues.ids.insert(id) {
         return call.wrong_value(1, Returned::Untouched, format!("{id}, which was another queue's"));
     }
     let (name, known_to) = (call.bytes(0).to_vec(), [vm_id.to_owned()].into());
@@ -118,7 +119,7 @@ fn register(queues: &mut Queues, instance: usize, vm_id: &str, call: &Call<'_>) 
     Ok(())
 }
 
-/// An item that cannot be handed over stays where it is.
+/// An item that cannot be returned stays in the queue.
 fn dequeue(queue: &mut Queue, call: &Call<'_>) -> Judged {
     let Some(item) = queue.items.front() else { return call.is(&[Status::EMPTY.0]) };
     call.is(&[OK])?;
@@ -130,25 +131,25 @@ fn dequeue(queue: &mut Queue, call: &Call<'_>) -> Judged {
 }
 
 impl Model {
-    /// A plugin is told of an item.
+    /// A plugin is notified of an item.
     pub(in crate::model) fn queue_ready(&mut self, instance: usize, queue: u32) {
         let due = self.queues.ready.iter().position(|due| *due == (instance, queue));
         match due {
             Some(due) => drop(self.queues.ready.remove(due)),
             None => {
                 let plugin = Some(self.instances[instance].plugin);
-                let message = "a plugin is told of an item that is not for it";
+                let message = "a plugin is notified of an item that is not for it";
                 self.found(READY, message, plugin, Some(Wanted::Never(READY)));
             }
         }
     }
 
-    /// Whoever registered a queue was told of its items.
-    pub(in crate::model) fn queues_overdue(&mut self) {
+    /// Checks that the plugins that registered a queue were notified of its items.
+    pub(in crate::model) fn check_queues(&mut self) {
         let late = std::mem::take(&mut self.queues.ready);
-        if let Some((instance, _)) = late.iter().find(|(instance, _)| !self.instances[*instance].dead) {
+        if let Some((instance, _)) = late.iter().find(|(instance, _)| !self.instances[*instance].ended) {
             let plugin = Some(self.instances[*instance].plugin);
-            let message = "a plugin is not told of an item in a queue that it registered";
+            let message = "a plugin is not notified of an item in a queue that it registered";
             self.found(READY, message, plugin, Some(Wanted::Due(READY)));
         }
     }
