@@ -1,6 +1,6 @@
 //! Sockets on loopback, and the one inbox that everything arrives in.
 //!
-//! Knows bytes and ports, no frames.
+//! Knows bytes and ports, not frames.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,12 +13,16 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How long a connection, or room in a socket's buffer, may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the other end may take to read what is written.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much is read from a connection at once.
+const READ_BYTES: usize = 1 << 16;
 
 /// Something that came from outside of the adapter.
 pub enum Incoming {
-    /// Envoy connected to one of our servers.
+    /// The host connected to a server of the adapter.
     Accepted {
         /// The server's port.
         server: u16,
@@ -27,31 +31,31 @@ pub enum Incoming {
     },
     /// Bytes on a connection.
     Bytes {
-        /// Whose.
+        /// The connection's number.
         connection: u64,
-        /// What.
+        /// At least one.
         bytes: Vec<u8>,
     },
-    /// The other end sends no more.
+    /// The other end sends nothing more.
     Ended {
-        /// Whose.
+        /// The connection's number.
         connection: u64,
     },
-    /// A connection was cut off.
+    /// A connection was reset, or is closed in both directions.
     Closed {
-        /// Which.
+        /// The connection's number.
         connection: u64,
     },
-    /// Standard error was written to.
+    /// The host has written to its log.
     Logged,
-    /// The process ended, and how.
+    /// The process has exited; the text says how.
     Exited(String),
-    /// Standard error was closed; no line follows.
+    /// The log was closed; no line follows.
     LogEnded,
 }
 
-/// A port that nobody else gets as long as this is kept. Envoy, of the same user, may listen on it, because both ask
-/// for the port to be shared, or for the address to be used again; until it does, connections are refused.
+/// A port that no other program gets while this exists. The host, which runs as the same user, can listen on it if it sets
+/// `SO_REUSEPORT` or `SO_REUSEADDR`, as this does; until it listens, connections are refused.
 pub struct Reserved {
     /// The port.
     pub port: u16,
@@ -60,6 +64,10 @@ pub struct Reserved {
 
 impl Reserved {
     /// Reserves a free port.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
     pub fn new() -> io::Result<Reserved> {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseport(true)?;
@@ -69,7 +77,11 @@ impl Reserved {
     }
 }
 
-/// Accepts connections on a free port, which is returned.
+/// Accepts connections on a free port, which is returned, as long as the inbox exists.
+///
+/// # Errors
+///
+/// There is no free port.
 pub async fn serve(inbox: &UnboundedSender<Incoming>) -> io::Result<u16> {
     let listener = TcpListener::bind(loopback(0)).await?;
     let server = listener.local_addr()?.port();
@@ -89,21 +101,29 @@ pub async fn serve(inbox: &UnboundedSender<Incoming>) -> io::Result<u16> {
 }
 
 /// Connects to a port on loopback.
+///
+/// # Errors
+///
+/// Nothing listens on it, or nothing accepts the connection in time.
 pub async fn connect(port: u16) -> io::Result<TcpStream> {
-    timeout(PATIENCE, TcpStream::connect(loopback(port))).await?
+    timeout(CONNECT_TIMEOUT, TcpStream::connect(loopback(port))).await?
 }
 
-/// A connection. What arrives on it comes through the inbox; it is closed when this is dropped.
+/// A connection. What arrives on it is sent to the inbox; it is closed when this is dropped.
 pub struct Socket {
     writer: OwnedWriteHalf,
     reader: Reader,
 }
 
-/// Reads until it is dropped.
+/// The task that reads; it ends when this is dropped.
 struct Reader(JoinHandle<()>);
 
 impl Socket {
-    /// Starts to read a connection.
+    /// Starts to read a connection, which has this number in the inbox.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the connection's options.
     pub fn new(connection: u64, stream: TcpStream, inbox: &UnboundedSender<Incoming>) -> io::Result<Socket> {
         stream.set_nodelay(true)?;
         let (reader, writer) = stream.into_split();
@@ -111,25 +131,37 @@ impl Socket {
         Ok(Socket { writer, reader })
     }
 
-    /// Writes all, or fails when nobody takes it.
+    /// Writes all bytes.
+    ///
+    /// # Errors
+    ///
+    /// The connection is closed, or the other end does not read (`TimedOut`).
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        timeout(PATIENCE, self.writer.write_all(bytes)).await?
+        timeout(WRITE_TIMEOUT, self.writer.write_all(bytes)).await?
     }
 
-    /// Writes all and says that it was the last, both at once: the other end sees no last bytes without the end.
+    /// Writes all bytes and the end together: the other end never sees the last bytes without the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::write`].
     pub async fn write_last(&mut self, bytes: &[u8]) -> io::Result<()> {
-        hold_back(self.writer.as_ref())?;
+        cork(self.writer.as_ref())?;
         self.write(bytes).await?;
         self.writer.shutdown().await
     }
 
-    /// Cuts the connection off. What was written and not yet taken is lost.
+    /// Resets the connection. What was written and not yet read is lost.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the connection's options.
     pub async fn reset(mut self) -> io::Result<()> {
         self.writer.as_ref().set_zero_linger()?;
-        // Dropped, it would say first that nothing follows.
+        // If it were dropped, it would first send that nothing follows.
         self.writer.forget();
         self.reader.0.abort();
-        // The connection is open until the reader is gone; that it was aborted is no error.
+        // The connection is open until the reader has ended. That it was aborted is not an error.
         let _ = (&mut self.reader.0).await;
         Ok(())
     }
@@ -141,20 +173,20 @@ impl Drop for Reader {
     }
 }
 
-/// Has the kernel hold the last bytes back until the end is there, too.
+/// Makes the kernel keep the last bytes until the end is written, too.
 #[cfg(target_os = "linux")]
-fn hold_back(stream: &TcpStream) -> io::Result<()> {
+fn cork(stream: &TcpStream) -> io::Result<()> {
     Ok(rustix::net::sockopt::set_tcp_cork(stream, true)?)
 }
 
-/// Elsewhere the end may come after the last bytes.
+/// With other kernels the end may come after the last bytes.
 #[cfg(not(target_os = "linux"))]
-fn hold_back(_stream: &TcpStream) -> io::Result<()> {
+fn cork(_stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
 async fn read(connection: u64, mut reader: OwnedReadHalf, inbox: UnboundedSender<Incoming>) {
-    let mut buffer = vec![0; 1 << 16];
+    let mut buffer = vec![0; READ_BYTES];
     loop {
         let read = tokio::select! {
             () = inbox.closed() => return,
@@ -170,7 +202,7 @@ async fn read(connection: u64, mut reader: OwnedReadHalf, inbox: UnboundedSender
             return;
         }
         if ended {
-            // What sends no more can still be cut off.
+            // An end that sends nothing more can still reset the connection.
             let _ = reader.ready(Interest::ERROR).await;
             let _ = inbox.send(Incoming::Closed { connection });
             return;

@@ -1,31 +1,35 @@
-//! The Envoy process: started, watched, killed.
+//! One process of the host: started, watched, killed.
 //!
-//! Knows nothing of what Envoy does; hands on its log line by line, and its end.
+//! Knows nothing of what the host does; reports its log line by line, and its end.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
 use tokio::net::unix::pipe::Receiver;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
+use crate::guard;
 use crate::net::Incoming;
-use crate::{guard, log};
 
-/// A running Envoy. It is killed when this is dropped.
+/// How much of the log is read at once.
+const READ_BYTES: usize = 1 << 14;
+/// Bytes of a line of the log; the rest of a longer line is dropped.
+const MAX_LINE_BYTES: usize = 64 << 20;
+
+/// A running process. It is killed when this is dropped, and when the adapter ends.
 pub struct Process {
-    /// Its process id, which is that of its main thread.
+    /// Its process id.
     pub id: u32,
     kill: Option<oneshot::Sender<()>>,
     log: Arc<Log>,
 }
 
-/// What Envoy writes to its standard error.
+/// What the process writes to its standard error.
 struct Log {
     pipe: Receiver,
     lines: Mutex<Lines>,
@@ -34,36 +38,19 @@ struct Log {
 #[derive(Default)]
 struct Lines {
     whole: VecDeque<Vec<u8>>,
-    /// A line whose end has not come.
+    /// A line that is not complete.
     part: Vec<u8>,
 }
 
-/// How much of what Envoy does it tells of in its log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// Each call into a plugin and out of it, which is what tells the plugins of a chain apart.
-    Calls,
-    /// What plugins log, and what becomes of their VMs.
-    Plugins,
-}
-
 impl Process {
-    /// Starts Envoy. What it does not need any more it drains for so many seconds, and then cuts off. That it has logged,
-    /// its end and the end of its log come through `inbox`.
-    pub fn start(
-        adapter: &Path,
-        program: &Path,
-        bootstrap: &Value,
-        (drain, detail): (u32, Detail),
-        inbox: &UnboundedSender<Incoming>,
-    ) -> io::Result<Process> {
-        let mut command = Command::from(guard::command(adapter, program));
-        command.arg("--config-yaml").arg(bootstrap.to_string());
-        command.args(["--concurrency", "1", "--disable-hot-restart"]);
-        command.args(["--drain-time-s", &drain.to_string(), "--drain-strategy", "immediate"]);
-        let level = if detail == Detail::Calls { "wasm:trace" } else { "wasm:debug" };
-        command.args(["--log-level", "warning", "--component-log-level", level]);
-        command.args(["--log-format", log::FORMAT, "--log-format-escaped"]);
+    /// Runs `command`. Its log, which is its standard error, and its end are reported through `inbox`. `adapter` is the path of
+    /// the adapter's own program, as [`guard::guarded`] needs it.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be run.
+    pub fn start(adapter: &Path, command: &Command, inbox: &UnboundedSender<Incoming>) -> io::Result<Process> {
+        let mut command = tokio::process::Command::from(guard::guarded(adapter, command));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn()?;
         let id = child.id().ok_or_else(|| std::io::Error::other("it has no process id"))?;
@@ -76,16 +63,16 @@ impl Process {
         Ok(Process { id, kill: Some(kill), log })
     }
 
-    /// The lines that it has written by now, without their ends; each is told once.
+    /// The lines that it has written since the last call, without their ends.
     pub fn lines(&self) -> VecDeque<Vec<u8>> {
-        // Its end and its errors are seen by who waits for more.
+        // The end of the log and errors are found by the task that waits for more.
         let _ = self.log.read();
         std::mem::take(&mut self.log.lines().whole)
     }
 
     /// Kills it.
     pub fn kill(&mut self) {
-        // If nobody listens, it has ended already.
+        // If nothing listens, it has exited already.
         let _ = self.kill.take().map(|kill| kill.send(()));
     }
 }
@@ -101,21 +88,29 @@ impl Log {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what is there; whether more may come.
+    /// Reads what is there. Returns whether more may come.
     fn read(&self) -> bool {
-        let mut piece = [0; 1 << 14];
+        let mut piece = [0; READ_BYTES];
         loop {
             let read = match self.pipe.try_read(&mut piece) {
                 Ok(0) => return false,
                 Ok(read) => &piece[..read],
                 Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
             };
-            let Lines { whole, part } = &mut *self.lines();
-            let mut pieces = read.split(|byte| *byte == b'\n');
-            part.extend(pieces.next().unwrap_or_default());
-            for next in pieces {
-                whole.push_back(std::mem::replace(part, next.to_vec()));
+            self.lines().add(read, MAX_LINE_BYTES);
+        }
+    }
+}
+
+impl Lines {
+    /// Adds bytes of the log. Of a line, at most `limit` bytes are kept.
+    fn add(&mut self, read: &[u8], limit: usize) {
+        for (at, piece) in read.split(|byte| *byte == b'\n').enumerate() {
+            if at > 0 {
+                self.whole.push_back(std::mem::take(&mut self.part));
             }
+            let kept = piece.len().min(limit.saturating_sub(self.part.len()));
+            self.part.extend_from_slice(&piece[..kept]);
         }
     }
 }
@@ -124,7 +119,7 @@ async fn watch(mut child: Child, killed: oneshot::Receiver<()>, inbox: Unbounded
     let status = tokio::select! {
         status = child.wait() => status,
         _ = killed => {
-            // It fails only if the child has ended, and then waiting is all that is left.
+            // This fails only if the child has exited, and then it is enough to wait.
             let _ = child.start_kill();
             child.wait().await
         }
@@ -132,7 +127,7 @@ async fn watch(mut child: Child, killed: oneshot::Receiver<()>, inbox: Unbounded
     let _ = inbox.send(Incoming::Exited(status.map_or_else(|error| error.to_string(), describe)));
 }
 
-/// Reads as long as there is something, so that Envoy never waits to write.
+/// Reads as long as there is something, so that the process never waits to write.
 async fn read_log(log: Arc<Log>, inbox: UnboundedSender<Incoming>) {
     while log.pipe.readable().await.is_ok() && log.read() {
         if inbox.send(Incoming::Logged).is_err() {
@@ -174,7 +169,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends() {
+    fn joins_the_pieces_of_lines_and_limits_them() {
+        let mut lines = Lines::default();
+        for piece in ["on", "e\n\ntw", "o\nlonger than", " eight\nx"] {
+            lines.add(piece.as_bytes(), 8);
+        }
+        assert_eq!(lines.whole, ["one", "", "two", "longer t"].map(|line| line.as_bytes().to_vec()));
+        assert_eq!(lines.part, b"x");
+    }
+
+    #[test]
+    fn names_the_signal_or_the_exit_status() {
         let rows = [(11, "SIGSEGV"), (9, "SIGKILL"), (6, "SIGABRT"), (40, "signal 40"), (256, "exit status 1")];
         for (raw, text) in rows {
             assert_eq!(describe(ExitStatus::from_raw(raw)), text);

@@ -1,7 +1,7 @@
-//! What is seen between two steps, put in an order that does not depend on luck.
+//! What is seen in one step, in an order that does not depend on timing.
 //!
-//! Log and sockets are read side by side, so which came first between them is not known. A window is told as: the
-//! log, then HTTP calls, then gRPC calls, then the upstream's side, then the client's, each in its own order, calls and
+//! The log and the sockets are read side by side, so it is not known which came first between them. A window has
+//! the log first, then HTTP calls, then gRPC calls, then the upstream's side, then the client's: each in its own order, calls and
 //! streams by number.
 
 use pw_cases::transcript::{Event, Part};
@@ -18,8 +18,8 @@ impl Window {
         self.events.push(event);
     }
 
-    /// Adds a piece that reached the upstream or the client. Pieces of a body that follow each other become one: how
-    /// a proxy cuts them is its own affair.
+    /// Adds what reached the upstream or the client. Pieces of a body that follow each other are joined: a proxy may
+    /// split a body as it likes.
     pub fn push_part(&mut self, event: Event) {
         let place = place(&event);
         let last = self.events.iter_mut().rev().find(|earlier| self::place(earlier) == place);
@@ -34,7 +34,7 @@ impl Window {
         self.events.push(event);
     }
 
-    /// The events in their order; the window is empty afterwards.
+    /// The events in their order; they are removed from here.
     pub fn take(&mut self) -> Vec<Event> {
         let mut events = std::mem::take(&mut self.events);
         events.sort_by_key(place);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_joined_and_the_log_comes_first() {
+    fn joins_bodies_and_puts_the_log_first() {
         let mut window = Window::default();
         let log = Event::Log { plugin: "p".into(), level: "INFO".into(), message: Data::from("x") };
         window.push_part(Event::Client { stream: 0, part: body("a", false) });

@@ -1,8 +1,8 @@
-//! gRPC as it is on HTTP/2: messages in bodies, metadata in fields, the status in trailers.
-//!
-//! Knows nothing of connections.
+//! gRPC over HTTP/2: messages in bodies, metadata in fields, the status in trailers. Knows nothing of connections.
 
 use pw_cases::data::{Data, Fields};
+
+use crate::fields::{field, value};
 
 /// Whether these are the headers of a call or stream.
 pub fn is_call(headers: &Fields) -> bool {
@@ -17,26 +17,26 @@ pub fn method(headers: &Fields) -> (String, String) {
     (service.to_owned(), method.to_owned())
 }
 
-/// The metadata in headers, among others of the host's: all but pseudo headers, as it is on the wire.
+/// The fields of headers without pseudo headers, as they are on the wire: the metadata, and fields that the host adds.
 pub fn metadata(headers: &Fields) -> Fields {
     headers.iter().filter(|(name, _)| !name.0.starts_with(b":")).cloned().collect()
 }
 
-/// Headers that begin an answer.
+/// The headers of a response.
 pub fn headers(metadata: &Fields) -> Fields {
     let mut fields = vec![field(":status", "200"), field("content-type", "application/grpc")];
     fields.extend_from_slice(metadata);
     fields
 }
 
-/// Trailers that end an answer.
+/// The trailers of a response.
 pub fn trailers(status: u32, message: &str, metadata: &Fields) -> Fields {
     let mut fields = vec![field("grpc-status", &status.to_string()), field("grpc-message", &escape(message))];
     fields.extend_from_slice(metadata);
     fields
 }
 
-/// A message as it is in a body.
+/// A message as it is in a body: a byte 0 (it is not compressed), its length in four bytes, its bytes.
 pub fn message(message: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0];
     bytes.extend((message.len() as u32).to_be_bytes());
@@ -44,7 +44,7 @@ pub fn message(message: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Takes the complete messages off the front of a body.
+/// Takes the complete messages from the start of a body.
 pub fn messages(body: &mut Vec<u8>) -> Vec<Data> {
     const PREFIX: usize = 5;
     let mut messages = Vec::new();
@@ -59,15 +59,7 @@ pub fn messages(body: &mut Vec<u8>) -> Vec<Data> {
     messages
 }
 
-fn value<'a>(fields: &'a Fields, name: &str) -> Option<&'a Data> {
-    fields.iter().find(|(found, _)| found.as_str() == Some(name)).map(|(_, value)| value)
-}
-
-fn field(name: &str, value: &str) -> (Data, Data) {
-    (Data::from(name), Data::from(value))
-}
-
-/// A status message: bytes that are no printable ASCII, and the sign itself, by percent signs.
+/// Encodes a status message: `%`, and each byte that is not printable ASCII, is written as `%` and two hex digits.
 fn escape(message: &str) -> String {
     let escaped = message.bytes().map(|byte| match byte {
         b'%' | ..b' ' | 0x7f.. => format!("%{byte:02X}"),
@@ -85,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_put_together() {
+    fn joins_the_pieces_of_messages() {
         let sent: Vec<u8> = ["", "one", "two"].iter().flat_map(|text| message(text.as_bytes())).collect();
         let (mut body, mut received) = (Vec::new(), Vec::new());
         for bytes in sent.chunks(2) {
@@ -97,7 +89,17 @@ mod tests {
     }
 
     #[test]
-    fn who_is_called() {
+    fn frames_messages_as_the_protocol_has_it() {
+        assert_eq!(message(b"hi"), b"\x00\x00\x00\x00\x02hi");
+        assert_eq!(message(&vec![7; 0x1_0203])[..5], [0, 0, 1, 2, 3]);
+        // Two messages, of which one is empty, and half of the prefix of a third.
+        let mut body = b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03abc\x00\x00\x00".to_vec();
+        assert_eq!(messages(&mut body), ["", "abc"].map(Data::from));
+        assert_eq!(body, [0, 0, 0]);
+    }
+
+    #[test]
+    fn parses_the_path_of_a_call() {
         let rows = [("/a.B/C", ("a.B", "C")), ("/a/b/C", ("a/b", "C")), ("/C", ("C", "")), ("", ("", ""))];
         for (path, (service, name)) in rows {
             assert_eq!(method(&fields(&[(":path", path)])), (service.to_owned(), name.to_owned()), "{path}");
@@ -107,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_as_on_the_wire() {
+    fn metadata_stays_as_it_is_on_the_wire() {
         let plain = fields(&[("x-bin", "AP8="), ("x", "y")]);
         let sent = headers(&plain);
         assert_eq!(
@@ -118,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn status_messages() {
+    fn encodes_status_messages() {
         for (text, escaped) in [("not for you", "not for you"), ("50%\n", "50%25%0A"), ("é", "%C3%A9")] {
             assert_eq!(trailers(7, text, &Fields::new()), fields(&[("grpc-status", "7"), ("grpc-message", escaped)]));
         }
