@@ -73,8 +73,8 @@ pub struct Ports {
 
 /// How a process is started.
 pub struct Launch {
-    /// The program with its arguments. It writes its log to standard error. It must stay in the process in which it is started,
-    /// and not fork: see [`crate::guard`].
+    /// The program with its arguments. It writes its log to standard error. It does not fork, see [`crate::guard`], and sets
+    /// `TCP_NODELAY` on its connections: else what it writes may arrive in a later step.
     pub command: Command,
     /// What drives the process.
     pub driver: Box<dyn Driver>,

@@ -24,6 +24,10 @@ type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 pub(crate) fn run(file: &str) -> ExitCode {
     let file = std::fs::read(file).expect("the adapter has written it");
     let config: Value = serde_json::from_slice(&file).expect("it is JSON");
+    if plugins(&config).any(|plugin| text(plugin, "configuration") == "exit") {
+        eprintln!("the port is not free");
+        return ExitCode::from(3);
+    }
     for plugin in plugins(&config) {
         if text(plugin, "configuration") == "reject" {
             log("reject", plugin, "its configuration says so");
@@ -85,6 +89,7 @@ async fn serve_connection(stream: TcpStream, client: Option<(Rc<Value>, u16)>) {
             }
         }
     });
+    stream.set_nodelay(true).expect("it is possible");
     let builder = hyper::server::conn::http2::Builder::new(LocalExecutor);
     // A client that closes its connection is not an error.
     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
@@ -118,6 +123,7 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let stream = TcpStream::connect(to).await.expect("the adapter listens");
+    stream.set_nodelay(true).expect("it is possible");
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
     tokio::spawn(connection);

@@ -27,9 +27,11 @@ impl Target for Fake {
     }
 
     fn launch(&self, run: &Run, ports: &Ports) -> Result<Launch, String> {
-        let plugins: Vec<Value> = run.plugins.iter().map(|plugin| {
-            json!({ "name": plugin.name, "configuration": plugin.configuration.as_str() })
-        }).collect();
+        let plugins: Vec<Value> = run
+            .plugins
+            .iter()
+            .map(|plugin| json!({ "name": plugin.name, "configuration": plugin.configuration.as_str() }))
+            .collect();
         let config = json!({
             "http": ports.http,
             "barrier": ports.barrier,
