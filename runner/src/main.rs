@@ -14,7 +14,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     #[cfg(unix)]
-    if let Some(exit) = pw_adapter_envoy::guard::become_guarded() {
+    if let Some(exit) = pw_adapter_kit::guard::become_guarded() {
         return exit;
     }
     let cli = Cli::parse();

@@ -110,9 +110,9 @@ fn every_command_works_or_says_that_it_needs_a_clone() {
 #[test]
 fn drives_envoy_by_itself() {
     let installed = Installed::new("installed_envoy");
-    installed.run(&["run", "readme", "--host", "envoy"]).check(2, &["adapter envoy` crashed", "there is no Envoy."]);
+    installed.run(&["run", "readme", "--host", "envoy"]).check(2, &["adapter envoy` crashed", "no Envoy was found."]);
     let none = ["run", "readme", "--host", "envoy", "--envoy", "./none"];
-    installed.run(&none).check(2, &["./none is no Envoy: "]);
+    installed.run(&none).check(2, &["./none is not an Envoy: "]);
 }
 
 #[test]

@@ -1,47 +1,26 @@
 //! Envoy's configuration as JSON: the bootstrap, and the listener of a scenario.
 //!
-//! Envoy is to add, limit and time out as little as it can, so that what is seen is the plugins' doing. It cannot be
-//! kept from adding `x-forwarded-proto` to requests, without which it finds no route, and `date` to responses.
+//! Envoy adds, limits and times out as little as possible, so that what is seen is caused by plugins. It always adds
+//! `x-forwarded-proto` to requests, without which it finds no route, and `date` to responses.
 
 use std::path::Path;
 
-use crate::job::{Plugin, Run};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use pw_cases::scenario::{Failure, Step};
+use pw_adapter_kit::job::{Plugin, Run};
+use pw_adapter_kit::scenario;
+use pw_adapter_kit::target::{CALLEES, DEAD, Ports, UPSTREAM};
+use pw_cases::scenario::Failure;
 use serde_json::{Map, Value, json};
 
-/// The ports that Envoy is told of. All are on loopback.
-#[derive(Clone, Copy, Debug)]
-pub struct Ports {
-    /// Where the adapter serves listeners to Envoy.
-    pub lds: u16,
-    /// Where Envoy listens for the adapter's signs of life.
-    pub barrier: u16,
-    /// Where Envoy listens for the clients of a scenario with HTTP.
-    pub listener: u16,
-    /// Where Envoy listens for the clients of a scenario with TCP.
-    pub tcp: u16,
-    /// The upstream of a scenario.
-    pub upstream: u16,
-    /// The servers of calls, in the order of [`CALLEES`].
-    pub callees: [u16; CALLEES.len()],
-    /// Refuses connections.
-    pub dead: u16,
-    /// Where Envoy answers its operator.
-    pub admin: u16,
-}
-
-/// The upstreams, besides [`UPSTREAM`], that plugins may call and that answer.
-pub const CALLEES: [&str; 2] = ["auth", "callout"];
-/// The upstream that every request is routed to.
-pub const UPSTREAM: &str = "upstream";
-
+/// The cluster that serves listeners: the adapter.
 const LDS: &str = "pw-conform-lds";
-const BUFFER: u32 = 64 << 20;
-/// Larger than any body of a case, so that a piece of a body is one frame and one callback.
-const FRAME: u32 = 4 << 20;
-const DAY: &str = "86400s";
-/// Nothing is called so. It is allowed to every restricted plugin, because Envoy takes an empty list for no restriction.
+/// Bytes that Envoy buffers, and that a window of HTTP/2 allows.
+const BUFFER_BYTES: u32 = 64 << 20;
+/// Bytes of a frame: more than any body of a case, so that a piece of a body is one frame and one callback.
+const FRAME_BYTES: u32 = 4 << 20;
+/// How long a poll for listeners may wait.
+const POLL_TIMEOUT: &str = "86400s";
+/// A name that no function has. Every restricted plugin may use it, because Envoy takes an empty list for no restriction.
 const NO_CAPABILITY: &str = "none";
 
 fn typed(kind: &str, mut value: Value) -> Value {
@@ -49,17 +28,17 @@ fn typed(kind: &str, mut value: Value) -> Value {
     value
 }
 
-/// What Envoy is started with; `extensions` are of [`extension`].
+/// The bootstrap; `extensions` were made by [`extension`].
 pub fn bootstrap(ports: &Ports, extensions: &[Value]) -> Value {
     let callees = CALLEES.iter().zip(ports.callees).map(|(name, port)| cluster(name, port, None));
     let clusters = [
-        cluster(LDS, ports.lds, None),
+        cluster(LDS, ports.control, None),
         cluster(UPSTREAM, ports.upstream, Some(proxy_protocol())),
-        cluster("dead", ports.dead, None),
+        cluster(DEAD, ports.dead, None),
     ];
     json!({
         "admin": { "address": address(ports.admin) },
-        // Clients may give up as many streams as they like.
+        // Clients may reset any number of streams.
         "layered_runtime": { "layers": [{ "name": "pw", "static_layer": {
             "overload.premature_reset_total_stream_count": 1_000_000_000,
         } }] },
@@ -72,7 +51,7 @@ pub fn bootstrap(ports: &Ports, extensions: &[Value]) -> Value {
                 "transport_api_version": "V3",
                 "cluster_names": [LDS],
                 "refresh_delay": "0.001s",
-                "request_timeout": DAY,
+                "request_timeout": POLL_TIMEOUT,
             },
         } },
         "bootstrap_extensions": extensions,
@@ -83,50 +62,13 @@ pub fn bootstrap(ports: &Ports, extensions: &[Value]) -> Value {
     })
 }
 
-/// Whether a scenario is about TCP connections.
-pub fn is_tcp(run: &Run) -> bool {
-    run.steps.iter().any(|step| matches!(step, Step::Connect { .. }))
-}
-
-/// The plugins, by their places in the scenario, that streams pass through at first.
-pub fn chain(run: &Run) -> Vec<usize> {
-    let plugins = run.plugins.iter().enumerate();
-    plugins.filter(|(_, plugin)| !plugin.settings.background && !plugin.settings.standby).map(|(at, _)| at).collect()
-}
-
-/// Whether a step changes the listener: a plugin gets another configuration or place.
-pub fn is_change(step: &Step) -> bool {
-    matches!(step, Step::Reconfigure { .. } | Step::Replace { .. } | Step::Remove { .. })
-}
-
-/// Whether a stream runs while the listener is changed, as far as the steps tell.
-pub fn has_streams_in_flight(run: &Run) -> bool {
-    let changes = run.steps.iter().enumerate().filter(|(_, step)| is_change(step));
-    changes.into_iter().any(|(at, _)| {
-        let (earlier, later) = run.steps.split_at(at);
-        earlier.iter().filter_map(Step::stream).any(|stream| {
-            let of_it = |step: &&Step| step.stream() == Some(stream);
-            !earlier.iter().filter(of_it).any(is_end) || later.iter().any(|step| of_it(&step))
-        })
-    })
-}
-
-/// Whether nothing is left of a stream after a step.
-fn is_end(step: &Step) -> bool {
-    match step {
-        Step::ResponseHeaders { end_of_stream, .. } | Step::ResponseBody { end_of_stream, .. } => *end_of_stream,
-        Step::ResponseTrailers { .. } | Step::ClientReset { .. } | Step::UpstreamReset { .. } => true,
-        _ => false,
-    }
-}
-
 /// The listener of a scenario, with the plugins of this chain.
 pub fn listener(name: &str, ports: &Ports, run: &Run, chain: &[usize]) -> Value {
-    let lone = run.plugins.len() == 1;
-    let kind = if is_tcp(run) { "network" } else { "http" };
+    let is_alone = run.plugins.len() == 1;
+    let kind = if scenario::is_tcp(run) { "network" } else { "http" };
     let plugins = chain.iter().map(|at| &run.plugins[*at]);
-    let mut filters: Vec<Value> = plugins.map(|plugin| filter(kind, plugin, root_id(plugin, lone))).collect();
-    if is_tcp(run) {
+    let mut filters: Vec<Value> = plugins.map(|plugin| filter(kind, plugin, root_id(plugin, is_alone))).collect();
+    if scenario::is_tcp(run) {
         let proxy = json!({ "stat_prefix": "pw", "cluster": UPSTREAM, "idle_timeout": "0s" });
         let kind = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
         filters.push(json!({ "name": "tcp_proxy", "typed_config": typed(kind, proxy) }));
@@ -134,16 +76,16 @@ pub fn listener(name: &str, ports: &Ports, run: &Run, chain: &[usize]) -> Value 
     }
     filters.push(json!({ "name": "router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router",
         json!({ "suppress_envoy_headers": true })) }));
-    http_listener(name, ports.listener, json!({ "cluster": UPSTREAM, "timeout": "0s" }), "route", &filters)
+    http_listener(name, ports.http, json!({ "cluster": UPSTREAM, "timeout": "0s" }), "route", &filters)
 }
 
-/// Envoy marks the lines of a plugin's root context by its `root_id` and `vm_id` only, so plugins that share a chain
-/// need one. A lone plugin needs none and keeps the default, which some SDKs look their contexts up by.
-pub fn root_id(plugin: &Plugin, lone: bool) -> &str {
-    if lone { "" } else { &plugin.settings.name }
+/// The `root_id` of a plugin. Envoy marks the lines of its root context by `root_id` and `vm_id` only, so plugins that share a
+/// chain need one. A plugin that is alone keeps the default, by which some SDKs look up their contexts.
+pub fn root_id(plugin: &Plugin, is_alone: bool) -> &str {
+    if is_alone { "" } else { &plugin.settings.name }
 }
 
-/// What a plugin's VM is made of: those that agree in it share one in each thread.
+/// What decides in which VM a plugin lives: plugins for which it is equal share one in each thread.
 pub fn home(plugin: &Plugin) -> impl PartialEq + '_ {
     (
         &plugin.settings.vm_id,
@@ -154,10 +96,10 @@ pub fn home(plugin: &Plugin) -> impl PartialEq + '_ {
     )
 }
 
-/// A plugin that is on no stream, and in one VM, of the main thread; its module is in a file, because a module may be
-/// too large for an argument of a program.
-pub fn extension(plugin: &Plugin, lone: bool, file: &Path) -> Value {
-    let config = plugin_config(plugin, root_id(plugin, lone), json!({ "filename": file }));
+/// A plugin in the background: it is on no stream, and in one VM, of the main thread. Its module is in a file, because it may
+/// be too large for an argument of a program.
+pub fn extension(plugin: &Plugin, is_alone: bool, file: &Path) -> Value {
+    let config = plugin_config(plugin, root_id(plugin, is_alone), json!({ "filename": file }));
     let service = json!({ "singleton": true, "config": config });
     json!({ "name": "envoy.bootstrap.wasm", "typed_config": typed("envoy.extensions.wasm.v3.WasmService", service) })
 }
@@ -202,7 +144,7 @@ fn failure_policy(failure: Failure) -> &'static str {
     }
 }
 
-/// A listener of the same worker thread that only answers pings: when it does, earlier work of the thread is done.
+/// A listener of the worker thread that only answers pings: when it does, earlier work of the thread is done.
 fn barrier(port: u16) -> Value {
     let router = json!({ "name": "router", "typed_config":
         typed("envoy.extensions.filters.http.router.v3.Router", json!({})) });
@@ -236,7 +178,7 @@ fn of_filters(name: &str, port: u16, filters: &[Value]) -> Value {
     json!({
         "name": name,
         "address": address(port),
-        "per_connection_buffer_limit_bytes": BUFFER,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "filter_chains": [{ "filters": filters }],
     })
 }
@@ -255,7 +197,7 @@ fn cluster(name: &str, port: u16, transport: Option<Value>) -> Value {
         "name": name,
         "type": "STATIC",
         "connect_timeout": "5s",
-        "per_connection_buffer_limit_bytes": BUFFER,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "circuit_breakers": { "thresholds": [limits] },
         "load_assignment": {
             "cluster_name": name,
@@ -270,8 +212,8 @@ fn cluster(name: &str, port: u16, transport: Option<Value>) -> Value {
     cluster
 }
 
-/// A connection to the upstream begins with a line that names the client's port: this is how the adapter knows which
-/// of its streams it is, without a header that plugins could see. It also keeps streams on connections of their own.
+/// Starts each connection to the upstream with a line that names the client's port: by that the adapter recognises the stream,
+/// without a header that plugins could see. It also makes each stream use a connection of its own.
 fn proxy_protocol() -> Value {
     let raw = typed("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", json!({}));
     let kind = "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport";
@@ -283,12 +225,12 @@ fn proxy_protocol() -> Value {
 }
 
 fn http2() -> Value {
-    /// `SETTINGS_MAX_FRAME_SIZE`, for which Envoy has no option of its own.
+    /// `SETTINGS_MAX_FRAME_SIZE`, for which Envoy has no option.
     const MAX_FRAME_SIZE: u32 = 5;
     json!({
-        "initial_stream_window_size": BUFFER,
-        "initial_connection_window_size": BUFFER,
-        "custom_settings_parameters": [{ "identifier": MAX_FRAME_SIZE, "value": FRAME }],
+        "initial_stream_window_size": BUFFER_BYTES,
+        "initial_connection_window_size": BUFFER_BYTES,
+        "custom_settings_parameters": [{ "identifier": MAX_FRAME_SIZE, "value": FRAME_BYTES }],
         "override_stream_error_on_invalid_http_message": true,
         "max_consecutive_inbound_frames_with_empty_payload": 1000,
     })
@@ -305,6 +247,7 @@ mod tests {
     use pw_abi::Version;
     use pw_cases::data::Data;
     use pw_cases::scenario::PluginSettings;
+    use pw_cases::scenario::Step;
 
     use super::*;
 
@@ -320,10 +263,10 @@ mod tests {
     }
 
     const PORTS: Ports =
-        Ports { lds: 1, barrier: 2, listener: 3, tcp: 8, upstream: 4, callees: [5, 6], dead: 7, admin: 9 };
+        Ports { control: 1, barrier: 2, http: 3, tcp: 8, upstream: 4, callees: [5, 6], dead: 7, admin: 9 };
 
     fn filters(run: &Run) -> Vec<Value> {
-        let listener = listener("l", &PORTS, run, &chain(run));
+        let listener = listener("l", &PORTS, run, &scenario::chain(run));
         let manager = &listener["filter_chains"][0]["filters"][0]["typed_config"];
         manager["http_filters"].as_array().expect("is a list").clone()
     }
@@ -344,12 +287,12 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_plugin_has_no_root_id() {
+    fn a_plugin_alone_has_no_root_id() {
         assert_eq!(filters(&run(vec![plugin("a")]))[0]["typed_config"]["config"]["root_id"], "");
     }
 
     #[test]
-    fn what_a_plugin_may_do_and_what_becomes_of_its_faults() {
+    fn restricts_capabilities_and_sets_the_failure_policy() {
         let config = |plugin| filters(&run(vec![plugin]))[0]["typed_config"]["config"].clone();
         let free = config(plugin("a"));
         assert_eq!((&free["failure_policy"], free.get("capability_restriction_config")), (&json!("FAIL_CLOSED"), None));
@@ -381,26 +324,6 @@ mod tests {
         assert_eq!(listener["address"], address(PORTS.tcp));
         let filters = &listener["filter_chains"][0]["filters"];
         assert_eq!((&filters[0]["name"], &filters[1]["name"]), (&json!("a"), &json!("tcp_proxy")));
-    }
-
-    #[test]
-    fn streams_in_flight() {
-        let request = |stream| Step::RequestHeaders { stream, headers: Vec::new(), end_of_stream: true };
-        let response = |stream, end_of_stream| Step::ResponseHeaders { stream, headers: Vec::new(), end_of_stream };
-        let change = || Step::Remove { plugin: "a".into() };
-        let rows = [
-            (vec![change(), request(0)], false),
-            (vec![request(0), response(0, true), change(), request(1)], false),
-            (vec![request(0), Step::ClientReset { stream: 0 }, change()], false),
-            (vec![request(0), change()], true),
-            (vec![request(0), response(0, false), change()], true),
-            (vec![request(0), response(0, true), request(1), change(), response(1, true)], true),
-            (vec![request(0), Step::ReadMetrics], false),
-        ];
-        for (steps, expected) in rows {
-            let run = Run { steps, ..run(vec![plugin("a")]) };
-            assert_eq!(has_streams_in_flight(&run), expected, "{:?}", run.steps);
-        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Which plugins of a scenario have a context of which number. In each VM Envoy counts contexts from 1 as it makes them: one
+//! Which plugins of a scenario have a context of which number. In each VM Envoy counts contexts from 1 as it creates them: one
 //! for each plugin, then, for each stream, one for each plugin of the chain.
 //!
-//! Knows no log and no sockets; plugins are known by their place in the scenario, VMs by the number of their home.
+//! Knows no log and no sockets; plugins are given by their place in the scenario, VMs by the number of their home.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub struct Contexts {
 }
 
 impl Contexts {
-    /// As it is before plugins start.
+    /// Before plugins start; `homes` has the home of each plugin.
     pub fn new(homes: Vec<usize>) -> Contexts {
         Contexts { homes, owned: BTreeMap::new() }
     }
@@ -25,7 +25,7 @@ impl Contexts {
         self.owned.get(&(plugin, context)).is_some_and(|of_stream| *of_stream || !streams)
     }
 
-    /// A plugin got a context of its own.
+    /// A plugin got its root context.
     pub fn add_own(&mut self, plugin: usize) {
         self.add(plugin, false);
     }
@@ -35,7 +35,7 @@ impl Contexts {
         self.add(plugin, true);
     }
 
-    /// A home's VM is gone, with all that was in it.
+    /// The VM of a home was destroyed, with its contexts.
     pub fn clear(&mut self, home: usize) {
         let homes = &self.homes;
         self.owned.retain(|(owner, _), _| homes[*owner] != home);
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn each_vm_counts_for_itself() {
+    fn counts_in_each_vm_apart() {
         let mut contexts = Contexts::new(vec![1, 2, 3, 1]);
         let chain = [0, 1, 3];
         chain.into_iter().for_each(|plugin| contexts.add_own(plugin));

@@ -1,4 +1,4 @@
-//! Which Envoy: where its program is, and which version.
+//! Finds Envoy's program and its version.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -17,16 +17,16 @@ pub struct Program {
     pub version: String,
 }
 
-/// Why there is none.
+/// Why no Envoy can be run.
 #[derive(Debug)]
 pub enum Missing {
-    /// Neither an argument, nor the variable, nor the path names one.
+    /// Neither an argument nor the variable names one, and there is none on the path.
     Nowhere,
-    /// It is named, but cannot be run, or is something else.
+    /// The program that is named cannot be run, or is not an Envoy.
     Unusable {
-        /// What was named.
+        /// The program.
         path: PathBuf,
-        /// What happened.
+        /// What happened when it was run.
         reason: String,
     },
 }
@@ -34,8 +34,8 @@ pub enum Missing {
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Missing::Nowhere => writeln!(f, "there is no Envoy.")?,
-            Missing::Unusable { path, reason } => writeln!(f, "{} is no Envoy: {reason}.", path.display())?,
+            Missing::Nowhere => writeln!(f, "no Envoy was found.")?,
+            Missing::Unusable { path, reason } => writeln!(f, "{} is not an Envoy: {reason}.", path.display())?,
         }
         write!(
             f,
@@ -45,7 +45,11 @@ impl fmt::Display for Missing {
     }
 }
 
-/// Finds Envoy: by the argument, else by [`VARIABLE`], else on the path.
+/// Finds Envoy: the argument, else the program that [`VARIABLE`] names, else `envoy` on the path.
+///
+/// # Errors
+///
+/// There is none that can be run.
 pub fn find(argument: Option<PathBuf>) -> Result<Program, Missing> {
     let named = argument.or_else(|| std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from));
     let path = named.or_else(|| on_path(std::env::var_os("PATH"))).ok_or(Missing::Nowhere)?;
@@ -80,14 +84,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions() {
+    fn reads_the_version() {
         let text = "\n/x/envoy  version: 9e5580933739775e8bce696a57a2e1bc99368f23/1.40.0/Clean/RELEASE/BoringSSL\n\n";
         assert_eq!(version(text).as_deref(), Some("1.40.0"));
         assert_eq!(version("nginx version: nginx"), None);
     }
 
     #[test]
-    fn the_message_names_the_ways() {
+    fn the_message_says_how_to_name_one() {
         let message = Missing::Nowhere.to_string();
         for way in ["--envoy", VARIABLE, "PATH", "pip install"] {
             assert!(message.contains(way), "{way}");

@@ -1,17 +1,17 @@
-//! Listeners handed to Envoy: it polls by HTTP, and the answer waits until there is something new.
+//! Listeners for Envoy (LDS): it polls by HTTP, and the answer waits until there is something new.
 //!
-//! A poll names the version that Envoy runs, so the poll after an update tells whether it was taken. Knows no sockets;
+//! A poll names the version that Envoy runs, so the poll after an update shows whether it was accepted. Knows no sockets:
 //! a poll is a stream of a connection, both by number.
 
 use std::collections::BTreeMap;
 
+use pw_adapter_kit::http2::Frame;
+use pw_adapter_kit::target::Reply;
 use serde_json::{Value, json};
-
-use crate::http2::Frame;
 
 const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
 
-/// What Envoy is to run, and what it says that it runs.
+/// The listeners that Envoy is to run, and what it says that it runs.
 #[derive(Debug, Default)]
 pub struct Lds {
     listeners: Vec<Value>,
@@ -19,26 +19,17 @@ pub struct Lds {
     version: u64,
     /// The latest version that was sent.
     sent: u64,
-    /// What the latest poll said of `sent`.
+    /// Whether the latest poll says that Envoy runs `sent`.
     verdict: Option<bool>,
+    /// Polls that are not complete.
     bodies: BTreeMap<(u64, u32), Vec<u8>>,
+    /// The poll that is not answered.
     waiting: Option<(u64, u32)>,
 }
 
-/// The answer to a poll.
-#[derive(Debug, PartialEq)]
-pub struct Answer {
-    /// The connection.
-    pub connection: u64,
-    /// The stream.
-    pub stream: u32,
-    /// The body, of `application/json`.
-    pub body: String,
-}
-
 impl Lds {
-    /// Sets the listeners that Envoy is to run, and answers the poll that waits.
-    pub fn update(&mut self, mut listeners: Vec<Value>) -> Option<Answer> {
+    /// Sets the listeners that Envoy is to run. Returns the answer to the poll that waits.
+    pub fn update(&mut self, mut listeners: Vec<Value>) -> Option<Reply> {
         listeners.iter_mut().for_each(|listener| listener["@type"] = json!(LISTENER));
         self.listeners = listeners;
         self.version += 1;
@@ -46,13 +37,13 @@ impl Lds {
         self.answer()
     }
 
-    /// Whether Envoy took the latest update; `None` until it says.
+    /// Whether Envoy has accepted the latest update; `None` until it says so.
     pub fn verdict(&self) -> Option<bool> {
         self.verdict.filter(|_| self.sent == self.version)
     }
 
-    /// Takes a frame of one of Envoy's polls.
-    pub fn receive(&mut self, connection: u64, frame: Frame) -> Option<Answer> {
+    /// Takes a frame of a poll. Returns the answer to it, if there is something new.
+    pub fn receive(&mut self, connection: u64, frame: Frame) -> Option<Reply> {
         let (stream, ended) = match frame {
             Frame::Headers { stream, end_of_stream, .. } => (stream, end_of_stream),
             Frame::Data { stream, bytes, end_of_stream } => {
@@ -76,7 +67,7 @@ impl Lds {
         self.answer()
     }
 
-    fn answer(&mut self) -> Option<Answer> {
+    fn answer(&mut self) -> Option<Reply> {
         let (connection, stream) = self.waiting.take_if(|_| self.sent < self.version)?;
         self.sent = self.version;
         self.verdict = None;
@@ -85,19 +76,19 @@ impl Lds {
             "type_url": LISTENER,
             "resources": self.listeners,
         });
-        Some(Answer { connection, stream, body: body.to_string() })
+        Some(Reply { connection, stream, content_type: "application/json", body: body.to_string() })
     }
 }
 
-/// Why Envoy did not take an update, if a line of its log says that. The name of the listener, which is ours, is left
-/// out: what remains is the same for every scenario.
+/// Why Envoy has rejected an update, if a line of its log says that, without the name of the listener, which is different in
+/// each scenario.
 pub fn rejection(line: &str) -> Option<String> {
     let (_, reason) = line.split_once(" rejected: ")?;
     let bare = reason.strip_prefix("Error adding/updating listener(s) ").and_then(|rest| rest.split_once(": "));
     Some(bare.map_or(reason, |(_, reason)| reason).to_owned())
 }
 
-/// Why Envoy did not start, if a line of its log says that it did not take a plugin in the background.
+/// Why Envoy did not start, if a line of its log says that it has rejected a plugin in the background.
 pub fn refusal(line: &str) -> Option<String> {
     let (reason, _) = line.strip_prefix("error `")?.split_once("` initializing config")?;
     Some(reason.to_owned())
@@ -108,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rejections() {
+    fn reads_why_envoy_rejects_a_plugin() {
         let line = "REST config for /v3/discovery:listeners rejected: \
                     Error adding/updating listener(s) scenario-1: Unable to create Wasm plugin p";
         assert_eq!(rejection(line).as_deref(), Some("Unable to create Wasm plugin p"));
@@ -125,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_waits_for_a_poll_and_the_next_poll_is_the_verdict() {
+    fn the_poll_after_an_update_is_the_verdict() {
         let mut lds = Lds::default();
         assert_eq!(lds.update(vec![]), None);
         assert!(lds.receive(1, poll(1, "")).is_some_and(|answer| answer.body.contains(r#""version_info":"1""#)));

@@ -1,17 +1,15 @@
-//! Lines of Envoy's log: their format, and how to read them.
-//!
-//! Knows what a line says, not whom it is about.
+//! Lines of Envoy's log: their format, and how to read them. Knows what a line says, not which plugin it is about.
 
-/// What Envoy is told to write: a mark, the thread, the level, the component, the message, a mark. The last one keeps
-/// white space at the end of a message from being left unescaped.
+/// The format that Envoy is configured to write: a mark, the thread, the level, the component, the message, a mark. Without the last one,
+/// white space at the end of a message would not be escaped.
 pub const FORMAT: &str = "@pw %t %l %n %v @wp";
 
 /// One line, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct LogLine {
     /// The number of the thread that wrote it.
     pub thread: u32,
-    /// As Envoy calls it.
+    /// Its level.
     pub level: Level,
     /// The component that wrote it, such as `wasm`.
     pub component: String,
@@ -19,7 +17,7 @@ pub struct Line {
     pub message: Vec<u8>,
 }
 
-/// How grave a line is.
+/// The level of a line, by Envoy's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// `trace`
@@ -62,13 +60,13 @@ impl Level {
     }
 }
 
-impl Line {
-    /// Reads a line in [`FORMAT`]; `None` for whatever else is written to standard error.
-    pub fn parse(line: &[u8]) -> Option<Line> {
+impl LogLine {
+    /// Reads a line in [`FORMAT`]; `None` for anything else that is written to standard error.
+    pub fn parse(line: &[u8]) -> Option<LogLine> {
         let mut parts = line.strip_prefix(b"@pw ")?.strip_suffix(b" @wp")?.splitn(4, |byte| *byte == b' ');
         let mut word = || std::str::from_utf8(parts.next()?).ok();
         let (thread, level, component) = (word()?, word()?, word()?);
-        Some(Line {
+        Some(LogLine {
             thread: thread.parse().ok()?,
             level: Level::parse(level)?,
             component: component.into(),
@@ -82,8 +80,8 @@ impl Line {
     }
 }
 
-/// The name of the signal that Envoy says it has caught, if it says so.
-pub fn caught(line: &Line) -> Option<&'static str> {
+/// The name of the signal that Envoy has caught, if the line says so.
+pub fn caught(line: &LogLine) -> Option<&'static str> {
     if line.component != "backtrace" || line.level != Level::Critical {
         return None;
     }
@@ -98,13 +96,13 @@ pub fn caught(line: &Line) -> Option<&'static str> {
     names.into_iter().find(|(start, _)| words.starts_with(start)).map(|(_, name)| name)
 }
 
-/// Text on one line: what follows the first line is left out if it is a backtrace, else joined.
+/// Text on one line. A backtrace is left out; other lines are joined.
 pub fn one_line(text: &str) -> String {
     let text = text.split("\nProxy-Wasm plugin in-VM backtrace:").next().unwrap_or_default();
     text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Undoes C's escapes, octal ones with three digits.
+/// Decodes the escapes of C, octal ones with three digits.
 fn unescape(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -132,17 +130,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines() {
-        let line = Line::parse(b"@pw 14918 warning wasm wasm log p one vm a: a\\nb  @wp").expect("is in the format");
+    fn parses_lines() {
+        let line = LogLine::parse(b"@pw 14918 warning wasm wasm log p one vm a: a\\nb  @wp").expect("is in the format");
         assert_eq!((line.thread, line.level, line.component.as_str()), (14918, Level::Warn, "wasm"));
         assert_eq!(line.message, b"wasm log p one vm a: a\nb ");
         for other in ["", "external/abseil: nothing", "@pw 1 info", "@pw x info wasm m @wp", "@pw 1 loud wasm m @wp"] {
-            assert_eq!(Line::parse(other.as_bytes()), None, "{other}");
+            assert_eq!(LogLine::parse(other.as_bytes()), None, "{other}");
         }
     }
 
     #[test]
-    fn escapes() {
+    fn decodes_escapes() {
         let rows: [(&str, &[u8]); 6] = [
             ("plain", b"plain"),
             (r#"w\\o\"r\000ld\377\'"#, b"w\\o\"r\0ld\xff'"),
@@ -157,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn one_line_without_backtrace() {
+    fn leaves_out_the_backtrace() {
         let text = "Function: f failed: Uncaught RuntimeError: unreachable\nProxy-Wasm plugin in-VM backtrace:\n  0: x";
         assert_eq!(one_line(text), "Function: f failed: Uncaught RuntimeError: unreachable");
         assert_eq!(one_line("a\n  b\n"), "a b");

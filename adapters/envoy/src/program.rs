@@ -1,22 +1,17 @@
-//! The adapter as a program: its standard input and output, and its end.
+//! The adapter for Envoy as a program.
 
-use std::io::{stdin, stdout};
 use std::path::PathBuf;
 
-use pw_cases::serve::serve;
-
-use crate::adapter::Envoy;
 use crate::find;
+use crate::target::Envoy;
 
 /// Reads requests of the adapter protocol from standard input, a line each, and writes responses to standard output. `envoy`
-/// is the Envoy to run, if one is named.
+/// is the path of the Envoy to run; without one it is looked for as [`find::find`] says.
 ///
 /// # Errors
 ///
 /// There is no Envoy that can be run, or standard input or output failed.
 pub fn run(envoy: Option<PathBuf>) -> Result<(), String> {
     let program = find::find(envoy).map_err(|missing| missing.to_string())?;
-    let adapter = std::env::current_exe().and_then(|own| Envoy::new(own, program));
-    let mut adapter = adapter.map_err(|error| format!("failed to start: {error}"))?;
-    serve(&mut adapter, stdin().lock(), stdout()).map_err(|error| format!("failed to serve: {error}"))
+    pw_adapter_kit::program::run(Box::new(Envoy::new(program)))
 }

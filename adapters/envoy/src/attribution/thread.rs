@@ -1,11 +1,11 @@
-//! What is known of one of Envoy's threads: which VMs it has made, and whom its calls seem to go to.
+//! What is known of one of Envoy's threads: which VMs it has created, and which plugins its calls seem to belong to.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::Known;
+use super::known::Known;
 use crate::contexts::Contexts;
 
-/// What the names of functions begin with that are about streams only.
+/// The first letters of the names of callbacks that are about streams only.
 const STREAMS: [&[u8]; 5] = [
     b"proxy_on_request",
     b"proxy_on_response",
@@ -17,15 +17,15 @@ const STREAMS: [&[u8]; 5] = [
 /// What is known of a thread.
 #[derive(Default)]
 pub(super) struct Thread {
-    /// VMs made.
-    pub(super) born: usize,
-    /// The homes whose VMs are made next, in the main thread as base VMs.
+    /// The number of VMs that were created.
+    pub(super) created: usize,
+    /// The homes whose VMs are created next, in the main thread as base VMs.
     pub(super) awaited: VecDeque<usize>,
-    /// The homes whose VMs have been made.
+    /// The homes whose VMs were created.
     made: BTreeSet<usize>,
     /// Of these, those whose VMs have failed.
     pub(super) failed: BTreeSet<usize>,
-    /// The home of the VM that was made last.
+    /// The home of the latest VM.
     pub(super) latest: usize,
     /// The plugin that seems to run.
     pub(super) current: usize,
@@ -38,8 +38,8 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    /// The VMs of these homes are to be made, if they are not there, and no others.
-    pub(super) fn awaits(&mut self, homes: impl Iterator<Item = usize>) {
+    /// The VMs of these homes will be created, if they are not there, and no others.
+    pub(super) fn expect(&mut self, homes: impl Iterator<Item = usize>) {
         self.awaited.clear();
         for home in homes {
             let lives = self.made.contains(&home) && !self.failed.contains(&home);
@@ -55,12 +55,12 @@ impl Thread {
         self.failed = &self.failed & homes;
     }
 
-    /// A VM is made, `anew` if it is no copy of one of this thread. The main thread makes a base VM and copies of it for
-    /// each home in turn, the worker one VM for each.
-    pub(super) fn make(&mut self, anew: bool, plugins: &[Known], chain: &[usize], contexts: &mut Contexts) {
-        self.born += 1;
+    /// A VM was created, which is the copy of another one of this thread unless it is `original`. The main thread creates a base VM
+    /// and copies of it for each home in turn, the worker one VM for each.
+    pub(super) fn create(&mut self, original: bool, plugins: &[Known], chain: &[usize], contexts: &mut Contexts) {
+        self.created += 1;
         self.depth = 0;
-        if anew {
+        if original {
             match self.awaited.pop_front() {
                 Some(home) => self.latest = home,
                 None => self.reload(plugins, chain, contexts),
@@ -77,7 +77,7 @@ impl Thread {
         }
     }
 
-    /// A stream makes plugins come back whose VM has failed, one after the other; of several VMs that of the first.
+    /// A stream makes Envoy reload plugins whose VM has failed, one after the other; of several VMs that of the first.
     fn reload(&mut self, plugins: &[Known], chain: &[usize], contexts: &mut Contexts) {
         let reloads = |home: &&usize| plugins.iter().any(|plugin| plugin.home == **home && plugin.reloads);
         let Some(home) = self.failed.iter().find(reloads).copied() else { return };
@@ -89,8 +89,8 @@ impl Thread {
         }
     }
 
-    /// Whom a call goes to. Of those that have such a function and a context of that number, the first call of a kind
-    /// goes to the first plugin of the chain, the next to the next; on the way back it is the other way round.
+    /// Finds out which plugin a call seems to belong to. Of those with such a function and a context of that number, the first call of a
+    /// kind belongs to the first plugin of the chain, the next to the next; of responses it is the other way round.
     pub(super) fn guess(&mut self, call: &[u8], plugins: &[Known], contexts: &Contexts) {
         if plugins.len() < 2 {
             return;

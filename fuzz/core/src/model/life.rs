@@ -30,7 +30,8 @@ impl Model {
         let own = &self.scenario.plugins[plugin];
         let configuration = match self.step.map(|step| &self.scenario.steps[step]) {
             Some(Step::Reconfigure { configuration, .. }) if again.is_none() => configuration.0.clone(),
-            _ => again.map_or_else(|| own.settings.configuration.0.clone(), |old| self.instances[old].configuration.clone()),
+            _ => again
+                .map_or_else(|| own.settings.configuration.0.clone(), |old| self.instances[old].configuration.clone()),
         };
         let background = own.settings.background;
         let shares = |found: &&Instance| found.plugin == plugin && !found.ended && !own.settings.vm_id.is_empty();
