@@ -181,7 +181,6 @@ fn marked<'a>(plugins: &[Known], logged: &'a [u8]) -> Option<(Option<usize>, &'a
 
 #[cfg(test)]
 mod tests {
-    use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
     use pw_cases::scenario::Failure;
 
     use pw_cases::scenario::PluginSettings;
@@ -198,7 +197,7 @@ mod tests {
 
     /// All that are not in the background are in the chain.
     fn started(plugins: &[Plugin]) -> Attribution {
-        let chain: Vec<usize> = (0..plugins.len()).filter(|at| !plugins[*at].background).collect();
+        let chain: Vec<usize> = (0..plugins.len()).filter(|at| !plugins[*at].settings.background).collect();
         Attribution::new(MAIN, plugins, &chain, false)
     }
 

@@ -115,7 +115,7 @@ impl Plugins {
         let (refused, reason) = self.rejection.take().unwrap_or_else(|| (0, "the listener was rejected".into()));
         let others = std::mem::take(&mut self.others);
         let own = || others.iter().filter(|other| other.plugin == refused);
-        let latest = own().last().map(|other| other.vm);
+        let latest = own().next_back().map(|other| other.vm);
         for Other { event, .. } in own().filter(|other| Some(other.vm) == latest) {
             // Faults are a part of the reason.
             if !matches!(event, Event::Fault { .. }) {

@@ -43,10 +43,13 @@ pub struct Program {
 
 /// Shapes that were assembled once. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Shapes(Arc<Mutex<HashMap<(Template, usize), Arc<Shape>>>>);
+pub struct Shapes(Arc<Mutex<HashMap<ShapeKey, Arc<Shape>>>>);
+
+/// What makes two shapes the same: the module, and the number of bytes for its script.
+type ShapeKey = (Template, usize);
 
 impl Shapes {
-    fn shape(&self, key: &(Template, usize)) -> Result<Arc<Shape>, HarnessError> {
+    fn shape(&self, key: &ShapeKey) -> Result<Arc<Shape>, HarnessError> {
         let mut shapes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shape) = shapes.get(key) {
             return Ok(shape.clone());
@@ -69,7 +72,7 @@ pub struct Process {
 /// A program that runs, and what it keeps.
 struct Running {
     child: Child,
-    shapes: HashMap<(Template, usize), String>,
+    shapes: HashMap<ShapeKey, String>,
     modules: HashMap<Vec<u8>, String>,
 }
 

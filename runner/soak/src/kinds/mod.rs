@@ -89,7 +89,7 @@ impl Kind {
 
     /// The module.
     pub(super) fn wasm(&self) -> Result<Vec<u8>, String> {
-        wat::parse_str(&text::module(self.version, self.allocate, &self.parts))
+        wat::parse_str(text::module(self.version, self.allocate, &self.parts))
             .map_err(|error| format!("the plugin that {} is not a module: {error}", self.name))
     }
 }
