@@ -12,7 +12,7 @@ use pw_cases::report::decode;
 use pw_cases::scenario::{Guest, Scenario};
 use pw_cases::script;
 use pw_cases::transcript::{Event, Transcript};
-use wasmparser::{Import, Parser, Payload};
+use wasmparser::{FuncType, Import, Parser, Payload, TypeRef, ValType};
 
 use crate::error::HarnessError;
 use crate::plan::Job;
@@ -83,15 +83,31 @@ fn functions(guest: &Guest) -> Vec<&'static Function> {
         Guest::Module(wasm) => wasm,
         Guest::Shaped(shape, _) => &shape.wasm,
     };
+    let mut types: Vec<FuncType> = Vec::new();
+    let mut functions = Vec::new();
     // Of a module that cannot be read, what comes before the place counts: the host has to say what is wrong with it.
-    let payloads = Parser::new(0).parse_all(wasm).map_while(Result::ok);
-    let imports = payloads.flat_map(|payload| match payload {
-        Payload::ImportSection(imports) => imports.into_imports().map_while(Result::ok).collect(),
-        _ => Vec::new(),
-    });
-    let row =
-        |import: Import<'_>| script::functions().find(|row| row.module == import.module && row.name == import.name);
-    imports.filter_map(row).collect()
+    for payload in Parser::new(0).parse_all(wasm).map_while(Result::ok) {
+        match payload {
+            Payload::TypeSection(section) => types.extend(section.into_iter_err_on_gc_types().map_while(Result::ok)),
+            Payload::ImportSection(imports) => {
+                functions
+                    .extend(imports.into_imports().map_while(Result::ok).filter_map(|import| row(&import, &types)));
+            }
+            _ => {}
+        }
+    }
+    functions
+}
+
+/// The function that is imported as the table declares it.
+fn row(import: &Import<'_>, types: &[FuncType]) -> Option<&'static Function> {
+    let TypeRef::Func(index) = import.ty else { return None };
+    let found = types.get(index as usize)?;
+    let row = script::functions().find(|row| row.module == import.module && row.name == import.name)?;
+    let names = |types: &[ValType]| types.iter().map(ValType::to_string).collect::<Vec<_>>();
+    let params: Vec<String> = row.lanes().map(|(_, lane)| lane.name().to_owned()).collect();
+    let results: Vec<String> = row.result().map(|lane| lane.name().to_owned()).into_iter().collect();
+    (names(found.params()) == params && names(found.results()) == results).then_some(row)
 }
 
 /// What there is instead of a run if the host lacks functions that the plugins of a scenario use.
