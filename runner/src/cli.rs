@@ -249,10 +249,8 @@ pub enum Language {
 
 /// See [`Command::Smoke`].
 #[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "Example: pw-conform smoke --host 'python3 my-adapter/adapter.py'\n\n\
-                  Exit codes: 0 no check failed; 1 a check failed; 2 the command line is wrong."
-)]
+#[command(after_help = "Example: pw-conform smoke --host 'python3 my-adapter/adapter.py'\n\n\
+                  Exit codes: 0 no check failed; 1 a check failed; 2 the command line is wrong.")]
 pub struct SmokeArgs {
     /// The command line of a program that speaks the adapter protocol
     #[arg(long, value_name = "HOST")]

@@ -37,7 +37,9 @@ pub fn adapter(args: &InitAdapterArgs) -> Result<String, HarnessError> {
     let folder = &args.folder;
     if !is_free(folder)? {
         let folder = folder.display();
-        return Err(HarnessError::new(format!("{folder} is there and not empty: name another folder, nothing was written")));
+        return Err(HarnessError::new(format!(
+            "{folder} is there and not empty: name another folder, nothing was written"
+        )));
     }
     let mut text = String::new();
     for (name, content) in skeleton(args.lang) {

@@ -46,6 +46,12 @@ pub enum Trial {
     Fault(&'static str, &'static str),
 }
 
+/// The characters of a line of an adapter or a transcript that are shown. A body can have a million.
+const LINE_CHARS: usize = 240;
+/// The characters of a line of advice.
+const WRAP_CHARS: usize = 100;
+
+/// The case of a request that passes through.
 const EXCHANGE: &str = include_str!("exchange.toml");
 
 /// The checks, in their order.
@@ -54,9 +60,8 @@ pub const CHECKS: [Check; 10] = [
         title: "it starts, and says who it is",
         trial: Trial::Start,
         needs: &[],
-        advice: "Read a line of JSON from the standard input, {\"type\": \"start\", \"protocol\": 2}, and answer it with a message of \
-                 type `host`, in one line, on the standard output. Flush the output after each line. Write nothing else to it: \
-                 messages for people go to the standard error.",
+        advice: "The command line of --host starts a program, from the current folder. Read a line of JSON from the standard input, {\"type\": \"start\", \"protocol\": 2}, and answer it with a message of \
+                 type `host`, in one line, on the standard output. Flush it after each line. Messages for people go to the standard error.",
         section: "start",
     },
     Check {
@@ -150,12 +155,21 @@ pub fn run(args: &SmokeArgs, console: &Console) -> Result<Exit, HarnessError> {
         match subject.try_out(check) {
             Outcome::Passed(note) => {
                 passed += 1;
-                console.print(&format!("{number:2} ok    {title}{}\n", note.map_or(String::new(), |note| format!(": {note}"))));
+                console.print(&format!(
+                    "{number:2} ok    {title}{}\n",
+                    note.map_or(String::new(), |note| format!(": {note}"))
+                ));
             }
-            Outcome::PassedOver(reason) => console.print(&format!("{number:2} --    {title}: passed over, since {reason}\n")),
+            Outcome::PassedOver(reason) => {
+                console.print(&format!("{number:2} --    {title}: passed over, since {reason}\n"))
+            }
             Outcome::Failed(what) => {
                 console.print(&format!("{number:2} FAIL  {title}\n{}", indented(&what)));
-                console.print(&format!("\nNext: {}\nSee docs/adapters.md, section \"{}\".\n", check.advice, check.section));
+                console.print(&format!("\n{}\n", wrapped(&format!("Next: {}", check.advice))));
+                console.print(&format!("See docs/adapters.md, section \"{}\".\n", check.section));
+                if args.trace_adapter.is_none() {
+                    console.print("With --trace-adapter FILE every line to and from the adapter is kept.\n");
+                }
                 return Ok(Exit::Failed);
             }
         }
@@ -171,7 +185,27 @@ fn next(args: &SmokeArgs) -> String {
     format!("{} run --host {host}", program())
 }
 
-/// The lines of a text, set off from the margin.
+/// The lines of a text, indented, each cut after [`LINE_CHARS`].
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("         {line}\n")).collect()
+    let cut = |line: &str| match line.char_indices().nth(LINE_CHARS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    };
+    text.lines().map(|line| format!("         {}\n", cut(line))).collect()
+}
+
+/// A text in lines of at most [`WRAP_CHARS`].
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WRAP_CHARS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }

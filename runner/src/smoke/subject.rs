@@ -56,7 +56,9 @@ impl Subject {
     /// Runs a check.
     pub(super) fn try_out(&mut self, check: &Check) -> Outcome {
         if let (Trial::Start, _) | (_, None) = (check.trial, &self.running) {
-            return self.start().map_or_else(|error| Outcome::Failed(error.to_string()), |note| Outcome::Passed(Some(note)));
+            return self
+                .start()
+                .map_or_else(|error| Outcome::Failed(error.to_string()), |note| Outcome::Passed(Some(note)));
         }
         let outcome = match check.trial {
             Trial::Log(text) => self.survey().and_then(|()| self.running().map(|running| running.case(check, text))),
@@ -77,11 +79,15 @@ impl Subject {
         let version = Version::FINAL.into_iter().rev().find(implements);
         let version = version.ok_or_else(|| {
             let names: Vec<&str> = Version::FINAL.into_iter().map(Version::name).collect();
-            HarnessError::new(format!("its host implements no version of the ABI: `abi` has none of {}", names.join(", ")))
+            HarnessError::new(format!(
+                "its host implements no version of the ABI: `abi` has none of {}",
+                names.join(", ")
+            ))
         })?;
         let features: Vec<&str> = host.features.iter().map(|feature| feature.name()).collect();
-        let features = if features.is_empty() { "no features".to_owned() } else { features.join(", ") };
-        let who = format!("{} {}, ABI {}, {features}", host.name, host.version, host.abi.join(", "));
+        let features =
+            if features.is_empty() { "no features".to_owned() } else { format!("features {}", features.join(", ")) };
+        let who = format!("{} {}; ABI {}; {features}", host.name, host.version, host.abi.join(", "));
         self.running = Some(Running { process, host, version, survey: Survey::default() });
         Ok(who)
     }
@@ -196,7 +202,9 @@ fn hint(transcript: &Transcript) -> String {
     });
     match (prefixed, has(|event| matches!(event, Event::Log { .. }))) {
         (true, _) => "a report of the probe begins with `pw `: these lines have something in front of it\n".to_owned(),
-        (false, true) => "there are log lines, but no report of the probe, or they carry another plugin's name\n".to_owned(),
+        (false, true) => {
+            "there are log lines, but no report of the probe, or they carry another plugin's name\n".to_owned()
+        }
         (false, false) => "no log line of a plugin arrived\n".to_owned(),
     }
 }
