@@ -47,7 +47,7 @@ pub enum Trial {
 }
 
 /// The characters of a line of an adapter or a transcript that are shown. A body can have a million.
-const LINE_CHARS: usize = 240;
+const LINE_CHARS: usize = 600;
 /// The characters of a line of advice.
 const WRAP_CHARS: usize = 100;
 
