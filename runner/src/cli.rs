@@ -47,6 +47,11 @@ pub enum Command {
     Check(CheckArgs),
     /// Send one request through a plugin, or a chain of them, on the reference host
     Try(TryArgs),
+    /// Write the beginning of an adapter for a host
+    #[command(subcommand)]
+    Init(InitCommand),
+    /// Check an adapter with ten cases, in the order in which it is written, up to the first that fails
+    Smoke(SmokeArgs),
     /// Look for bugs: random scenarios on the reference host, judged by a model of the ABI, or on another, compared with it
     Fuzz(FuzzArgs),
     /// Let healthy plugins work beside ones that misbehave all the time, and tell what they notice of them
@@ -212,6 +217,58 @@ pub struct ExplainArgs {
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub catalog: CatalogArgs,
+}
+
+/// What `init` writes.
+#[derive(Clone, Debug, Subcommand)]
+pub enum InitCommand {
+    /// Write the skeleton of an adapter, with its manual, into a new or empty folder
+    Adapter(InitAdapterArgs),
+}
+
+/// See [`InitCommand::Adapter`].
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example: pw-conform init adapter --lang python my-adapter")]
+pub struct InitAdapterArgs {
+    /// The language
+    #[arg(long, value_name = "LANGUAGE")]
+    pub lang: Language,
+    /// The folder
+    #[arg(value_name = "DIR", default_value = "adapter")]
+    pub folder: PathBuf,
+}
+
+/// The languages in which there are skeletons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Language {
+    Python,
+    Go,
+    Rust,
+}
+
+/// See [`Command::Smoke`].
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example: pw-conform smoke --host 'python3 my-adapter/adapter.py'\n\n\
+                  Exit codes: 0 no check failed; 1 a check failed; 2 the command line is wrong.")]
+pub struct SmokeArgs {
+    /// The command line of a program that speaks the adapter protocol
+    #[arg(long, value_name = "HOST")]
+    pub host: String,
+    /// How many seconds the adapter may take for an answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
+    /// Copy every line between this program and the adapter to a file
+    #[arg(long, value_name = "FILE")]
+    pub trace_adapter: Option<PathBuf>,
+}
+
+impl SmokeArgs {
+    /// Which host, and how.
+    pub fn host(&self) -> HostArgs {
+        let SmokeArgs { host, timeout, trace_adapter } = self.clone();
+        HostArgs { host, envoy: None, timeout, known: None, trace_adapter }
+    }
 }
 
 /// See [`Command::Fuzz`].

@@ -11,8 +11,8 @@ use pw_harness::select::select;
 use pw_plugin::{check, try_plugin};
 use pw_report::{coverage, table};
 
-use crate::cli::{AbiArgs, Cli, Command, CoverageArgs, ListArgs, ReportArgs, SchemaName};
-use crate::{adapter, explain, fuzz, list, plugins, run as run_cases, soak};
+use crate::cli::{AbiArgs, Cli, Command, CoverageArgs, InitCommand, ListArgs, ReportArgs, SchemaName};
+use crate::{adapter, explain, fuzz, init, list, plugins, run as run_cases, smoke, soak};
 
 /// Does what the command line says.
 pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessError> {
@@ -25,7 +25,9 @@ pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessErro
         Command::Check(args) => return check::run(args, console),
         Command::Fuzz(args) => return fuzz::run(args, console),
         Command::Soak(args) => return soak::run(args, console),
+        Command::Smoke(args) => return smoke::run(args, console),
         Command::Adapter(command) => return adapter::run(command),
+        Command::Init(InitCommand::Adapter(args)) => init::adapter(args)?,
         Command::Try(args) => try_plugin::run(args)?,
         Command::Abi(args) => abi(args),
         Command::Report(args) => reports(args)?,

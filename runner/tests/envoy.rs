@@ -1,5 +1,5 @@
 //! The adapter for Envoy with a real Envoy, which `PW_CONFORM_ENVOY` or the PATH names:
-//! `cargo test -p pw-conform --test envoy -- --ignored`
+//! `cargo test --workspace --test envoy -- --ignored`
 
 use std::sync::Arc;
 use std::time::Duration;

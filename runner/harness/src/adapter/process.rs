@@ -101,6 +101,20 @@ impl Process {
         Ok(Process { program, host, running: Some(running), failures: 0, last: String::new() })
     }
 
+    /// Has the program keep the modules of plugins, without a run.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer as the protocol demands.
+    pub fn keep_modules(&mut self, version: Version, plugins: &[Plugin]) -> Result<(), HarnessError> {
+        let mut running = self.take().map_err(|none| none.error)?;
+        for plugin in plugins {
+            self.plugin(&mut running, plugin, version).map_err(|none| none.error)?;
+        }
+        self.running = Some(running);
+        Ok(())
+    }
+
     fn run_or_keep(
         &mut self,
         id: &str,

@@ -1,0 +1,102 @@
+//! The command `init`: writes the beginning of an adapter into a new folder.
+
+use std::fs;
+use std::path::Path;
+
+use pw_harness::error::HarnessError;
+use pw_harness::invocation::program;
+
+use crate::cli::{InitAdapterArgs, Language};
+
+/// The manual, which every skeleton comes with.
+const MANUAL: (&str, &str) = ("docs/adapters.md", include_str!("../../docs/adapters.md"));
+
+/// The files of a skeleton: their paths in the folder, and their texts.
+pub fn skeleton(language: Language) -> &'static [(&'static str, &'static str)] {
+    match language {
+        Language::Python => &[MANUAL, ("adapter.py", include_str!("../../adapters/skeleton/adapter.py"))],
+        Language::Go => &[
+            MANUAL,
+            ("go.mod", include_str!("../../adapters/skeleton/go/go.mod")),
+            ("main.go", include_str!("../../adapters/skeleton/go/main.go")),
+        ],
+        Language::Rust => &[
+            MANUAL,
+            ("Cargo.toml", include_str!("../../adapters/skeleton/rust/Cargo.toml")),
+            ("src/main.rs", include_str!("../../adapters/skeleton/rust/src/main.rs")),
+        ],
+    }
+}
+
+/// Writes a skeleton. The answer says what was written, and the commands to type next.
+///
+/// # Errors
+///
+/// The folder has files, or cannot be written.
+pub fn adapter(args: &InitAdapterArgs) -> Result<String, HarnessError> {
+    let folder = &args.folder;
+    if !is_free(folder)? {
+        let folder = folder.display();
+        return Err(HarnessError::new(format!(
+            "{folder} is there and not empty: name another folder, nothing was written"
+        )));
+    }
+    let mut text = String::new();
+    for (name, content) in skeleton(args.lang) {
+        let file = folder.join(name);
+        let failed = |error| HarnessError::io("write", file.display(), &error);
+        fs::create_dir_all(file.parent().unwrap_or(folder)).map_err(failed)?;
+        fs::write(&file, content).map_err(failed)?;
+        text += &format!("wrote {}\n", file.display());
+    }
+    Ok(text + "\nNext, and after each TODO:\n" + &next(args.lang, folder))
+}
+
+/// Whether the folder is not there, or empty.
+fn is_free(folder: &Path) -> Result<bool, HarnessError> {
+    if !folder.exists() {
+        return Ok(true);
+    }
+    let entries = fs::read_dir(folder).map_err(|error| HarnessError::io("read", folder.display(), &error))?;
+    Ok(entries.count() == 0)
+}
+
+/// The commands that build an adapter in a folder, and check it.
+fn next(language: Language, folder: &Path) -> String {
+    let quoted = |path: &Path| {
+        let path = path.display().to_string();
+        shlex::try_quote(&path).map_or(path.clone(), |quoted| quoted.into_owned())
+    };
+    // A path without `/` is looked up in the PATH.
+    let program_in = |name: &str| quoted(&Path::new(".").join(folder).join(name));
+    let (build, host) = match language {
+        Language::Python => (String::new(), format!("python3 {}", quoted(&folder.join("adapter.py")))),
+        Language::Go => (format!("    go build -C {} -o adapter\n", quoted(folder)), program_in("adapter")),
+        Language::Rust => {
+            let manifest = quoted(&folder.join("Cargo.toml"));
+            (format!("    cargo build --manifest-path {manifest}\n"), program_in("target/debug/adapter"))
+        }
+    };
+    let host = shlex::try_quote(&host).map_or_else(|_| host.clone(), |host| host.into_owned());
+    format!("{build}    {} smoke --host {host}\n", program())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_commands_name_the_folder() {
+        let rows = [
+            (Language::Python, "mine", vec!["smoke --host 'python3 mine/adapter.py'"]),
+            (Language::Go, "mine", vec!["go build -C mine -o adapter", "smoke --host ./mine/adapter"]),
+            (Language::Rust, "/a/b", vec!["--manifest-path /a/b/Cargo.toml", "smoke --host /a/b/target/debug/adapter"]),
+        ];
+        for (language, folder, expected) in rows {
+            let text = next(language, Path::new(folder));
+            for line in expected {
+                assert!(text.contains(line), "{line} is not in {text}");
+            }
+        }
+    }
+}
