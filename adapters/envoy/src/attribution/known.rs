@@ -1,6 +1,5 @@
 //! What is known of a plugin before it runs.
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_adapter_kit::job::Plugin;
 use pw_cases::scenario::Failure;
 
@@ -35,7 +34,7 @@ pub(super) fn known(plugins: &[Plugin]) -> Vec<Known> {
             marks: marks.map(mark),
             home: home(plugin).unwrap_or_default(),
             background: plugin.settings.background,
-            wasm: BASE64.decode(&plugin.wasm).unwrap_or_default(),
+            wasm: plugin.wasm.clone(),
             capabilities: plugin.settings.capabilities.clone(),
             reloads: plugin.settings.failure == Failure::Reload,
         }
