@@ -24,7 +24,7 @@ fn the_reference_host_does_what_it_did() {
         .filter(|case| catch_unwind(AssertUnwindSafe(|| check(case, &mut reference))).is_err())
         .map(|case| case.id.as_str())
         .collect();
-    let accept = "INSTA_UPDATE=always cargo test -p pw-conform --test snapshots";
+    let accept = "INSTA_UPDATE=always cargo test --workspace --test snapshots";
     assert!(failed.is_empty(), "{failed:#?}\nread the differences above; if they are meant, accept them: {accept}");
 }
 
