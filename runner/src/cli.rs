@@ -1,9 +1,10 @@
 //! The command line. Help, completions and the man page come from these definitions.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pw_abi::Version;
 use pw_cases::case::Level;
@@ -134,7 +135,7 @@ pub struct CatalogArgs {
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// Case files, folders of such, or parts of ids (`http_fields`, `http_fields/get_value`) [default: the catalog]
-    #[arg(value_name = "PATH|FILTER")]
+    #[arg(value_name = "PATH|FILTER", value_parser = OsStringValueParser::new().try_map(utf8))]
     pub cases: Vec<String>,
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
@@ -192,7 +193,7 @@ impl RunArgs {
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
     /// Case files, folders of such, or parts of ids [default: the catalog]
-    #[arg(value_name = "PATH|FILTER")]
+    #[arg(value_name = "PATH|FILTER", value_parser = OsStringValueParser::new().try_map(utf8))]
     pub cases: Vec<String>,
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
@@ -206,7 +207,7 @@ pub struct ListArgs {
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
     /// An id, a part of one that no other case has, or a file
-    #[arg(value_name = "CASE")]
+    #[arg(value_name = "CASE", value_parser = OsStringValueParser::new().try_map(utf8))]
     pub case: String,
     /// For this version of the ABI [default: the latest of the case that the host implements]
     #[arg(long, value_name = "VERSION", value_parser = version)]
@@ -416,6 +417,13 @@ fn level(name: &str) -> Result<Level, String> {
     let names = Level::ALL.map(|(name, _)| name).join(", ");
     let level = Level::ALL.into_iter().find(|(known, _)| *known == name);
     level.map(|(_, level)| level).ok_or_else(|| format!("there are {names}"))
+}
+
+fn utf8(text: OsString) -> Result<String, String> {
+    text.into_string().map_err(|text| {
+        let text = text.to_string_lossy();
+        format!("{text:?} is not UTF-8, as ids and the paths of cases have to be: rename the file")
+    })
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

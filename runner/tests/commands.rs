@@ -69,10 +69,10 @@ fn report_makes_badges_and_a_matrix() {
     assert!(folder.read("out/matrix.md").contains("| `two` it starts | ✗ |"));
 
     folder.write("half.jsonl", folder.read("fake.jsonl").split_inclusive('\n').next().unwrap_or_default());
-    folder.run(&["report", "half.jsonl"]).check(2, &["half.jsonl: the record is truncated: it has no footer"]);
+    folder.run(&["report", "half.jsonl"]).check(2, &["half.jsonl: the record is truncated: it ends without a footer"]);
     folder.write("other.jsonl", &folder.read("fake.jsonl"));
     let twice = ["report", "fake.jsonl", "other.jsonl"];
-    folder.run(&twice).check(2, &["other.jsonl: a second record of the host fake"]);
+    folder.run(&twice).check(2, &["other.jsonl: a second record of the host fake: name one record per host"]);
     folder.run(&["report", "no.jsonl"]).check(2, &["failed to read no.jsonl: "]);
 }
 
@@ -129,7 +129,7 @@ fn try_complains_of_what_is_no_request() {
         (&["config.json"], "\"config.json\" is no path: write one that begins with `/`"),
         (&["/a b"], "\"/a b\" is no path"),
         (&["--config", "confg.json"], "--config confg.json: there is no such file"),
-        (&["--config", "cases"], "--config cases: there is no such file"),
+        (&["--config", "cases"], "--config cases: it is a folder"),
         (&["--color", "mauve"], "possible values: auto, always, never"),
     ];
     for (args, text) in rows {
@@ -142,7 +142,7 @@ fn try_complains_of_what_is_no_request() {
         .check(0, &["client 0 <- "]);
     folder.run(&["try", &plugin, "--fuel", "0"]).check(2, &["invalid value '0' for '--fuel <N>'"]);
     folder.run(&["try", &plugin, "--fuel", "much"]).check(2, &["invalid value 'much' for '--fuel <N>'"]);
-    folder.run(&["try", &plugin, "--fuel", "10"]).check(2, &["all fuel consumed", "`--fuel N` grants it more"]);
+    folder.run(&["try", &plugin, "--fuel", "10"]).check(1, &["all fuel consumed", "`--fuel N` grants it more"]);
     folder.run(&["try", &plugin, "--fuel", "100000000"]).check(0, &["client 0 <- "]);
     folder.run(&["try", "cases/any.wat"]).check(2, &["failed to load cases/any.wat: ", "wat2wasm"]);
     folder.run(&["try", "no.wasm"]).check(2, &["failed to read no.wasm: "]);
@@ -174,12 +174,59 @@ fn report_takes_no_record_that_leads_elsewhere() {
     folder.run(&["report", "r.jsonl", "--out", "out"]).check(0, &["wrote out"]);
 }
 
+/// A plugin of v0.2.1 with this in its export `proxy_on_request_headers`, and this as the result of `proxy_on_configure`.
+fn plugin(headers: &str, configure: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module
+            (memory (export "memory") 1)
+            (func (export "proxy_abi_version_0_2_1"))
+            (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+            (func (export "proxy_on_context_create") (param i32 i32))
+            (func (export "proxy_on_configure") (param i32 i32) (result i32) {configure})
+            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {headers}))"#
+    );
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn try_fails_if_the_plugin_faults_or_does_not_start() {
+    let folder = Folder::new("try_faults");
+    let rows = [
+        ("good", plugin("(i32.const 0)", "(i32.const 1)"), 0, "client 0 <- "),
+        ("traps", plugin("unreachable", "(i32.const 1)"), 1, "the plugins faulted: 1 times\n"),
+        ("refuses", plugin("(i32.const 0)", "(i32.const 0)"), 1, "refuses.wasm was not started\n"),
+        ("dies", plugin("(i32.const 0)", "unreachable"), 1, "dies.wasm was not started\n"),
+    ];
+    for (name, wasm, exit, text) in rows {
+        folder.write_bytes(&format!("{name}.wasm"), &wasm);
+        let said = folder.run(&["try", &format!("{name}.wasm"), "--no-cache"]);
+        said.check(exit, &[text]);
+        assert!(!said.err.contains("error: "), "{}", said.err);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_argument_that_is_not_utf8_is_named() {
+    use std::os::unix::ffi::OsStrExt;
+    for command in ["run", "list", "explain"] {
+        let case = std::ffi::OsStr::from_bytes(b"\xff.toml");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_pw-conform")).arg(command).arg(case).output();
+        let output = output.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(output.status.code(), Some(2));
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(err.contains("\u{fffd}.toml\" is not UTF-8") && err.contains("rename the file"), "{err}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
-fn what_cannot_be_printed_is_told_by_the_exit_code() {
+fn output_that_cannot_be_written_is_exit_code_2() {
     let full = || std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_pw-conform")).arg("abi").stdout(full()).output();
-    let output = output.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("error: failed to write the standard output: "));
+    for arg in ["abi", "--help", "--version"] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_pw-conform")).arg(arg).stdout(full()).output();
+        let output = output.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(output.status.code(), Some(2), "{arg}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("error: failed to write the standard output: "));
+    }
 }

@@ -12,7 +12,7 @@ fn a_short_campaign_finds_nothing_and_says_what_it_reached() {
         "of which make 8 calls or more",
         "compiled one by one: ",
         "promises of v0.2.1: ",
-        "function, status and callback together: ",
+        "combinations of function, status and callback: ",
         "nothing found\n",
     ];
     folder.run(&["fuzz", "--inputs", "300", "--jobs", "2", "--seed", "3"]).check(0, &texts);
@@ -22,6 +22,41 @@ fn a_short_campaign_finds_nothing_and_says_what_it_reached() {
 fn the_clock_ends_a_campaign() {
     let folder = Folder::new("fuzz_clock");
     folder.run(&["fuzz", "--for", "100ms", "--target", "scenario"]).check(0, &["nothing found\n"]);
+}
+
+#[test]
+fn a_folder_for_finds_that_cannot_be_made_is_known_at_once() {
+    let folder = Folder::new("fuzz_out");
+    folder.write("file", "");
+    let said = folder.run(&["fuzz", "--for", "1h", "--out", "file/finds"]);
+    said.check(2, &["failed to make file/finds: "]);
+    folder.run(&["fuzz", "--inputs", "10", "--out", "finds"]).check(0, &["nothing found\n"]);
+    assert!(!std::path::Path::new(&folder.path("finds")).exists(), "there is nothing to keep");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_campaign_says_what_it_came_to() {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    for signal in ["-INT", "-TERM"] {
+        let folder = Folder::new("fuzz_interrupt");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pw-conform"));
+        command.args(["fuzz", "--for", "1h", "--out", "finds"]).current_dir(folder.path(""));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child = child.unwrap_or_else(|error| panic!("{error}"));
+        // Signals are listened to before the folder is made.
+        while !std::path::Path::new(&folder.path("finds")).exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let killed = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(killed.is_ok_and(|status| status.success()));
+        let output = child.wait_with_output().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(output.status.code(), Some(130));
+        let out = String::from_utf8_lossy(&output.stdout);
+        assert!(out.contains(" inputs in ") && out.contains("nothing found"), "{out}");
+    }
 }
 
 #[test]

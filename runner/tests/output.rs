@@ -110,3 +110,18 @@ fn less_than_the_coverage_that_is_asked_for_is_a_failure() {
     run("51").check(1, &["error: 1 of 2 required cases were run, less than --require-coverage 51"]);
     run("101").check(2, &["101 is not in 0..=100"]);
 }
+
+#[test]
+fn control_characters_of_a_case_do_not_reach_the_terminal() {
+    let folder = Folder::new("output_control");
+    let head = HEAD.replace("it starts", "\\u001b[31mred");
+    folder.write(
+        "cases/a\u{1b}[32m.toml",
+        &format!("{head}level = \"required\"\n{PLUGIN}[expect]\nstart = \"refused\"\n"),
+    );
+    for flag in ["-v", "--color=never"] {
+        let said = folder.run(&["run", "cases", "--host", &fake("ok"), flag]);
+        said.check(1, &["\u{fffd}[31mred\n", "a\u{fffd}[32m.toml"]);
+        assert!(!said.out.contains('\u{1b}') && !said.err.contains('\u{1b}'), "{said:?}");
+    }
+}

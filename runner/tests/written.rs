@@ -84,3 +84,44 @@ fn a_junit_report_says_where_how_long_and_what_was_seen() {
     assert!(property("level").is_some_and(|level| level.value.as_str() == "required"));
     assert!(bad.system_out.as_ref().is_some_and(|seen| seen.as_str().contains("step 1")), "{bad:#?}");
 }
+
+#[test]
+fn earlier_files_survive_a_run_that_does_not_begin() {
+    let folder = Folder::of_cases("written_survives", &[("good", "started")]);
+    let files = ["--report", "record.jsonl", "--junit", "junit.xml"];
+    folder.run(&[&["run", "cases", "--host", &fake("ok")][..], &files].concat()).check(0, &[]);
+    let before = (folder.read("record.jsonl"), folder.read("junit.xml"));
+    for host in ["./nosuch", &fake("start_dies")] {
+        folder.run(&[&["run", "cases", "--host", host][..], &files].concat()).check(2, &[]);
+        assert_eq!((folder.read("record.jsonl"), folder.read("junit.xml")), before);
+    }
+    let elsewhere = ["--report", "record.jsonl", "--junit", "no/such/folder.xml"];
+    folder.run(&[&["run", "cases", "--host", &fake("ok")][..], &elsewhere].concat()).check(2, &["no/such/folder.xml"]);
+    assert_eq!(folder.read("record.jsonl"), before.0);
+    folder.run(&["run", "cases", "--host", "./nosuch", "--report", "new.jsonl"]).check(2, &[]);
+    assert!(!Path::new(&folder.path("new.jsonl")).exists());
+    // A shorter record leaves nothing of a longer one.
+    folder.write("record.jsonl", &before.0.repeat(3));
+    folder.run(&[&["run", "cases", "--host", &fake("ok")][..], &files].concat()).check(0, &[]);
+    assert_eq!(recorded(&folder), (1, None));
+}
+
+#[test]
+fn no_output_overwrites_an_input_or_the_other_output() {
+    let folder = Folder::of_cases("written_apart", &[("good", "started")]);
+    let (case, known) = (folder.read("cases/good.toml"), "# no expected failures\n");
+    folder.write("known.toml", known);
+    let run = |flags: &[&str]| folder.run(&[&["run", "cases", "--host", &fake("ok")], flags].concat());
+    let same = "--report and --junit name the same file";
+    run(&["--report", "same", "--junit", "./same"]).check(2, &[same]);
+    run(&["--report", "./cases/good.toml"]).check(2, &["--report would overwrite cases/good.toml, which is read"]);
+    run(&["--known", "known.toml", "--junit", "cases/../known.toml"]).check(2, &["--junit would overwrite known.toml"]);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(folder.path("record.jsonl"), folder.path("link")).expect("the folder is ours");
+        run(&["--report", "record.jsonl", "--junit", "link"]).check(2, &[same]);
+        // One that is not a file takes both.
+        run(&["--report", "/dev/null", "--junit", "/dev/null"]).check(0, &[]);
+    }
+    assert_eq!((folder.read("cases/good.toml"), folder.read("known.toml").as_str()), (case, known));
+}

@@ -1,5 +1,4 @@
-//! What is printed. The only one that prints: results to the standard output, complaints and progress to the standard
-//! error.
+//! The only module that prints: results to the standard output, errors and progress to the standard error.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -31,27 +30,27 @@ pub struct Console {
     progress: bool,
     bar: Option<ProgressBar>,
     held: Option<Held>,
-    /// Something could not be printed, and not because whoever reads had read enough.
+    /// Something could not be printed, for another reason than a reader that closed the pipe.
     lost: Cell<bool>,
 }
 
-/// A case that is not shown yet, since what follows may say the same.
+/// A case that is not shown yet, since the next ones may have the same outcome.
 #[derive(Debug)]
 struct Held {
     case: Case,
-    /// Further versions in which just the same came of it.
+    /// Further versions with the same outcome.
     versions: Vec<String>,
-    /// How many further attempts failed in the harness for the same reason.
+    /// The number of further attempts that failed in the harness for the same reason.
     more: usize,
 }
 
-/// How progress is shown: a bar, how much is done, how long the rest will take, and words.
+/// The progress bar: done, planned, the time left, a message.
 const BAR: &str = "{bar:30} {pos}/{len} {eta} left  {wide_msg}";
 
-/// How many of the findings of a case are shown.
+/// The number of findings of a case that are shown.
 const MAX_FINDINGS: usize = 2;
 
-/// Characters of a line of a message that are shown. A name or a value out of a file can have a million, which bury what is said of it.
+/// Characters of a line of a message that are shown. A name or a value out of a file can have a million, which would hide the message.
 const LINE_CHARS: usize = 1000;
 
 const RED: &str = "31";
@@ -60,7 +59,7 @@ const YELLOW: &str = "33";
 const BOLD: &str = "1";
 
 impl Console {
-    /// A console that colours as told, or if it is on a terminal and `NO_COLOR` is not set.
+    /// A console that colours as asked, or if it is on a terminal and `NO_COLOR` is not set.
     pub fn new(color: ColorWhen) -> Console {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -88,12 +87,12 @@ impl Console {
         }
     }
 
-    /// Whether all that was printed went somewhere, or nobody wanted more.
+    /// Whether everything was printed, as far as the reader wanted it.
     pub fn is_whole(&self) -> bool {
         !self.lost.get()
     }
 
-    /// Complains.
+    /// Prints an error to the standard error.
     pub fn error(&self, message: &str) {
         let line = format!("{} {}", self.paint(RED, "error:"), message_text(message));
         let _ = self.beside_the_bar(|| writeln!(stderr(), "{line}"));
@@ -104,14 +103,14 @@ impl Console {
         let _ = self.beside_the_bar(|| writeln!(stderr(), "{}", message_text(line)));
     }
 
-    /// Shows how far a run is.
+    /// Shows the progress of a run.
     pub fn progress(&mut self, done: usize, planned: usize, words: &str) {
         if !self.progress {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(Some(planned as u64), ProgressDrawTarget::stderr());
-            // What is no style is one that the library has itself.
+            // A wrong template would be our mistake; the library's own style serves then.
             bar.set_style(ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
@@ -120,8 +119,7 @@ impl Console {
         bar.set_message(plain(words));
     }
 
-    /// Shows a case that somebody has to look at, if it is to be shown or says the same as the last one that was. The answer is
-    /// whether it is shown.
+    /// Shows a bad case if `is_shown`, or if it has the same outcome as the last one that was shown. Returns whether it is shown.
     pub fn case(&mut self, case: &Case, is_shown: bool) -> bool {
         match &mut self.held {
             Some(held) if held.is_same(case) => held.versions.push(case.abi.clone()),
@@ -135,7 +133,7 @@ impl Console {
         true
     }
 
-    /// Shows any case: those that somebody has to look at in full, the others in a line.
+    /// Shows any case: bad ones in full, the others in a line.
     pub fn each(&mut self, case: &Case) {
         if case.verdict.is_bad() {
             self.case(case, true);
@@ -144,7 +142,7 @@ impl Console {
         self.release();
         let words = case.reason.as_ref().or(case.answer.as_ref()).map_or(String::new(), |words| format!(": {words}"));
         let verdict = self.paint(GREEN, &format!("{:11}", case.verdict));
-        self.write(&format!("{verdict} {} (ABI v{}){}\n", case.id, case.abi, message_text(&words)));
+        self.write(&format!("{verdict} {} (ABI v{}){}\n", plain(&case.id), case.abi, message_text(&words)));
     }
 
     /// Shows the result of a run: the summary, if there is one, and the counts in one line.
@@ -170,7 +168,7 @@ impl Console {
         }
     }
 
-    /// Takes away what shows how far a run is.
+    /// Removes the progress bar.
     pub fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -191,10 +189,11 @@ impl Console {
         let verdict = self.paint(verdict, &format!("{:5}", case.verdict));
         let id = self.paint(BOLD, &case.id);
         let versions: String = versions.iter().map(|version| format!(", v{version}")).collect();
-        let mut text = format!("{verdict} {id} (ABI v{}{versions}; {})\n      {}\n", case.abi, case.level, case.title);
+        let (title, file) = (message_text(&case.title), message_text(&case.file));
+        let mut text = format!("{verdict} {id} (ABI v{}{versions}; {})\n      {title}\n", case.abi, case.level);
         for finding in case.findings.iter().take(MAX_FINDINGS) {
             let line = if finding.line == 0 { String::new() } else { format!(":{}", finding.line) };
-            let _ = writeln!(text, "      {}{line}: {}", case.file, message_text(&finding.subject));
+            let _ = writeln!(text, "      {file}{line}: {}", message_text(&finding.subject));
             let _ = writeln!(text, "        expected {}", self.paint(GREEN, &message_text(&finding.expected)));
             let _ = writeln!(text, "        actual   {}", self.paint(RED, &message_text(&finding.actual)));
         }
@@ -210,7 +209,7 @@ impl Console {
             let _ = writeln!(text, "      clause {}  {url}", case.clause.join(", "));
         }
         if let Some(command) = &case.reproduce {
-            let _ = writeln!(text, "      {command}");
+            let _ = writeln!(text, "      {}", message_text(command));
         }
         if *more > 0 {
             let _ = writeln!(text, "      and {more} more for the same reason");
@@ -224,12 +223,12 @@ impl Console {
     }
 }
 
-/// A text without what a terminal takes for an order.
+/// A text with U+FFFD in place of control characters, which a terminal would obey.
 fn plain(text: &str) -> String {
     text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}")
 }
 
-/// A message for the terminal: of a line that is too long, its beginning and its end.
+/// A message for the terminal; a line that is too long is shortened in the middle.
 fn message_text(text: &str) -> String {
     let lines: Vec<String> = plain(text).split('\n').map(shortened).collect();
     lines.join("\n")
@@ -257,7 +256,11 @@ impl Held {
 fn counted(counts: Counts) -> String {
     let always = |verdict| matches!(verdict, Verdict::Pass | Verdict::Fail);
     let counted = Verdict::ALL.iter().filter(|(verdict, _)| always(*verdict) || counts.get(*verdict) > 0);
-    counted.map(|(verdict, name)| format!("{} {name}", counts.get(*verdict))).collect::<Vec<_>>().join(", ")
+    let one = |(verdict, name): &(Verdict, &str)| match counts.get(*verdict) {
+        1 if *verdict == Verdict::Error => "1 error".to_owned(),
+        count => format!("{count} {name}"),
+    };
+    counted.map(one).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

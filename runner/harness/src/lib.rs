@@ -14,6 +14,7 @@ pub mod console;
 pub mod embedded;
 pub mod error;
 pub mod exit;
+pub mod interrupt;
 pub mod invocation;
 pub mod junit;
 pub mod plan;

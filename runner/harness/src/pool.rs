@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use pw_cases::adapter::Adapter;
 
 use crate::attempt::{Attempt, attempt};
 use crate::error::HarnessError;
+use crate::interrupt::Interrupt;
 use crate::plan::Job;
 use crate::survey::Survey;
 
@@ -35,7 +36,7 @@ pub fn run(
     adapters: Vec<Box<dyn Adapter>>,
     open: Open<'_>,
     survey: &Survey,
-    interrupted: &AtomicBool,
+    interrupt: &Interrupt,
     mut each: impl FnMut(Progress) -> ControlFlow<()>,
 ) {
     let next = AtomicUsize::new(0);
@@ -48,7 +49,7 @@ pub fn run(
         drop(done);
         let mut early = BTreeMap::new();
         let mut due = 0;
-        'results: while !interrupted.load(Ordering::Relaxed) {
+        'results: while !interrupt.came() {
             match results.recv_timeout(INTERRUPT_INTERVAL) {
                 Ok((index, attempt, took)) => drop(early.insert(index, (attempt, took))),
                 Err(RecvTimeoutError::Timeout) => continue,
@@ -56,7 +57,7 @@ pub fn run(
             }
             while let Some((attempt, took)) = early.remove(&due) {
                 // Ctrl-C ends adapters, too; what comes of that says nothing of their hosts.
-                if interrupted.load(Ordering::Relaxed) || each(Progress::Done(due, attempt, took)).is_break() {
+                if interrupt.came() || each(Progress::Done(due, attempt, took)).is_break() {
                     break 'results;
                 }
                 due += 1;
@@ -136,7 +137,7 @@ mod tests {
             cases.iter().map(|case| Job { case, target: &case.id, version: Version::V0_2_1 }).collect();
         let adapters: Vec<_> = (0..2).filter_map(|_| moody().ok()).collect();
         let mut seen = Vec::new();
-        run(&jobs, adapters, &moody, &Survey::default(), &AtomicBool::new(false), |progress| {
+        run(&jobs, adapters, &moody, &Survey::default(), &Interrupt::default(), |progress| {
             seen.push(match &progress {
                 Progress::Done(index, Attempt::Skipped(reason), _) => format!("{index} {reason}"),
                 Progress::Done(index, Attempt::Panicked(error), _) => format!("{index} {error}"),
@@ -154,7 +155,7 @@ mod tests {
         let jobs = [Job { case: &case, target: "0", version: Version::V0_2_1 }];
         let adapters: Vec<_> = moody().into_iter().collect();
         let mut seen = Vec::new();
-        run(&jobs, adapters, &moody, &Survey::default(), &AtomicBool::new(true), |progress| {
+        run(&jobs, adapters, &moody, &Survey::default(), &Interrupt::that_came(), |progress| {
             seen.push(matches!(progress, Progress::Over));
             ControlFlow::Continue(())
         });

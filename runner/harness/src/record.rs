@@ -217,12 +217,14 @@ impl Record {
             let number = index + 1;
             match serde_json::from_str(line) {
                 Ok(line) => Ok(Some((number, line))),
-                Err(error) => Err(format!("line {number} is no line of a record: {error}")),
+                // Whole lines end in a line feed.
+                Err(error) if error.is_eof() && lines.clone().next().is_none() => Err(TRUNCATED.to_owned()),
+                Err(error) => Err(format!("line {number} is not a line of a record: {error}")),
             }
         };
         let header = match next()? {
             Some((_, Line::Header(header))) => header,
-            Some(_) => return Err("line 1 is no header".to_owned()),
+            Some(_) => return Err("line 1 is not a header".to_owned()),
             None => return Err("the record is empty".to_owned()),
         };
         let mut cases = Vec::new();
@@ -235,7 +237,7 @@ impl Record {
             }
         };
         if let Some((number, _)) = next()? {
-            return Err(format!("line {number} is behind the footer"));
+            return Err(format!("line {number} comes after the footer"));
         }
         let is_as_planned = match footer.cut_short {
             None => header.planned == cases.len(),
@@ -270,7 +272,7 @@ pub fn is_host_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
-const TRUNCATED: &str = "the record is truncated: it has no footer, so the program was killed; run it again";
+const TRUNCATED: &str = "the record is truncated: it ends without a footer, since the program was killed; run it again";
 
 #[cfg(test)]
 mod tests {
@@ -296,10 +298,10 @@ mod tests {
         let lines: Vec<&str> = whole.lines().collect();
         let rows = [
             (String::new(), "the record is empty"),
-            (lines[1].to_owned(), "line 1 is no header"),
+            (lines[1].to_owned(), "line 1 is not a header"),
             (lines[..2].join("\n"), TRUNCATED),
-            (lines[0].to_owned() + "\n" + &lines[1][..40], "line 2 is no line of a record: "),
-            (whole.clone() + lines[1], "line 4 is behind the footer"),
+            (lines[0].to_owned() + "\n" + &lines[1][..40], "the record is truncated: "),
+            (whole.clone() + lines[1], "line 4 comes after the footer"),
             (lines[0].to_owned() + "\n" + lines[2], "the footer's counts, or those of the header,"),
             (whole.replace("\"planned\":1", "\"planned\":2"), "the footer's counts, or those of the header,"),
             (whole.replace("\"name\":\"x\"", "\"name\":\"../x\""), "line 1 names a host \"../x\""),

@@ -3,21 +3,19 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use pw_abi::Version;
 use pw_cases::case::Level;
 use pw_cases::known::Ledger;
 use pw_cases::protocol::Host;
-use signal_hook::consts::SIGINT;
 
 use crate::connection::Connection;
 use crate::console::Console;
 use crate::embedded::{self, Catalog};
 use crate::error::HarnessError;
 use crate::exit::Exit;
+use crate::interrupt::Interrupt;
 use crate::invocation::{Invocation, PROGRAM};
 use crate::plan::{Job, Shard, plan};
 use crate::pool::{self, Progress};
@@ -88,13 +86,11 @@ pub fn run(
     if jobs.is_empty() {
         return nothing(&selection, options);
     }
-    if options.report.is_some() && options.report == options.junit {
-        return Err(HarnessError::new("--report and --junit name the same file"));
-    }
     let report = options.report.as_deref().map(Output::create).transpose()?;
     let junit = options.junit.as_deref().map(Output::create).transpose()?;
+    apart(report.as_ref(), junit.as_ref(), options, &selection)?;
     let connection = connect()?;
-    let interrupted = interrupts()?;
+    let interrupt = Interrupt::listen()?;
     let mut adapter = connection.open()?;
     let host = adapter.host().clone();
     let versions: BTreeSet<Version> = jobs.iter().map(|job| job.version).collect();
@@ -113,14 +109,14 @@ pub fn run(
     let recorder = Recorder::begin(&header, report)?;
     let mut running = Running::new(console, options.verbosity, header, recorder);
     (running.junit, running.max_fail) = (junit, options.max_fail);
-    pool::run(&jobs, adapters, &|| connection.open(), &survey, &interrupted, |progress| {
+    pool::run(&jobs, adapters, &|| connection.open(), &survey, &interrupt, |progress| {
         match progress {
             Progress::Done(index, attempt, took) => {
                 let case = weigh(jobs[index], &attempt, &ledger, &options.invocation);
                 return running.add(case, &attempt, took);
             }
             Progress::Over => {
-                if interrupted.load(Ordering::Relaxed) && !running.is_done() {
+                if interrupt.came() && !running.is_done() {
                     running.cut_short = Some(CutShort::Interrupted);
                 }
                 running.end(begun.elapsed());
@@ -169,14 +165,27 @@ fn keep_failed(jobs: &mut Vec<Job<'_>>, file: &Path) -> Result<bool, HarnessErro
     }
 }
 
-/// A flag that Ctrl-C sets; the second Ctrl-C ends the program.
-fn interrupts() -> Result<Arc<AtomicBool>, HarnessError> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let code = i32::from(Exit::Interrupted as u8);
-    signal_hook::flag::register_conditional_shutdown(SIGINT, code, Arc::clone(&flag))
-        .and_then(|_| signal_hook::flag::register(SIGINT, Arc::clone(&flag)))
-        .map_err(|error| HarnessError::io("listen to", "Ctrl-C", &error))?;
-    Ok(flag)
+/// No output is the other one, nor a file that is read: the names of one file may differ.
+fn apart(
+    report: Option<&Output>,
+    junit: Option<&Output>,
+    options: &Options,
+    selection: &Selection,
+) -> Result<(), HarnessError> {
+    if let (Some(report), Some(junit)) = (report, junit)
+        && report.is(junit.path())
+    {
+        return Err(HarnessError::new("--report and --junit name the same file"));
+    }
+    let cases = selection.cases.iter().map(|selected| Path::new(&selected.case.file));
+    let inputs: Vec<&Path> = cases.chain(options.known.as_deref()).collect();
+    for (flag, output) in [("--report", report), ("--junit", junit)] {
+        let Some(output) = output else { continue };
+        if let Some(input) = inputs.iter().find(|input| output.is(input)) {
+            return Err(HarnessError::new(format!("{flag} would overwrite {}, which is read", input.display())));
+        }
+    }
+    Ok(())
 }
 
 /// No case is left: its files could not be read, or it does not run for the version, or has another level.

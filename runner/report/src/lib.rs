@@ -34,7 +34,11 @@ pub fn read(files: &[PathBuf]) -> Result<Vec<Record>, HarnessError> {
     let records = files.iter().map(|file| Record::read(file)).collect::<Result<Vec<_>, _>>()?;
     let name = |index: usize| records[index].header.host.name.as_str();
     if let Some(twice) = (1..records.len()).find(|at| (0..*at).any(|other| name(other) == name(*at))) {
-        let message = format!("{}: a second record of the host {}", files[twice].display(), name(twice));
+        let message = format!(
+            "{}: a second record of the host {}: name one record per host",
+            files[twice].display(),
+            name(twice)
+        );
         return Err(HarnessError::new(message));
     }
     let cut_short = records.iter().position(|record| record.footer.cut_short.is_some());

@@ -9,17 +9,39 @@ use pw_reference::Reference;
 
 use pw_harness::error::HarnessError;
 
+/// Makes the folder, so that it is known at the start that finds can be written.
+///
+/// # Errors
+///
+/// It cannot be made, or no file can be made in it.
+pub(super) fn open(folder: &Path) -> Result<(), HarnessError> {
+    fs::create_dir_all(folder).map_err(|error| HarnessError::io("make", folder.display(), &error))?;
+    tempfile::tempfile_in(folder).map_err(|error| HarnessError::io("write into", folder.display(), &error))?;
+    Ok(())
+}
+
+/// Leaves no folder behind that has nothing in it.
+pub(super) fn close(folder: &Path) {
+    // What is not empty stays: that is the error.
+    let _ = fs::remove_dir(folder);
+}
+
+/// Writes a find as it was found, before it is made small: it is there whatever ends the program.
+pub(super) fn write_raw(folder: &Path, find: &Find) -> Result<String, HarnessError> {
+    write(folder, &slug(&find.finding.about), &pw_fuzz::print::any(&find.scenario))
+}
+
 /// Makes finds small and writes each; with the names of the files.
 pub(super) fn keep(host: &Reference, finds: &[Find], folder: &Path) -> Result<Vec<(Kept, String)>, HarnessError> {
     let one = |find: &Find| {
         let kept = keep::keep(host, find)?;
-        let file = write(folder, &slug(&kept.find.finding.about), &kept.text)?;
+        let file = write(folder, &slug(&find.finding.about), &kept.text)?;
         Ok((kept, file))
     };
     finds.iter().map(one).collect()
 }
 
-/// Writes a file, and tells its name.
+/// Writes a file, and returns its name.
 pub(super) fn write(folder: &Path, name: &str, text: &str) -> Result<String, HarnessError> {
     let file = folder.join(name).with_extension("toml");
     fs::create_dir_all(folder).map_err(|error| HarnessError::io("make", folder.display(), &error))?;

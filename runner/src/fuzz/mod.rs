@@ -1,5 +1,5 @@
-//! The command `fuzz`: campaigns side by side, each on a thread; progress; what came out. All of the clock's and the
-//! disk's part in fuzzing is here.
+//! The command `fuzz`: campaigns side by side, each on a thread; progress; finds. The campaigns themselves know neither
+//! the clock nor the disk.
 
 mod corpus;
 mod finds;
@@ -21,15 +21,16 @@ use crate::cli::FuzzArgs;
 use pw_harness::console::Console;
 use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
+use pw_harness::interrupt::Interrupt;
 
-/// How often progress is told.
-const PERIOD: Duration = Duration::from_secs(1);
-/// How often it is looked at what the campaigns do.
+/// The time between two lines of progress.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
+/// The time between two looks at the campaigns.
 const POLL: Duration = Duration::from_millis(5);
-/// An input that takes longer has no end.
-const HANG: Duration = Duration::from_secs(20);
-/// How many inputs are compiled one by one, for the comparison.
-const COMPILED: u64 = 20;
+/// An input that takes longer hangs.
+const HANG_TIMEOUT: Duration = Duration::from_secs(20);
+/// The number of inputs that are compiled one by one, for the comparison.
+const COMPILED_INPUTS: u64 = 20;
 
 /// Runs a campaign; finds are written and printed. On another host it is one that compares.
 pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError> {
@@ -41,6 +42,8 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
         return planted(args, &host, console);
     }
     quiet();
+    let interrupt = Interrupt::listen()?;
+    finds::open(&args.out)?;
     let per_compiled = compile_each(&host, args.seed)?;
     let known = args.corpus.as_deref().map_or_else(|| Ok(Vec::new()), corpus::read)?;
     let mut given = known.clone();
@@ -52,19 +55,22 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     let start = |job| {
         let mut campaign = Campaign::new(host.clone(), args.seed.wrapping_add(job));
         campaign.give(given.iter().cloned());
-        Worker::start(campaign, until, args.inputs)
+        Worker::start(campaign, until, args.inputs, interrupt.clone())
     };
     let mut workers: Vec<Worker> = (0..u64::from(args.jobs)).map(start).collect();
-    let mut told = begun;
+    let mut shown = begun;
     while !workers.iter().all(Worker::is_done) {
         let nap = POLL.min(args.time);
         thread::sleep(nap);
         workers.iter_mut().for_each(|worker| worker.waited(nap));
-        if let Some(worker) = workers.iter().find(|worker| worker.stalled() > HANG) {
+        if let Some(worker) = workers.iter().find(|worker| worker.stalled() > HANG_TIMEOUT) {
             return hung(args, worker, console);
         }
-        if told.elapsed() >= PERIOD {
-            told = Instant::now();
+        for find in workers.iter().flat_map(Worker::fresh) {
+            finds::write_raw(&args.out, &find)?;
+        }
+        if shown.elapsed() >= PROGRESS_PERIOD {
+            shown = Instant::now();
             console.status(&report::progress(&workers, begun.elapsed()));
         }
     }
@@ -78,17 +84,25 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
         let new: Vec<Find> = new.collect();
         found.extend(new);
     }
+    if interrupt.came() {
+        console.status("interrupted: what was found until now is being made small; once more to end at once");
+    }
     let kept = finds::keep(&host, &found, &args.out)?;
+    finds::close(&args.out);
     console.print(&report::summary(&campaigns, took, per_compiled, &kept));
     if let Some(folder) = &args.corpus {
         let inputs: Vec<&Input> = campaigns.iter().flat_map(Campaign::kept).collect();
         let added = corpus::add(folder, &known, &inputs)?;
         console.print(&format!("{}: {} inputs, {added} of them new\n", folder.display(), known.len() + added));
     }
-    Ok(if kept.is_empty() { Exit::Passed } else { Exit::Failed })
+    Ok(match kept.is_empty() {
+        _ if interrupt.came() => Exit::Interrupted,
+        true => Exit::Passed,
+        false => Exit::Failed,
+    })
 }
 
-/// A panic of the host's is a find like any other, and told as such.
+/// A panic of the host is a find like any other, and reported as such.
 fn quiet() {
     std::panic::set_hook(Box::new(|_| {}));
 }
@@ -97,20 +111,20 @@ fn quiet() {
 fn compile_each(host: &Reference, seed: u64) -> Result<Duration, HarnessError> {
     let mut random = fastrand::Rng::with_seed(seed);
     let begun = Instant::now();
-    for _ in 0..COMPILED {
+    for _ in 0..COMPILED_INPUTS {
         let mut bytes = vec![0; 400];
         random.fill(&mut bytes);
         let scenario = compiled(&generate::scenario(&bytes))?;
         drive::run(host, &scenario.into())?;
     }
-    Ok(begun.elapsed() / COMPILED as u32)
+    Ok(begun.elapsed() / COMPILED_INPUTS as u32)
 }
 
-/// The input is told as it is: what does not end cannot be made smaller.
+/// Writes the input as it is: one that hangs cannot be made smaller.
 fn hung(args: &FuzzArgs, worker: &Worker, console: &Console) -> Result<Exit, HarnessError> {
     let text = worker.current().map(|scenario| pw_fuzz::print::any(&scenario)).unwrap_or_default();
     let file = finds::write(&args.out, "hang", &text)?;
-    console.print(&format!("find: an input has not come to its end after {} s\n  {file}\n", HANG.as_secs()));
+    console.print(&format!("find: an input has not come to its end after {} s\n  {file}\n", HANG_TIMEOUT.as_secs()));
     Ok(Exit::Failed)
 }
 

@@ -1,4 +1,4 @@
-//! What is told of campaigns. Pure.
+//! Progress and summary of campaigns. Pure.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use pw_fuzz::keep::Kept;
 
 use super::worker::Worker;
 
-/// One line: how far all campaigns are.
+/// One line: the progress of all campaigns.
 pub(super) fn progress(workers: &[Worker], elapsed: Duration) -> String {
     let all: Vec<_> = workers.iter().map(Worker::progress).collect();
     let runs: u64 = all.iter().map(|progress| progress.runs).sum();
@@ -18,14 +18,14 @@ pub(super) fn progress(workers: &[Worker], elapsed: Duration) -> String {
     let triples = all.iter().map(|progress| progress.triples).max().unwrap_or(0);
     let finds: usize = all.iter().map(|progress| progress.finds).sum();
     format!(
-        "{:>4} s  {:>6.0} execs/s  {runs} execs  {}/{of} promises  {triples} triples  {finds} finds",
+        "{:>4} s  {:>6.0} inputs/s  {runs} inputs  {}/{of} promises reached  {triples} combinations  {finds} finds",
         elapsed.as_secs(),
         runs as f64 / elapsed.as_secs_f64(),
         covered.count(),
     )
 }
 
-/// What came out.
+/// The outcome.
 pub(super) fn summary(campaigns: &[Campaign], took: Duration, compiled: Duration, kept: &[(Kept, String)]) -> String {
     let sum = |count: fn(&Campaign) -> u64| campaigns.iter().map(count).sum::<u64>();
     let (runs, full, calls) = (sum(|c| c.runs), sum(|c| c.full), sum(|c| c.calls));
@@ -50,10 +50,10 @@ pub(super) fn summary(campaigns: &[Campaign], took: Duration, compiled: Duration
         promises.len(),
         if missing.is_empty() { String::new() } else { format!("; not reached: {}", missing.join(", ")) }
     );
-    let _ = writeln!(out, "function, status and callback together: {}", reached.triples());
+    let _ = writeln!(out, "combinations of function, status and callback: {}", reached.triples());
     for (Kept { find, reproduces, .. }, file) in kept {
-        let told = if *reproduces { "" } else { " (no case can tell: its file has the input alone)" };
-        let _ = writeln!(out, "find: {}\n  {file}{told}", find.finding.message);
+        let note = if *reproduces { "" } else { " (the input only: no expectation of a case can show it)" };
+        let _ = writeln!(out, "find: {}\n  {file}{note}", find.finding.message);
     }
     let _ =
         writeln!(out, "{}", if kept.is_empty() { "nothing found".to_owned() } else { format!("{} finds", kept.len()) });

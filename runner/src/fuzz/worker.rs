@@ -1,5 +1,6 @@
 //! A campaign on a thread of its own, and how far it is.
 
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -8,13 +9,14 @@ use pw_cases::scenario::Scenario;
 use pw_fuzz::campaign::{Campaign, Current, Find};
 
 use pw_harness::error::HarnessError;
+use pw_harness::interrupt::Interrupt;
 
-/// How many different finds end a campaign: what is broken so thoroughly needs no more of them.
-const FINDS: usize = 20;
-/// After how many inputs it is told what was reached.
-const EVERY: u64 = 512;
+/// The number of different finds that ends a campaign: what is broken so thoroughly needs no more of them.
+const MAX_FINDS: usize = 20;
+/// The number of inputs after which the progress is brought up to date.
+const PROGRESS_INPUTS: u64 = 512;
 
-/// What came of a campaign, or why the harness failed.
+/// How a campaign ended, or why the harness failed.
 type Ended = Result<(Campaign, Vec<Find>), String>;
 
 /// A campaign that runs.
@@ -22,7 +24,8 @@ pub(super) struct Worker {
     thread: JoinHandle<Ended>,
     current: Current,
     progress: Arc<Mutex<Progress>>,
-    /// When it was heard of when it was last looked at.
+    fresh: Receiver<Find>,
+    /// The last sign of life that was seen.
     heard: Instant,
     stalled: Duration,
 }
@@ -34,29 +37,35 @@ pub(super) struct Progress {
     pub(super) triples: usize,
     pub(super) promises: Vec<bool>,
     pub(super) finds: usize,
-    /// When it was last heard of.
+    /// Its last sign of life.
     beat: Instant,
 }
 
 impl Worker {
-    /// Starts a campaign that ends at a time, or after so many inputs, and not before all that were given were run.
-    pub(super) fn start(mut campaign: Campaign, until: Instant, most: Option<u64>) -> Worker {
+    /// Starts a campaign that ends at a time, or after `max` inputs, and not before all that were given were run; or when
+    /// the program is interrupted.
+    pub(super) fn start(mut campaign: Campaign, until: Instant, max: Option<u64>, interrupt: Interrupt) -> Worker {
         let beat = Instant::now();
         let progress = Progress { runs: 0, triples: 0, promises: Vec::new(), finds: 0, beat };
         let progress = Arc::new(Mutex::new(progress));
         let (current, shared) = (campaign.current(), progress.clone());
+        let (report, fresh) = channel();
         let work = move || {
             let mut finds: Vec<Find> = Vec::new();
-            let goes_on = |campaign: &Campaign| Instant::now() < until && most.is_none_or(|most| campaign.runs < most);
-            while (campaign.has_given() || goes_on(&campaign)) && finds.len() < FINDS {
+            let is_due = |campaign: &Campaign| {
+                campaign.has_given() || Instant::now() < until && max.is_none_or(|max| campaign.runs < max)
+            };
+            while is_due(&campaign) && finds.len() < MAX_FINDS && !interrupt.came() {
                 if let Some(find) = campaign.advance()?
                     && finds.iter().all(|known| known.finding.about != find.finding.about)
                 {
+                    // Nobody listens any more when the program ends for another reason.
+                    let _ = report.send(find.clone());
                     finds.push(find);
                 }
                 let progress = &mut *shared.lock().unwrap_or_else(PoisonError::into_inner);
                 progress.beat = Instant::now();
-                if campaign.runs.is_multiple_of(EVERY) {
+                if campaign.runs.is_multiple_of(PROGRESS_INPUTS) {
                     (progress.runs, progress.finds) = (campaign.runs, finds.len());
                     progress.triples = campaign.reached().triples();
                     progress.promises = campaign.reached().promises().into_iter().map(|(_, reached)| reached).collect();
@@ -64,7 +73,7 @@ impl Worker {
             }
             Ok((campaign, finds))
         };
-        Worker { thread: std::thread::spawn(work), current, progress, heard: beat, stalled: Duration::ZERO }
+        Worker { thread: std::thread::spawn(work), current, progress, fresh, heard: beat, stalled: Duration::ZERO }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -75,7 +84,12 @@ impl Worker {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// So much time has passed, by who looks after it: a machine that sleeps makes no input hang.
+    /// The finds since it was last asked.
+    pub(super) fn fresh(&self) -> Vec<Find> {
+        self.fresh.try_iter().collect()
+    }
+
+    /// The caller has waited for `nap`. Its naps are counted, not the clock: on a machine that sleeps no input hangs.
     pub(super) fn waited(&mut self, nap: Duration) {
         let beat = self.progress().beat;
         let moves = self.is_done() || beat != self.heard;

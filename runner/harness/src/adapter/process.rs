@@ -18,6 +18,7 @@ use pw_cases::transcript::{Event, Transcript};
 use crate::adapter::child::{Child, END_TIMEOUT, KILLED, MAX_LINE_MIB, ReadError};
 use crate::adapter::tap::Tap;
 use crate::error::HarnessError;
+use crate::invocation::PROGRAM;
 use crate::record;
 use crate::survey::Survey;
 
@@ -304,7 +305,8 @@ impl Program {
         let failed = |error| HarnessError::io("start the adapter", name(&self.words), &error);
         let mut child = Child::start(&self.words).map_err(failed)?;
         let request = Request::Start { protocol: PROTOCOL };
-        match self.exchange(&mut child, &request, &mut Vec::new()).map_err(|none| none.error)? {
+        let answer = self.exchange(&mut child, &request, &mut Vec::new());
+        match answer.map_err(|none| HarnessError::new(format!("{}\n{}", none.error, self.not_an_adapter())))? {
             Response::Host(host) => {
                 let host = self.checked(host)?;
                 Ok((Running { child, shapes: HashMap::new(), modules: HashMap::new() }, host))
@@ -404,13 +406,32 @@ impl Program {
             Request::Stop => "stop",
         };
         match response {
-            Response::Errored { context } => self.error(format!("failed: {context}")),
+            Response::Errored { context } => self.error(format!("failed: {context}{}", way_out(context))),
             other => self.error(format!("answered `{request}` with a message of type `{}`", kind(other))),
         }
     }
 
+    /// What to do about a program that does not answer the first request.
+    fn not_an_adapter(&self) -> String {
+        let words = shlex::try_join(self.words.iter().map(String::as_str)).unwrap_or_default();
+        format!(
+            "it has to answer the requests on its standard input, of which the first is `start`: see docs/adapters.md, \
+             or check it step by step with `{PROGRAM} smoke --host {}`",
+            shlex::try_quote(&words).unwrap_or_default()
+        )
+    }
+
     fn error(&self, what: String) -> HarnessError {
         HarnessError::new(format!("the adapter {} {what}", name(&self.words)))
+    }
+}
+
+/// What can be done about two errors of Linux that come from too much at once: EMFILE and EADDRINUSE.
+fn way_out(context: &str) -> &'static str {
+    match context {
+        text if text.contains("(os error 24)") => "; raise the limit by `ulimit -n`, or use fewer --jobs",
+        text if text.contains("(os error 98)") => "; all local ports are in use: use fewer --jobs, or wait a minute",
+        _ => "",
     }
 }
 

@@ -13,7 +13,9 @@ use pw_cases::data::{Data, Fields};
 use pw_cases::files;
 use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Transcript};
+use pw_harness::console::Console;
 use pw_harness::error::HarnessError;
+use pw_harness::exit::Exit;
 use pw_host::{Engine, Limits, Module, PluginConfig};
 use pw_reference::{Trace, World};
 
@@ -23,15 +25,21 @@ use self::load::{engine, limits, load};
 /// What the canned upstream answers.
 const ANSWER: &str = "hello from the upstream\n";
 
-/// How much time passes at the most for a plugin that waits, in steps of milliseconds.
-const PATIENCE: (u32, u64) = (100, 100);
+/// How much time passes at most for a plugin that waits: steps, and the milliseconds of each.
+const MAX_WAIT_STEPS: u32 = 100;
+const WAIT_STEP_MS: u64 = 100;
 
 /// What wasmtime says of a plugin that has used up its fuel, and what there is to do.
 const OUT_OF_FUEL: &str = "all fuel consumed";
 const MORE_FUEL: &str = "# a callback burned all of its fuel: `--fuel N` grants it more\n";
 
-/// Sends the request, and tells what the upstream saw, what the client got, what was logged, and what was called.
-pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
+/// Sends the request, and prints what the upstream saw, what the client got, what was logged, and what was called. A plugin
+/// that does not start, or faults, is [`Exit::Failed`].
+///
+/// # Errors
+///
+/// A flag or a file is wrong, or a module cannot be loaded.
+pub fn run(args: &TryArgs, console: &Console) -> Result<Exit, HarnessError> {
     let engine = engine(args.no_cache)?;
     let limits = limits(args.fuel);
     let mut attempt = Attempt::new(args.trace);
@@ -42,7 +50,7 @@ pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
             let name = plugin.file_stem().map_or("plugin".to_owned(), |stem| stem.to_string_lossy().into_owned());
             let config = PluginConfig { name, configuration: configuration(args)?, limits, ..PluginConfig::default() };
             if !attempt.start("the plugin starts", module, config) {
-                return Err(attempt.not_started(&plugin.display().to_string()));
+                return Ok(attempt.not_started(&plugin.display().to_string(), console));
             }
             headers
         }
@@ -57,12 +65,20 @@ pub fn run(args: &TryArgs) -> Result<String, HarnessError> {
         (files, path, _) => {
             let path = path.as_ref().map(|path| path.to_string_lossy());
             let headers = request::headers(args, path.as_deref())?;
-            attempt.start_chain(&engine, limits, files, request::port(&headers))?;
+            if let Some(stopped) = attempt.start_chain(&engine, limits, files, request::port(&headers))? {
+                return Ok(attempt.not_started(&format!("{stopped} is not FAIL_OPEN, and"), console));
+            }
             headers
         }
     };
     attempt.exchange(args, headers);
-    Ok(attempt.report())
+    console.print(&attempt.report());
+    let faults = attempt.faults();
+    if faults == 0 {
+        return Ok(Exit::Passed);
+    }
+    console.status(&format!("the plugins faulted: {faults} times"));
+    Ok(Exit::Failed)
 }
 
 struct Attempt {
@@ -97,18 +113,26 @@ impl Attempt {
         format!("{}{hint}", self.text)
     }
 
-    fn not_started(&self, what: &str) -> HarnessError {
-        HarnessError::new(format!("{}\n{what} was not started", self.report().trim_end()))
+    /// Prints what was seen until a plugin did not start.
+    fn not_started(&self, what: &str, console: &Console) -> Exit {
+        console.print(&self.report());
+        console.status(&format!("{what} was not started"));
+        Exit::Failed
     }
 
-    /// Starts the plugins that the resources put on the stream. Failing open, one that does not start is not on it.
+    fn faults(&self) -> usize {
+        self.world.events.iter().filter(|event| matches!(event, Event::Fault { .. })).count()
+    }
+
+    /// Starts the plugins that the resources put on the stream, and returns the name of the one that ends it: one that does
+    /// not start, and does not fail open.
     fn start_chain(
         &mut self,
         engine: &Engine,
         limits: Limits,
         files: &[PathBuf],
         port: u16,
-    ) -> Result<(), HarnessError> {
+    ) -> Result<Option<String>, HarnessError> {
         let chain = chain::read(files, port)?;
         self.text.push_str(&chain.listing());
         for (module, config) in chain.load(engine)? {
@@ -118,11 +142,11 @@ impl Attempt {
                 continue;
             }
             if !open {
-                return Err(self.not_started(&format!("{name} is not FAIL_OPEN, and")));
+                return Ok(Some(name));
             }
-            let _ = writeln!(self.text, "{name} is FAIL_OPEN: the chain goes on without it");
+            let _ = writeln!(self.text, "{name} is FAIL_OPEN: the chain continues without it");
         }
-        Ok(())
+        Ok(None)
     }
 
     fn exchange(&mut self, args: &TryArgs, headers: Fields) {
@@ -156,7 +180,7 @@ impl Attempt {
 
     /// Answers the plugin's calls, and lets time pass, until something of that kind was seen.
     fn wait(&mut self, seen: impl Fn(&Event) -> bool) {
-        for _ in 0..PATIENCE.0 {
+        for _ in 0..MAX_WAIT_STEPS {
             if self.world.events.iter().any(&seen) {
                 return;
             }
@@ -167,10 +191,10 @@ impl Attempt {
                 self.answered += 1;
                 self.step("the server of the plugin's call answers", &step);
             } else {
-                self.step("time passes", &Step::Advance { milliseconds: PATIENCE.1 });
+                self.step("time passes", &Step::Advance { milliseconds: WAIT_STEP_MS });
             }
         }
-        let _ = writeln!(self.text, "… the stream is held for good");
+        let _ = writeln!(self.text, "… the stream stays paused");
     }
 
     fn calls(&self) -> u32 {
@@ -210,9 +234,12 @@ fn configuration(args: &TryArgs) -> Result<Vec<u8>, HarnessError> {
         Some(file) if Path::new(file).is_file() => {
             files::read(Path::new(file), files::TEXT).map_err(|error| HarnessError::io("read", file, &error))
         }
-        Some(name) if Path::new(name).is_dir() || is_file_name(name) => {
-            Err(HarnessError::new(format!("--config {name}: there is no such file; a text of that form goes into one")))
+        Some(name) if Path::new(name).is_dir() => {
+            Err(HarnessError::new(format!("--config {name}: it is a folder: name a file in it")))
         }
+        Some(name) if is_file_name(name) => Err(HarnessError::new(format!(
+            "--config {name}: there is no such file; if this is the configuration itself, write it into a file and name that"
+        ))),
         Some(text) => Ok(text.clone().into_bytes()),
     }
 }
