@@ -5,6 +5,9 @@ mod window;
 
 use std::fmt::Write;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::case::{AnyOf, Case};
 use crate::lower::{Acceptable, CallCheck, Lowered};
 use crate::transcript::{Event, Returned, Transcript};
@@ -20,22 +23,43 @@ pub struct Judgement {
 }
 
 /// Something that was not as expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Finding {
     /// The line of the case file; 0 where no line says it.
     pub line: usize,
-    /// What is meant.
+    /// The step and the callback, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// What is meant: a function, a callback, a side of the wire.
     pub subject: String,
+    /// The call with its arguments, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     /// What was expected of it.
     pub expected: String,
     /// What was seen.
     pub actual: String,
 }
 
+impl Finding {
+    /// What it is about, in one line: the place, and the call or the subject.
+    pub fn about(&self) -> String {
+        let what = self.call.as_ref().unwrap_or(&self.subject);
+        self.place.as_ref().map_or_else(|| what.clone(), |place| format!("{place}: {what}"))
+    }
+}
+
 /// Judges a transcript, its probes' reports decoded.
 pub fn judge(case: &Case, lowered: &Lowered, transcript: &Transcript) -> Judgement {
-    let mut judging =
-        Judging { case, lowered, transcript, saved: saved(lowered, transcript), result: Judgement::default() };
+    let mut judging = Judging {
+        case,
+        lowered,
+        transcript,
+        saved: saved(lowered, transcript),
+        place: None,
+        result: Judgement::default(),
+    };
     judging.run();
     judging.result
 }
@@ -79,6 +103,8 @@ struct Judging<'a> {
     lowered: &'a Lowered,
     transcript: &'a Transcript,
     saved: Saved,
+    /// Where the window is that is judged.
+    place: Option<String>,
     result: Judgement,
 }
 
@@ -98,11 +124,13 @@ impl Judging<'_> {
         for (index, step) in self.case.steps.iter().enumerate() {
             let stream = step.step.as_ref().and_then(|step| step.stream()).unwrap_or(0);
             let Some(events) = windows.get(index + offset) else { break };
+            self.place = Some(self.window_place(index + offset));
             if step.step.is_some() {
                 self.taken(events, step.expect.start.as_ref());
             }
             self.window(&step.expect, events, stream);
         }
+        self.place = None;
         self.window(&self.case.expect, &self.transcript.events, 0);
         let broken = invariants::broken(self.lowered, self.transcript);
         self.result.findings.extend(broken);
@@ -141,25 +169,33 @@ impl Judging<'_> {
         let mut trapped = Vec::new();
         for check in &self.lowered.calls {
             // A guest that is started again does it again, and each answer counts.
+            let mut window = 0;
             let seen = self.transcript.events.iter().filter_map(|event| match event {
+                Event::Step { .. } => {
+                    window += 1;
+                    None
+                }
                 Event::Call { action, status, returned, .. } if *action == Some(check.action) => {
-                    Some((*status, returned))
+                    Some((*status, returned, window))
                 }
                 _ => None,
             });
-            let admitted = |(status, returned): &(u32, &Vec<(String, Returned)>)| {
+            let admitted = |(status, returned, _): &(u32, &Vec<(String, Returned)>, usize)| {
                 check.accept.iter().find(|accept| self.admits(accept, *status, returned))
             };
             let mut seen = seen.map(|seen| (seen, admitted(&seen))).collect::<Vec<_>>();
             seen.sort_by_key(|(_, accept)| accept.is_some());
-            let subject = check.function.map_or("the trap", |function| function.name);
             let expected =
                 || check.accept.iter().map(|accept| accept_text(check, accept)).collect::<Vec<_>>().join(", or ");
             match seen.first() {
                 Some((_, Some(accept))) if check.accept.len() > 1 => self.result.answers.push(accept.answer.clone()),
                 Some((_, Some(_))) => {}
-                Some(((status, returned), None)) => {
-                    self.finding(check.line, subject, expected(), answer_text(check, *status, returned));
+                Some(((status, returned, window), None)) => {
+                    let (expected, actual) = match check.accept.as_slice() {
+                        [accept] if accept.status == Some(*status) => self.differing(accept, returned),
+                        _ => (expected(), answer_text(check, *status, returned)),
+                    };
+                    self.call_finding(check, Some(*window), expected, actual);
                 }
                 None if self.cut_short(check) => match check.accept.iter().find(|accept| accept.status.is_none()) {
                     Some(accept) => {
@@ -168,12 +204,12 @@ impl Judging<'_> {
                             self.result.answers.push(accept.answer.clone());
                         }
                     }
-                    None => self.finding(check.line, subject, expected(), "the call did not return".to_owned()),
+                    None => self.call_finding(check, None, expected(), "the call did not return".to_owned()),
                 },
                 None if !started => {}
                 None => {
-                    let actual = format!("the guest was not called at {} for it", check.callback);
-                    self.finding(check.line, subject, expected(), actual);
+                    let actual = format!("{} was not called", check.callback);
+                    self.call_finding(check, None, expected(), actual);
                 }
             }
         }
@@ -226,7 +262,40 @@ impl Judging<'_> {
 
     fn finding(&mut self, line: usize, subject: &str, expected: impl Into<String>, actual: impl Into<String>) {
         let (subject, expected, actual) = (subject.to_owned(), expected.into(), actual.into());
-        self.result.findings.push(Finding { line, subject, expected, actual });
+        let place = self.place.clone();
+        self.result.findings.push(Finding { line, place, subject, call: None, expected, actual });
+    }
+
+    /// A finding about what a script does; `window` is where it did it.
+    fn call_finding(&mut self, check: &CallCheck, window: Option<usize>, expected: String, actual: String) {
+        let window = window.map_or(String::new(), |window| self.window_place(window) + ", ");
+        let place = Some(format!("{window}in {} of plugin {}", check.callback, check.plugin));
+        let subject = check.function.map_or("the trap", |function| function.name).to_owned();
+        let call = self.lowered.scenario.action(check.action).map(ToString::to_string);
+        self.result.findings.push(Finding { line: check.line, place, subject, call, expected, actual });
+    }
+
+    /// What a window of the transcript belongs to, as a case's author knows it.
+    fn window_place(&self, window: usize) -> String {
+        match window.checked_sub(1).and_then(|index| self.lowered.scenario.steps.get(index)) {
+            Some(step) => format!("step {window} ({})", step.name()),
+            None => "the start".to_owned(),
+        }
+    }
+
+    /// Of what a call returned with the expected status, the values that are wrong.
+    fn differing(&self, accept: &Acceptable, returned: &[(String, Returned)]) -> (String, String) {
+        let seen = |name: &str| returned.iter().find(|(known, _)| known == name).map(|(_, seen)| seen);
+        let wrong = accept
+            .returned
+            .iter()
+            .filter(|(name, want)| !seen(name).is_some_and(|seen| want.admits(seen, &self.saved)));
+        let texts = wrong.map(|(name, want)| {
+            let actual = seen(name).map_or("nothing".to_owned(), |seen| want.show(seen));
+            (format!("{name}={want}"), format!("{name}={actual}"))
+        });
+        let (expected, actual): (Vec<_>, Vec<_>) = texts.unzip();
+        (expected.join(" "), actual.join(" "))
     }
 
     /// Judges alternatives by what fails in each; none of them holds if every one fails.
@@ -273,7 +342,7 @@ fn saved(lowered: &Lowered, transcript: &Transcript) -> Saved {
     saved
 }
 
-fn accept_text(check: &CallCheck, accept: &Acceptable) -> String {
+pub(crate) fn accept_text(check: &CallCheck, accept: &Acceptable) -> String {
     let status = match accept.status {
         None => "not to return".to_owned(),
         Some(status) => status_text(check, status),

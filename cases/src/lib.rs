@@ -12,6 +12,7 @@ pub mod format;
 pub mod judge;
 pub mod known;
 pub mod lower;
+pub mod narrate;
 pub mod needs;
 pub mod probe;
 pub mod protocol;

@@ -238,7 +238,7 @@ pub fn pairs_text(bytes: &[u8]) -> String {
     }
 }
 
-fn fields_text(fields: &Fields) -> String {
+pub(crate) fn fields_text(fields: &Fields) -> String {
     let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     format!("{{{}}}", fields.join(", "))
 }
@@ -246,6 +246,13 @@ fn fields_text(fields: &Fields) -> String {
 /// One line per event, calls below the callback that makes them, as strace shows a process.
 impl fmt::Display for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines(f, |_| None)
+    }
+}
+
+impl Transcript {
+    /// The lines, each with what `note` has to add.
+    pub(crate) fn lines(&self, f: &mut fmt::Formatter<'_>, note: impl Fn(&Event) -> Option<String>) -> fmt::Result {
         let mut depth = 0;
         for event in &self.events {
             if matches!(event, Event::Returned { .. }) {
@@ -254,7 +261,7 @@ impl fmt::Display for Transcript {
             if matches!(event, Event::Step { .. }) {
                 depth = 0;
             }
-            writeln!(f, "{:width$}{event}", "", width = 2 * depth)?;
+            writeln!(f, "{:width$}{event}{}", "", note(event).unwrap_or_default(), width = 2 * depth)?;
             if matches!(event, Event::Callback { name, .. } if !is_allocator(name)) {
                 depth += 1;
             }

@@ -75,6 +75,11 @@ impl Want {
         }
     }
 
+    /// Several values in their order.
+    pub(crate) fn all_text(wants: &[Want]) -> String {
+        wants.iter().map(Want::to_string).collect::<Vec<_>>().join(" and ")
+    }
+
     /// A value that was seen, in the words of what is wanted.
     pub fn show(&self, seen: &Returned) -> String {
         match (self, seen) {

@@ -1,4 +1,4 @@
-//! Puts the catalog, the ledgers and the compiled plugins into the program.
+//! Puts the catalog, the expected failures, the compiled plugins and the committed records into the program.
 //!
 //! Cargo looks at the folders that are named here, with all that is in them, so that a case that was changed, added or removed
 //! is noticed. Of `cases/plugins` it looks at the files alone: a plugin that was added has an entry in the manifest.
@@ -14,21 +14,25 @@ const MANIFEST: &str = "plugins/manifest.toml";
 
 fn main() -> io::Result<()> {
     let variable = |name: &str| env::var_os(name).map(PathBuf::from).ok_or(io::Error::other("Cargo sets it"));
-    let cases = variable("CARGO_MANIFEST_DIR")?.join("../../cases").canonicalize()?;
+    let root = variable("CARGO_MANIFEST_DIR")?.join("../..").canonicalize()?;
+    let cases = root.join("cases");
     let mut files = vec![cases.join(MANIFEST)];
     for language in entries(&cases.join("plugins"))?.into_iter().filter(|path| path.is_dir()) {
         files.extend(entries(&language)?.into_iter().filter(|path| has_extension(path, &["wasm"])));
     }
-    files.iter().for_each(|file| println!("cargo::rerun-if-changed={}", file.display()));
     for folder in FOLDERS {
         println!("cargo::rerun-if-changed={}", cases.join(folder).display());
         below(&cases.join(folder), &mut files)?;
     }
+    // A package without records is whole: `explain` has nothing to say of other hosts then.
+    let reports = entries(&root.join("reports")).unwrap_or_default();
+    files.extend(reports.into_iter().filter(|path| has_extension(path, &["jsonl"])));
     files.sort();
+    files.iter().for_each(|file| println!("cargo::rerun-if-changed={}", file.display()));
     let mut text = String::from("[\n");
     for file in &files {
-        let inside = file.strip_prefix(&cases).map_err(io::Error::other)?;
-        let name = format!("cases/{}", inside.to_string_lossy().replace('\\', "/"));
+        let inside = file.strip_prefix(&root).map_err(io::Error::other)?;
+        let name = inside.to_string_lossy().replace('\\', "/");
         let _ = writeln!(text, "    ({name:?}, include_bytes!({file:?}) as &[u8]),");
     }
     fs::write(variable("OUT_DIR")?.join("files.rs"), text + "]\n")

@@ -1,20 +1,21 @@
-//! One case with all that there is to say of it: what it checks, what it does, what was seen, what was expected.
+//! One case in full: what it checks, what it does, what was seen, what was expected, what other hosts do.
 
 use std::fmt::Write;
 
 use pw_abi::Version;
 use pw_cases::case::Case;
+use pw_cases::narrate;
 use pw_cases::protocol::Host;
 
 use crate::cli::ExplainArgs;
 use crate::connect::{connection, invocation};
-use pw_harness::attempt::{Attempt, attempt};
+use pw_harness::attempt::{Attempt, attempt, transcript_text};
 use pw_harness::console::Console;
-use pw_harness::embedded::Catalog;
+use pw_harness::embedded::{self, Catalog};
 use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
 use pw_harness::plan::Job;
-use pw_harness::record::{self, Counts};
+use pw_harness::record::{self, Counts, Program};
 use pw_harness::run::ledger;
 use pw_harness::select::select_one;
 use pw_harness::survey::Survey;
@@ -29,10 +30,10 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> 
         return Err(HarnessError::new(format!("`{}` does not run for ABI v{version}; {}", case.id, versions(case))));
     }
     let connection = connection(&args.host)?;
-    console.print(&about(case));
     let mut adapter = connection.open()?;
     let host = adapter.host().clone();
     let version = args.abi.unwrap_or_else(|| latest(case, &host));
+    console.print(&about(case, version));
     let survey = Survey::of(adapter.as_mut(), &[version])?;
     let mut adapter = connection.surveyed(survey.clone()).open()?;
     let job = Job { case, target: &selected.target, version };
@@ -40,7 +41,15 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> 
     let attempt = attempt(job, adapter.as_mut(), &survey);
     let invocation = invocation(&args.host, &args.catalog);
     let line = weigh(job, &attempt, &ledger, &invocation);
-    console.print(&render_outcome(&line, &attempt, &host));
+    let transcript = match &attempt {
+        Attempt::Judged(transcript, _) => Some(transcript_text(job, &survey, transcript)),
+        _ => None,
+    };
+    console.print(&render_outcome(&line, transcript.as_deref(), &host));
+    if let Some(known) = ledger.find(&case.id, version) {
+        console.print(&format!("expected failure  {}:{}\n", ledger.file(), known.line));
+    }
+    console.print(&elsewhere(&line, &host));
     console.print(&format!("{}\n", invocation.explain(job.target, job.version)));
     Ok(Exit::of(Counts::of([&line]), false))
 }
@@ -58,7 +67,7 @@ fn versions(case: &Case) -> String {
 }
 
 /// What a case is, without running it.
-fn about(case: &Case) -> String {
+fn about(case: &Case, version: Version) -> String {
     let mut text = format!("{}: {}\n\n", case.id, case.title);
     let _ = writeln!(text, "file      {}\nlevel     {}\nversions  {}", case.file, case.level, &versions(case)[10..]);
     let optional = [("why", &case.why), ("question", &case.question)];
@@ -70,11 +79,11 @@ fn about(case: &Case) -> String {
     text += "\nclauses\n";
     for clause in &case.clauses {
         let _ = writeln!(text, "  {clause}{}", doc(clause).map_or(String::new(), |doc| format!("\n    {doc}")));
-        let _ = writeln!(
-            text,
-            "    {}",
-            pw_abi::clause_url(clause, case.versions.last().copied().unwrap_or(Version::V0_2_1))
-        );
+        let _ = writeln!(text, "    {}", pw_abi::clause_url(clause, version));
+    }
+    if let Ok(lowered) = case.lower(version) {
+        let words: String = narrate::script(case, &lowered).lines().map(|line| format!("  {line}\n")).collect();
+        let _ = writeln!(text, "\nin words, for ABI v{version}\n{}", words.trim_end());
     }
     let _ = writeln!(text, "\nscript\n{}", numbered(&case.source));
     for (plugin, module) in case.module_texts() {
@@ -99,10 +108,10 @@ fn numbered(source: &str) -> String {
 }
 
 /// What was seen when it was run.
-fn render_outcome(line: &record::Case, attempt: &Attempt, host: &Host) -> String {
+fn render_outcome(line: &record::Case, transcript: Option<&str>, host: &Host) -> String {
     let mut text = String::new();
-    if let Attempt::Judged(transcript, _) = attempt {
-        let transcript: String = transcript.to_string().lines().map(|line| format!("  {line}\n")).collect();
+    if let Some(transcript) = transcript {
+        let transcript: String = transcript.lines().map(|line| format!("  {line}\n")).collect();
         let _ = writeln!(text, "transcript on {} {}, ABI v{}\n{transcript}", host.name, host.version, line.abi);
     }
     let reason = line.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
@@ -115,10 +124,22 @@ fn render_outcome(line: &record::Case, attempt: &Attempt, host: &Host) -> String
     }
     for finding in &line.findings {
         let place = if finding.line == 0 { line.file.clone() } else { format!("{}:{}", line.file, finding.line) };
-        let (subject, expected, actual) = (&finding.subject, &finding.expected, &finding.actual);
-        let _ = writeln!(text, "  {place}: {subject}\n    expected {expected}\n    actual   {actual}");
+        let (about, expected, actual) = (finding.about(), &finding.expected, &finding.actual);
+        let _ = writeln!(text, "  {place}: {about}\n    expected {expected}\n    actual   {actual}");
     }
     text + "\n"
+}
+
+/// What other hosts did with the case when they were last run, by the committed records.
+fn elsewhere(line: &record::Case, host: &Host) -> String {
+    let mut text = String::new();
+    for record in embedded::records().filter(|record| record.header.host.name != host.name) {
+        let Some(case) = record.cases.iter().find(|case| case.id == line.id && case.abi == line.abi) else { continue };
+        let Program { name, version } = &record.header.host;
+        let words = case.reason.as_ref().or(case.answer.as_ref()).map_or(String::new(), |words| format!(": {words}"));
+        let _ = writeln!(text, "on {name} {version}  {}{words}", case.verdict);
+    }
+    if text.is_empty() { text } else { text + "\n" }
 }
 
 #[cfg(test)]

@@ -63,7 +63,9 @@ fn contexts(plugin: &str, cohabitants: &[&str], transcript: &Transcript) -> Vec<
         if let Some(wrong) = wrong {
             findings.push(Finding {
                 line: 0,
+                place: None,
                 subject: format!("{name}({context})"),
+                call: None,
                 expected: "a context that lives".to_owned(),
                 actual: format!("context {context} of {plugin} {wrong}"),
             });

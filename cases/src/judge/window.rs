@@ -28,7 +28,7 @@ impl Judging<'_> {
             self.any(any, "callbacks", |expected| {
                 let same =
                     expected.len() == called.len() && expected.iter().zip(&called).all(|(one, seen)| is(one, seen));
-                (!same).then(|| (expected.join(", "), shown(&called)))
+                (!same).then(|| first_difference(expected, &called))
             });
         }
         if let Some((line, order)) = &expect.order {
@@ -201,12 +201,26 @@ fn is(name: &str, seen: &(&str, &str)) -> bool {
 }
 
 fn shown(called: &[(&str, &str)]) -> String {
-    if called.is_empty() {
-        return "none".to_owned();
-    }
+    if called.is_empty() { "none".to_owned() } else { names(called).join(", ") }
+}
+
+/// The callbacks, with the plugins' names where there are several.
+fn names(called: &[(&str, &str)]) -> Vec<String> {
     let several = called.iter().any(|(plugin, _)| *plugin != called[0].0);
     let name = |(plugin, name): &(&str, &str)| if several { format!("{plugin}/{name}") } else { (*name).to_owned() };
-    called.iter().map(name).collect::<Vec<_>>().join(", ")
+    called.iter().map(name).collect()
+}
+
+/// Two lists of callbacks from where they differ on, with the one before that.
+fn first_difference(expected: &[String], called: &[(&str, &str)]) -> (String, String) {
+    let same = expected.iter().zip(called).take_while(|(one, seen)| is(one, seen)).count();
+    let start = same.saturating_sub(1);
+    let text = |all: &[String]| match (&all[start.min(all.len())..], start) {
+        ([], _) => "none".to_owned(),
+        (rest, 0) => rest.join(", "),
+        (rest, _) => format!("…, {}", rest.join(", ")),
+    };
+    (text(expected), text(&names(called)))
 }
 
 fn parts<'a>(events: &'a [Event], part: impl Fn(&'a Event) -> Option<&'a Part>) -> Vec<&'a Part> {
@@ -228,7 +242,8 @@ fn wire_fails(wire: &Wire, parts: &[&Part]) -> Failure {
         Wire::Message(message) => {
             let mut whole = Whole::default();
             parts.iter().for_each(|part| whole.add(part));
-            message_fails(message, &whole).map(|expected| (expected, seen()))
+            let reset = if parts.iter().any(|part| **part == Part::Reset) { ", and a reset" } else { "" };
+            message_fails(message, &whole).map(|(expected, actual)| (expected, format!("{actual}{reset}")))
         }
     }
 }
@@ -243,6 +258,10 @@ struct Whole {
 }
 
 impl Whole {
+    fn is_nothing(&self) -> bool {
+        self.headers.is_none() && self.trailers.is_none() && self.body.is_empty() && !self.end_of_stream
+    }
+
     fn add(&mut self, part: &Part) {
         match part {
             Part::Headers { headers, end_of_stream } => {
@@ -262,16 +281,19 @@ impl Whole {
     }
 }
 
-/// What of the message was expected and is not so.
-fn message_fails(message: &Message, whole: &Whole) -> Option<String> {
+/// What of the message was expected and is not so, and what was seen in its place.
+fn message_fails(message: &Message, whole: &Whole) -> Failure {
     let none = Fields::new();
     let headers = whole.headers.as_ref().unwrap_or(&none);
     let trailers = whole.trailers.as_ref().unwrap_or(&none);
     let admits = |want: &Want, seen: Returned| want.admits(&seen, &Saved::new());
+    if whole.is_nothing() {
+        return Some((message.text(), "nothing".to_owned()));
+    }
     if let Some(want) = &message.status {
         let status = values(headers, ":status").first().and_then(|value| value.as_str()?.parse().ok());
         if !status.is_some_and(|status| admits(want, Returned::Number(status))) {
-            return Some(format!("status {want}"));
+            return Some((format!("status {want}"), fields_seen(":status", headers, "header")));
         }
     }
     fields_fail(&message.headers, headers, "header")
@@ -279,35 +301,40 @@ fn message_fails(message: &Message, whole: &Whole) -> Option<String> {
         .or_else(|| fields_fail(&message.trailers, trailers, "trailer"))
         .or_else(|| present(&message.absent_trailers, trailers, "trailer"))
         .or_else(|| {
-            let want = message.body.as_ref()?;
-            (!admits(want, Returned::Bytes(Data(whole.body.clone())))).then(|| format!("body {want}"))
+            let (want, body) = (message.body.as_ref()?, Returned::Bytes(Data(whole.body.clone())));
+            (!admits(want, body.clone())).then(|| (format!("body {want}"), format!("body {}", want.show(&body))))
         })
         .or_else(|| {
             let end = message.end_of_stream?;
-            (end != whole.end_of_stream)
-                .then(|| if end { "the end of the message" } else { "no end of the message" }.to_owned())
-        })
-        .or_else(|| {
-            let nothing =
-                whole.headers.is_none() && whole.trailers.is_none() && whole.body.is_empty() && !whole.end_of_stream;
-            nothing.then(|| "something".to_owned())
+            let text = |end: bool| if end { "the end of the message" } else { "no end of the message" }.to_owned();
+            (end != whole.end_of_stream).then(|| (text(end), text(whole.end_of_stream)))
         })
 }
 
-fn fields_fail(wanted: &[(String, Vec<Want>)], fields: &Fields, what: &str) -> Option<String> {
+fn fields_fail(wanted: &[(String, Vec<Want>)], fields: &Fields, what: &str) -> Failure {
     let fails = |(name, wants): &&(String, Vec<Want>)| {
         let values = values(fields, name);
         let admits = |(want, value): (&Want, &&Data)| want.admits(&Returned::Bytes((*value).clone()), &Saved::new());
         values.len() != wants.len() || !wants.iter().zip(&values).all(admits)
     };
     let (name, wants) = wanted.iter().find(fails)?;
-    let wants: Vec<String> = wants.iter().map(Want::to_string).collect();
-    Some(format!("{what} {name}: {}", wants.join(" and ")))
+    Some((format!("{what} {name}: {}", Want::all_text(wants)), fields_seen(name, fields, what)))
 }
 
-fn present(absent: &[String], fields: &Fields, what: &str) -> Option<String> {
+fn present(absent: &[String], fields: &Fields, what: &str) -> Failure {
     let name = absent.iter().find(|name| !values(fields, name).is_empty())?;
-    Some(format!("no {what} {name}"))
+    Some((format!("no {what} {name}"), fields_seen(name, fields, what)))
+}
+
+/// The fields of that name.
+fn fields_seen(name: &str, fields: &Fields, what: &str) -> String {
+    match values(fields, name).as_slice() {
+        [] => format!("no {what} {name}"),
+        values => {
+            let values: Vec<String> = values.iter().map(|value| value.to_string()).collect();
+            format!("{what} {name}: {}", values.join(" and "))
+        }
+    }
 }
 
 fn values<'a>(fields: &'a Fields, name: &str) -> Vec<&'a Data> {
@@ -329,10 +356,8 @@ fn calls_fail(expected: &[CallMade], events: &[Event]) -> Failure {
             end_of_stream: true,
         };
         let elsewhere = expected.upstream.as_ref().filter(|expected| *expected != upstream);
-        let fails = elsewhere
-            .map(|upstream| format!("a call to {upstream}"))
-            .or_else(|| message_fails(&expected.message, &whole));
-        fails.map(|expected| (expected, seen()))
+        let elsewhere = elsewhere.map(|expected| (format!("a call to {expected}"), format!("a call to {upstream}")));
+        elsewhere.or_else(|| message_fails(&expected.message, &whole))
     })
 }
 
@@ -370,28 +395,25 @@ fn grpc_fails(expected: &[GrpcMade], events: &[Event]) -> Failure {
     if made.len() != expected.len() {
         return Some((format!("{} gRPC calls", expected.len()), seen()));
     }
-    expected
-        .iter()
-        .zip(made.values())
-        .find_map(|(expected, made)| grpc_differs(expected, made))
-        .map(|what| (what, seen()))
+    expected.iter().zip(made.values()).find_map(|(expected, made)| grpc_differs(expected, made))
 }
 
-fn grpc_differs(expected: &GrpcMade, made: &Grpc<'_>) -> Option<String> {
+fn grpc_differs(expected: &GrpcMade, made: &Grpc<'_>) -> Failure {
     let text = |what: &str, expected: &Option<String>, made: &String| {
-        expected.as_ref().filter(|expected| *expected != made).map(|expected| format!("{what} {expected:?}"))
+        let other = expected.as_ref().filter(|expected| *expected != made)?;
+        Some((format!("{what} {other:?}"), format!("{what} {made:?}")))
     };
     let flag = |what: &str, expected: Option<bool>, made: bool| {
-        expected
-            .filter(|expected| *expected != made)
-            .map(|expected| format!("{}{what}", if expected { "" } else { "no " }))
+        let text = |is: bool| format!("{}{what}", if is { "" } else { "no " });
+        expected.filter(|expected| *expected != made).map(|expected| (text(expected), text(made)))
     };
     let messages = || {
         let wants = expected.messages.as_ref()?;
         let admits = |(want, seen): (&Want, &&Data)| want.admits(&Returned::Bytes((*seen).clone()), &Saved::new());
         let same = wants.len() == made.messages.len() && wants.iter().zip(&made.messages).all(admits);
-        let wants: Vec<String> = wants.iter().map(Want::to_string).collect();
-        (!same).then(|| format!("the messages [{}]", wants.join(", ")))
+        let text = |messages: Vec<String>| format!("the messages [{}]", messages.join(", "));
+        let wanted = || text(wants.iter().map(Want::to_string).collect());
+        (!same).then(|| (wanted(), text(made.messages.iter().map(|message| message.to_string()).collect())))
     };
     text("the upstream", &expected.upstream, made.upstream)
         .or_else(|| text("the service", &expected.service, made.service))

@@ -1,11 +1,14 @@
 //! One case for one version through an adapter: lowered, run, read back, judged.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pw_abi::Function;
 use pw_cases::adapter::{Adapter, Outcome};
-use pw_cases::case::Level;
+use pw_cases::case::{Case, Level};
 use pw_cases::judge::{Judgement, judge};
+use pw_cases::lower::Lowered;
+use pw_cases::narrate::Narrated;
 use pw_cases::needs::needs;
 use pw_cases::protocol::Host;
 use pw_cases::report::decode;
@@ -36,13 +39,7 @@ pub enum Attempt {
 /// Attempts a job on a host that lacks the functions of a survey.
 pub fn attempt(job: Job<'_>, adapter: &mut dyn Adapter, survey: &Survey) -> Attempt {
     let lacks = survey.lacks(job.version);
-    let without_calls;
-    let case = if job.case.every_function && !lacks.is_empty() {
-        without_calls = job.case.without_calls(lacks);
-        &without_calls
-    } else {
-        job.case
-    };
+    let case = &*as_run(job, survey);
     let lowered = match case.lower(job.version) {
         Ok(lowered) => lowered,
         Err(complaint) => {
@@ -73,6 +70,24 @@ pub fn attempt(job: Job<'_>, adapter: &mut dyn Adapter, survey: &Survey) -> Atte
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
             Attempt::Panicked(HarnessError::new(format!("{} panicked: {text}", adapter.host().name)))
         }
+    }
+}
+
+/// The case without what the host lacks, if it is one that calls every function.
+pub fn as_run<'a>(job: Job<'a>, survey: &Survey) -> Cow<'a, Case> {
+    let lacks = survey.lacks(job.version);
+    match job.case.every_function && !lacks.is_empty() {
+        true => Cow::Owned(job.case.without_calls(lacks)),
+        false => Cow::Borrowed(job.case),
+    }
+}
+
+/// A transcript with what the world did in each step.
+pub fn transcript_text(job: Job<'_>, survey: &Survey, transcript: &Transcript) -> String {
+    match as_run(job, survey).lower(job.version) {
+        Ok(Lowered { scenario, .. }) => Narrated { transcript, scenario: &scenario }.to_string(),
+        // It was run, so that it can be lowered; the events say most of it anyway.
+        Err(_) => transcript.to_string(),
     }
 }
 

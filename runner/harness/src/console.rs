@@ -193,7 +193,7 @@ impl Console {
         let mut text = format!("{verdict} {id} (ABI v{}{versions}; {})\n      {title}\n", case.abi, case.level);
         for finding in case.findings.iter().take(MAX_FINDINGS) {
             let line = if finding.line == 0 { String::new() } else { format!(":{}", finding.line) };
-            let _ = writeln!(text, "      {file}{line}: {}", message_text(&finding.subject));
+            let _ = writeln!(text, "      {file}{line}: {}", message_text(&finding.about()));
             let _ = writeln!(text, "        expected {}", self.paint(GREEN, &message_text(&finding.expected)));
             let _ = writeln!(text, "        actual   {}", self.paint(RED, &message_text(&finding.actual)));
         }

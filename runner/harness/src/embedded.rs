@@ -9,6 +9,7 @@ use pw_cases::format::Error;
 use pw_cases::known::Ledger;
 
 use crate::error::HarnessError;
+use crate::record::Record;
 
 /// What `build.rs` has put into the program, by path, sorted.
 static FILES: &[File] = &include!(concat!(env!("OUT_DIR"), "/files.rs"));
@@ -17,11 +18,20 @@ static FILES: &[File] = &include!(concat!(env!("OUT_DIR"), "/files.rs"));
 const CATALOG: &str = "cases/catalog";
 /// Where the ledgers in the program come from.
 const KNOWN: &str = "cases/known";
+/// Where the records in the program come from.
+const REPORTS: &str = "reports/";
 
 /// The text in the program that comes from this path.
 pub fn text(path: &str) -> Option<&'static str> {
     let index = FILES.binary_search_by_key(&path, |(known, _)| known).ok()?;
     std::str::from_utf8(FILES[index].1).ok()
+}
+
+/// The committed records in the program: what hosts did when they were last run.
+pub fn records() -> impl Iterator<Item = Record> {
+    let files = FILES.iter().filter(|(path, _)| path.starts_with(REPORTS));
+    // They are checked when they are made; one that cannot be read says nothing.
+    files.filter_map(|(_, bytes)| Record::parse(std::str::from_utf8(bytes).ok()?).ok())
 }
 
 /// A catalog, with its ledgers.
@@ -108,6 +118,8 @@ mod tests {
         assert!(embedded == on_disk, "the program is stale: {} cases, {} on disk", embedded.len(), on_disk.len());
         assert!(text("cases/plugins/manifest.toml").is_some_and(|text| text.contains("[[plugin]]")));
         assert_eq!(text("cases/plugins/nothing.toml"), None);
+        let hosts: Vec<String> = records().map(|record| record.header.host.name).collect();
+        assert_eq!(hosts, ["envoy", "reference"]);
         assert!(Catalog::Embedded.ledger("envoy").is_ok_and(|ledger| ledger.file() == "cases/known/envoy.toml"));
     }
 }

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, transcript_text};
 use crate::error::HarnessError;
+use crate::plan::Job;
 use crate::record::{Case, Record};
+use crate::survey::Survey;
 use crate::verdict::Verdict;
 
 /// Bytes of a transcript that are kept.
 const MAX_OUTPUT_BYTES: usize = 64 << 10;
 
-/// What a record has not of a case: it differs from run to run, or is long.
+/// What a record lacks of a case, since it differs from run to run, or is long.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     took: Duration,
@@ -23,9 +25,11 @@ pub struct Evidence {
 
 impl Evidence {
     /// What an attempt leaves.
-    pub fn new(case: &Case, attempt: &Attempt, took: Duration) -> Evidence {
+    pub fn new(job: Job<'_>, survey: &Survey, case: &Case, attempt: &Attempt, took: Duration) -> Evidence {
         let transcript = match attempt {
-            Attempt::Judged(transcript, _) if case.verdict.is_bad() => Some(shortened(transcript.to_string())),
+            Attempt::Judged(transcript, _) if case.verdict.is_bad() => {
+                Some(shortened(transcript_text(job, survey, transcript)))
+            }
             _ => None,
         };
         Evidence { took, transcript }
@@ -106,7 +110,7 @@ fn description(case: &Case) -> String {
     let mut lines = vec![case.title.clone()];
     for finding in &case.findings {
         let line = if finding.line == 0 { String::new() } else { format!(":{}", finding.line) };
-        lines.push(format!("{}{line}: {}", case.file, finding.subject));
+        lines.push(format!("{}{line}: {}", case.file, finding.about()));
         lines.push(format!("  expected {}", finding.expected));
         lines.push(format!("  actual   {}", finding.actual));
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use pw_abi::Version;
 use pw_cases::files;
+pub use pw_cases::judge::Finding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -104,20 +105,6 @@ pub struct Case {
     /// The command that shows all of it, where somebody has to look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reproduce: Option<String>,
-}
-
-/// Something that was not as expected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Finding {
-    /// The line of the case's file; 0 where no line says it.
-    pub line: usize,
-    /// What is meant.
-    pub subject: String,
-    /// What was expected of it.
-    pub expected: String,
-    /// What was seen.
-    pub actual: String,
 }
 
 /// How many of each verdict there are.

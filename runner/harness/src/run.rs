@@ -17,6 +17,7 @@ use crate::error::HarnessError;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::invocation::{Invocation, PROGRAM};
+use crate::junit::Evidence;
 use crate::plan::{Job, Shard, plan};
 use crate::pool::{self, Progress};
 use crate::record::{CutShort, Header, Program, Record};
@@ -113,7 +114,8 @@ pub fn run(
         match progress {
             Progress::Done(index, attempt, took) => {
                 let case = weigh(jobs[index], &attempt, &ledger, &options.invocation);
-                return running.add(case, &attempt, took);
+                let evidence = Evidence::new(jobs[index], &survey, &case, &attempt, took);
+                return running.add(case, evidence);
             }
             Progress::Over => {
                 if interrupt.came() && !running.is_done() {

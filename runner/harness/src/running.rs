@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::attempt::Attempt;
 use crate::console::Console;
 use crate::error::HarnessError;
 use crate::junit::{self, Evidence};
@@ -72,11 +71,11 @@ impl<'a> Running<'a> {
     }
 
     /// Adds the result of a case.
-    pub fn add(&mut self, case: Case, attempt: &Attempt, took: Duration) -> ControlFlow<()> {
+    pub fn add(&mut self, case: Case, evidence: Evidence) -> ControlFlow<()> {
         let host = format!("{} {}", self.header.host.name, self.header.host.version);
         let is_new = self.summary.add(&case, &host);
         self.show(&case, is_new);
-        self.evidence.push(Evidence::new(&case, attempt, took));
+        self.evidence.push(evidence);
         self.cases.push(case.clone());
         let progress = match self.summary.bad {
             0 => case.id.clone(),

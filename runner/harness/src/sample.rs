@@ -26,7 +26,9 @@ pub fn sample(host: &str, verdicts: &[(&str, &str, Verdict)]) -> Record {
             findings: match verdict {
                 Verdict::Fail | Verdict::Known => vec![Finding {
                     line: 12,
+                    place: Some("step 2 (request_body), in proxy_on_request_body of plugin plugin".to_owned()),
                     subject: "proxy_log".to_owned(),
+                    call: Some("proxy_log(log_level=INFO, message=\"hello\")".to_owned()),
                     expected: "OK".to_owned(),
                     actual: "BAD_ARGUMENT".to_owned(),
                 }],

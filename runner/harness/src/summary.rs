@@ -152,7 +152,7 @@ fn lacks<'a>(case: &'a Case, host: &str) -> Vec<&'a str> {
 fn cause(case: &Case) -> String {
     let text = match (case.verdict, case.findings.first()) {
         (Verdict::Stale, _) => "it passes, but the ledger says that it fails".to_owned(),
-        (_, Some(finding)) if finding.actual.starts_with("the guest was not called") => {
+        (_, Some(finding)) if finding.call.is_some() && finding.actual.ends_with(" was not called") => {
             "the plugin was never called".to_owned()
         }
         (_, Some(finding)) if is_status(&finding.expected) && is_status(&finding.actual) => {

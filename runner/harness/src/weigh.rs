@@ -60,16 +60,18 @@ pub fn weigh(job: Job<'_>, attempt: &Attempt, ledger: &Ledger, invocation: &Invo
 }
 
 /// The answers that a host chose, and what was not as expected.
-fn outcome(attempt: &Attempt) -> (Option<String>, Vec<record::Finding>) {
+fn outcome(attempt: &Attempt) -> (Option<String>, Vec<Finding>) {
     match attempt {
         Attempt::Judged(_, judgement) => {
             let answer = (!judgement.answers.is_empty()).then(|| judgement.answers.join("; "));
-            (answer, judgement.findings.iter().map(finding).collect())
+            (answer, judgement.findings.clone())
         }
         Attempt::Lacks(functions) => {
-            let lacks = |function: &&str| record::Finding {
+            let lacks = |function: &&str| Finding {
                 line: 0,
+                place: None,
                 subject: (*function).to_owned(),
+                call: None,
                 expected: "a function that plugins can import".to_owned(),
                 actual: format!("lacks {function}"),
             };
@@ -77,9 +79,4 @@ fn outcome(attempt: &Attempt) -> (Option<String>, Vec<record::Finding>) {
         }
         Attempt::Skipped(_) | Attempt::Failed(_) | Attempt::Panicked(_) => (None, Vec::new()),
     }
-}
-
-fn finding(finding: &Finding) -> record::Finding {
-    let Finding { line, subject, expected, actual } = finding.clone();
-    record::Finding { line, subject, expected, actual }
 }

@@ -163,7 +163,7 @@ impl Running {
             Attempt::Judged(transcript, judgement) => {
                 let findings = judgement.findings.iter().take(MAX_FINDINGS);
                 let findings = findings.map(|finding| {
-                    format!("{}\n  expected {}\n  actual   {}\n", finding.subject, finding.expected, finding.actual)
+                    format!("{}\n  expected {}\n  actual   {}\n", finding.about(), finding.expected, finding.actual)
                 });
                 Outcome::Failed(format!("{}{}{}", findings.collect::<String>(), hint(&transcript), shown(&transcript)))
             }
