@@ -176,6 +176,9 @@ pub struct RunArgs {
     /// Write a JUnit report of the run
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Write a new file with an expected failure for each cause of what fails; fill in its reasons, then use it by --known
+    #[arg(long, value_name = "FILE.toml")]
+    pub draft_known: Option<PathBuf>,
 }
 
 impl RunArgs {

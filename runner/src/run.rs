@@ -28,6 +28,7 @@ pub fn run(args: &RunArgs, console: &mut Console) -> Result<Exit, HarnessError> 
         jobs: args.jobs.map(usize::from),
         report: args.report.clone(),
         junit: args.junit.clone(),
+        draft_known: args.draft_known.clone(),
         known: args.host.known.clone(),
         host: args.host.host.clone(),
         invocation: invocation(&args.host, &args.catalog),

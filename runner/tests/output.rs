@@ -16,7 +16,7 @@ fn a_host_that_does_nothing_prints_little() {
     let said = folder.run(&["run", "--host", &fake("ok")]);
     let lines = said.out.lines().count() + said.err.lines().count();
     assert!(lines < 80, "{lines} lines:\n{}\n{}", said.out, said.err);
-    let texts = ["http_fields  ", "derived  ", "failures by cause:\n", "  the plugin was never called; first: "];
+    let texts = ["http_fields  ", "derived  ", "failures by cause:\n", " was not called; first: "];
     said.check(1, &texts);
     said.check(1, &["skipped, since the host or its adapter", "  does not implement ABI v0.1.0\n", " not run"]);
 }
@@ -124,4 +124,18 @@ fn control_characters_of_a_case_do_not_reach_the_terminal() {
         said.check(1, &["\u{fffd}[31mred\n", "a\u{fffd}[32m.toml"]);
         assert!(!said.out.contains('\u{1b}') && !said.err.contains('\u{1b}'), "{said:?}");
     }
+}
+
+#[test]
+fn expected_failures_are_drafted_and_refused_until_somebody_says_why() {
+    let folder = failing("output_draft", "abc");
+    let run = |flags: &[&str]| folder.run(&[&["run", "cases", "--host", &fake("ok")], flags].concat());
+    run(&["--draft-known", "known.toml"]).check(1, &["0 passed, 3 failed"]);
+    let draft = folder.read("known.toml");
+    assert_eq!(draft.matches("[[known]]").count(), 1, "{draft}");
+    run(&["--known", "known.toml"]).check(2, &["known.toml:", "this needs words"]);
+    run(&["--draft-known", "known.toml"]).check(2, &["--draft-known known.toml: it is there: name a new file"]);
+    assert_eq!(folder.read("known.toml"), draft);
+    folder.write("known.toml", &draft.replace("why = \"\"", "why = \"it starts everything\""));
+    run(&["--known", "known.toml"]).check(0, &["0 passed, 0 failed, 3 known"]);
 }

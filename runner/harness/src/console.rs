@@ -193,7 +193,11 @@ impl Console {
         let mut text = format!("{verdict} {id} (ABI v{}{versions}; {})\n      {title}\n", case.abi, case.level);
         for finding in case.findings.iter().take(MAX_FINDINGS) {
             let line = if finding.line == 0 { String::new() } else { format!(":{}", finding.line) };
-            let _ = writeln!(text, "      {file}{line}: {}", message_text(&finding.about()));
+            let (place, call) = (finding.place.as_ref().unwrap_or(&finding.subject), finding.call.as_ref());
+            let _ = writeln!(text, "      {file}{line}: {}", message_text(place));
+            if let Some(what) = call.or(finding.place.as_ref().map(|_| &finding.subject)) {
+                let _ = writeln!(text, "        {}", message_text(what));
+            }
             let _ = writeln!(text, "        expected {}", self.paint(GREEN, &message_text(&finding.expected)));
             let _ = writeln!(text, "        actual   {}", self.paint(RED, &message_text(&finding.actual)));
         }
@@ -279,7 +283,8 @@ mod tests {
         let url = pw_abi::clause_url("proxy_log/OK", Version::V0_2_0);
         let expected = format!(
             "fail  a/b (ABI v0.2.0, v0.2.1; required)\n      the title of a/b\n      \
-             cases/catalog/a/b.toml:12: proxy_log\n        expected OK\n        actual   BAD_ARGUMENT\n      \
+             cases/catalog/a/b.toml:12: step 2 (request_body), in proxy_on_request_body of plugin plugin\n        \
+             proxy_log(log_level=INFO, message=\"hello\")\n        expected OK\n        actual   BAD_ARGUMENT\n      \
              clause proxy_log/OK  {url}\n      cargo conform explain a/b --abi 0.2.0 --host x\n\n"
         );
         assert_eq!(console.block(&held), expected);

@@ -11,6 +11,7 @@ pub mod adapter;
 pub mod attempt;
 pub mod connection;
 pub mod console;
+pub mod draft;
 pub mod embedded;
 pub mod error;
 pub mod exit;

@@ -54,6 +54,8 @@ pub struct Options {
     pub report: Option<PathBuf>,
     /// Where the JUnit report is written.
     pub junit: Option<PathBuf>,
+    /// Where entries for what failed are written; a new file.
+    pub draft_known: Option<PathBuf>,
     /// A file with the expected failures of the host; none means that of the catalog.
     pub known: Option<PathBuf>,
     /// The host as it was named on the command line, for the record.
@@ -89,6 +91,7 @@ pub fn run(
     }
     let report = options.report.as_deref().map(Output::create).transpose()?;
     let junit = options.junit.as_deref().map(Output::create).transpose()?;
+    let draft = options.draft_known.as_deref().map(new_file).transpose()?;
     apart(report.as_ref(), junit.as_ref(), options, &selection)?;
     let connection = connect()?;
     let interrupt = Interrupt::listen()?;
@@ -109,7 +112,7 @@ pub fn run(
     let header = header(&options.host, &host, &selection, &survey, jobs.len());
     let recorder = Recorder::begin(&header, report)?;
     let mut running = Running::new(console, options.verbosity, header, recorder);
-    (running.junit, running.max_fail) = (junit, options.max_fail);
+    (running.junit, running.draft, running.max_fail) = (junit, draft, options.max_fail);
     pool::run(&jobs, adapters, &|| connection.open(), &survey, &interrupt, |progress| {
         match progress {
             Progress::Done(index, attempt, took) => {
@@ -164,6 +167,14 @@ fn keep_failed(jobs: &mut Vec<Job<'_>>, file: &Path) -> Result<bool, HarnessErro
             file.display()
         ))),
         first => Ok(first.is_some()),
+    }
+}
+
+/// A file that is not there yet: what somebody has written into a draft is not to be lost.
+fn new_file(path: &Path) -> Result<Output, HarnessError> {
+    match path.exists() {
+        true => Err(HarnessError::new(format!("--draft-known {}: it is there: name a new file", path.display()))),
+        false => Output::create(path),
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::console::Console;
+use crate::draft::draft;
 use crate::error::HarnessError;
 use crate::junit::{self, Evidence};
 use crate::record::{Case, Counts, CutShort, Header, Record};
@@ -36,6 +37,8 @@ pub struct Running<'a> {
     pub recorder: Recorder,
     /// The JUnit report.
     pub junit: Option<Output>,
+    /// The draft of expected failures.
+    pub draft: Option<Output>,
     /// After how many failures it ends.
     pub max_fail: Option<usize>,
     /// What it came to so far.
@@ -59,6 +62,7 @@ impl<'a> Running<'a> {
             header,
             recorder,
             junit: None,
+            draft: None,
             max_fail: None,
             summary: Summary::default(),
             cut_short: None,
@@ -142,6 +146,9 @@ impl<'a> Running<'a> {
 
     fn write(&mut self) -> Result<(), HarnessError> {
         let footer = self.recorder.end(self.cut_short)?;
+        if let Some(file) = &mut self.draft {
+            file.write(&draft(&self.header.host.name, &self.cases))?;
+        }
         let Some(file) = &mut self.junit else { return Ok(()) };
         let record = Record { header: self.header.clone(), cases: std::mem::take(&mut self.cases), footer };
         let text = junit::render(&record, &self.evidence)?;

@@ -149,11 +149,11 @@ fn lacks<'a>(case: &'a Case, host: &str) -> Vec<&'a str> {
 }
 
 /// Why a case is bad, without what is only its own: names, numbers, texts.
-fn cause(case: &Case) -> String {
+pub(crate) fn cause(case: &Case) -> String {
     let text = match (case.verdict, case.findings.first()) {
         (Verdict::Stale, _) => "it passes, but the ledger says that it fails".to_owned(),
         (_, Some(finding)) if finding.call.is_some() && finding.actual.ends_with(" was not called") => {
-            "the plugin was never called".to_owned()
+            finding.actual.clone()
         }
         (_, Some(finding)) if is_status(&finding.expected) && is_status(&finding.actual) => {
             format!("expected {}, actual {}", finding.expected, finding.actual)
@@ -222,7 +222,7 @@ mod tests {
                 ("derived/d/6", "0.2.1", Verdict::Pass),
             ],
         );
-        record.cases[2].findings[0].actual = "the guest was not called at proxy_on_log for it".to_owned();
+        record.cases[2].findings[0].actual = "proxy_on_log was not called".to_owned();
         record.cases[3].reason = Some("x 1.2.3 cannot fly, and cannot swim".to_owned());
         record.cases[4].reason = Some("x 1.2.3 cannot swim".to_owned());
         let mut summary = Summary::default();
@@ -233,7 +233,7 @@ mod tests {
             b                  ·            1            ·            1            ·\n\
             derived            1            ·            ·            1            ·\n\
             failures by cause:\n     2  expected OK, actual BAD_ARGUMENT; first: a/1\n     \
-            1  the plugin was never called; first: b/3\n\
+            1  proxy_on_log was not called; first: b/3\n\
             skipped, since the host or its adapter (a case may count several times):\n     \
             2  cannot swim\n     1  cannot fly\n";
         assert_eq!(summary.details(), expected);
