@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use pw_host::{Engine, Interface, Metering, Module};
-use pw_plugin::check::tell;
+use pw_plugin::check::check_bytes;
 
 /// Larger modules take long to compile, which is not what this is about.
 const SMALL: usize = 4096;
@@ -15,7 +15,7 @@ const SMALL: usize = 4096;
 pub fn check(wasm: &[u8]) {
     static ENGINE: LazyLock<Engine> =
         LazyLock::new(|| Engine::new(Metering::None).expect("wasmtime runs wherever this is built"));
-    let refused = match tell("plugin.wasm", wasm, &ENGINE) {
+    let refused = match check_bytes("plugin.wasm", wasm, &ENGINE) {
         Ok(told) => {
             shown(&told.text);
             let made_up = told.text.lines().rev().skip(1).find(|line| !line.starts_with("  "));

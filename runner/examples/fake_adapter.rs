@@ -94,7 +94,7 @@ fn run(mode: &str, part: &str, request: &Value) {
     }
 }
 
-/// Writes for as long as somebody reads.
+/// Writes until the reader closes the pipe.
 fn flood(text: &str) {
     while stdout().write_all(text.as_bytes()).is_ok() {}
 }

@@ -1,4 +1,4 @@
-//! An adapter for tests, with the reference host behind it: `reference_adapter MODE`. `honest` reports what that did,
+//! An adapter of the reference host for tests: `reference_adapter MODE`. `honest` reports what that did,
 //! `forgets` leaves out what the upstream got, `dies` says at every hundredth request that the host has crashed, `aborts` crashes at
 //! a case whose id has `abort` in it, and `lacks FUNCTION` refuses plugins that import the function.
 

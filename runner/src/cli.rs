@@ -15,15 +15,15 @@ use pw_harness::running::Verbosity;
 use pw_plugin::check::CheckArgs;
 use pw_plugin::try_plugin::TryArgs;
 
-use crate::duration;
+use crate::{duration, examples};
 
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "pw-conform",
     version,
-    about = "Does a host implement the Proxy-Wasm ABI? Runs the conformance catalog on it and says.",
-    after_help = "Exit codes: 0 nothing failed; 1 a case failed, or passes though the ledger says that it fails; \
+    about = "Conformance tests for hosts of Proxy-Wasm plugins, and tools for plugin authors",
+    after_help = "Exit codes: 0 nothing failed; 1 a case failed, an expected failure passed, or a plugin faulted; \
                   2 the harness or its input failed; 130 interrupted."
 )]
 pub struct Cli {
@@ -39,46 +39,61 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run cases on a host
+    #[command(after_help = examples::RUN)]
     Run(RunArgs),
     /// List cases
+    #[command(after_help = examples::LIST)]
     List(ListArgs),
     /// Run one case and show all of it: clauses, script, transcript, expected against actual
+    #[command(after_help = examples::EXPLAIN)]
     Explain(ExplainArgs),
     /// Check plugins against the ABI without running them: versions, imports, exports, and which hosts load them
+    #[command(after_help = examples::CHECK)]
     Check(CheckArgs),
     /// Send one request through a plugin, or a chain of them, on the reference host
+    #[command(after_help = examples::TRY)]
     Try(TryArgs),
-    /// Write the beginning of an adapter for a host
-    #[command(subcommand)]
+    /// Write a starter for an adapter
+    #[command(subcommand, after_help = examples::INIT)]
     Init(InitCommand),
     /// Check an adapter with ten cases, in the order in which it is written, up to the first that fails
+    #[command(after_help = examples::SMOKE)]
     Smoke(SmokeArgs),
-    /// Look for bugs: random scenarios on the reference host, judged by a model of the ABI, or on another, compared with it
+    /// Look for bugs with random scenarios: on the reference host, judged by a model; on another host, compared with it
+    #[command(after_help = examples::FUZZ)]
     Fuzz(FuzzArgs),
-    /// Let healthy plugins work beside ones that misbehave all the time, and tell what they notice of them
+    /// Test fault isolation under load: healthy plugins beside ones that misbehave all the time
+    #[command(after_help = examples::SOAK)]
     Soak(SoakArgs),
     /// Print the ABI: every function, parameter, status and version
+    #[command(after_help = examples::ABI)]
     Abi(AbiArgs),
-    /// Tell how much of the specification the catalog checks
+    /// Show how much of the specification the catalog checks
+    #[command(after_help = examples::COVERAGE)]
     Coverage(CoverageArgs),
     /// Make badges, the matrix of hosts and the questions to the specification from records
+    #[command(after_help = examples::REPORT)]
     Report(ReportArgs),
     /// List the compiled plugins of the catalog, check that they come from their sources, or rebuild them
+    #[command(after_help = examples::PLUGINS)]
     Plugins(PluginsArgs),
-    /// Drive a host as `--host` has it done, by the adapter protocol on standard input and output
+    /// Run an adapter of this program, which speaks the adapter protocol on standard input and output
     #[command(hide = true, subcommand)]
     Adapter(AdapterCommand),
     /// Print the JSON Schema of the messages of the adapter protocol, or of the lines of a record
+    #[command(after_help = examples::SCHEMA)]
     Schema {
         /// Which schema
         name: SchemaName,
     },
     /// Print completions for a shell
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Print the man page
+    #[command(after_help = examples::MAN)]
     Man,
 }
 
@@ -112,10 +127,10 @@ pub struct HostArgs {
     /// The Envoy that `--host envoy` runs [default: $PW_CONFORM_ENVOY, or `envoy` in the PATH]
     #[arg(long, value_name = "PATH")]
     pub envoy: Option<PathBuf>,
-    /// How many seconds an adapter may take for a case
+    /// Seconds that an adapter may take for a case
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
-    /// The host's ledger of known failures [default: the catalog's for a host of that name, if it has one]
+    /// The host's expected failures [default: the catalog's for a host of that name, if it has them]
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
     /// Copy every line between this program and the adapters to a file
@@ -126,7 +141,7 @@ pub struct HostArgs {
 /// Which catalog.
 #[derive(Clone, Debug, Default, Args)]
 pub struct CatalogArgs {
-    /// A folder with another catalog than the one in this program; its ledgers are in `known` beside it
+    /// A folder with another catalog than the one in this program; the expected failures are in `known` beside it
     #[arg(long, value_name = "DIR")]
     pub catalog: Option<PathBuf>,
 }
@@ -143,31 +158,31 @@ pub struct RunArgs {
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub catalog: CatalogArgs,
-    /// Run for this version of the ABI alone
+    /// Run for this version of the ABI only
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub abi: Option<Version>,
-    /// Run cases of this level alone: required, recommended, unspecified
+    /// Run cases of this level only: required, recommended, unspecified
     #[arg(long, value_name = "LEVEL", value_parser = level)]
     pub level: Option<Level>,
-    /// Run what failed in this record alone
+    /// Run only what failed in this record
     #[arg(long, value_name = "FILE.jsonl")]
     pub failed: Option<PathBuf>,
     /// End the run after N failed cases
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub max_fail: Option<usize>,
-    /// Exit with 1 if less than this share of the required cases was run
+    /// Exit with 1 if a smaller share of the required cases was run
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub require_coverage: Option<u8>,
     /// Show each case
     #[arg(long, short)]
     pub verbose: bool,
-    /// Show the counts alone
+    /// Show only the counts
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Run this part of so many of the cases, as 1/4; all parts together are all cases
+    /// Run part I of N of the cases, such as 1/4
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// How many adapters work side by side [default: one per core for the reference host, else 1]
+    /// Number of adapter processes [default: one per core for the reference host, two for Envoy, else 1]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Write a record of the run, in JSON lines
@@ -201,7 +216,7 @@ pub struct ListArgs {
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub catalog: CatalogArgs,
-    /// Print an array of objects
+    /// Print JSON, an object per case
     #[arg(long)]
     pub json: bool,
 }
@@ -232,7 +247,7 @@ pub enum InitCommand {
 
 /// See [`InitCommand::Adapter`].
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Example: pw-conform init adapter --lang python my-adapter")]
+#[command(after_help = examples::INIT)]
 pub struct InitAdapterArgs {
     /// The language
     #[arg(long, value_name = "LANGUAGE")]
@@ -253,13 +268,11 @@ pub enum Language {
 
 /// See [`Command::Smoke`].
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Example: pw-conform smoke --host 'python3 my-adapter/adapter.py'\n\n\
-                  Exit codes: 0 no check failed; 1 a check failed; 2 the command line is wrong.")]
 pub struct SmokeArgs {
     /// The command line of a program that speaks the adapter protocol
     #[arg(long, value_name = "HOST")]
     pub host: String,
-    /// How many seconds the adapter may take for an answer
+    /// Seconds that the adapter may take for an answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
     /// Copy every line between this program and the adapter to a file
@@ -277,76 +290,61 @@ impl SmokeArgs {
 
 /// See [`Command::Fuzz`].
 #[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "The same seed brings the same inputs. Each find is made small and written as a case file, which \
-                  `pw-conform run FILE` runs again.\n\n\
-                  Exit codes: 0 nothing found; 1 finds; 2 the harness or its input failed."
-)]
 pub struct FuzzArgs {
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub host: HostArgs,
-    /// Which version of the ABI the scenarios for another host are made for
+    /// The version of the ABI of the scenarios for another host
     #[arg(long, value_name = "VERSION", value_parser = version, default_value = "0.2.1")]
     pub abi: Version,
-    /// What is made of the random bytes
-    #[arg(long, value_name = "TARGET", default_value = "scenario")]
-    pub target: FuzzTarget,
-    /// For how long
+    /// Duration
     #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub time: Duration,
-    /// How many inputs at the most, per job
+    /// Maximum number of inputs, per job
     #[arg(long, value_name = "N")]
     pub inputs: Option<u64>,
-    /// Where the random bytes begin; each further job has the next one
+    /// Seed of the random bytes; each further job has the next one
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// How many campaigns run side by side
+    /// Number of campaigns side by side
     #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,
-    /// Where finds are written
+    /// Folder for finds
     #[arg(long, value_name = "DIR", default_value = "target/fuzz")]
     pub out: PathBuf,
-    /// Inputs to begin with, a file each; those that reach something new are added
+    /// Folder of inputs to begin with; inputs that reach something new are added
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
-    /// Run what is in these directories and in --corpus, nothing else, and add to it what reaches something new
+    /// Run only the inputs of these folders and of --corpus, and add to that what reaches something new
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "corpus", conflicts_with_all = ["inputs", "time", "jobs"])]
     pub merge: Vec<PathBuf>,
-    /// Plant the known bugs one by one and print reports/fuzzing.md: how long each takes to be found
+    /// Plant the known bugs one by one, and print how long each takes to be found
     #[arg(long)]
     pub planted: bool,
-    /// How many seeds each planted bug gets
+    /// Number of seeds for each planted bug
     #[arg(long, value_name = "N", default_value_t = 5, requires = "planted", value_parser = clap::value_parser!(u64).range(1..=99))]
     pub seeds: u64,
-}
-
-/// What is made of random bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum FuzzTarget {
-    Scenario,
 }
 
 /// See [`Command::Soak`].
 #[derive(Clone, Debug, Args)]
 pub struct SoakArgs {
-    /// For how long, behind a warm-up of a tenth of that
+    /// Duration, after a warm-up of a tenth of it
     #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub time: Duration,
-    /// How many plugins, each in a VM of its own
+    /// Number of plugins, each in its own VM
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub plugins: u16,
-    /// How many of them misbehave
+    /// Number of them that misbehave
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub bad: u16,
-    /// Which plugins get which requests
+    /// Seed of the choice which plugins get which requests
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Exit with 1 if throughput, memory or the number of faults are not as promised, too
+    /// Exit with 1 also if throughput, memory or the number of faults miss their promises
     #[arg(long)]
     pub check: bool,
-    /// Print an object
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -357,7 +355,7 @@ pub struct AbiArgs {
     /// This version [default: 0.2.1]
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub abi: Option<Version>,
-    /// Print an array of objects, one per function
+    /// Print JSON, an object per function
     #[arg(long)]
     pub json: bool,
     /// Print reports/abi.md: all versions
@@ -368,13 +366,13 @@ pub struct AbiArgs {
 /// See [`Command::Coverage`].
 #[derive(Clone, Debug, Args)]
 pub struct CoverageArgs {
-    /// Records of runs, one per host: tells on which host the covering cases hold
+    /// Records of runs, one per host: shows on which host the covering cases pass
     #[arg(value_name = "FILE.jsonl")]
     pub records: Vec<PathBuf>,
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub catalog: CatalogArgs,
-    /// Print an array of objects, one per promise and version
+    /// Print JSON, an object per promise and version
     #[arg(long)]
     pub json: bool,
     /// Print reports/coverage.md
@@ -402,7 +400,7 @@ pub struct PluginsArgs {
     /// Rebuild, and write modules and manifest
     #[arg(long)]
     pub build: bool,
-    /// The manifest [default: the clone's that the current folder is in; to list them, this program's]
+    /// The manifest [default: that of the checkout which the current folder is in; for a list, this program's]
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
 }
@@ -447,6 +445,28 @@ mod tests {
     #[test]
     fn the_definition_holds() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples_that_are_right() {
+        let mut program = Cli::command();
+        program.build();
+        let mut commands: Vec<_> = program.get_subcommands().filter(|command| !command.is_hide_set()).collect();
+        commands.retain(|command| command.get_name() != "help");
+        assert!(commands.len() > 12);
+        for command in commands {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples = help.lines().filter_map(|line| line.strip_prefix("  pw-conform "));
+            // What follows several blanks is said of the example.
+            let examples: Vec<&str> = examples.filter_map(|line| line.split("   ").next()).collect();
+            assert!(!examples.is_empty(), "{name} has no example");
+            for example in examples {
+                let words = shlex::split(&format!("pw-conform {example}")).unwrap_or_else(|| panic!("{example}"));
+                assert_eq!(words[1], name);
+                assert!(Cli::try_parse_from(&words).is_ok(), "{example}");
+            }
+        }
     }
 
     #[test]

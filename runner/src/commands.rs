@@ -14,7 +14,7 @@ use pw_report::{coverage, table};
 use crate::cli::{AbiArgs, Cli, Command, CoverageArgs, InitCommand, ListArgs, ReportArgs, SchemaName};
 use crate::{adapter, explain, fuzz, init, list, plugins, run as run_cases, smoke, soak};
 
-/// Does what the command line says.
+/// Runs the command.
 pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessError> {
     let text = match command {
         Command::Run(args) => return run_cases::run(args, console),
@@ -86,7 +86,7 @@ fn completions(shell: clap_complete::Shell) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The page of the program and of each of its commands, one behind the other.
+/// The page of the program and of each of its commands, one after the other.
 fn man() -> String {
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();

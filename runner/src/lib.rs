@@ -1,6 +1,6 @@
 //! The program `pw-conform`: its command line, and a file for each of its commands.
 //!
-//! What the commands do is in crates of its own: `pw-harness` runs cases, `pw-report` renders records, `pw-plugin` is for authors of
+//! The commands' work is in other crates: `pw-harness` runs cases, `pw-report` renders records, `pw-plugin` is for authors of
 //! plugins, `pw-soak` for operators, `pw-fuzz` finds bugs. Only [`connect`] knows hosts by name.
 
 pub mod adapter;
@@ -9,6 +9,7 @@ pub mod cli;
 pub mod commands;
 pub mod connect;
 pub mod duration;
+mod examples;
 pub mod explain;
 pub mod fuzz;
 pub mod init;

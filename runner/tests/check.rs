@@ -219,7 +219,12 @@ fn findings_name_the_way_out() {
     says("older", &import("env", "proxy_clear_route_cache"), 1, "v0.2.1 does not have, but v0.1.0 has it\n");
     says("typed", &import("env", "proxy_log"), 1, "as () -> (), but it is (i32, i32, i32) -> i32\n");
     let misspelt = plugin("", "(func (export \"proxy_on_grpc_trailing_metadata\"))");
-    says("misspelt", &misspelt, 0, "nobody calls, did you mean `proxy_on_grpc_receive_trailing_metadata`?\n");
+    says(
+        "misspelt",
+        &misspelt,
+        0,
+        "so that no host calls it, did you mean `proxy_on_grpc_receive_trailing_metadata`?\n",
+    );
     says("no_marker", "(module)", 1, "p.wasm: no version, checked as ABI v0.2.1, 3 errors, 0 warnings; reference ");
 }
 
@@ -240,7 +245,7 @@ fn what_is_no_module_is_named_and_the_others_are_checked() {
         ("component.wasm", "component.wasm is a WebAssembly component, but plugins are core modules: build for "),
         ("text.wat", "text.wat is WebAssembly in its text format: assemble it first"),
         ("empty.wasm", "empty.wasm is empty"),
-        ("notes.txt", "notes.txt is no WebAssembly module"),
+        ("notes.txt", "notes.txt is not a WebAssembly module"),
         ("missing.wasm", "failed to read missing.wasm: "),
     ];
     for (file, text) in rows {

@@ -115,19 +115,19 @@ fn plugins_are_listed_and_checked_against_the_manifest() {
 }
 
 #[test]
-fn try_complains_of_what_is_no_request() {
+fn try_rejects_what_is_not_a_request() {
     let folder = Folder::new("try_bad");
     let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases/plugins/rust/headers.wasm");
     let plugin = plugin.to_string_lossy().into_owned();
     let rows: [(&[&str], &str); 11] = [
-        (&["-H", "nocolon"], "\"nocolon\" is no header: write `name: value`"),
-        (&["-H", ": x"], "\": x\" is no header"),
-        (&["-H", "a b: c"], "\"a b: c\" is no header"),
-        (&["-H", "a: b\r\nc: d"], "\"a: b\\r\\nc: d\" is no header"),
-        (&["-X", ""], "\"\" is no method"),
-        (&["-X", "A\nB"], "\"A\\nB\" is no method"),
-        (&["config.json"], "\"config.json\" is no path: write one that begins with `/`"),
-        (&["/a b"], "\"/a b\" is no path"),
+        (&["-H", "nocolon"], "\"nocolon\" is not a header: write `name: value`"),
+        (&["-H", ": x"], "\": x\" is not a header"),
+        (&["-H", "a b: c"], "\"a b: c\" is not a header"),
+        (&["-H", "a: b\r\nc: d"], "\"a: b\\r\\nc: d\" is not a header"),
+        (&["-X", ""], "\"\" is not a method"),
+        (&["-X", "A\nB"], "\"A\\nB\" is not a method"),
+        (&["config.json"], "\"config.json\" is not a path: write one that begins with `/`"),
+        (&["/a b"], "\"/a b\" is not a path"),
         (&["--config", "confg.json"], "--config confg.json: there is no such file"),
         (&["--config", "cases"], "--config cases: it is a folder"),
         (&["--color", "mauve"], "possible values: auto, always, never"),
@@ -149,7 +149,7 @@ fn try_complains_of_what_is_no_request() {
 }
 
 #[test]
-fn try_keeps_what_it_compiled_unless_it_is_not_to() {
+fn try_keeps_what_it_compiled_unless_no_cache_is_given() {
     let folder = Folder::new("try_cache");
     let plugin = format!("{}/../cases/plugins/rust/headers.wasm", env!("CARGO_MANIFEST_DIR"));
     let kept = || std::fs::read_dir(folder.path("cache/pw-conform/compiled")).is_ok();
@@ -165,7 +165,7 @@ fn try_keeps_what_it_compiled_unless_it_is_not_to() {
 }
 
 #[test]
-fn report_takes_no_record_that_leads_elsewhere() {
+fn report_rejects_a_record_whose_host_name_is_a_path() {
     let folder = Folder::of_cases("report_foreign", &[("good", "started")]);
     folder.run(&["run", "cases", "--host", &fake("ok"), "--report", "r.jsonl"]).check(0, &[]);
     folder.write("up.jsonl", &folder.read("r.jsonl").replace("\"name\":\"fake\"", "\"name\":\"../up\""));

@@ -180,7 +180,7 @@ fn scenarios_on_a_real_envoy() {
         &["step 0", "p WARN stop", "step 1"],
     );
 
-    // Made in each of the plugin's VMs, told of one.
+    // Done in each of the plugin's VMs, reported of one.
     let call = r#"(data (i32.const 64) "auth")
         (data (i32.const 128) "\03\00\00\00\07\00\00\00\03\00\00\00\05\00\00\00\01\00\00\00\0a\00\00\00\01\00\00\00:method\00GET\00:path\00/\00:authority\00a\00")
         (func (export "proxy_on_configure") (param i32 i32) (result i32)
@@ -404,7 +404,7 @@ fn shared_vm(adapter: &mut Envoy) {
     let plugins = vec![named("one"), named("two"), set(named("three"), |settings| settings.standby = true)];
     let steps = vec![
         Step::Replace { plugin: "one".into(), by: "three".into() },
-        // Nobody is there whose place could be taken, or who could take it.
+        // There is no plugin to be replaced, or to replace it.
         Step::Replace { plugin: "one".into(), by: "three".into() },
         Step::Replace { plugin: "two".into(), by: "three".into() },
         request(0, true),

@@ -103,7 +103,7 @@ fn every_command_works_or_says_that_it_needs_a_clone() {
     }
     let listed = installed.run(&["--help"]).out;
     let is_hidden = listed.lines().all(|line| !line.starts_with("  adapter"));
-    assert!(is_hidden, "a command that nobody types is listed:\n{listed}");
+    assert!(is_hidden, "a hidden command is listed:\n{listed}");
 }
 
 #[cfg(unix)]
@@ -127,7 +127,7 @@ fn messages_name_the_program_as_it_was_started() {
     installed.run(&["run", "no_case_is_called_so"]).check(2, &[&format!("(`{program} list` shows all)")]);
 }
 
-/// A path that the catalog's own plugins have is no other than any.
+/// A path like one of the catalog's own plugins means the user's file.
 #[test]
 fn a_module_of_an_own_case_is_beside_it() {
     let installed = Installed::new("installed_module").with_plugin("own.wasm");

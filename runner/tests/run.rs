@@ -135,7 +135,7 @@ fn what_names_no_case_is_an_error_with_the_way_out() {
     let host = fake("ok");
     folder.run(&["run", "readmee", "--host", &host]).check(2, &["no case matches `readmee`, did you mean `readme`?"]);
     folder.run(&["run", "no.toml", "--host", &host]).check(2, &["failed to read no.toml: "]);
-    folder.run(&["run", "cases/any.wat", "--host", &host]).check(2, &["is no case: cases are .toml files"]);
+    folder.run(&["run", "cases/any.wat", "--host", &host]).check(2, &["is not a case: cases are .toml files"]);
     let none = Folder::new("run_empty").run(&["run", "cases", "--host", &host]);
     none.check(2, &["the folder cases has no cases, which are .toml files"]);
     let other = ["run", "cases", "--abi", "0.1.0", "--host", &host];

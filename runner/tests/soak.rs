@@ -83,11 +83,11 @@ fn a_fleet_of_healthy_plugins_alone_has_no_fault() {
 }
 
 #[test]
-fn what_is_no_soak_is_told() {
+fn rejects_bad_soak_arguments() {
     let folder = Folder::new("soak_bad");
     let rows: [(&[&str], &str); 8] = [
         (&["--for", "60"], "write a whole number and its unit, such as `60s`"),
-        (&["--for", "0s"], "no time at all is not enough"),
+        (&["--for", "0s"], "a duration has to be greater than zero"),
         (&["--for", "1.5s"], "such as `60s`"),
         (&["--plugins", "0"], "0 is not in 1..=10000"),
         (&["--plugins", "10001"], "10001 is not in 1..=10000"),

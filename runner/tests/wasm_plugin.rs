@@ -97,7 +97,7 @@ fn a_plugin_that_does_not_start_is_passed_over_if_it_fails_open() {
     let refuses =
         |strategy: &str| resource("refuses", &format!("url: file://modules/refuses.wasm\nfailStrategy: {strategy}"));
     folder.write("refuses.yaml", &refuses("FAIL_OPEN"));
-    let texts = ["shop.refuses is FAIL_OPEN: the chain goes on without it\n", "\"x-plugin\": \"alive\"}"];
+    let texts = ["shop.refuses is FAIL_OPEN: the chain continues without it\n", "\"x-plugin\": \"alive\"}"];
     folder.run(&chain).check(0, &texts);
     folder.write("refuses.yaml", &refuses("FAIL_CLOSE"));
     folder.run(&chain).check(2, &["shop.refuses is not FAIL_OPEN, and was not started", "returned false"]);
@@ -173,10 +173,10 @@ fn a_module_and_resources_do_not_go_together() {
     folder.write("good.yaml", &resource("good", CRASH));
     let rows: [(&[&str], &str); 5] = [
         (&["modules/crash.wasm", "/"], "modules/crash.wasm: with --wasm-plugin the resources name the modules"),
-        (&["modules/crash.wasm"], "\"modules/crash.wasm\" is no path: write one that begins with `/`"),
+        (&["modules/crash.wasm"], "\"modules/crash.wasm\" is not a path: write one that begins with `/`"),
         (&["--config", "{}"], "'--wasm-plugin <FILE>' cannot be used with '--config <FILE|TEXT>'"),
         (&["--wasm-plugin", "good.yaml"], "two resources are called `good` in the namespace shop"),
-        (&["-H", "bad"], "\"bad\" is no header"),
+        (&["-H", "bad"], "\"bad\" is not a header"),
     ];
     for (args, expected) in rows {
         folder.run(&[&["try", "--wasm-plugin", "good.yaml"], args].concat()).check(2, &[expected]);

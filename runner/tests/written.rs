@@ -32,8 +32,8 @@ fn a_run_ends_after_so_many_failures() {
     said.check(1, &["0 passed, 2 failed in ", "ended by --max-fail 2: 2 of 6 cases were run"]);
     assert_eq!(recorded(&folder), (2, Some(CutShort::MaxFail)));
     assert_eq!(junit(&folder).1, 2);
-    let told = "record.jsonl: the run was cut short, 2 of 6 were run: run it again";
-    folder.run(&["report", "record.jsonl", "--out", "out"]).check(2, &[told]);
+    let message = "record.jsonl: the run was cut short, 2 of 6 were run: run it again";
+    folder.run(&["report", "record.jsonl", "--out", "out"]).check(2, &[message]);
     folder.run(&["run", "cases", "--max-fail", "0"]).check(2, &["expected a number, 1 or more"]);
 }
 

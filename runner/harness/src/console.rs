@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_is_as_told() {
+    fn colour_is_as_asked() {
         let text = |when| Console::new(when).paint(RED, "x");
         assert_eq!((text(ColorWhen::Always).as_str(), text(ColorWhen::Never).as_str()), ("\x1b[31mx\x1b[0m", "x"));
     }
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_wrote_gives_the_terminal_no_orders() {
+    fn control_characters_are_replaced() {
         assert_eq!(plain("a\x1b[2J\u{9b}2J\r\n\tb"), "a\u{fffd}[2J\u{fffd}2J\u{fffd}\n\tb");
         let console = Console::new(ColorWhen::Always);
         assert_eq!(console.paint(RED, "\x1b[32mpass"), "\x1b[31m\u{fffd}[32mpass\x1b[0m");

@@ -19,7 +19,7 @@ const MAX_OUTPUT_BYTES: usize = 64 << 10;
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     took: Duration,
-    /// What was seen, where somebody has to look.
+    /// What was seen, where the verdict is bad.
     transcript: Option<String>,
 }
 

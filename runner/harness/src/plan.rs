@@ -27,7 +27,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Leaves the jobs of this part, one in every so many.
+    /// Keeps the jobs of this part: one in every `of`.
     pub fn keep(self, jobs: &mut Vec<Job<'_>>) {
         let mut numbers = 0..jobs.len();
         jobs.retain(|_| numbers.next().is_some_and(|number| number % self.of == self.index));

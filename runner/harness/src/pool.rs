@@ -18,15 +18,15 @@ use crate::survey::Survey;
 /// How to get another adapter in place of one that must not be used again.
 pub type Open<'a> = &'a (dyn Fn() -> Result<Box<dyn Adapter>, HarnessError> + Sync);
 
-/// How often it is looked whether the run is interrupted.
+/// The time between two looks whether the run was interrupted.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How a run goes on.
+/// The progress of a run.
 #[derive(Debug)]
 pub enum Progress {
     /// The outcome of the job of that index, and the time that it took.
     Done(usize, Attempt, Duration),
-    /// There are no more results, although some adapters may still be at work.
+    /// There are no more results, although some adapters may still be running.
     Over,
 }
 

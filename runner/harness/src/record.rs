@@ -20,7 +20,7 @@ use crate::verdict::Verdict;
 pub struct Record {
     /// What was run.
     pub header: Header,
-    /// What came of it.
+    /// The outcomes.
     pub cases: Vec<Case>,
     /// The counts.
     pub footer: Footer,
@@ -69,7 +69,7 @@ pub struct Program {
     pub version: String,
 }
 
-/// What came of a case for a version of the ABI.
+/// The outcome of a case for a version of the ABI.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
@@ -85,7 +85,7 @@ pub struct Case {
     pub clause: Vec<String>,
     /// Its file.
     pub file: String,
-    /// What came of it.
+    /// The outcome.
     pub verdict: Verdict,
     /// Why it was skipped, is known or stale, or what failed in the harness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,7 +102,7 @@ pub struct Case {
     /// What was not as expected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
-    /// The command that shows all of it, where somebody has to look.
+    /// The command that shows all of it, where the verdict is bad.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reproduce: Option<String>,
 }
@@ -136,7 +136,7 @@ pub struct Footer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CutShort {
-    /// Somebody interrupted it.
+    /// By Ctrl-C or SIGTERM.
     Interrupted,
     /// As many cases had failed as `--max-fail` says.
     MaxFail,
@@ -184,7 +184,7 @@ impl Case {
         self.id.rsplit_once('/').map_or("", |(section, _)| section)
     }
 
-    /// Whether nobody wrote it: it follows from the ABI table.
+    /// Whether it is generated from the ABI table.
     pub fn is_derived(&self) -> bool {
         self.id.starts_with("derived/")
     }

@@ -170,7 +170,7 @@ fn keep_failed(jobs: &mut Vec<Job<'_>>, file: &Path) -> Result<bool, HarnessErro
     }
 }
 
-/// A file that is not there yet: what somebody has written into a draft is not to be lost.
+/// A file that is not there yet, so that no draft that was filled in is lost.
 fn new_file(path: &Path) -> Result<Output, HarnessError> {
     match path.exists() {
         true => Err(HarnessError::new(format!("--draft-known {}: it is there: name a new file", path.display()))),

@@ -1,4 +1,4 @@
-//! A run that is under way: what is shown of it, counted, and written, up to its end.
+//! A run in progress: what is shown of it, counted and written, up to its end.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub enum Verbosity {
     Verbose,
 }
 
-/// What becomes of a run.
+/// A run in progress.
 pub struct Running<'a> {
     /// Where it is shown.
     pub console: &'a mut Console,
@@ -41,7 +41,7 @@ pub struct Running<'a> {
     pub draft: Option<Output>,
     /// After how many failures it ends.
     pub max_fail: Option<usize>,
-    /// What it came to so far.
+    /// The results so far.
     pub summary: Summary,
     /// Why it ended early.
     pub cut_short: Option<CutShort>,
@@ -118,7 +118,7 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Ends the run, whose cases may not all have been run: shows what it came to, and writes what is to be written.
+    /// Ends the run, whose cases may not all have been run: shows the results and writes the files.
     pub fn end(&mut self, took: Duration) {
         if self.unshown.len() <= MAX_SHOWN.1 {
             for case in std::mem::take(&mut self.unshown) {

@@ -109,9 +109,9 @@ enum Word<'a> {
     Part(&'a str),
     /// A file or folder of the catalog, as an id or a part of ids.
     Catalogued(String, &'a str),
-    /// A file of its own.
+    /// A file of the user's.
     File(&'a str),
-    /// A folder of its own.
+    /// A folder of the user's.
     Folder(&'a str),
 }
 
@@ -133,7 +133,7 @@ impl<'a> Word<'a> {
             }
             None if path.is_dir() => Ok(Word::Folder(word)),
             None if is_case => Ok(Word::File(word)),
-            None => Err(HarnessError::new(format!("{word} is no case: cases are .toml files, or folders of such"))),
+            None => Err(HarnessError::new(format!("{word} is not a case: cases are .toml files, or folders of them"))),
         }
     }
 
@@ -164,7 +164,7 @@ impl<'a> Word<'a> {
         }
     }
 
-    /// The cases of a file or folder of its own.
+    /// The cases of a file or folder of the user's.
     fn load(&self) -> (Vec<Case>, Vec<Error>) {
         match self {
             Word::Part(_) | Word::Catalogued(..) => (Vec::new(), Vec::new()),

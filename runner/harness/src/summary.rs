@@ -1,4 +1,4 @@
-//! What a run came to, in few lines: a table by section, failures by cause, skips by what the host lacks. Pure.
+//! The result of a run, in few lines: a table by section, failures by cause, skips by what the host lacks. Pure.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use crate::record::{Case, Counts};
 use crate::score::Score;
 use crate::verdict::Verdict;
 
-/// How many causes, and how many kinds of skips, are listed.
+/// The number of causes, and of kinds of skips, that are listed.
 const MAX_ROWS: usize = 6;
 /// Characters of a cause that are shown.
 const MAX_CAUSE_CHARS: usize = 100;
@@ -26,12 +26,12 @@ pub struct Summary {
     skips: HashMap<String, usize>,
     required: Score,
     recommended: Score,
-    /// Those that somebody has to look at.
+    /// The number of bad ones.
     pub bad: usize,
 }
 
 impl Summary {
-    /// Counts a case. The answer is whether somebody has to look at it for a cause that is new. `host` is its name and version.
+    /// Counts a case, and returns whether it is bad for a new cause. `host` is its name and version.
     pub fn add(&mut self, case: &Case, host: &str) -> bool {
         let section = section(case);
         match self.sections.iter_mut().find(|(known, _)| *known == section) {

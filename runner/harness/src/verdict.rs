@@ -37,7 +37,7 @@ impl Verdict {
         (Verdict::Error, "errors"),
     ];
 
-    /// Whether somebody has to look at it.
+    /// Whether it needs attention: it fails the run.
     pub fn is_bad(self) -> bool {
         matches!(self, Verdict::Fail | Verdict::Stale | Verdict::Error)
     }

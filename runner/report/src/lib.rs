@@ -29,7 +29,7 @@ pub fn write(files: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>, HarnessError
     Ok(written.into_iter().map(|(path, _)| path).collect())
 }
 
-/// Reads records, each of a host of its own.
+/// Reads records, each of another host.
 pub fn read(files: &[PathBuf]) -> Result<Vec<Record>, HarnessError> {
     let records = files.iter().map(|file| Record::read(file)).collect::<Result<Vec<_>, _>>()?;
     let name = |index: usize| records[index].header.host.name.as_str();

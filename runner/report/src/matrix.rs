@@ -37,7 +37,7 @@ struct Matrix<'a> {
     records: &'a [Record],
     /// In the order of the specification, each with its cases, by record.
     sections: Vec<(&'a str, Vec<Vec<&'a Case>>)>,
-    /// What became of a case of a version, by record.
+    /// The outcomes of a case of a version, by record.
     verdicts: Vec<HashMap<(&'a str, &'a str), Verdict>>,
     /// Those that any record has.
     versions: Vec<&'static str>,

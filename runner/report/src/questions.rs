@@ -73,7 +73,7 @@ fn ask(text: &mut String, records: &[Record], by_id: &ById<'_>, question: &str, 
     }
 }
 
-/// A case's id, and its title where somebody wrote it.
+/// A case's id, and its title if it is hand-written.
 fn name(cases: &[Vec<&Case>], id: &str) -> String {
     match cases.iter().flatten().find(|case| !case.is_derived()) {
         Some(case) => {

@@ -1,4 +1,4 @@
-//! Clients and upstreams that send what they should not, or more than anybody should, as rows.
+//! Clients and upstreams that send invalid or very large messages, as rows.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,7 +12,7 @@ pub(super) struct Client {
     pub(super) name: &'static str,
     /// The stream is a TCP connection.
     pub(super) tcp: bool,
-    /// It is what healthy plugins have to stand: they get headers of one request, and can add their fields.
+    /// Healthy plugins have to cope with it: they get headers of one request, and can add their fields.
     pub(super) legal: bool,
     pub(super) act: fn(&mut Traffic, StreamId),
 }

@@ -11,7 +11,7 @@ pub(super) fn now() -> Duration {
     Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }
 
-/// Where nobody tells a thread's own time, it is that of the clock.
+/// On systems that do not report a thread's CPU time, the time of the clock.
 #[cfg(not(unix))]
 pub(super) fn now() -> Duration {
     static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);

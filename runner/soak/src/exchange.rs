@@ -114,7 +114,7 @@ fn answer(number: u64, id: &str) -> Vec<Piece> {
     vec![Piece::headers(Fields::from(fields), false), Piece::body(body(number + 1), true)]
 }
 
-/// Of a length of its own.
+/// Of varying length.
 fn body(number: u64) -> &'static [u8] {
     &BODY[..1 + (number % 1000) as usize]
 }

@@ -72,7 +72,7 @@ impl Modules {
             Module::new(engine, wasm).map_err(refused)
         };
         let healthy = wat::parse_str(include_str!("plugins/healthy.wat"));
-        let healthy = healthy.map_err(|error| format!("the healthy plugin is no module: {error}"))?;
+        let healthy = healthy.map_err(|error| format!("the healthy plugin is not a module: {error}"))?;
         let bad = KINDS.iter().map(|kind| module(&kind.wasm()?)).collect::<Result<_, _>>()?;
         Ok(Modules { healthy: module(&healthy)?, bad, engine: engine.clone(), bombs: Bomb::all() })
     }
@@ -160,7 +160,7 @@ impl Fleet {
     }
 }
 
-/// Every plugin has a VM of its own.
+/// Every plugin has its own VM.
 fn healthy_config(field: &str) -> PluginConfig {
     PluginConfig {
         name: field.to_owned(),

@@ -1,4 +1,4 @@
-//! What plugins, clients, servers and an operator do that mean harm: one step of each in turn.
+//! Hostile plugins, clients, servers and an operator: one step of each in turn.
 
 use pw_host::{Fields, Piece, PluginId, StreamId, StreamInfo};
 
@@ -6,8 +6,9 @@ use crate::clients::{CLIENTS, Client};
 use crate::clock;
 use crate::fleet::Bad;
 use crate::kinds::KINDS;
-use crate::operator;
+use crate::operator::{self, ACTIONS};
 use crate::servers::SERVERS;
+use crate::tally::{KindTally, Tally};
 use crate::traffic::Traffic;
 
 /// Of how many requests to plugins that misbehave one is followed by a client's step, and one by the operator's.
@@ -18,8 +19,20 @@ const OPEN: usize = 24;
 const LATE: usize = 24;
 /// Calls that are answered after a request.
 const ANSWERS: usize = 4;
+/// Requests, and callbacks, that show what a plugin does.
+const ENOUGH_REQUESTS: u64 = 8;
 /// Bytes of a piece of a body.
 static PIECE: [u8; 16 << 10] = [b'.'; 16 << 10];
+
+/// The names of plugins that misbehave, clients and actions that had no turn, or too few for what they do.
+pub(super) fn missing(tally: &Tally) -> Vec<&'static str> {
+    let clients = CLIENTS.iter().map(|client| client.name).filter(|name| tally.clients.of(name) == 0);
+    let actions = ACTIONS.iter().map(|action| action.name).filter(|name| tally.actions.of(name) == 0);
+    let is_seen =
+        |kind: &KindTally| kind.refused > 0 || kind.requests >= ENOUGH_REQUESTS && kind.callbacks >= ENOUGH_REQUESTS;
+    let kinds = KINDS.iter().zip(&tally.kinds).filter(|(_, kind)| !is_seen(kind)).map(|(kind, _)| kind.name);
+    clients.chain(actions).chain(kinds).collect()
+}
 
 impl Traffic {
     /// A request to a plugin that misbehaves, and what others do at that time.
@@ -107,8 +120,8 @@ impl Traffic {
     fn serve(&mut self) {
         for _ in 0..ANSWERS {
             let Some(call) = self.calls.pop_front() else { break };
-            let server = self.tally.servers.iter().sum::<u64>() as usize % SERVERS.len();
-            self.tally.servers[server] += 1;
+            let server = self.tally.servers.total() as usize % SERVERS.len();
+            self.tally.servers.add(SERVERS[server].name);
             SERVERS[server].answer(self, call);
         }
         while self.late.len() > LATE {
@@ -119,8 +132,8 @@ impl Traffic {
 
     /// The next client has its turn with the plugin of a place, and with healthy plugins.
     fn send(&mut self, place: usize) {
-        let number = self.tally.clients.iter().sum::<u64>() as usize % CLIENTS.len();
-        self.tally.clients[number] += 1;
+        let number = self.tally.clients.total() as usize % CLIENTS.len();
+        self.tally.clients.add(CLIENTS[number].name);
         let client = &CLIENTS[number];
         if let Some(plugin) = self.fleet.bad[place].plugin {
             let stream = self.open_other(&[plugin], client.tcp);
@@ -143,7 +156,7 @@ impl Traffic {
         self.event(|proxy| proxy.downstream_reset(stream));
     }
 
-    /// Opens a stream whose outcome is nobody's matter.
+    /// Opens a stream whose outcome does not count.
     pub(super) fn open_other(&mut self, plugins: &[PluginId], tcp: bool) -> StreamId {
         let open = match tcp {
             false => pw_host::Proxy::open_stream,

@@ -3,9 +3,10 @@
 //! Two proxies take turns, slice by slice and each first every other time: one without the bad plugins, one with them. A
 //! slice is the same number of requests on either side, and what is compared is the CPU time that they took.
 //!
-//! On the side with the bad plugins there are clients, servers and an operator too that do what is hard to stand.
+//! The side with the bad plugins also has hostile clients, servers and an operator who changes plugins all the time.
 
 mod bombs;
+mod call;
 mod clients;
 mod clock;
 mod exchange;
@@ -33,20 +34,21 @@ use pw_host::{Engine, Metering, Pool};
 
 use crate::fleet::{Fleet, Modules};
 pub use crate::options::Options;
+use crate::promises::judged;
 use crate::report::Held;
 pub use crate::report::Report;
 use crate::ticker::Ticker;
 use crate::traffic::Traffic;
 
-/// Requests per slice before it is known how long they take.
-const FIRST: u64 = 500;
+/// Requests per slice until the time that they take was measured.
+const FIRST_SLICE_REQUESTS: u64 = 500;
 /// VMs beside those of the plugins: of canaries, and of plugins that end.
 const SPARE_VMS: u32 = 64;
 /// Bytes that stay in RAM of the memory of a VM that has ended: what the pool keeps would look like what the proxy keeps.
-const RESIDENT: usize = 0;
-/// How long the healthy ones go on alone before memory is looked at.
+const RESIDENT_BYTES: usize = 0;
+/// The time for which the healthy ones continue alone before memory is measured.
 const SETTLING: Duration = Duration::from_secs(2);
-/// Pairs of slices after which a soak is over although not everything had its turn.
+/// Pairs of slices after which a soak ends although not everything had its turn.
 const MAX_PAIRS: u64 = 2_000;
 
 /// Runs a soak. `progress` gets the seconds that have passed, those that there are, and what is done.
@@ -61,7 +63,7 @@ pub fn run(args: Options, progress: &mut dyn FnMut(usize, usize, &str)) -> Resul
         format!("--bad {bad} leaves none of --plugins {plugins} healthy: at most {at_most} can be bad")
     })?;
     let instances = 2 * (u32::from(args.plugins) + SPARE_VMS);
-    let pool = Pool { instances, resident: RESIDENT, ..Pool::default() };
+    let pool = Pool { instances, resident: RESIDENT_BYTES, ..Pool::default() };
     let engine = Engine::with_pool(Metering::Epochs, pool)
         .map_err(|error| format!("failed to set up wasmtime for {plugins} plugins: {error:#}"))?;
     let modules = Arc::new(Modules::compile(&engine)?);
@@ -73,7 +75,7 @@ pub fn run(args: Options, progress: &mut dyn FnMut(usize, usize, &str)) -> Resul
         turn: false,
     };
     let warm_up = (args.time / 10).clamp(Duration::from_millis(200), Duration::from_secs(10));
-    soak.run(warm_up, FIRST, progress, "warm-up");
+    soak.run(warm_up, FIRST_SLICE_REQUESTS, progress, "warm-up");
     let before = soak.held();
     let per_second = soak.calm.tally.requests as f64 / soak.calm.tally.time.as_secs_f64().max(f64::EPSILON);
     let span = (args.time / 40).clamp(Duration::from_millis(5), Duration::from_millis(100));
@@ -85,7 +87,7 @@ pub fn run(args: Options, progress: &mut dyn FnMut(usize, usize, &str)) -> Resul
     drop(ticker);
     let miscounts = soak.calm.miscounts() + soak.rough.miscounts();
     let tallies = [&soak.calm.tally, &soak.rough.tally];
-    Ok(Report::new(args, empty, [before, after], tallies, miscounts))
+    Ok(judged(args, empty, [before, after], tallies, miscounts))
 }
 
 /// Both sides.
@@ -107,7 +109,8 @@ impl Soak {
             *turn = !*turn;
             progress(begun.elapsed().as_secs() as usize, time.as_secs() as usize, what);
             let rough = &self.rough;
-            let complete = rough.fleet.bad.is_empty() || rough.tally.missing().next().is_none() || pairs >= MAX_PAIRS;
+            let complete =
+                rough.fleet.bad.is_empty() || hostile::missing(&rough.tally).is_empty() || pairs >= MAX_PAIRS;
             if begun.elapsed() >= time && complete {
                 return;
             }
@@ -124,7 +127,7 @@ impl Soak {
         // The allocator gives back what is free after some time, and while it is in use.
         let (tally, begun) = (std::mem::take(&mut self.calm.tally), Instant::now());
         while begun.elapsed() < SETTLING {
-            self.calm.slice(FIRST);
+            self.calm.slice(FIRST_SLICE_REQUESTS);
         }
         self.calm.tally = tally;
         let settled = memory::resident();

@@ -1,6 +1,6 @@
 //! How much memory this process has.
 
-/// Bytes in RAM, as Linux tells them; none elsewhere.
+/// Bytes of this process in RAM; known on Linux only.
 pub(super) fn resident() -> Option<u64> {
     status(&std::fs::read_to_string("/proc/self/status").ok()?)
 }

@@ -27,7 +27,7 @@ pub(super) const ACTIONS: &[Action] = &[
     Action { name: "removes a canary", act: remove_canary },
     Action { name: "calls a foreign function", act: call },
     Action { name: "names plugins that have ended", act: name_former },
-    Action { name: "loads what is no module, or is too large", act: load },
+    Action { name: "loads a module that is invalid or too large", act: load },
 ];
 
 /// Former plugins that may take their time to end; older ones are terminated.
@@ -37,10 +37,10 @@ const HALF: Canary = Canary { share: 50, faults: 50 };
 /// The next action, on the next place: an action comes back to a place after all others.
 pub(super) fn operate(traffic: &mut Traffic) {
     let places = traffic.fleet.bad.len();
-    let number = traffic.tally.actions.iter().sum::<u64>() as usize;
+    let number = traffic.tally.actions.total() as usize;
     let (action, place) = (number % ACTIONS.len(), number / 3 % places);
     (ACTIONS[action].act)(traffic, place);
-    traffic.tally.actions[action] += 1;
+    traffic.tally.actions.add(ACTIONS[action].name);
     tidy(traffic);
 }
 
@@ -155,7 +155,7 @@ fn name_former(traffic: &mut Traffic, place: usize) {
 }
 
 fn load(traffic: &mut Traffic, _place: usize) {
-    let number = traffic.tally.actions.iter().sum::<u64>() as usize / ACTIONS.len();
+    let number = traffic.tally.actions.total() as usize / ACTIONS.len();
     let loaded = traffic.fleet.load_bomb(number);
     traffic.tally.loaded.extend(loaded);
 }
@@ -167,6 +167,6 @@ fn give_up_canary(traffic: &mut Traffic, place: usize) {
 }
 
 fn next_kind(traffic: &mut Traffic) -> usize {
-    // Not one after the other: with so many actions in a row some kinds would always come where no request is.
+    // Not in their order: with as many actions in a row some kinds would always come where no request is.
     traffic.draw(KINDS.len())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Options {
     /// How long it takes, after a warm-up of a tenth of that.
     pub time: Duration,
-    /// The number of plugins, each in a VM of its own.
+    /// The number of plugins, each in its own VM.
     pub plugins: u16,
     /// The number of plugins that misbehave; fewer than `plugins`.
     pub bad: u16,

@@ -1,30 +1,33 @@
-//! What a soak has to show. Pure.
+//! The promises of a soak, and whether they hold. Pure.
 
-use serde::Serialize;
-
-use crate::report::Report;
+use crate::hostile::missing;
+use crate::options::Options;
+use crate::report::{Held, Promise, Report};
 use crate::tally::Tally;
 
 /// The minimum of the CPU time of a healthy request without bad plugins divided by that with them.
 const RATIO: f64 = 0.8;
 /// The maximum growth of memory during the soak, in percent.
 const GROWTH: f64 = 5.0;
-/// Faults in a minute with twenty bad plugins or more, at the least: more plugins have no more of the thread.
+/// The minimum of faults in a minute with twenty bad plugins or more: more plugins do not get more of the thread.
 const FAULTS: f64 = 10_000.0;
 
-/// Something that has to hold, and what was seen of it.
-#[derive(Serialize)]
-pub(super) struct Promise {
-    pub(super) promise: &'static str,
-    /// None if it cannot be told here.
-    pub(super) holds: Option<bool>,
-    pub(super) says: String,
-    /// It depends on what else the machine does.
-    pub(super) timed: bool,
+/// A report with its promises, as [`Report::new`] makes it. `miscounts` is the number of healthy plugins that count otherwise.
+pub(super) fn judged(
+    args: Options,
+    empty: Option<u64>,
+    held: [Held; 2],
+    tallies: [&Tally; 2],
+    miscounts: u64,
+) -> Report {
+    let mut report = Report::new(args, empty, held, tallies);
+    let [calm, rough] = tallies;
+    report.promises = report.promises(miscounts, calm.healthy_faults + rough.healthy_faults, rough);
+    report
 }
 
 impl Report {
-    pub(super) fn promises(&self, miscounts: u64, faults: u64, rough: &Tally) -> Vec<Promise> {
+    fn promises(&self, miscounts: u64, faults: u64, rough: &Tally) -> Vec<Promise> {
         let (lost, altered) = (self.without.lost + self.with.lost, self.without.altered + self.with.altered);
         let requests = self.without.requests + self.with.requests;
         let wanted = FAULTS * self.seconds / 60.0 * f64::from(self.bad.min(20)) / 20.0;
@@ -34,7 +37,7 @@ impl Report {
             _ => None,
         };
         let left = (before.streams_left + after.streams_left, before.charged_left_bytes + after.charged_left_bytes);
-        let missing: Vec<&str> = rough.missing().filter(|_| self.bad > 0).collect();
+        let missing: Vec<&str> = if self.bad > 0 { missing(rough) } else { Vec::new() };
         let promise = |promise, holds, says, timed| Promise { promise, holds, says, timed };
         vec![
             promise(
@@ -78,7 +81,7 @@ impl Report {
                 false,
             ),
             promise(
-                "no module is loaded that is none, or too large in some way",
+                "no module is loaded that is invalid or too large",
                 Some(rough.loaded.is_empty()),
                 match rough.loaded.len() {
                     0 => "none is".to_owned(),
@@ -118,11 +121,6 @@ impl Report {
             ),
         ]
     }
-
-    /// Whether a promise does not hold that has to.
-    pub fn is_bad(&self, timed_too: bool) -> bool {
-        self.promises.iter().any(|promise| promise.holds == Some(false) && (timed_too || !promise.timed))
-    }
 }
 
 #[cfg(test)]
@@ -131,9 +129,10 @@ mod tests {
 
     use pw_host::Usage;
 
-    use crate::options::Options;
-    use crate::report::{Held, Report};
-    use crate::tally::Tally;
+    use super::*;
+    use crate::clients::CLIENTS;
+    use crate::operator::ACTIONS;
+    use crate::tally::Steps;
 
     /// A minute in which everything is as promised, just so: a third of the time is that of bad plugins.
     fn good() -> [Tally; 2] {
@@ -141,7 +140,8 @@ mod tests {
         let (time, aside_time) = (Duration::from_secs(15), Duration::from_secs(5));
         let mut rough = Tally { requests: 1000, time, aside_time, ..Tally::default() };
         rough.kinds.iter_mut().for_each(|kind| (kind.requests, kind.callbacks) = (8, 8));
-        rough.clients.iter_mut().chain(&mut rough.actions).for_each(|count| *count = 1);
+        CLIENTS.iter().for_each(|client| rough.clients.add(client.name));
+        ACTIONS.iter().for_each(|action| rough.actions.add(action.name));
         rough.kinds[0].faults = 10_000;
         [calm, rough]
     }
@@ -151,7 +151,7 @@ mod tests {
         let left = Usage { charged: usize::from(after == 0), ..Usage::default() };
         let settled = [1 << 30, after].map(Some);
         let held = settled.map(|settled| Held { resident: None, usage: Usage::default(), settled, left });
-        let report = Report::new(Options::default(), None, held, [calm, rough], miscounts);
+        let report = judged(Options::default(), None, held, [calm, rough], miscounts);
         let places = report.promises.iter().enumerate().filter(|(_, promise)| promise.holds != Some(true));
         let places: Vec<usize> = places.map(|(place, _)| place).collect();
         assert_eq!(report.is_bad(true), !places.is_empty());
@@ -176,7 +176,7 @@ mod tests {
             (|[_, rough]| rough.smuggled = 1, 4, true),
             (|[_, rough]| rough.loaded.extend(["a bomb"]), 5, true),
             (|[_, rough]| rough.kinds[1].callbacks = 7, 6, false),
-            (|[_, rough]| rough.actions[1] = 0, 6, false),
+            (|[_, rough]| rough.actions = Steps::default(), 6, false),
             (|[_, rough]| rough.time += Duration::from_millis(10), 8, false),
             (|[_, rough]| rough.kinds[0].faults = 9_999, 10, false),
         ];

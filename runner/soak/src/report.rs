@@ -1,4 +1,4 @@
-//! What came of a soak: figures, and whether the promises hold. Pure.
+//! The result of a soak: figures, and whether the promises hold. Pure.
 
 use std::time::Duration;
 
@@ -11,9 +11,8 @@ use crate::histogram::Histogram;
 use crate::kinds::KINDS;
 use crate::operator::ACTIONS;
 use crate::options::Options;
-use crate::promises::Promise;
 use crate::servers::SERVERS;
-use crate::tally::{KindTally, Tally};
+use crate::tally::{KindTally, Steps, Tally};
 
 /// What is held at a moment.
 pub(super) struct Held {
@@ -27,7 +26,7 @@ pub(super) struct Held {
     pub(super) left: Usage,
 }
 
-/// All that is told.
+/// The whole report.
 #[derive(Serialize)]
 pub struct Report {
     pub(super) plugins: u16,
@@ -164,20 +163,24 @@ pub(super) struct Memory {
     pub(super) charged_bytes: usize,
 }
 
+/// Something that has to hold, and what was seen of it.
+#[derive(Serialize)]
+pub(super) struct Promise {
+    pub(super) promise: &'static str,
+    /// None if it is not known on this system.
+    pub(super) holds: Option<bool>,
+    pub(super) says: String,
+    /// It depends on what else the machine does.
+    pub(super) timed: bool,
+}
+
 impl Report {
-    /// Of what was held before and after, what was counted without bad plugins and with them, and plugins that count
-    /// otherwise.
-    /// `empty` is what this process took without plugins.
-    pub(super) fn new(
-        args: Options,
-        empty: Option<u64>,
-        held: [Held; 2],
-        [calm, rough]: [&Tally; 2],
-        miscounts: u64,
-    ) -> Report {
+    /// The figures, without promises: `held` is what was held before and after, the tallies are without bad plugins and with
+    /// them. `empty` is what this process took without plugins.
+    pub(super) fn new(args: Options, empty: Option<u64>, held: [Held; 2], [calm, rough]: [&Tally; 2]) -> Report {
         let is_seen = |tally: &KindTally| tally.requests + tally.faults + tally.callbacks + tally.refused > 0;
         let kinds = KINDS.iter().zip(&rough.kinds).filter(|(_, tally)| is_seen(tally));
-        let mut report = Report {
+        Report {
             plugins: args.plugins,
             bad: args.bad,
             seconds: args.time.as_secs_f64(),
@@ -214,10 +217,12 @@ impl Report {
             work_per_event: PerEvent::of(rough),
             memory: [Memory::of("after the warm-up", &held[0]), Memory::of("at the end", &held[1])],
             promises: Vec::new(),
-        };
-        let faults = calm.healthy_faults + rough.healthy_faults;
-        report.promises = report.promises(miscounts, faults, rough);
-        report
+        }
+    }
+
+    /// Whether a promise does not hold that has to.
+    pub fn is_bad(&self, timed_too: bool) -> bool {
+        self.promises.iter().any(|promise| promise.holds == Some(false) && (timed_too || !promise.timed))
     }
 }
 
@@ -279,8 +284,8 @@ impl PerEvent {
     }
 }
 
-fn counts(names: impl Iterator<Item = &'static str>, times: &[u64]) -> Vec<Count> {
-    names.zip(times).map(|(name, times)| Count { name, times: *times }).collect()
+fn counts(names: impl Iterator<Item = &'static str>, steps: &Steps) -> Vec<Count> {
+    names.map(|name| Count { name, times: steps.of(name) }).collect()
 }
 
 impl Memory {

@@ -4,14 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use pw_host::{Fields, GrpcCallId, GrpcEvent, HttpCallId};
 
+use crate::call::Call;
 use crate::traffic::Traffic;
-
-/// A call of a plugin that waits for its answer.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Call {
-    Http(HttpCallId),
-    Grpc(GrpcCallId),
-}
 
 /// A server, which answers calls by HTTP and by gRPC.
 pub(super) struct Server {

@@ -1,16 +1,10 @@
-//! What was counted on one side of the comparison.
+//! Counts of one side of the comparison.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::clients::CLIENTS;
 use crate::histogram::Histogram;
 use crate::kinds::KINDS;
-use crate::operator::ACTIONS;
-use crate::servers::SERVERS;
-
-/// So many requests and callbacks show what a plugin does.
-const REQUESTS: u64 = 8;
 
 /// Counts since they were cleared last.
 pub(super) struct Tally {
@@ -30,10 +24,10 @@ pub(super) struct Tally {
     pub(super) healthy_faults: u64,
     /// By [`KINDS`].
     pub(super) kinds: Vec<KindTally>,
-    /// Steps of clients, servers and the operator, by [`CLIENTS`], [`SERVERS`] and [`ACTIONS`].
-    pub(super) clients: Vec<u64>,
-    pub(super) servers: Vec<u64>,
-    pub(super) actions: Vec<u64>,
+    /// Steps of clients, servers and the operator.
+    pub(super) clients: Steps,
+    pub(super) servers: Steps,
+    pub(super) actions: Steps,
     /// CPU time of requests that use up the time that they may take.
     pub(super) burnt: Histogram,
     pub(super) burnt_time: Duration,
@@ -44,6 +38,26 @@ pub(super) struct Tally {
     pub(super) charged: [Histogram; 2],
     /// How often a plugin was charged with more than it may hold.
     pub(super) overdrawn: u64,
+}
+
+/// How often each of some steps was taken, by its name.
+#[derive(Clone, Default)]
+pub(super) struct Steps(BTreeMap<&'static str, u64>);
+
+impl Steps {
+    /// Counts one more.
+    pub(super) fn add(&mut self, name: &'static str) {
+        *self.0.entry(name).or_default() += 1;
+    }
+
+    pub(super) fn of(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    /// Of all steps.
+    pub(super) fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
 }
 
 /// What was counted of events: calls of the proxy's methods.
@@ -91,9 +105,9 @@ impl Default for Tally {
             time: Duration::ZERO,
             healthy_faults: 0,
             kinds: vec![KindTally::default(); KINDS.len()],
-            clients: vec![0; CLIENTS.len()],
-            servers: vec![0; SERVERS.len()],
-            actions: vec![0; ACTIONS.len()],
+            clients: Steps::default(),
+            servers: Steps::default(),
+            actions: Steps::default(),
             burnt: Histogram::default(),
             burnt_time: Duration::ZERO,
             aside_time: Duration::ZERO,
@@ -127,14 +141,5 @@ impl Tally {
 
     pub(super) fn reloads(&self) -> u64 {
         self.kinds.iter().map(|kind| kind.reloads).sum()
-    }
-
-    /// The ways to misbehave, clients and actions that had no turn, or too few for what they do.
-    pub(super) fn missing(&self) -> impl Iterator<Item = &'static str> {
-        let names = CLIENTS.iter().map(|client| client.name).chain(ACTIONS.iter().map(|action| action.name));
-        let others = names.zip(self.clients.iter().chain(&self.actions)).filter(|(_, count)| **count == 0);
-        let is_seen = |kind: &KindTally| kind.refused > 0 || kind.requests >= REQUESTS && kind.callbacks >= REQUESTS;
-        let kinds = KINDS.iter().zip(&self.kinds).filter(move |(_, kind)| !is_seen(kind));
-        others.map(|(name, _)| name).chain(kinds.map(|(kind, _)| kind.name))
     }
 }

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use pw_host::{Effect, Fields, Piece, PluginId, Proxy, StreamId, StreamInfo};
 
+use crate::call::Call;
 use crate::clock;
 use crate::exchange::{CHAIN, End, Exchange, request};
 use crate::fields::is_http;
 use crate::fleet::{BAD_CALLBACKS, BAD_HOST_MEMORY, Fleet};
 use crate::kinds::KINDS;
-use crate::servers::Call;
 use crate::tally::Tally;
 use crate::work::Work;
 
@@ -34,13 +34,13 @@ pub(super) struct Traffic {
     pub(super) fleet: Fleet,
     pub(super) tally: Tally,
     in_flight: VecDeque<Exchange>,
-    /// Streams whose outcome is nobody's matter.
+    /// Streams whose outcome does not count.
     pub(super) others: HashSet<StreamId>,
     /// Those of them that are left open.
     pub(super) left_open: VecDeque<StreamId>,
     /// Calls of plugins that have no answer yet.
     pub(super) calls: VecDeque<Call>,
-    /// Calls that are answered when nobody may wait for that any more.
+    /// Calls that are answered late, perhaps after the plugin has given up.
     pub(super) late: VecDeque<Call>,
     /// Whose turn it is among those that misbehave.
     pub(super) turn: usize,
@@ -104,7 +104,7 @@ impl Traffic {
         self.fleet.clear();
     }
 
-    /// So many requests through healthy plugins, and those to the others that fall due meanwhile.
+    /// `requests` requests through healthy plugins, and those to the others that fall due meanwhile.
     pub(super) fn slice(&mut self, requests: u64) {
         let begun = clock::now();
         (self.time, self.due) = (begun, begun);

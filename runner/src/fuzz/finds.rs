@@ -20,9 +20,9 @@ pub(super) fn open(folder: &Path) -> Result<(), HarnessError> {
     Ok(())
 }
 
-/// Leaves no folder behind that has nothing in it.
+/// Removes the folder if it is empty.
 pub(super) fn close(folder: &Path) {
-    // What is not empty stays: that is the error.
+    // It fails if there is something in it, as it should.
     let _ = fs::remove_dir(folder);
 }
 

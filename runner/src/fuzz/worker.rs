@@ -1,4 +1,4 @@
-//! A campaign on a thread of its own, and how far it is.
+//! A campaign on its own thread, and its progress.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +30,7 @@ pub(super) struct Worker {
     stalled: Duration,
 }
 
-/// How far a campaign is.
+/// The progress of a campaign.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     pub(super) runs: u64,

@@ -1,4 +1,4 @@
-//! A child process that is spoken to in lines: never waits for longer than it is told, and keeps the child's last words.
+//! A child process that is spoken to in lines: never waits for longer than its timeout, and keeps the last lines of the child's standard error.
 //!
 //! Knows nothing of what the lines say.
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const STDERR_TAIL_BYTES: usize = 4096;
 /// How long a line may be, in MiB. No transcript comes near it.
 pub(super) const MAX_LINE_MIB: usize = 64;
-/// How many lines are read before somebody wants them.
+/// The number of lines that are read ahead.
 const MAX_LINES_AHEAD: usize = 4;
 /// What a child that lived on is said to have done.
 pub(super) const KILLED: &str = "did not end, and was killed";
@@ -51,7 +51,7 @@ impl Child {
         let (program, args) = words.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A group of its own, so that what the program starts can be killed with it.
+        // Its own process group, so that what the program starts can be killed with it.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut process = command.spawn()?;
@@ -168,7 +168,7 @@ fn write(mut pipe: ChildStdin, lines: &Receiver<Vec<u8>>) {
     }
 }
 
-/// Stops at a line that is too long; what a child writes that nobody wants waits in its pipe.
+/// Stops at a line that is too long; what a child writes beyond the lines that are read ahead waits in its pipe.
 fn read_lines(pipe: impl Read, unfinished: &Shared, lines: &SyncSender<Vec<u8>>) {
     let mut pipe = BufReader::new(pipe);
     let mut piece = vec![0; 0x1_0000];

@@ -1,4 +1,4 @@
-//! A host behind a program of its own, which speaks the adapter protocol.
+//! A host driven through a child process that speaks the adapter protocol.
 
 mod child;
 mod process;

@@ -1,4 +1,4 @@
-//! A host behind a program that speaks the adapter protocol. A program that breaks the protocol, hangs or crashes fails the
+//! A host driven through a program that speaks the adapter protocol. A program that breaks the protocol, hangs or crashes fails the
 //! case at hand, is started again for the next one, and is given up after a few such failures in a row. If the host is in the
 //! program's own process, a crash is not a failure of ours, but what the host did.
 
@@ -61,7 +61,7 @@ impl Shapes {
     }
 }
 
-/// A host behind a program.
+/// A host driven through a program.
 pub struct Process {
     program: Program,
     host: Host,

@@ -60,7 +60,7 @@ kinds! {
     NextMarker "next_marker",
     /// Several versions are claimed.
     SeveralMarkers "several_markers",
-    /// A version is claimed that nobody knows.
+    /// A version is claimed that does not exist.
     UnknownMarker "unknown_marker",
     /// A marker is not a function, or takes or returns something.
     MarkerType "marker_type",
@@ -92,7 +92,7 @@ kinds! {
     ImportOfTag "import_of_tag",
     /// The exported function has another type.
     ExportType "export_type",
-    /// What is exported is no function.
+    /// What is exported is not a function.
     ExportNoFunction "export_no_function",
     /// The callback is in no version.
     ExportUnknown "export_unknown",

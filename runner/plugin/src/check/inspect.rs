@@ -210,7 +210,7 @@ fn uncalled(export: &Export, interface: &Interface, version: Version) -> Option<
     if !name.starts_with("proxy_") || name.starts_with("proxy_abi_version_") {
         return None;
     }
-    let text = format!("the module exports `{name}`, which ABI v{version} does not have and nobody calls");
+    let text = format!("the module exports `{name}`, which ABI v{version} does not have, so that no host calls it");
     if let Some(row) = other_callback(name) {
         let message = format!("{text}, but {}", range(row.versions));
         return Some(warn(Kind::ExportOfOtherVersion, name, message));

@@ -1,6 +1,6 @@
 //! The command `check`: what is wrong with modules, seen without running or compiling them.
 //!
-//! [`inspect`] holds a module's imports and exports against the table, [`weigh`] tells what hosts make of what was
+//! [`inspect`] holds a module's imports and exports against the table, [`weigh`] decides what hosts do with what was
 //! found, by the rules in [`hosts`]; the rest shows it.
 
 pub mod finding;
@@ -31,11 +31,6 @@ const ASSUMED: Version = Version::V0_2_1;
 
 /// The plugins to check.
 #[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "An error is what one of the hosts refuses the module for; whatever else its author should know is a \
-                  warning. A host that loads a module may still fail to start it.\n\n\
-                  Exit codes: 0 no errors; 1 a module has errors; 2 a file could not be read as a module."
-)]
 pub struct CheckArgs {
     /// The plugins
     #[arg(value_name = "PLUGIN.wasm", required = true)]
@@ -45,7 +40,11 @@ pub struct CheckArgs {
     pub json: bool,
 }
 
-/// Checks modules, and tells what was found.
+/// Checks modules, and prints what was found.
+///
+/// # Errors
+///
+/// A file cannot be read as a module.
 pub fn run(args: &CheckArgs, console: &Console) -> Result<Exit, HarnessError> {
     let engine = Engine::new(Metering::None);
     let engine = engine.map_err(|error| HarnessError::new(format!("failed to set up wasmtime: {error:#}")))?;
@@ -76,9 +75,9 @@ fn examine(shown: &str, wasm: &[u8], engine: &Engine) -> Result<Report, HarnessE
     }
 }
 
-/// What is told of a module, for who has it in memory.
+/// The result of a check, for callers that have the module in memory.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct CheckOutput {
     /// The reference host does not load it.
     pub refused: bool,
     /// In words.
@@ -88,11 +87,11 @@ pub struct Told {
 }
 
 /// Checks the bytes of a module that goes by that name. An error says why they are none.
-pub fn tell(name: &str, wasm: &[u8], engine: &Engine) -> Result<Told, HarnessError> {
+pub fn check_bytes(name: &str, wasm: &[u8], engine: &Engine) -> Result<CheckOutput, HarnessError> {
     let report = examine(name, wasm, engine)?;
     let refused = report.findings.iter().any(|finding| finding.refused_by.contains(&inspect::REFERENCE));
     let checked = [Checked { file: name.to_owned(), report: Ok(report) }];
-    Ok(Told { refused, text: render::text(&checked), json: render::json(&checked) })
+    Ok(CheckOutput { refused, text: render::text(&checked), json: render::json(&checked) })
 }
 
 fn report(interface: &Interface, invalid: Option<ModuleError>) -> Report {
@@ -118,7 +117,7 @@ fn beyond(limit: &ModuleError) -> Report {
     Report { markers: Vec::new(), versions: vec![ASSUMED], imports: 0, exports: 0, findings, hosts }
 }
 
-/// Why a file is no module, and the way out.
+/// Why a file is not a module, and the way out.
 fn unreadable(file: &str, wasm: &[u8], error: &ModuleError) -> HarnessError {
     let text = std::str::from_utf8(wasm).map(str::trim_start).unwrap_or_default();
     HarnessError::new(match error {
@@ -127,10 +126,12 @@ fn unreadable(file: &str, wasm: &[u8], error: &ModuleError) -> HarnessError {
             format!("{file} is WebAssembly in its text format: assemble it first, with `wat2wasm` for instance")
         }
         _ if !wasm.starts_with(b"\0asm") => {
-            format!("{file} is no WebAssembly module, which begins with the bytes `\\0asm`: give the compiled plugin")
+            format!(
+                "{file} is not a WebAssembly module, which begins with the bytes `\\0asm`: give the compiled plugin"
+            )
         }
         ModuleError::Component => format!("{file} is {error}"),
-        error => format!("failed to read {file}, {error}; if it was cut short, copy it or build it again"),
+        error => format!("failed to read {file}, {error}; if it is truncated, copy it or build it again"),
     })
 }
 
@@ -143,9 +144,9 @@ mod tests {
     fn a_name_cannot_pass_for_a_line() {
         let engine = Engine::new(Metering::None).expect("wasmtime runs here");
         let text = r#"(module (func (export "proxy_on_x\0a\1b[2Jx.wasm: ABI v0.2.1, 0 errors")))"#;
-        let told =
-            tell("x.wasm", &wat::parse_str(text).expect("the text is a module"), &engine).expect("it can be read");
-        assert!(told.text.contains("proxy_on_x\u{fffd}\u{fffd}[2Jx.wasm: ABI v0.2.1, 0 errors"), "{}", told.text);
-        assert_eq!(told.text.lines().filter(|line| line.starts_with("x.wasm: ")).count(), 1, "{}", told.text);
+        let output = check_bytes("x.wasm", &wat::parse_str(text).expect("the text is a module"), &engine)
+            .expect("it can be read");
+        assert!(output.text.contains("proxy_on_x\u{fffd}\u{fffd}[2Jx.wasm: ABI v0.2.1, 0 errors"), "{}", output.text);
+        assert_eq!(output.text.lines().filter(|line| line.starts_with("x.wasm: ")).count(), 1, "{}", output.text);
     }
 }

@@ -6,13 +6,8 @@ use clap::Args;
 
 /// A plugin, or resources that make a chain of them, and the request that is sent.
 #[derive(Clone, Debug, Args)]
-#[command(
-    override_usage = "pw-conform try [OPTIONS] <PLUGIN.wasm> [PATH]\n       \
-                      pw-conform try [OPTIONS] --wasm-plugin <FILE> [PATH]",
-    after_help = "Resources make the chain that Istio would make for a request that is inbound to the port of its \
-                  authority, or 80: phases AUTHN, AUTHZ, STATS, the unspecified one; in a phase by priority, the \
-                  highest first, and none last; then by age and name. All are taken to be for this proxy."
-)]
+#[command(override_usage = "pw-conform try [OPTIONS] <PLUGIN.wasm> [PATH]\n       \
+                      pw-conform try [OPTIONS] --wasm-plugin <FILE> [PATH]")]
 pub struct TryArgs {
     /// The plugin; none with --wasm-plugin
     #[arg(value_name = "PLUGIN.wasm", required_unless_present = "wasm_plugins")]
@@ -38,11 +33,11 @@ pub struct TryArgs {
     /// Show every callback and call
     #[arg(long)]
     pub trace: bool,
-    /// Units of fuel, about one per instruction, that each callback may burn, and as many again for each MiB of the module
+    /// Fuel of each callback, about a unit per instruction, and as much again for each MiB of the module
     /// [default: 1000000000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub fuel: Option<u64>,
-    /// Compile the plugin, and keep nothing of that on disk
+    /// Compile the plugin without the cache on disk
     #[arg(long)]
     pub no_cache: bool,
 }

@@ -1,4 +1,4 @@
-//! The chain that WasmPlugin resources make: from files to modules and configurations, and what is told of it.
+//! The chain that WasmPlugin resources make: from files to modules and configurations, and its listing.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ impl Chain {
                 let _ =
                     writeln!(text, "  note: to Istio {path} is an image, for it has no scheme: write file://{path}");
             }
-            let fields: Vec<&str> = plugin.unheeded.iter().map(|field| field.value).collect();
+            let fields: Vec<&str> = plugin.unused.iter().map(|field| field.value).collect();
             if !fields.is_empty() {
                 let _ = writeln!(text, "  note: without effect here: {} of {}", fields.join(", "), plugin.name);
             }

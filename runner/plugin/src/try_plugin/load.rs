@@ -11,7 +11,7 @@ use pw_host::{Compiler, Engine, EngineConfig, Limits, Metering, Module, ModuleEr
 
 use super::cache;
 
-/// How long a module may take to compile.
+/// The time that a module may take to compile.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// One that compiles fast, for each plugin gets one request.
@@ -52,7 +52,7 @@ pub(super) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Module, String> {
 fn module_in_time(engine: &Engine, wasm: &[u8]) -> Result<Result<Module, ModuleError>, String> {
     let (sender, receiver) = mpsc::channel();
     let (engine, wasm) = (engine.clone(), wasm.to_vec());
-    // Nobody may be there any more to receive it.
+    // The receiver is gone if it took too long.
     thread::spawn(move || drop(sender.send(Module::new(&engine, &wasm))));
     receiver.recv_timeout(COMPILE_TIMEOUT).map_err(|_| {
         let seconds = COMPILE_TIMEOUT.as_secs();

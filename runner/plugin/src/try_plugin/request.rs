@@ -10,10 +10,12 @@ pub(super) fn headers(args: &TryArgs, path: Option<&str>) -> Result<Fields, Harn
     let path = path.unwrap_or("/");
     let method = args.method.as_deref().unwrap_or(if args.data.is_some() { "POST" } else { "GET" });
     if !is_token(method) {
-        return Err(HarnessError::new(format!("{method:?} is no method: write one such as `PUT`")));
+        return Err(HarnessError::new(format!("{method:?} is not a method: write one such as `PUT`")));
     }
     if !(path.starts_with('/') || path == "*") || path.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(HarnessError::new(format!("{path:?} is no path: write one that begins with `/`, without blanks")));
+        return Err(HarnessError::new(format!(
+            "{path:?} is not a path: write one that begins with `/`, without blanks"
+        )));
     }
     let pseudo = [(":method", method), (":scheme", "http"), (":authority", "example.test"), (":path", path)];
     let mut fields: Fields = pseudo.iter().map(|(name, value)| (Data::from(*name), Data::from(*value))).collect();
@@ -22,7 +24,7 @@ pub(super) fn headers(args: &TryArgs, path: Option<&str>) -> Result<Fields, Harn
             .split_once(':')
             .filter(|(name, value)| is_token(name) && !value.contains(|c: char| c.is_control() && c != '\t'));
         let Some((name, value)) = parts else {
-            return Err(HarnessError::new(format!("{header:?} is no header: write `name: value`")));
+            return Err(HarnessError::new(format!("{header:?} is not a header: write `name: value`")));
         };
         let name = name.to_ascii_lowercase();
         match fields.iter_mut().find(|(known, _)| name == "host" && known.0 == b":authority") {

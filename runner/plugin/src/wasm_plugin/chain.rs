@@ -20,7 +20,7 @@ pub struct Chain {
     pub left_out: Vec<(WasmPlugin, String)>,
 }
 
-/// Istio's root namespace, unless the mesh is told otherwise. Its plugins are for all namespaces.
+/// Istio's root namespace, unless the mesh is configured otherwise. Its plugins are for all namespaces.
 const ROOT_NAMESPACE: &str = "istio-system";
 
 impl Chain {

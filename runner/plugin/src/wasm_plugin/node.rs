@@ -1,4 +1,4 @@
-//! A tree in which everything knows its line and its path, and the complaints that name them.
+//! A tree in which everything knows its line and its path, and errors that name them.
 //!
 //! Knows nothing of YAML, nor of what a tree says.
 
@@ -79,7 +79,7 @@ impl Node {
         }
     }
 
-    /// As a list of at most so many.
+    /// As a list of at most `most` items.
     pub(super) fn list(&self, most: usize) -> Read<&[Node]> {
         match &self.value {
             Value::List(items) if items.len() <= most => Ok(items),

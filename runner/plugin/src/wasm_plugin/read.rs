@@ -97,7 +97,7 @@ fn resource(document: &Node) -> Read<WasmPlugin> {
         root_id: spec.map("pluginName", |node| node.text(1..=256))?.unwrap_or_default().to_owned(),
         environment: spec.map("vmConfig", environment)?.unwrap_or_default(),
         selectors: spec.items("match", ANY)?.iter().map(selector).collect::<Read<_>>()?,
-        unheeded: unheeded(&spec)?,
+        unused: unused(&spec)?,
     })
 }
 
@@ -108,7 +108,7 @@ fn object_name(node: &Node) -> Read<&str> {
     let ends = text.starts_with(is_part) && text.ends_with(is_part);
     match ends && text.chars().all(|c| is_part(c) || "-.".contains(c)) {
         true => Ok(text),
-        false => node.complain(format!("`{text}` is no name of Kubernetes': write such as `my-plugin`")),
+        false => node.complain(format!("`{text}` is not a Kubernetes name: write one such as `my-plugin`")),
     }
 }
 
@@ -118,7 +118,7 @@ fn digest(node: &Node) -> Read<Option<Lined<String>>> {
     match text.len() {
         0 => Ok(None),
         64 if is_hex => Ok(Some(Lined { line: node.line, value: text.to_owned() })),
-        _ => node.complain(format!("`{text}` is no digest: it has 64 hex digits in lower case")),
+        _ => node.complain(format!("`{text}` is not a digest: it has 64 hex digits in lower case")),
     }
 }
 
@@ -127,7 +127,7 @@ fn url(node: &Node, sha256: Option<&Lined<String>>) -> Read<Lined<Url>> {
     const SCHEMES: [&str; 4] = ["file", "http", "https", "oci"];
     let text = node.text(1..=ANY)?;
     let value = match text.split_once("://") {
-        Some(("file", "")) => return node.complain("names no file: write file://plugin.wasm"),
+        Some(("file", "")) => return node.complain("does not name a file: write file://plugin.wasm"),
         Some(("file", path)) => Url::File(path.to_owned()),
         Some((scheme, _)) if !SCHEMES.contains(&scheme) => {
             return node.complain(format!("unknown scheme `{scheme}`{}", meant(scheme, SCHEMES.into_iter())));
@@ -143,7 +143,7 @@ fn url(node: &Node, sha256: Option<&Lined<String>>) -> Read<Lined<Url>> {
     }
 }
 
-/// JSON as Istio writes it: short, with fields by the alphabet. An empty object is no configuration.
+/// JSON as Istio writes it: short, with fields by the alphabet. An empty object means no configuration.
 fn configuration(node: &Node) -> Read<Data> {
     let is_empty = node.entries()?.is_empty();
     Ok(Data(if is_empty { Vec::new() } else { node.json().to_string().into_bytes() }))
@@ -159,7 +159,7 @@ fn environment(node: &Node) -> Read<Vec<Variable>> {
             return name.complain(format!("`{text}` is there twice"));
         }
         if text.contains(['=', '\0']) {
-            return name.complain(format!("{text:?} is no name of a variable: write such as `NAME`"));
+            return name.complain(format!("{text:?} is not the name of a variable: write one such as `NAME`"));
         }
         let is_host =
             object.map("valueFrom", |node| node.one_of(&[("INLINE", false), ("HOST", true)]))?.unwrap_or(false);
@@ -184,8 +184,8 @@ fn selector(node: &Node) -> Read<Selector> {
     })
 }
 
-/// Fields that only a cluster heeds; their form is checked all the same.
-fn unheeded(spec: &Object<'_>) -> Read<Vec<Lined<&'static str>>> {
+/// Fields that only a cluster uses; their form is checked nevertheless.
+fn unused(spec: &Object<'_>) -> Read<Vec<Lined<&'static str>>> {
     const POLICIES: [(&str, ()); 3] = [("UNSPECIFIED_POLICY", ()), ("IfNotPresent", ()), ("Always", ())];
     type Form = fn(&Node) -> Read<()>;
     let forms: [(&'static str, Form); 6] = [
@@ -196,16 +196,16 @@ fn unheeded(spec: &Object<'_>) -> Read<Vec<Lined<&'static str>>> {
         ("imagePullSecret", |node| node.text(1..=253).map(drop)),
         ("verificationKey", |node| node.text(0..=ANY).map(drop)),
     ];
-    let mut unheeded: Vec<Lined<&str>> = Vec::new();
+    let mut unused: Vec<Lined<&str>> = Vec::new();
     for (name, form) in forms {
         let Some(node) = spec.find(name) else { continue };
         form(node)?;
-        if let Some(other) = unheeded.last().filter(|_| name.starts_with("target")) {
+        if let Some(other) = unused.last().filter(|_| name.starts_with("target")) {
             return node.complain(format!("is there beside {}: only one of them says which workloads", other.value));
         }
-        unheeded.push(Lined { line: node.line, value: name });
+        unused.push(Lined { line: node.line, value: name });
     }
-    Ok(unheeded)
+    Ok(unused)
 }
 
 fn labels(node: &Node) -> Read<()> {
@@ -283,7 +283,7 @@ mod tests {
             ),
             (
                 "url: file://x\nvmConfig: {env: [{name: A=B}]}",
-                "6: spec.vmConfig.env[0].name: \"A=B\" is no name of a variable: write such as `NAME`",
+                "6: spec.vmConfig.env[0].name: \"A=B\" is not the name of a variable: write one such as `NAME`",
             ),
             (
                 "url: file://x\nvmConfig: {env: [{name: A, valueFrom: HOST, value: x}]}",
@@ -299,7 +299,7 @@ mod tests {
                 "6: spec.match[0].ports[0].number: expected a number from 1 to 65535, found the number 0",
             ),
             ("url: file://x\nmatch: [{ports: [{}]}]", "6: spec.match[0].ports[0]: `number` is missing"),
-            ("url: file://x\nsha256: ABC", "6: spec.sha256: `ABC` is no digest: it has 64 hex digits in lower case"),
+            ("url: file://x\nsha256: ABC", "6: spec.sha256: `ABC` is not a digest: it has 64 hex digits in lower case"),
             (
                 "url: file://x\nimagePullPolicy: Never",
                 "6: spec.imagePullPolicy: unknown value `Never`; there are UNSPECIFIED_POLICY, IfNotPresent, Always",
@@ -314,7 +314,7 @@ mod tests {
             ),
             ("url: file://x\ntargetRefs: [{kind: Gateway}]", "6: spec.targetRefs[0]: `name` is missing"),
             ("url: ''", &format!("{url}is empty: leave it out, or fill it")),
-            ("url: file://", &format!("{url}names no file: write file://plugin.wasm")),
+            ("url: file://", &format!("{url}does not name a file: write file://plugin.wasm")),
             ("url: files://x", &format!("{url}unknown scheme `files`, did you mean `file`?")),
         ];
         for (spec, expected) in rows {
@@ -347,7 +347,7 @@ mod tests {
             (with("name: a", "uid: a"), "1: metadata: `name` is missing"),
             (
                 with("name: a", "name: A_b"),
-                "1: metadata.name: `A_b` is no name of Kubernetes': write such as `my-plugin`",
+                "1: metadata.name: `A_b` is not a Kubernetes name: write one such as `my-plugin`",
             ),
             (with("{url: x}", ""), "1: `spec` is missing"),
             (
@@ -381,7 +381,7 @@ mod tests {
         };
         assert_eq!(plugin.environment, [variable(18, "A", Some("")), variable(19, "B", None)]);
         assert_eq!(plugin.selectors, [Selector { inbound: false, ports: vec![9] }]);
-        assert_eq!(plugin.unheeded, [Lined { line: 25, value: "selector" }]);
+        assert_eq!(plugin.unused, [Lined { line: 25, value: "selector" }]);
     }
 
     #[test]

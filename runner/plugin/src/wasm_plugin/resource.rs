@@ -34,8 +34,8 @@ pub struct WasmPlugin {
     pub environment: Vec<Variable>,
     /// The traffic that it is for: any of these; if there are none, all.
     pub selectors: Vec<Selector>,
-    /// Fields that it has and that only a cluster heeds, with their lines.
-    pub unheeded: Vec<Lined<&'static str>>,
+    /// Fields that it has and only a cluster uses, with their lines.
+    pub unused: Vec<Lined<&'static str>>,
 }
 
 /// A value of a resource, and its line, counted from 1.

@@ -19,14 +19,14 @@ const VALUES: usize = 100_000;
 
 /// The documents of a text that are not empty.
 pub(super) fn documents(source: &str) -> Read<Vec<Node>> {
-    let anew;
+    let rewritten;
     let events = match events(source) {
         Ok(events) => events,
-        // JSON may have escapes of surrogates, which YAML does not know; written anew it has none.
+        // JSON may have escapes of surrogates, which YAML does not know; written again it has none.
         Err(complaint) => match serde_json::from_str::<serde_json::Value>(source) {
             Ok(json) => {
-                anew = format!("{json:#}");
-                self::events(&anew)?
+                rewritten = format!("{json:#}");
+                self::events(&rewritten)?
             }
             Err(_) => return Err(complaint),
         },
@@ -65,7 +65,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn node(&mut self, path: String, depth: usize) -> Read<Node> {
         let Some((event, span)) = self.events.get(self.at) else {
-            return Err(Complaint { line: 1, message: "this is not YAML: it ends in the midst of a value".to_owned() });
+            return Err(Complaint { line: 1, message: "this is not YAML: it ends within a value".to_owned() });
         };
         let line = span.start.line();
         let complain = |what: &str| Err(Complaint { line, message: located(&path, what) });
@@ -164,7 +164,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Cow<'_, Tag>>) -> Result<
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Value::Boolean(true),
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Value::Boolean(false),
         _ if [".inf", "+.inf", "-.inf", ".nan"].contains(&text.to_ascii_lowercase().as_str()) => {
-            return Err(format!("`{text}` is no number of JSON, as which a resource is kept"));
+            return Err(format!("`{text}` is not a JSON number, and a resource is kept as JSON"));
         }
         _ => number(text).map_or_else(|| Value::Text(text.to_owned()), Value::Number),
     })
@@ -212,7 +212,7 @@ mod tests {
             ("[1.5, 1e3, .5, 1., 1e400, 1.2.3, 1-2, 0x]", r#"[1.5,1000,0.5,1,"1e400","1.2.3","1-2","0x"]"#),
             ("[9007199254740993, 1e21]", "[9007199254740992,1e+21]"),
             ("[!!str 5, 5s, 10:30]", r#"["5","5s","10:30"]"#),
-            ("a: .inf", "1: a: `.inf` is no number of JSON, as which a resource is kept"),
+            ("a: .inf", "1: a: `.inf` is not a JSON number, and a resource is kept as JSON"),
             ("a: !x 1", "1: a: the tag !x is not read here: leave it out"),
         ];
         rows.iter().for_each(|(source, expected)| check(source, expected));

@@ -27,7 +27,7 @@ struct Obligation<'a> {
     binding: Vec<&'a str>,
     /// Those of level unspecified, which only record what a host answers.
     open: Vec<&'a str>,
-    /// Per record, what came of these cases.
+    /// The outcomes of these cases, by record.
     hosts: Vec<Results<'a>>,
 }
 
@@ -81,7 +81,7 @@ fn obligations<'a>(cases: &'a [Case], records: &[Record]) -> Vec<Obligation<'a>>
     all
 }
 
-/// What came of a case in a version.
+/// The outcome of a case in a version.
 type Verdicts<'a> = HashMap<(&'a str, &'a str), Verdict>;
 
 fn verdicts(record: &Record) -> Verdicts<'_> {
