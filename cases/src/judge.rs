@@ -269,7 +269,11 @@ impl Judging<'_> {
     /// A finding about what a script does; `window` is where it did it.
     fn call_finding(&mut self, check: &CallCheck, window: Option<usize>, expected: String, actual: String) {
         let window = window.map_or(String::new(), |window| self.window_place(window) + ", ");
-        let place = Some(format!("{window}in {} of plugin {}", check.callback, check.plugin));
+        let plugin = match self.lowered.scenario.plugins.len() {
+            1 => String::new(),
+            _ => format!(" of plugin {}", check.plugin),
+        };
+        let place = Some(format!("{window}in {}{plugin}", check.callback));
         let subject = check.function.map_or("the trap", |function| function.name).to_owned();
         let call = self.lowered.scenario.action(check.action).map(ToString::to_string);
         self.result.findings.push(Finding { line: check.line, place, subject, call, expected, actual });
