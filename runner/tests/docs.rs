@@ -10,13 +10,14 @@ use support::Folder;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// In the order in which somebody reads them: later commands use files that earlier ones write.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "docs/verdicts.md",
     "docs/cases.md",
     "docs/plugins.md",
     "docs/adapters.md",
     "docs/fuzzing.md",
+    "docs/host.md",
     "docs/glossary.md",
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
@@ -135,4 +136,80 @@ fn slug(line: &str) -> String {
     let kept = line.trim_start_matches('#').trim().to_lowercase();
     let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// Phrases that are not plain English, in lower case.
+fn phrases() -> Vec<&'static str> {
+    let lines = include_str!("phrases.txt").lines();
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+}
+
+/// The phrases that are in a text as whole words.
+fn found(text: &str) -> Vec<&'static str> {
+    let words = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || "-_".contains(c));
+    let is_there = |phrase: &&str| {
+        words.match_indices(*phrase).any(|(at, _)| {
+            !is_inside(words[..at].chars().next_back()) && !is_inside(words[at + phrase.len()..].chars().next())
+        })
+    };
+    phrases().into_iter().filter(is_there).collect()
+}
+
+/// The text literals of a line of Rust, roughly: what stands between quotes.
+fn literals(line: &str) -> String {
+    let code = line.split("//").next().unwrap_or_default();
+    code.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" ")
+}
+
+/// Sources of the workspace, but for data and what is built.
+fn sources(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.unwrap_or_else(|error| panic!("{error}")).path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_skipped =
+            name.starts_with('.') || ["target", "reports", "catalog", "corpus", "snapshots"].contains(&name);
+        match path.is_dir() {
+            true if is_skipped => {}
+            true => sources(&path, extension, files),
+            false if name.ends_with(extension) => files.push(path),
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn docs_help_and_messages_are_plain_english() {
+    let mut bad = Vec::new();
+    let mut note = |place: String, text: &str| {
+        for phrase in found(text) {
+            bad.push(format!("{place}: {phrase:?} in {text}"));
+        }
+    };
+    let [mut pages, mut code] = [Vec::new(), Vec::new()];
+    sources(Path::new(ROOT), ".md", &mut pages);
+    sources(Path::new(ROOT), ".rs", &mut code);
+    assert!(pages.len() > 12 && code.len() > 200, "{} pages, {} sources", pages.len(), code.len());
+    for (paths, is_code) in [(&pages, false), (&code, true)] {
+        for path in paths.iter().filter(|path| !path.ends_with("tests/docs.rs")) {
+            let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            for (line, number) in text.lines().zip(1..) {
+                let place = format!("{}:{number}", path.display());
+                note(place, &if is_code { literals(line) } else { line.to_owned() });
+            }
+        }
+    }
+    // Help is in doc comments, which are no literals.
+    let mut program = <Cli as clap::CommandFactory>::command();
+    program.build();
+    let mut commands: Vec<clap::Command> = program.get_subcommands().cloned().collect();
+    commands.extend(commands.clone().iter().flat_map(clap::Command::get_subcommands).cloned());
+    commands.push(program);
+    for mut command in commands {
+        note(format!("pw-conform {} --help", command.get_name()), &command.render_long_help().to_string());
+    }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+    // It can fail.
+    assert_eq!(found("They are  told\tof it."), ["told of", "are told"]);
+    assert!(found("hold often; untold of; told office").is_empty());
 }

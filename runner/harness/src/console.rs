@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::time::Duration;
 
+use anstream::{AutoStream, ColorChoice};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pw_abi::Version;
 
@@ -15,7 +16,7 @@ use crate::verdict::Verdict;
 /// When to colour what is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColorWhen {
-    /// If the standard output is a terminal, and `NO_COLOR` is not set.
+    /// If the standard output is a terminal that has colours, and neither `NO_COLOR` nor `CLICOLOR=0` is set.
     Auto,
     /// Always.
     Always,
@@ -61,13 +62,13 @@ const BOLD: &str = "1";
 impl Console {
     /// A console that colours as asked, or if it is on a terminal and `NO_COLOR` is not set.
     pub fn new(color: ColorWhen) -> Console {
-        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let color = match color {
             ColorWhen::Always => true,
             ColorWhen::Never => false,
-            ColorWhen::Auto => stdout().is_terminal() && !set("NO_COLOR") && !dumb,
+            ColorWhen::Auto => AutoStream::choice(&stdout()) != ColorChoice::Never,
         };
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let progress = stderr().is_terminal() && !dumb && !set("CI");
         Console { color, progress, bar: None, held: None, lost: Cell::new(false) }
     }

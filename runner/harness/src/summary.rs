@@ -151,7 +151,7 @@ fn lacks<'a>(case: &'a Case, host: &str) -> Vec<&'a str> {
 /// Why a case is bad, without what is only its own: names, numbers, texts.
 pub(crate) fn cause(case: &Case) -> String {
     let text = match (case.verdict, case.findings.first()) {
-        (Verdict::Stale, _) => "it passes, but the ledger says that it fails".to_owned(),
+        (Verdict::Stale, _) => "it passes, but is an expected failure".to_owned(),
         (_, Some(finding)) if finding.call.is_some() && finding.actual.ends_with(" was not called") => {
             finding.actual.clone()
         }

@@ -90,7 +90,7 @@ pub const HOSTS: [Host; 1] = [Host {
             Kind::NoMemory,
             Hazard,
             "memory_management/no_memory",
-            "it dies of SIGSEGV with the first pointer that it follows",
+            "it crashes with SIGSEGV with the first pointer that it follows",
         ),
         rule(
             Kind::NoAllocator,
@@ -102,7 +102,7 @@ pub const HOSTS: [Host; 1] = [Host {
             Kind::StartSection,
             Hazard,
             "integration/host_call_in_start_section",
-            "it dies of SIGSEGV if the start section passes the host a pointer",
+            "it crashes with SIGSEGV if the start section passes the host a pointer",
         ),
         rule(Kind::ImportUnknown, Refuses, "integration/unknown_import", "it links functions of its own list only"),
         rule(
@@ -114,7 +114,7 @@ pub const HOSTS: [Host; 1] = [Host {
         rule(Kind::ImportType, Refuses, "integration/import_of_wrong_type", "it links functions by their exact type"),
         rule(Kind::ImportWithoutStatus, Refuses, "integration/statusless_functions", "its own function has a status"),
         rule(Kind::ImportOfGlobal, Refuses, "", "it links no globals"),
-        rule(Kind::ImportOfTag, Refuses, "", "it dies of SIGTRAP when it links the module"),
+        rule(Kind::ImportOfTag, Refuses, "", "it crashes with SIGTRAP when it links the module"),
         rule(
             Kind::ExportType,
             Refuses,
