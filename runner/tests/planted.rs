@@ -1,6 +1,6 @@
 //! Bugs that real hosts have, planted into the reference host one at a time: each is caught by a case.
 //!
-//! `cargo test -p pw-conform --features planted --test planted`
+//! The feature that plants them is one of the tests' dependencies, not of the program.
 
 use std::fmt::Write;
 use std::path::Path;
