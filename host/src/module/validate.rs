@@ -84,8 +84,14 @@ fn read(payload: &Payload<'_>, signatures: &mut Signatures) -> Result<(), Module
         }
         Payload::ImportSection(imports) => {
             for import in imports.clone().into_imports() {
-                if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import.map_err(invalid_binary)?.ty {
-                    signatures.functions.push(ty);
+                match import.map_err(invalid_binary)?.ty {
+                    TypeRef::Func(ty) => signatures.functions.push(ty),
+                    // The validator lets it pass.
+                    TypeRef::FuncExact(_) => {
+                        let what = "an import of an exact function type needs custom descriptors, which are off";
+                        return Err(ModuleError::Invalid(what.to_owned()));
+                    }
+                    _ => {}
                 }
             }
         }

@@ -58,6 +58,7 @@ fn proposals_are_on_as_documented() {
         ("externref", "(func (param externref))"),
         ("garbage collection", "(type (struct))"),
         ("arrays", "(type (array i8))"),
+        ("custom descriptors", "(type $t (func)) (import \"a\" \"b\" (func (exact (type $t))))"),
         ("i31", "(func (param i31ref))"),
         ("custom page sizes", "(memory 1 (pagesize 1))"),
         ("wide arithmetic", "(func (param i64 i64) (result i64 i64) local.get 0 local.get 1 i64.mul_wide_u)"),
