@@ -48,7 +48,7 @@ const MAX_STACK_BYTES: usize = 512 << 10;
 /// | 64-bit memories and tables | part of WebAssembly 3.0; pointers of the ABI stay 32 bits wide |
 /// | several memories | part of WebAssembly 3.0; a module with several is valid, but a plugin with more than one is not started |
 ///
-/// These are off: threads and shared memories, exceptions (both forms), garbage collection, custom page sizes, custom descriptors, wide arithmetic,
+/// These are off: threads and shared memories, exceptions (both forms), garbage collection, custom page sizes, wide arithmetic,
 /// stack switching, memory control, custom descriptors, compact imports, and components.
 #[derive(Clone, Debug)]
 pub struct Engine {
