@@ -79,12 +79,19 @@ pub enum Level {
     Recommended,
     /// The specification is silent or contradicts itself.
     Unspecified,
+    /// It is not a matter of the specification: a feature of operators, or something that we add. Such cases are in
+    /// `extensions`, and in no score.
+    Extension,
 }
 
 impl Level {
     /// The levels, as case files write them.
-    pub const ALL: [(&'static str, Level); 3] =
-        [("required", Level::Required), ("recommended", Level::Recommended), ("unspecified", Level::Unspecified)];
+    pub const ALL: [(&'static str, Level); 4] = [
+        ("required", Level::Required),
+        ("recommended", Level::Recommended),
+        ("unspecified", Level::Unspecified),
+        ("extension", Level::Extension),
+    ];
 }
 
 impl fmt::Display for Level {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use pw_abi::Version;
+use pw_cases::case::Level;
 use pw_cases::catalog;
 use pw_cases::probe::{Template, assemble};
 use pw_cases::scenario::Guest;
@@ -16,6 +17,20 @@ fn every_file_is_a_case() {
     let errors: Vec<String> = errors.iter().map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     assert!(!cases.is_empty());
+}
+
+/// What the specification knows nothing of is apart from what it says, and in no score.
+#[test]
+fn extensions_are_a_folder_of_their_own() {
+    let (cases, _) = catalog::load(Path::new(CATALOG));
+    let is_apart = |case: &&pw_cases::case::Case| case.id.starts_with("extensions/");
+    let wrong: Vec<&str> = cases
+        .iter()
+        .filter(|case| is_apart(case) != (case.level == Level::Extension))
+        .map(|case| case.id.as_str())
+        .collect();
+    assert!(wrong.is_empty(), "level and folder differ: {wrong:?}");
+    assert!(cases.iter().filter(is_apart).count() > 100);
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn keys() -> Vec<String> {
         let key: String = line.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_' || *c == '.').collect();
         (key.len() > 2 && line[key.len()..].trim_start().starts_with(['=', ']'])).then_some(key)
     };
-    let levels = ["required", "recommended", "unspecified", "[[step]]", "[[step.guest]]", "[[plugin]]"];
+    let levels = ["required", "recommended", "unspecified", "extension", "[[step]]", "[[step.guest]]", "[[plugin]]"];
     manual.lines().filter_map(key).chain(levels.map(str::to_owned)).collect()
 }
 

@@ -161,7 +161,7 @@ pub struct RunArgs {
     /// Run for this version of the ABI only
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub abi: Option<Version>,
-    /// Run cases of this level only: required, recommended, unspecified
+    /// Run cases of this level only: required, recommended, unspecified, extension
     #[arg(long, value_name = "LEVEL", value_parser = level)]
     pub level: Option<Level>,
     /// Run only what failed in this record

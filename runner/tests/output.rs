@@ -94,7 +94,7 @@ fn a_level_chooses_cases() {
     run("required").check(0, &["must (ABI", "1 passed", "required: 1 of 1 (100 %)\n"]);
     run("recommended").check(0, &["should (ABI", "1 passed", "recommended: 1 of 1 (100 %)\n"]);
     run("unspecified").check(2, &["none of these cases, such as `must`, is unspecified"]);
-    run("wished").check(2, &["there are required, recommended, unspecified"]);
+    run("wished").check(2, &["there are required, recommended, unspecified, extension"]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ const CAUGHT_BY: &[(Planted, &str)] = &[
     (Planted::VmIdIgnored, "isolation/shared_data_of_another_vm"),
     (Planted::AnswerToTheLast, "isolation/call_of_another_plugin"),
     (Planted::DeleteUnsaid, "context_lifecycle/done_log_delete"),
-    (Planted::CanaryBypass, "rollout/canary_removed"),
+    (Planted::CanaryBypass, "extensions/rollout/canary_removed"),
     (Planted::CasIgnored, "shared_key_value_store/cas_mismatch"),
 ];
 

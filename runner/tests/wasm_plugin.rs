@@ -12,7 +12,7 @@ use support::Folder;
 fn folder(name: &str) -> Folder {
     let folder = Folder::new(name);
     std::fs::create_dir_all(folder.path("modules")).unwrap_or_else(|error| panic!("{error}"));
-    for module in ["faults/crash", "rollout/configured", "environment_variables/listing"] {
+    for module in ["faults/crash", "extensions/rollout/configured", "environment_variables/listing"] {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases/catalog").join(module).with_extension("wat");
         let text = std::fs::read_to_string(&source).unwrap_or_else(|error| panic!("{module}: {error}"));
         let wasm = wat::parse_str(text.replace("$marker", "proxy_abi_version_0_2_1"));

@@ -44,7 +44,7 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
     let question = table.map("question", |node| node.text().map(str::to_owned))?;
     match (level, &question) {
         (Level::Unspecified, None) => return root.complain("a case of level unspecified needs a `question`"),
-        (Level::Required | Level::Recommended, Some(_)) => {
+        (Level::Required | Level::Recommended | Level::Extension, Some(_)) => {
             return table.need("question")?.complain("only a case of level unspecified has a `question`");
         }
         _ => {}

@@ -67,8 +67,8 @@ impl<'a> Matrix<'a> {
 
     fn summary(&self, text: &mut String) {
         let names = Verdict::ALL.map(|(_, name)| name);
-        let _ = writeln!(text, "| host | cases | {} | required | recommended |", names.join(" | "));
-        let _ = writeln!(text, "|---|---|{}---:|---:|", "---:|".repeat(names.len()));
+        let _ = writeln!(text, "| host | cases | {} | required | recommended | extensions |", names.join(" | "));
+        let _ = writeln!(text, "|---|---|{}---:|---:|---:|", "---:|".repeat(names.len()));
         let kinds = [("hand-written", false), ("derived", true)];
         let has = |derived: bool| {
             self.records.iter().flat_map(|record| &record.cases).any(|case| case.is_derived() == derived)
@@ -78,7 +78,8 @@ impl<'a> Matrix<'a> {
                 let counts = record.counts(derived);
                 let numbers = Verdict::ALL.map(|(verdict, _)| counts.get(verdict).to_string());
                 let own = || record.cases.iter().filter(move |case| case.is_derived() == derived);
-                let shares = [Level::Required, Level::Recommended].map(|level| Score::of(own(), level).to_string());
+                let levels = [Level::Required, Level::Recommended, Level::Extension];
+                let shares = levels.map(|level| Score::of(own(), level).to_string());
                 let _ =
                     writeln!(text, "| {} | {kind} | {} | {} |", host(record), numbers.join(" | "), shares.join(" | "));
             }

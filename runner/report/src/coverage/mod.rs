@@ -68,7 +68,9 @@ fn obligations<'a>(cases: &'a [Case], records: &[Record]) -> Vec<Obligation<'a>>
             functions.flat_map(|row| row.promises(version).map(|promise| format!("{}/{}", row.name, promise.name)));
         let exports = section.guest.iter().filter(|row| row.versions.contains(version)).map(|row| row.name.to_owned());
         for clause in promises.chain(exports) {
-            let checks = |case: &&Case| case.versions.contains(&version) && case.clauses.contains(&clause);
+            let checks = |case: &&Case| {
+                case.level != Level::Extension && case.versions.contains(&version) && case.clauses.contains(&clause)
+            };
             let (open, binding): (Vec<&Case>, _) =
                 cases.iter().filter(checks).partition(|case| case.level == Level::Unspecified);
             let ids = |cases: Vec<&'a Case>| cases.into_iter().map(|case| case.id.as_str()).collect();
