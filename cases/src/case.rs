@@ -4,7 +4,7 @@ use std::fmt;
 
 use pw_abi::{Function, Version};
 
-use crate::format::Node;
+use crate::node::Node;
 use crate::scenario::{PluginSettings, Step};
 use crate::want::Want;
 

@@ -14,6 +14,7 @@ pub mod known;
 pub mod lower;
 pub mod narrate;
 pub mod needs;
+mod node;
 pub mod probe;
 pub mod protocol;
 pub mod report;

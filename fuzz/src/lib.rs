@@ -1,7 +1,7 @@
-//! The fuzz targets: for each a function that takes any bytes, and panics where something does not hold that must.
+//! The fuzz targets: for each a function that takes any bytes, and panics if an invariant is violated.
 //!
 //! `cargo fuzz run TARGET` looks for such bytes. Each target also runs over seeded inputs in `cargo test`, and its program,
-//! built without cargo-fuzz, runs the files that it is given. Whatever the runner needs too is in `pw_fuzz`.
+//! built without cargo-fuzz, runs the files that it is given. What the program needs, too, is in `pw_fuzz`.
 
 mod attack;
 mod check;
@@ -31,14 +31,12 @@ pub use crate::module::module;
 pub use crate::plugin_events::plugin_events;
 pub use crate::property_path::property_path;
 pub use crate::protocol::protocol;
+pub use crate::replay::Oracle;
 #[doc(hidden)]
 pub use crate::replay::replay;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use libfuzzer_sys;
-
-/// What a target does with an input.
-pub type Oracle = fn(&[u8]);
 
 /// The targets, by name, but for `attack`, which has a campaign of its own.
 pub const TARGETS: [(&str, Oracle); 10] = [

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::Oracle;
+/// What a target does with an input.
+pub type Oracle = fn(&[u8]);
 
 /// Runs the files that the program's arguments name; a find is a panic, as under libFuzzer.
 pub fn replay(oracle: Oracle) -> ExitCode {

@@ -8,11 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use pw_abi::LogLevel;
 
-use crate::{Fields, HttpCallId, PluginId, StreamId};
-
-/// A gRPC call or stream that a plugin has opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GrpcCallId(pub(crate) u64);
+use crate::fields::Fields;
+use crate::ids::{GrpcCallId, HttpCallId, PluginId, StreamId};
 
 /// A piece of an HTTP message.
 #[derive(Clone, Debug, PartialEq, Eq)]

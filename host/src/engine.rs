@@ -11,24 +11,11 @@ use wasmtime::{Config, Engine as WasmEngine, Strategy, WasmFeatures};
 pub use self::cache::Cache;
 use self::cache::Opened;
 pub use self::compiler::Compiler;
-use crate::module::{ModuleError, ModuleLimits, validate};
-use crate::{Pool, module};
-
-/// The proposals of WebAssembly that are on; all others are off. The documentation of [`Engine`] lists them.
-pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
-    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
-    .union(WasmFeatures::SIGN_EXTENSION)
-    .union(WasmFeatures::MULTI_VALUE)
-    .union(WasmFeatures::BULK_MEMORY)
-    .union(WasmFeatures::REFERENCE_TYPES)
-    .union(WasmFeatures::FLOATS)
-    .union(WasmFeatures::SIMD)
-    .union(WasmFeatures::RELAXED_SIMD)
-    .union(WasmFeatures::TAIL_CALL)
-    .union(WasmFeatures::EXTENDED_CONST)
-    .union(WasmFeatures::FUNCTION_REFERENCES)
-    .union(WasmFeatures::MULTI_MEMORY)
-    .union(WasmFeatures::MEMORY64);
+use crate::metering::Metering;
+use crate::module::error::{ModuleError, is_component};
+use crate::module::limits::ModuleLimits;
+use crate::module::validate::validate;
+use crate::pool::Pool;
 
 /// Bytes of stack that a call into a plugin may use before it traps: wasmtime's default, which fits into the stacks of
 /// most proxies' threads.
@@ -62,18 +49,6 @@ pub struct Engine {
     pub(crate) pooled: bool,
     /// The number of ticks so far.
     pub(crate) ticks: Arc<AtomicU64>,
-}
-
-/// How the time of calls into plugins is bounded. [`Limits`](crate::Limits) has the bounds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Metering {
-    /// Not at all, which is fastest: for trusted plugins.
-    #[default]
-    None,
-    /// By counting instructions: every run does the same.
-    Fuel,
-    /// By the clock: the embedder calls [`Engine::tick`] at an interval, from another thread. For a proxy in production.
-    Epochs,
 }
 
 /// The configuration of an engine. The default suits a proxy in production, except that the time of plugins is not bounded.
@@ -179,7 +154,7 @@ impl Engine {
     ///
     /// Why the module is not valid or not within the limits.
     pub fn validate_within(&self, wasm: &[u8], limits: &ModuleLimits) -> Result<(), ModuleError> {
-        if module::is_component(wasm) {
+        if is_component(wasm) {
             return Err(ModuleError::Component);
         }
         validate(wasm, limits).map(drop)

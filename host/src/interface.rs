@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use pw_abi::beyond::{self, STATUS_IN_SDKS};
 use pw_abi::{Callback, Lane, Version};
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
 
-use crate::linker;
-use crate::module::{Counted, ModuleError, ModuleLimits, invalid_binary as invalid, is_component};
+use crate::module::error::{ModuleError, invalid_binary as invalid, is_component};
+use crate::module::limits::{Counted, ModuleLimits};
 
 /// What a module imports and exports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,7 +142,7 @@ impl Import {
 
     fn refusal(&self, version: Version) -> Option<ModuleError> {
         let import = self.qualified();
-        let Some(types) = linker::types(&self.module, &self.name, version) else {
+        let Some(types) = types(&self.module, &self.name, version) else {
             return Some(ModuleError::UnknownImport { version, import });
         };
         let (params, result) = &types[0];
@@ -272,4 +273,19 @@ impl fmt::Display for Signature {
         let results = list(self.0.results());
         write!(f, "({}) -> {}", list(self.0.params()), if results.is_empty() { "()" } else { &results })
     }
+}
+
+/// The types that an import may have, with parameters and result, the specification's first; `None` if there is no such function.
+fn types(module: &str, name: &str, version: Version) -> Option<Vec<(Vec<Lane>, Option<Lane>)>> {
+    let module = beyond::canonical(module);
+    let own = pw_abi::host_functions(version).find(|row| row.module == module && row.name == name);
+    if let Some(row) = own {
+        let mut types = vec![(row.lanes().map(|(_, lane)| lane).collect(), row.result())];
+        if STATUS_IN_SDKS.contains(&name) {
+            types.push((Vec::new(), Some(Lane::I32)));
+        }
+        return Some(types);
+    }
+    let row = beyond::beyond(module, name)?;
+    Some(vec![(row.params.to_vec(), row.result)])
 }

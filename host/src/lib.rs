@@ -52,16 +52,21 @@
 mod callbacks;
 mod calls;
 mod choices;
+mod config;
 mod effect;
 mod engine;
 mod exports;
+mod features;
 mod fields;
 mod guest;
+mod guest_data;
 mod http;
+mod ids;
 mod interface;
 mod limits;
 mod linker;
 mod memory;
+mod metering;
 mod module;
 mod observer;
 mod planted;
@@ -75,20 +80,23 @@ mod text;
 mod value;
 
 pub use choices::Choices;
-pub use effect::{Discarded, Effect, GrpcCallId, Piece};
-pub use engine::{Cache, Compiler, Engine, EngineConfig, Metering};
+pub use config::{CertificateInfo, ForeignFunction, PluginConfig, ProxyConfig, StreamInfo, TlsInfo};
+pub use effect::{Discarded, Effect, Piece};
+pub use engine::{Cache, Compiler, Engine, EngineConfig};
 pub use fields::Fields;
+pub use ids::{GrpcCallId, HttpCallId, PluginId, StreamId};
 pub use interface::{Export, Import, Interface, Item, Signature};
 pub use limits::Limits;
-pub use module::{Module, ModuleError, ModuleLimits};
+pub use metering::Metering;
+pub use module::Module;
+pub use module::error::ModuleError;
+pub use module::limits::ModuleLimits;
 pub use observer::Observer;
 #[cfg(feature = "planted")]
 pub use planted::{Planted, plant};
 pub use policy::{Canary, FailurePolicy, Reload};
 pub use pool::Pool;
 pub use property_source::PropertySource;
-pub use proxy::{
-    CertificateInfo, ForeignFunction, HttpCallId, PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId,
-    StreamInfo, TlsInfo, Usage,
-};
+pub use proxy::usage::Usage;
+pub use proxy::{Proxy, StartError};
 pub use state::GrpcEvent;

@@ -12,9 +12,10 @@ use pw_abi::{Function, Lane, Version};
 use wasmtime::{Caller, Engine, FuncType, Linker, Val, ValType};
 
 use self::codec::{Code, Decode, Encode};
-use crate::guest::Data;
+use crate::guest_data::Data;
+use crate::interface::Interface;
+use crate::observer::Observer;
 use crate::planted::planted;
-use crate::{Interface, observer::Observer};
 
 /// The sections whose functions a guest may call while its allocator runs for the host.
 const IN_ALLOCATOR: [&str; 5] =
@@ -41,21 +42,6 @@ pub(crate) fn linker(engine: &Engine, interface: &Interface, version: Version) -
     Ok(linker)
 }
 
-/// The types that an import may have, with parameters and result, the specification's first; `None` if there is no such function.
-pub(crate) fn types(module: &str, name: &str, version: Version) -> Option<Vec<(Vec<Lane>, Option<Lane>)>> {
-    let module = beyond::canonical(module);
-    let own = pw_abi::host_functions(version).find(|row| row.module == module && row.name == name);
-    if let Some(row) = own {
-        let mut types = vec![(row.lanes().map(|(_, lane)| lane).collect(), row.result())];
-        if STATUS_IN_SDKS.contains(&name) {
-            types.push((Vec::new(), Some(Lane::I32)));
-        }
-        return Some(types);
-    }
-    let row = beyond::beyond(module, name)?;
-    Some(vec![(row.params.to_vec(), row.result)])
-}
-
 /// Defines a function beyond the specification, which does what its row says.
 fn define(linker: &mut Linker<Data>, row: &'static Beyond) -> wasmtime::Result<()> {
     let lane = |lane: &Lane| match lane {
@@ -75,7 +61,7 @@ fn define(linker: &mut Linker<Data>, row: &'static Beyond) -> wasmtime::Result<(
             }
         }
         if caller.data_mut().worked(CALL_UNITS) {
-            crate::guest::count(&mut caller)?;
+            crate::guest_data::count(&mut caller)?;
         }
         results.iter_mut().for_each(|result| *result = Val::I32(code as i32));
         Ok(())
@@ -108,7 +94,7 @@ fn status_in_sdks(linker: &mut Linker<Data>, name: &str) -> wasmtime::Result<()>
 fn pay(caller: &mut Caller<'_, Data>, units: &mut u64, paid: &mut bool) -> wasmtime::Result<()> {
     caller.data_mut().worked(std::mem::take(units));
     *paid = true;
-    crate::guest::count(caller)
+    crate::guest_data::count(caller)
 }
 
 /// Notifies the observer, if there is one, of a call that is about to return.
@@ -247,7 +233,7 @@ macro_rules! section {
                                 if returned.is_err() { state.undo() } else { state.taken = None }
                             }
                             if caller.data_mut().worked(units) {
-                                crate::guest::count(&mut caller)?;
+                                crate::guest_data::count(&mut caller)?;
                             }
                             planted!(TrapForStatus => if returned.as_ref().is_err_and(codec::Stop::is_fault) {
                                 return Err(wasmtime::Error::msg("a bad pointer"));

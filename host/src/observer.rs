@@ -2,7 +2,7 @@
 
 use pw_abi::Function;
 
-use crate::PluginId;
+use crate::ids::PluginId;
 
 /// Sees callbacks and calls as they happen.
 pub trait Observer: Send {

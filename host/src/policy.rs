@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::PluginId;
+use crate::ids::PluginId;
 
 /// What happens to the streams of a plugin that has crashed, and whether the plugin is restarted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

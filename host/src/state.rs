@@ -7,8 +7,10 @@ mod effects;
 mod grpc;
 mod plugins;
 mod realm;
+mod schedule;
 mod shadow;
 mod stream;
+mod subject;
 mod timers;
 mod work;
 
@@ -22,29 +24,28 @@ use slab::Slab;
 pub(crate) use self::account::{Account, Charge, Charges};
 pub use self::grpc::GrpcEvent;
 pub(crate) use self::grpc::{GrpcCall, GrpcKind};
-pub(crate) use self::plugins::Plugins;
+pub(crate) use self::plugins::{CallId, Context, Plugin, Plugins, Share};
 pub(crate) use self::realm::{Metric, Queue, Realm};
 pub(crate) use self::shadow::Shadow;
 pub(crate) use self::stream::{
     Direction, Filter, LocalResponse, Message, Phase, Property, Protocol, Stage, Stream, Undo, piece_cost,
 };
+pub(crate) use self::subject::{HttpCallEnd, Subject};
 pub(crate) use self::timers::{Timer, Timers};
+pub(crate) use self::work::MIN_CAPACITY;
 pub(crate) use self::work::{About, Agenda, Detach, Owner, Then, Work};
 use crate::callbacks::On;
-use crate::effect::GrpcCallId;
+use crate::config::ProxyConfig;
 use crate::fields::Fields;
+use crate::ids::GrpcCallId;
+use crate::ids::{HttpCallId, PluginId, StreamId};
 use crate::limits::Limits;
 use crate::observer::Observer;
-use crate::policy::{FailurePolicy, Revival, Rollout};
 use crate::rules::Rules;
 use crate::value::Value;
-use crate::{HttpCallId, PluginId, ProxyConfig, StreamId};
 
 /// The monotonic clock at the start, in nanoseconds. Go's runtime treats 0 as a broken clock.
 const START_UPTIME: u64 = 1;
-
-/// Capacity that an empty list of effects, work or streams keeps.
-pub(crate) const MIN_CAPACITY: usize = 128;
 
 /// The state of a proxy.
 pub(crate) struct State {
@@ -109,110 +110,6 @@ impl Vm {
     }
 }
 
-/// A plugin.
-pub(crate) struct Plugin {
-    /// Its VM; `None` if it has crashed or ended.
-    pub(crate) vm: Option<usize>,
-    /// Whether its start was ever successful.
-    pub(crate) started: bool,
-    /// Counts its starts.
-    pub(crate) incarnation: u64,
-    /// The id of its own context.
-    pub(crate) root: u32,
-    pub(crate) name: String,
-    pub(crate) root_id: String,
-    pub(crate) vm_id: String,
-    /// The number of its VM id's realm.
-    pub(crate) realm: usize,
-    pub(crate) configuration: Bytes,
-    pub(crate) vm_configuration: Bytes,
-    /// `NAME=value` and a NUL each.
-    pub(crate) environment: Vec<Vec<u8>>,
-    pub(crate) limits: Limits,
-    pub(crate) failure: FailurePolicy,
-    pub(crate) rules: Rules,
-    pub(crate) contexts: BTreeMap<u32, Context>,
-    /// The number of its copies that have outlived their streams.
-    pub(crate) alone: usize,
-    /// The number of contexts whose end it delays.
-    pub(crate) pending: usize,
-    /// Its crashes and restarts.
-    pub(crate) revival: Revival,
-    /// Whether it ends after its last stream.
-    pub(crate) retired: bool,
-    /// Whether it is to end, and gets no streams.
-    pub(crate) removed: bool,
-    /// Whether its module and configuration were dropped: it is not started again.
-    pub(crate) source_dropped: bool,
-    pub(crate) log_only: bool,
-    /// The plugin that gets some or all of its new streams.
-    pub(crate) rollout: Option<Rollout>,
-    /// Whether `proxy_on_done` was called for its own context.
-    pub(crate) asked: bool,
-    /// Whether it waits in `Plugins::leaving` until nothing is charged to it.
-    pub(crate) leaving: bool,
-    /// Whether it is a canary, which shares its VM with no other plugin.
-    pub(crate) own_vm: bool,
-    /// The plugin of whose streams it gets a share.
-    pub(crate) canary_of: Option<PluginId>,
-    /// Period and next due time, in nanoseconds; the latter since the start.
-    pub(crate) tick: Option<(u64, u64)>,
-    /// Its calls in flight, by the ids that were returned to it.
-    pub(crate) calls: BTreeMap<u32, CallId>,
-    /// The queues whose items it is notified of.
-    pub(crate) queues: BTreeSet<u32>,
-    /// Whether it gets the callback for that.
-    pub(crate) gets_notices: bool,
-    /// The number of metrics that it was the first to define.
-    pub(crate) metrics: usize,
-    /// The number of its places in chains of streams.
-    pub(crate) places: usize,
-    /// Bytes of the host's memory that exist because of it.
-    pub(crate) account: Account,
-    /// What it did in the last event in which it ran.
-    pub(crate) share: Share,
-}
-
-impl Plugin {
-    /// Whether it does not run and will not be started again.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.vm.is_none() && self.source_dropped
-    }
-}
-
-impl Plugin {
-    /// Whether the operator does not use it any more, or it never started.
-    pub(crate) fn is_released(&self) -> bool {
-        self.retired || self.removed || !self.started
-    }
-}
-
-/// What a plugin did in an event.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Share {
-    /// The number of the event.
-    pub(crate) event: u64,
-    pub(crate) callbacks: usize,
-    /// Fuel, or ticks of the engine.
-    pub(crate) time: u64,
-}
-
-/// A plugin's call in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CallId {
-    Http(HttpCallId),
-    Grpc(GrpcCallId),
-}
-
-/// A context of a plugin.
-#[derive(Debug)]
-pub(crate) struct Context {
-    /// The stream and the place in its chain; `None` for the plugin's own context.
-    pub(crate) stream: Option<(usize, usize)>,
-    /// If `proxy_on_done` has delayed its end, the charge for what it holds after its stream has ended.
-    pub(crate) pending: Option<Charge>,
-}
-
 /// A plugin's HTTP call in flight.
 pub(crate) struct HttpCall {
     pub(crate) plugin: PluginId,
@@ -221,15 +118,6 @@ pub(crate) struct HttpCall {
     /// Nanoseconds since the start.
     pub(crate) deadline: Option<u64>,
     pub(crate) _charge: Charge,
-}
-
-/// How a plugin's HTTP call ended.
-#[derive(Default)]
-pub(crate) struct HttpCallEnd {
-    pub(crate) headers: Arc<Fields>,
-    pub(crate) body: Bytes,
-    pub(crate) trailers: Arc<Fields>,
-    pub(crate) status: (u32, &'static str),
 }
 
 /// The running callback, and what it acts on.
@@ -257,28 +145,6 @@ pub(crate) struct Changes {
     pub(crate) parts: BTreeSet<(StreamId, usize, Direction, Phase)>,
     /// The properties whose old values are kept already.
     pub(crate) properties: BTreeSet<(StreamId, Vec<u8>)>,
-}
-
-/// What a callback is about, if not a stream.
-pub(crate) enum Subject {
-    HttpCall(HttpCallEnd),
-    Grpc(GrpcEvent),
-    /// The arguments of a foreign call of the embedder.
-    ForeignFunction(Bytes),
-}
-
-impl Subject {
-    /// Bytes of memory that it takes while it waits.
-    pub(crate) fn size(&self) -> usize {
-        let bytes = match self {
-            Subject::HttpCall(end) => {
-                2 * account::MAP + end.headers.footprint() + end.body.len() + end.trailers.footprint()
-            }
-            Subject::Grpc(event) => event.size(),
-            Subject::ForeignFunction(arguments) => arguments.len(),
-        };
-        account::EFFECT + bytes
-    }
 }
 
 impl State {

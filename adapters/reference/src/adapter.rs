@@ -6,15 +6,15 @@ use pw_cases::protocol::{Feature, Host, PROTOCOL};
 use pw_cases::scenario::{Scenario, Step};
 use pw_cases::transcript::{Event, Transcript};
 
-use crate::Reference;
 use crate::live::Live;
+use crate::reference::Reference;
 use crate::world::World;
 
 /// Runs scenarios on the reference host.
 pub struct InProcess {
     host: Host,
     reference: Reference,
-    /// What goes on.
+    /// The world that is kept for more steps.
     kept: Option<World>,
 }
 

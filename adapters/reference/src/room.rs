@@ -1,13 +1,17 @@
-//! Bounds how much of a run is kept: a plugin could make its transcript as long as it likes.
+//! Bounds how much of a run is kept, since a plugin could make its transcript as long as it likes.
 
 use pw_host::{Effect, Fields, Piece};
 
-/// Bytes of sent, logged and returned values that are kept of a run; the same again for what the host observed.
-const MOST: usize = 256 << 20;
-/// Bytes that each event costs besides its values.
-const ITEM: usize = 128;
+/// Why a scenario has no transcript.
+pub(crate) const TOO_LONG: &str =
+    "its plugins send, log and read more than is kept of a case (256 MiB): make its steps fewer or smaller";
 
-/// What is left of it.
+/// Bytes of sent, logged and returned values that are kept of a run; the same again for what the host observed.
+const MAX_BYTES: usize = 256 << 20;
+/// Bytes that each event costs besides its values.
+const EVENT_BYTES: usize = 128;
+
+/// The bytes that are left.
 #[derive(Clone, Debug)]
 pub(crate) struct Room {
     left: usize,
@@ -16,14 +20,14 @@ pub(crate) struct Room {
 
 impl Default for Room {
     fn default() -> Room {
-        Room { left: MOST, full: false }
+        Room { left: MAX_BYTES, full: false }
     }
 }
 
 impl Room {
     /// Reserves `bytes`. Returns false if they do not fit, and always after that.
     pub(crate) fn take(&mut self, bytes: usize) -> bool {
-        match self.left.checked_sub(bytes.saturating_add(ITEM)) {
+        match self.left.checked_sub(bytes.saturating_add(EVENT_BYTES)) {
             Some(left) if !self.full => self.left = left,
             _ => self.full = true,
         }
@@ -61,7 +65,7 @@ mod tests {
     #[test]
     fn once_it_is_full_nothing_more_goes_in() {
         let mut room = Room::default();
-        assert!(room.take(MOST / 2) && room.take(0) && !room.is_full());
-        assert!(!room.take(MOST / 2) && !room.take(0) && room.is_full());
+        assert!(room.take(MAX_BYTES / 2) && room.take(0) && !room.is_full());
+        assert!(!room.take(MAX_BYTES / 2) && !room.take(0) && room.is_full());
     }
 }

@@ -12,8 +12,7 @@ use pw_host::{
     PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
 };
 
-use crate::TOO_LONG;
-use crate::room::{self, Room};
+use crate::room::{self, Room, TOO_LONG};
 use crate::zlib;
 
 /// The upstreams that cases may name; the last refuses connections.

@@ -3,8 +3,8 @@
 use pw_abi::{Kind, LogLevel};
 
 use crate::case::{AnyOf, Arguments, CallMade, Case, Expect, GrpcMade, LogLine, Message, Wire};
-use crate::format::node::{Complaint, Node, Read, Table, Value, meant};
 use crate::format::values::{named, strings, want};
+use crate::node::{Complaint, Node, Read, Table, Value, meant};
 use crate::scenario::Step;
 use crate::script;
 use crate::want::Want;

@@ -1,11 +1,11 @@
 //! Reads case files. What a key means is in the manual, `catalog/readme.toml`, which is itself a case.
 
 mod expect;
-mod node;
 mod plugins;
 mod values;
 
-pub use node::{Complaint, Error, Node, Read, Table, Value, meant, read};
+pub use self::plugins::Modules;
+pub use crate::node::{Complaint, Error, Node, Read, Table, Value, meant, read};
 pub(crate) use values::{address, data, pairs, path, want};
 
 use std::collections::HashMap;
@@ -18,12 +18,9 @@ use crate::format::plugins::{plugin, plugins};
 use crate::format::values::{fields, repetitions};
 use crate::scenario::Step;
 
-/// How a case gets at a module's file, named as in the case.
-pub type Modules<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
-
 /// Reads the text of a case file, and brings it to each of its versions to see that it can be.
 pub fn parse(id: &str, file: &str, source: &str, modules: Modules<'_>) -> Result<Case, Error> {
-    let parsed = node::read(source).and_then(|root| {
+    let parsed = read(source).and_then(|root| {
         repetitions(&root)?;
         case(id, file, source, &root, modules)
     });

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::case::{Module, Plugin};
-use crate::format::Modules;
-use crate::format::node::{Node, Read, Value, meant};
 use crate::format::values::{self, data};
+use crate::node::{Node, Read, Value, meant};
 use crate::scenario::{Failure, LIMITS, PluginSettings};
 use crate::script::{self, Allocation};
+
+/// How a case gets at a module's file, named as in the case.
+pub type Modules<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 
 pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
     let table = node.table(&[

@@ -3,7 +3,7 @@
 use pw_abi::{EnumTable, Kind};
 
 use crate::data::{Data, Fields};
-use crate::format::node::{Node, Read, Value, meant};
+use crate::node::{Node, Read, Value, meant};
 use crate::script::MEMORY_END;
 use crate::want::Want;
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use pw_cases::scenario::{Guest, Scenario};
-use pw_cases::script::{self, Act, Action, Lane};
+use pw_cases::script::{self, Act, Action};
 
 use self::values::{args, returned, saved, text};
 use crate::canonical::places;
@@ -192,9 +192,4 @@ fn expected(scenario: &Scenario, finding: &Finding) -> String {
         Some(Wanted::Answer(..) | Wanted::Argument(..) | Wanted::Metric(..)) | None => {}
     }
     out
-}
-
-/// Whether a lane is one of those that a case leaves to the probe.
-fn is_slot(lane: &Lane) -> bool {
-    matches!(lane, Lane::Slot(_))
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::attack;
+use super::act::attack;
 
 const USAGE: &str = "usage: attack [--for SECONDS] [--inputs N] [--jobs N] [--seed N] [--most FINDS] [--out FOLDER] [--plant BUG]
        attack FILE ...

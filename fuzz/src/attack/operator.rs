@@ -1,12 +1,10 @@
 //! What operators do: they add, replace, try and end plugins, the attacker's and the guard.
 
-use std::time::Duration;
+use pw_host::{Canary, Module, PluginConfig, PluginId, Proxy};
 
-use pw_host::{Canary, FailurePolicy, Module, PluginConfig, PluginId, Proxy, Reload};
-
-use super::plan::{self, GuardAction, Plugin};
+use super::bystanders;
+use super::plan::GuardAction;
 use super::world::{Guards, World, Wrong};
-use super::{bystanders, guest};
 
 impl World {
     /// The operator adds a plugin.
@@ -105,28 +103,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-/// A plugin of the attacker's, unless the host refuses its module.
-pub(super) fn template(plugin: &Plugin) -> Option<(Module, PluginConfig)> {
-    let module = match &plugin.module {
-        plan::Module::Guest { version, allocator, entries, values } => {
-            guest::module(*version).with_data(0, &guest::image(*allocator, entries, &values.0))
-        }
-        plan::Module::Random(wasm) => Module::new(guest::engine(), wasm).ok()?,
-    };
-    let reload = plugin.reload.map(|(limit, base)| Reload {
-        base: Duration::from_millis(base),
-        max: Duration::from_millis(base.saturating_mul(4)),
-        limit,
-    });
-    let config = PluginConfig {
-        name: "attacker".to_owned(),
-        vm_id: plugin.vm_id.to_owned(),
-        limits: plugin.limits,
-        failure: FailurePolicy { open: plugin.open, reload },
-        log_only: plugin.log_only,
-        ..PluginConfig::default()
-    };
-    Some((module, config))
 }

@@ -9,8 +9,9 @@ use pw_host::{
 };
 
 use super::bystanders::{self, MARK};
-use super::operator::template;
+use super::maps::fields;
 use super::plan::{self, Plugin};
+use super::template::template;
 use super::watch::{self, Watch};
 use super::wire::{self, Messages};
 
@@ -348,7 +349,7 @@ impl World {
         self.open.insert(stream, Messages::new(false));
         self.visit = Some(stream);
         self.event("the victim's request", |proxy| {
-            proxy.request(stream, Piece::headers(super::fields(plan::Map::Request), true));
+            proxy.request(stream, Piece::headers(fields(plan::Map::Request), true));
         })?;
         let seen = std::mem::take(&mut self.seen);
         match &seen[..] {

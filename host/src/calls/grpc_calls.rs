@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use pw_abi::{GrpcCalls, Status};
 
-use crate::effect::{Effect, GrpcCallId};
+use crate::effect::Effect;
 use crate::http::{self, Part};
+use crate::ids::GrpcCallId;
 use crate::state::account::{CALL, EFFECT, MAP};
 use crate::state::{CallId, GrpcCall, GrpcKind, State, Timer};
 

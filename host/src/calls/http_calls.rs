@@ -8,9 +8,9 @@ use pw_abi::{HttpCalls, Status};
 
 use crate::effect::Effect;
 use crate::http::{self, Facts, Part};
+use crate::ids::{HttpCallId, PluginId};
 use crate::state::account::{CALL, EFFECT, MAP};
 use crate::state::{CallId, HttpCall, State, Timer, Vm};
-use crate::{HttpCallId, PluginId};
 
 impl HttpCalls for State {
     /// A content length is corrected to that of the body. A timeout of 0 means none. The response goes to the plugin's own context,

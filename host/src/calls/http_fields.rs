@@ -8,10 +8,10 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use pw_abi::{HttpFields, MapType, Status};
 
-use crate::StreamId;
 use crate::callbacks::On;
 use crate::fields::Fields;
 use crate::http;
+use crate::ids::StreamId;
 use crate::planted::planted;
 use crate::state::{Active, Direction, GrpcEvent, Phase, Protocol, Stage, State, Subject, Undo};
 use crate::value::Value;

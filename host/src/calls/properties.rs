@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use pw_abi::{Properties, Status};
 
-use crate::TlsInfo;
+use crate::config::TlsInfo;
 use crate::state::account::ENTRY;
 use crate::state::{Property, State, Stream, Undo};
 use crate::value::Value;

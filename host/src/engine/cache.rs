@@ -3,6 +3,7 @@
 //! wasmtime writes and reads the entries. This module does what wasmtime does not: it detects entries that have changed on
 //! disk, and removes old ones, which wasmtime does only if the process runs long enough.
 
+mod files;
 mod seals;
 
 use std::fs;
@@ -12,6 +13,7 @@ use std::time::SystemTime;
 
 use wasmtime::CacheConfig;
 
+use self::files::files;
 use self::seals::Seals;
 
 /// A cache of compiled modules on disk, so that a module is compiled once for all processes that use it.
@@ -84,18 +86,4 @@ fn shrink(folder: &Path, size: u64) {
             total -= bytes;
         }
     }
-}
-
-/// The files in a folder and its subfolders, down to a depth.
-fn files(folder: &Path, depth: usize) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut found = Vec::new();
-    for entry in entries.flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && depth > 0 => found.extend(files(&entry.path(), depth - 1)),
-            Ok(kind) if kind.is_file() => found.push(entry.path()),
-            _ => {}
-        }
-    }
-    found
 }

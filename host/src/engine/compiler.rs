@@ -2,7 +2,7 @@
 
 use wasmtime::{Config, OptLevel, RegallocAlgorithm, Strategy, WasmFeatures};
 
-use super::FEATURES;
+use crate::features::FEATURES;
 
 /// The compiler of modules. The host behaves the same with either; fuel is counted by the same rules, to within a few units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

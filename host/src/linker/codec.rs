@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wasmtime::{AsContextMut, Caller, Memory};
 
 use crate::fields::Fields;
-use crate::guest::Data;
+use crate::guest_data::Data;
 use crate::memory;
 use crate::planted::planted;
 use crate::value::Value;
@@ -139,7 +139,7 @@ macro_rules! decode_bytes {
             }
             #[inline]
             fn weight(bytes: &&[u8]) -> u64 {
-                bytes.len() as u64 / crate::guest::BYTES_PER_UNIT
+                bytes.len() as u64 / crate::guest_data::BYTES_PER_UNIT
             }
         }
     )+};
@@ -173,7 +173,7 @@ impl Decode for Iovecs {
     fn weight(iovecs: &IovecsIn<'_>) -> u64 {
         // Pieces may overlap: the work is at most the size of the memory.
         let bytes = iovecs.pieces().fold(0, |bytes: usize, piece| bytes.saturating_add(piece.len()));
-        iovecs.entries.len() as u64 + bytes.min(iovecs.memory.len()) as u64 / crate::guest::BYTES_PER_UNIT
+        iovecs.entries.len() as u64 + bytes.min(iovecs.memory.len()) as u64 / crate::guest_data::BYTES_PER_UNIT
     }
 }
 

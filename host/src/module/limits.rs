@@ -2,7 +2,7 @@
 
 use wasmparser::{CompositeInnerType, ConstExpr, ElementItems, Operator, Parser, Payload};
 
-use crate::module::{ModuleError, invalid_binary};
+use crate::module::error::{ModuleError, invalid_binary};
 
 /// The limits of a module. A module that exceeds one of them is rejected before it is compiled. By default the largest modules
 /// that compilers emit for real programs are within them.

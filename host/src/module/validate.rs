@@ -5,10 +5,10 @@ use wasmparser::{
     Validator, ValidatorResources,
 };
 
-use crate::engine::FEATURES;
+use crate::features::FEATURES;
+use crate::module::error::{ModuleError, invalid_binary};
 use crate::module::limits::{Counted, ModuleLimits, bound};
 use crate::module::work::{Arity, Signatures, Work};
-use crate::module::{ModuleError, invalid_binary};
 
 /// Checks that a module is valid, by the proposals of [`FEATURES`], and within limits. Returns the estimated work for its largest
 /// function.

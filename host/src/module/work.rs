@@ -7,7 +7,7 @@
 
 use wasmparser::{BlockType, Operator};
 
-use crate::module::ModuleError;
+use crate::module::error::ModuleError;
 use crate::module::limits::{ModuleLimits, bound};
 
 /// Units of work in addition to the one for an operator. A unit stands for up to 1 KiB of memory.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{HttpCallId, PluginId, Proxy, grpc, lifecycle};
+use super::{Proxy, grpc, lifecycle};
 use crate::callbacks::On;
 use crate::effect::Effect;
 use crate::fields::Fields;
 use crate::http::Part;
+use crate::ids::{HttpCallId, PluginId};
 use crate::planted::planted;
 use crate::state::{About, CallId, Charge, HttpCallEnd, Owner, Subject, Timer, Work};
 

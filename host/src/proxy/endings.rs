@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::streams::release_in_turn;
-use super::{PluginId, Proxy, StreamId, lifecycle, shadow};
+use super::{Proxy, lifecycle, shadow};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::http::{self, Progress};
+use crate::ids::{PluginId, StreamId};
 use crate::state::{Charges, Direction, Filter, LocalResponse, MIN_CAPACITY, Protocol, State, Undo, Work};
 
 /// Sends a local response, through the chain unless another response is in it already.

@@ -2,7 +2,8 @@
 
 use super::{Proxy, wire};
 use crate::callbacks::On;
-use crate::effect::{Effect, GrpcCallId};
+use crate::effect::Effect;
+use crate::ids::GrpcCallId;
 use crate::state::{About, CallId, Charge, GrpcEvent, Subject, Work};
 
 impl Proxy {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{PluginConfig, PluginId, Proxy, StartError, endings, rollout, shadow};
+use super::{Proxy, StartError, endings, rollout, shadow};
 use crate::callbacks::On;
+use crate::config::PluginConfig;
 use crate::effect::Effect;
 use crate::guest::Guest;
+use crate::ids::PluginId;
 use crate::module::Module;
 use crate::planted::planted;
 use crate::policy::Revival;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{PluginId, Proxy, lifecycle};
+use super::{Proxy, lifecycle};
 use crate::effect::Effect;
+use crate::ids::PluginId;
 use crate::planted::planted;
 use crate::policy::{Canary, Rollout};
 use crate::state::{Plugins, State};

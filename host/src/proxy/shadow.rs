@@ -1,8 +1,9 @@
 //! Log-only plugins: each runs on a copy of the stream, from which nothing is sent.
 
-use super::{PluginId, Proxy, StreamId, endings, streams};
+use super::{Proxy, endings, streams};
 use crate::effect::Piece;
 use crate::http::Facts;
+use crate::ids::{PluginId, StreamId};
 use crate::state::{Charges, Direction, Message, Protocol, Shadow, State, Work, piece_cost};
 
 /// Opens the copy of a stream on which a log-only plugin at a place of its chain runs, if the plugin runs.

@@ -10,10 +10,12 @@
 use bytes::{Bytes, BytesMut};
 use pw_abi::PeerType;
 
-use super::{PluginId, Proxy, StreamId, StreamInfo, endings, lifecycle, rollout, shadow, tcp, wire};
+use super::{Proxy, endings, lifecycle, rollout, shadow, tcp, wire};
 use crate::callbacks::On;
+use crate::config::StreamInfo;
 use crate::effect::{Effect, Piece};
 use crate::http::{Facts, Progress};
+use crate::ids::{PluginId, StreamId};
 use crate::planted::planted;
 use crate::state::{
     Charges, Context, Direction, Filter, Message, Owner, Phase, Protocol, Shadow, Stage, State, Stream, Work,

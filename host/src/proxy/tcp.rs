@@ -3,10 +3,12 @@
 use bytes::Bytes;
 use pw_abi::PeerType;
 
-use super::{PluginId, Proxy, StreamId, StreamInfo, endings, streams};
+use super::{Proxy, endings, streams};
 use crate::callbacks::On;
+use crate::config::StreamInfo;
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
+use crate::ids::{PluginId, StreamId};
 use crate::state::{Charges, Direction, Protocol, Work};
 
 impl Proxy {

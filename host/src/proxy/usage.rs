@@ -1,6 +1,7 @@
 //! What a proxy holds, for monitoring.
 
-use super::{PluginId, Proxy};
+use super::Proxy;
+use crate::ids::PluginId;
 
 /// What a proxy holds at the moment, for all of its plugins together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{PluginId, Proxy, StreamId};
+use super::Proxy;
 use crate::callbacks::On;
-use crate::effect::{Effect, GrpcCallId, Piece};
+use crate::effect::{Effect, Piece};
 use crate::http::{self, Facts, Part, Progress};
+use crate::ids::GrpcCallId;
+use crate::ids::{PluginId, StreamId};
 use crate::state::{Direction, GrpcEvent};
 
 /// Checks a piece that enters the chain; `None` if it is not HTTP.

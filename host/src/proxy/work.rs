@@ -1,8 +1,8 @@
 //! The work list: each entry is done by one handler, which may add entries, but calls no other handler.
 
 use super::{Proxy, calls, endings, lifecycle, shadow, streams, tcp};
-use crate::PluginId;
 use crate::callbacks::On;
+use crate::ids::PluginId;
 use crate::planted::planted;
 use crate::state::account::NOTICE;
 use crate::state::{Owner, Share, Timer, Work, piece_cost};

@@ -5,7 +5,7 @@ use pw_abi::{LogLevel, Status};
 
 use super::{Charges, MIN_CAPACITY, State, account};
 use crate::effect::Effect;
-use crate::{PluginId, StreamId};
+use crate::ids::{PluginId, StreamId};
 
 /// An effect that is not drained yet, and the plugin that is charged for it, with the bytes.
 pub(super) struct Queued {

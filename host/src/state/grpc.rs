@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Charge;
-use super::account::MAP;
-use crate::{Fields, PluginId};
+use super::account::{Charge, MAP};
+use crate::fields::Fields;
+use crate::ids::PluginId;
 
 /// A plugin's gRPC call or stream in flight.
 pub(crate) struct GrpcCall {

@@ -1,9 +1,118 @@
 //! The plugins of a proxy, by id. An id is never reused; a removed plugin keeps a slot of a few bytes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::Plugin;
-use crate::PluginId;
+use bytes::Bytes;
+
+use super::account::{Account, Charge};
+use crate::ids::{GrpcCallId, HttpCallId, PluginId};
+use crate::limits::Limits;
+use crate::policy::{FailurePolicy, Revival, Rollout};
+use crate::rules::Rules;
+
+/// A plugin.
+pub(crate) struct Plugin {
+    /// Its VM; `None` if it has crashed or ended.
+    pub(crate) vm: Option<usize>,
+    /// Whether its start was ever successful.
+    pub(crate) started: bool,
+    /// Counts its starts.
+    pub(crate) incarnation: u64,
+    /// The id of its own context.
+    pub(crate) root: u32,
+    pub(crate) name: String,
+    pub(crate) root_id: String,
+    pub(crate) vm_id: String,
+    /// The number of its VM id's realm.
+    pub(crate) realm: usize,
+    pub(crate) configuration: Bytes,
+    pub(crate) vm_configuration: Bytes,
+    /// `NAME=value` and a NUL each.
+    pub(crate) environment: Vec<Vec<u8>>,
+    pub(crate) limits: Limits,
+    pub(crate) failure: FailurePolicy,
+    pub(crate) rules: Rules,
+    pub(crate) contexts: BTreeMap<u32, Context>,
+    /// The number of its copies that have outlived their streams.
+    pub(crate) alone: usize,
+    /// The number of contexts whose end it delays.
+    pub(crate) pending: usize,
+    /// Its crashes and restarts.
+    pub(crate) revival: Revival,
+    /// Whether it ends after its last stream.
+    pub(crate) retired: bool,
+    /// Whether it is to end, and gets no streams.
+    pub(crate) removed: bool,
+    /// Whether its module and configuration were dropped: it is not started again.
+    pub(crate) source_dropped: bool,
+    pub(crate) log_only: bool,
+    /// The plugin that gets some or all of its new streams.
+    pub(crate) rollout: Option<Rollout>,
+    /// Whether `proxy_on_done` was called for its own context.
+    pub(crate) asked: bool,
+    /// Whether it waits in `Plugins::leaving` until nothing is charged to it.
+    pub(crate) leaving: bool,
+    /// Whether it is a canary, which shares its VM with no other plugin.
+    pub(crate) own_vm: bool,
+    /// The plugin of whose streams it gets a share.
+    pub(crate) canary_of: Option<PluginId>,
+    /// Period and next due time, in nanoseconds; the latter since the start.
+    pub(crate) tick: Option<(u64, u64)>,
+    /// Its calls in flight, by the ids that were returned to it.
+    pub(crate) calls: BTreeMap<u32, CallId>,
+    /// The queues whose items it is notified of.
+    pub(crate) queues: BTreeSet<u32>,
+    /// Whether it gets the callback for that.
+    pub(crate) gets_notices: bool,
+    /// The number of metrics that it was the first to define.
+    pub(crate) metrics: usize,
+    /// The number of its places in chains of streams.
+    pub(crate) places: usize,
+    /// Bytes of the host's memory that exist because of it.
+    pub(crate) account: Account,
+    /// What it did in the last event in which it ran.
+    pub(crate) share: Share,
+}
+
+impl Plugin {
+    /// Whether it does not run and will not be started again.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.vm.is_none() && self.source_dropped
+    }
+}
+
+impl Plugin {
+    /// Whether the operator does not use it any more, or it never started.
+    pub(crate) fn is_released(&self) -> bool {
+        self.retired || self.removed || !self.started
+    }
+}
+
+/// What a plugin did in an event.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Share {
+    /// The number of the event.
+    pub(crate) event: u64,
+    pub(crate) callbacks: usize,
+    /// Fuel, or ticks of the engine.
+    pub(crate) time: u64,
+}
+
+/// A plugin's call in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallId {
+    Http(HttpCallId),
+    Grpc(GrpcCallId),
+}
+
+/// A context of a plugin.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The stream and the place in its chain; `None` for the plugin's own context.
+    pub(crate) stream: Option<(usize, usize)>,
+    /// If `proxy_on_done` has delayed its end, the charge for what it holds after its stream has ended.
+    pub(crate) pending: Option<Charge>,
+}
 
 /// All plugins.
 #[derive(Default)]

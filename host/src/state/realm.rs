@@ -8,7 +8,7 @@ use pw_abi::MetricType;
 
 use super::account::METRIC;
 use super::{Account, State};
-use crate::PluginId;
+use crate::ids::PluginId;
 
 /// What plugins of a VM id share.
 #[derive(Default)]

@@ -8,7 +8,8 @@ use bytes::{Buf, Bytes};
 use super::account::{MAP, PIECE};
 use super::{Account, Charge, Direction};
 use crate::effect::{Discarded, Piece};
-use crate::{Fields, PluginId, StreamId};
+use crate::fields::Fields;
+use crate::ids::{PluginId, StreamId};
 
 /// What a stream has if it is a copy.
 pub(crate) struct Shadow {

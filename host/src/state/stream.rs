@@ -6,13 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pw_abi::PeerType;
 
-use super::account::{MAP, PIECE, PLACE, STREAM};
-use super::{Account, Charge, Charges, Shadow};
+use super::account::{Account, Charge, Charges, MAP, PIECE, PLACE, STREAM};
+use super::shadow::Shadow;
+use crate::config::StreamInfo;
 use crate::effect::{Discarded, Effect, Piece};
 use crate::fields::Fields;
 use crate::http::{Facts, Progress};
-use crate::proxy::StreamInfo;
-use crate::{PluginId, StreamId};
+use crate::ids::{PluginId, StreamId};
 
 /// An HTTP request and its response, or the two directions of a TCP connection, in a chain of plugins.
 pub(crate) struct Stream {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::PluginId;
-use crate::effect::GrpcCallId;
-use crate::proxy::HttpCallId;
+use crate::ids::GrpcCallId;
+use crate::ids::HttpCallId;
+use crate::ids::PluginId;
 
 /// A timer. At the same time ticks come first, in the order of the plugins, then timeouts in the order of the calls, then
 /// restarts.

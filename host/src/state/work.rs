@@ -8,11 +8,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::account::{Charge, Charges};
+use super::stream::Direction;
+use super::subject::Subject;
 use super::timers::Timer;
-use super::{Charge, Charges, Direction, MIN_CAPACITY, State, Subject};
 use crate::callbacks::On;
 use crate::effect::Piece;
-use crate::{PluginId, StreamId};
+use crate::ids::{PluginId, StreamId};
+
+/// Capacity that an empty list of effects, work or streams keeps.
+pub(crate) const MIN_CAPACITY: usize = 128;
 
 /// An entry of the work list.
 pub(crate) enum Work {
@@ -288,28 +293,5 @@ impl Agenda {
         self.resumed = std::mem::take(&mut self.parked);
         let (copies, others): (Vec<Owner>, Vec<Owner>) = self.resumed.keys().copied().partition(is_copy);
         self.turns.extend(copies.into_iter().chain(others));
-    }
-}
-
-impl State {
-    /// The entry for the last callbacks of a plugin's context.
-    pub(crate) fn finalise(&self, plugin: PluginId, context: u32) -> Work {
-        let known = self.plugins.get(plugin).and_then(|found| found.contexts.get(&context));
-        let stream = known.and_then(|known| known.stream).and_then(|(stream, _)| self.streams.get(stream));
-        Work::Finalise { stream: stream.map(|stream| stream.id), plugin, context }
-    }
-
-    /// Schedules what a call has asked for, until the callback has returned.
-    pub(crate) fn defer(&mut self, work: Work) {
-        self.agenda.last(work);
-    }
-
-    /// Schedules the notices of an item in a queue, which are charged to the active plugin.
-    pub(crate) fn notify(&mut self, readers: Arc<Vec<PluginId>>, queue: u32) {
-        if !readers.is_empty() {
-            self.plugin().account.add(super::account::NOTICE * readers.len());
-            let (places, payer) = (0..readers.len(), self.active.plugin);
-            self.defer(Work::QueueReady { readers, places, queue, payer });
-        }
     }
 }

@@ -1,9 +1,9 @@
-//! New differences are run again, each in plugins of their own, made small, and written down.
+//! New differences are run again, each in a new host, made small, and written to files.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
@@ -11,13 +11,15 @@ use pw_fuzz::against::{Difference, Key, case, compare};
 use pw_fuzz::shrink::{Reduce, shrink};
 use pw_reference::Reference;
 
+use super::campaign::Campaign;
 use super::tally::Kept;
-use super::{AFTERWARDS, Campaign};
 use pw_cases::adapter::{Adapter, Outcome};
 use pw_harness::error::HarnessError;
 
-/// How many smaller scenarios are tried.
-const TRIES: u32 = 60;
+/// The number of smaller scenarios that are tried.
+const MAX_TRIES: u32 = 60;
+/// The time for which new differences are run again after the campaign.
+const EXAMINE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A scenario that shows something new.
 pub(super) struct Suspect {
@@ -37,29 +39,24 @@ impl Examiner {
         Examiner { campaign, suspects, out }
     }
 
-    /// Looks into suspects until there are no more, or until it has taken too long.
+    /// Runs suspects again until there are no more, or until the time for that is over.
     pub(super) fn run(self) -> Result<(), HarnessError> {
         let mut adapter = self.campaign.connection.open()?;
         let reference = Reference::new()?;
         while let Ok(suspect) = self.suspects.recv() {
-            let late = Instant::now() > self.campaign.until + AFTERWARDS;
+            let late = Instant::now() > self.campaign.until + EXAMINE_TIMEOUT;
             if !late && self.campaign.tally().wants(&suspect.difference.key()) {
-                self.look_into(suspect, adapter.as_mut(), &reference)?;
+                self.examine(suspect, adapter.as_mut(), &reference)?;
             }
         }
         Ok(())
     }
 
-    fn look_into(
-        &self,
-        suspect: Suspect,
-        adapter: &mut dyn Adapter,
-        reference: &Reference,
-    ) -> Result<(), HarnessError> {
+    fn examine(&self, suspect: Suspect, adapter: &mut dyn Adapter, reference: &Reference) -> Result<(), HarnessError> {
         let Suspect { number, mut scenario, difference } = suspect;
         scenario.hazard = difference.is_death();
         let key = difference.key();
-        // A host may die a little earlier or later.
+        // A host may crash a little earlier or later.
         let is_it = |found: &Difference| found.key() == key || difference.is_death() && found.is_death();
         let mut differences = |scenario: &Scenario| self.differences(scenario, adapter, reference);
         if !differences(&scenario)?.iter().any(is_it) {
@@ -70,7 +67,7 @@ impl Examiner {
                 Ok(())
             };
         }
-        let tries = if scenario.hazard { TRIES / 2 } else { TRIES };
+        let tries = if scenario.hazard { MAX_TRIES / 2 } else { MAX_TRIES };
         let small = shrink(&scenario, Reduce::Sent, tries, |smaller| {
             Ok::<bool, HarnessError>(differences(smaller)?.iter().any(is_it))
         })?;
@@ -80,7 +77,7 @@ impl Examiner {
         self.keep(number, &small, (&key, &found[at]), after, reference)
     }
 
-    /// Writes the case of a difference down, and keeps where it is.
+    /// Writes the case of a difference, and keeps its path.
     fn keep(
         &self,
         number: u64,
@@ -98,7 +95,7 @@ impl Examiner {
         Ok(())
     }
 
-    /// The differences of a scenario that is run by itself. A host that breaks shows none.
+    /// The differences of a scenario that is run alone. One that the host cannot run shows none.
     fn differences(
         &self,
         scenario: &Scenario,
@@ -115,7 +112,7 @@ impl Examiner {
         }
     }
 
-    /// Writes a case down, and tells where.
+    /// Writes a case, and returns its path.
     fn write(&self, difference: &Difference, text: &str) -> Result<String, HarnessError> {
         let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
         let name: String = format!("{}_{}", difference.clause, difference.instead).chars().map(word).take(80).collect();

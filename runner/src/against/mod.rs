@@ -1,54 +1,46 @@
-//! The command `fuzz` on another host: scenarios streamed into it as fast as it takes them, each compared with what the
-//! reference host does. What is new is run again in a host of its own, made small, and kept.
+//! The command `fuzz` on another host: scenarios streamed into it as fast as it reads them, each compared with what the
+//! reference host does. What is new is run again in a new host, made small, and kept.
 
+mod campaign;
 mod examine;
 mod tally;
 mod worker;
 
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pw_abi::Version;
-use pw_cases::known::Ledger;
 use pw_cases::protocol::Feature;
-use pw_fuzz::{against, generate};
 
+use self::campaign::Campaign;
 use self::examine::Examiner;
-use self::tally::Tally;
 use self::worker::Worker;
 use crate::cli::FuzzArgs;
 use crate::connect::connection;
-use pw_harness::connection::Connection;
+use crate::fuzz::finds;
 use pw_harness::console::Console;
 use pw_harness::embedded::Catalog;
 use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
+use pw_harness::interrupt::Interrupt;
 use pw_harness::run::ledger;
 
-/// How often progress is told.
-const PERIOD: Duration = Duration::from_secs(1);
-/// How long new differences may be looked into after the campaign.
-const AFTERWARDS: Duration = Duration::from_secs(90);
-
-/// What all threads of a campaign share.
-pub(crate) struct Campaign {
-    pub(crate) connection: Connection,
-    pub(crate) host: String,
-    pub(crate) ledger: Ledger,
-    pub(crate) version: Version,
-    pub(crate) seed: u64,
-    pub(crate) until: Instant,
-    tally: Mutex<Tally>,
-}
+/// The time between two lines of progress.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
 
 /// Runs a campaign; exit code 1 if there are differences that nothing explains.
+///
+/// # Errors
+///
+/// The flags contradict each other, or an adapter, a file or the harness failed.
 pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError> {
     let given = [("--inputs", args.inputs.is_some()), ("--corpus", args.corpus.is_some()), ("--planted", args.planted)];
     if let Some((flag, _)) = given.into_iter().find(|(_, given)| *given) {
-        return Err(HarnessError::new(format!("{flag} is for the reference host alone; leave out it or --host")));
+        return Err(HarnessError::new(format!("{flag} cannot be used with --host")));
     }
+    finds::open(&args.out)?;
+    let interrupt = Interrupt::listen()?;
     let connection = connection(&args.host)?;
     let host = connection.open()?.host().clone();
     if !host.features.contains(&Feature::Keep) {
@@ -63,6 +55,7 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
         version: args.abi,
         seed: args.seed,
         until: begun + args.time,
+        interrupt: interrupt.clone(),
         tally: Mutex::default(),
     });
     let (suspects, incoming) = channel();
@@ -76,7 +69,7 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
         .collect();
     drop(suspects);
     while !workers.iter().all(thread::JoinHandle::is_finished) {
-        thread::sleep(PERIOD);
+        thread::sleep(PROGRESS_PERIOD);
         console.status(&campaign.tally().progress(begun.elapsed()));
     }
     let took = begun.elapsed().min(args.time);
@@ -84,24 +77,15 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
         worker.join().map_err(|_| HarnessError::new("a thread of the campaign panicked"))??;
     }
     if !examiner.is_finished() {
-        console.status("looking into what is new");
+        console.status("running again what is new");
     }
-    examiner.join().map_err(|_| HarnessError::new("the thread that looks into differences panicked"))??;
+    examiner.join().map_err(|_| HarnessError::new("the thread that runs differences again panicked"))??;
     let tally = campaign.tally();
     console.print(&tally.summary(&host, took));
-    Ok(if tally.is_clean() { Exit::Passed } else { Exit::Failed })
-}
-
-impl Campaign {
-    pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The scenario of a number, if it is one that can be streamed.
-    pub(crate) fn scenario(&self, number: u64) -> Option<pw_cases::scenario::Scenario> {
-        let mut random = fastrand::Rng::with_seed(self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number);
-        let mut bytes = vec![0; random.usize(150..700)];
-        random.fill(&mut bytes);
-        against::fit(generate::of_version(self.version, &bytes), &self.host, number)
-    }
+    finds::close(&args.out);
+    Ok(match tally.is_clean() {
+        _ if interrupt.came() => Exit::Interrupted,
+        true => Exit::Passed,
+        false => Exit::Failed,
+    })
 }

@@ -1,4 +1,4 @@
-//! What a campaign has come to: counts, and differences by clause. Pure.
+//! The results of a campaign: counts, and differences by clause. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,18 +9,18 @@ use pw_cases::known::{Known, Ledger};
 use pw_cases::protocol::Host;
 use pw_fuzz::against::{Difference, Key, avoided};
 
-/// How many scenarios of one difference are looked into.
-const SUSPECTS: u32 = 4;
+/// The number of scenarios that are run again for one difference.
+const MAX_SUSPECTS: u32 = 4;
 
 /// Counts of a campaign, and what differs.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) scenarios: u64,
     pub(crate) calls: u64,
-    pub(crate) deaths: u64,
+    pub(crate) crashes: u64,
     /// Plugins that were started again, since a scenario had ended the one before.
     pub(crate) restarts: u64,
-    /// Scenarios of which nothing came back.
+    /// Scenarios without a result.
     pub(crate) lost: u64,
     /// Differences that may follow from earlier ones of their scenarios.
     following: u64,
@@ -41,9 +41,9 @@ struct Found {
 enum Why {
     /// The specification leaves it open.
     Open(String),
-    /// The host's ledger.
+    /// The expected failures of the host.
     Known(String),
-    /// Nothing; so many scenarios were looked into, and what came of that.
+    /// Nothing: the number of scenarios that were run again, and the result.
     New(u32, Option<Kept>),
 }
 
@@ -60,14 +60,14 @@ impl Why {
     fn title(&self) -> &'static str {
         match self {
             Why::Open(_) => "left open by the specification",
-            Why::Known(_) => "in the ledger",
+            Why::Known(_) => "expected failures",
             Why::New(_, Some(_)) => "new",
-            Why::New(_, None) => "seen in the stream only, not in a host of its own",
+            Why::New(_, None) => "seen in the stream only, not in a new host",
         }
     }
 }
 
-/// A new difference that a host of its own shows too.
+/// A new difference that a new host shows, too.
 pub(crate) struct Kept {
     /// Where its case is.
     pub(crate) file: String,
@@ -79,14 +79,14 @@ pub(crate) struct Kept {
 
 impl Tally {
     /// Counts a scenario.
-    pub(crate) fn ran(&mut self, died: bool, faulted: bool) {
+    pub(crate) fn ran(&mut self, crashed: bool, faulted: bool) {
         self.scenarios += 1;
-        self.deaths += u64::from(died);
-        self.restarts += u64::from(faulted && !died);
+        self.crashes += u64::from(crashed);
+        self.restarts += u64::from(faulted && !crashed);
     }
 
-    /// Counts the differences of a scenario, and gives those that are to be looked into. What may follow from another one is
-    /// left alone, but for a death.
+    /// Counts the differences of a scenario, and returns those that are to be run again: none that may follow from another
+    /// one, unless it is a crash.
     pub(crate) fn add(
         &mut self,
         number: u64,
@@ -113,7 +113,7 @@ impl Tally {
             });
             found.count += 1;
             if let Why::New(tried, None) = &mut found.why
-                && *tried < SUSPECTS
+                && *tried < MAX_SUSPECTS
             {
                 *tried += 1;
                 suspects.push(difference.clone());
@@ -122,7 +122,7 @@ impl Tally {
         suspects
     }
 
-    /// Keeps what came of a new difference.
+    /// Keeps the result for a new difference.
     pub(crate) fn keep(&mut self, key: &Key, kept: Kept) {
         if let Some(Found { why: Why::New(_, none), .. }) = self.differences.get_mut(key) {
             *none = Some(kept);
@@ -142,22 +142,22 @@ impl Tally {
     pub(crate) fn progress(&self, elapsed: Duration) -> String {
         let new = self.differences.values().filter(|found| matches!(found.why, Why::New(_, Some(_)))).count();
         format!(
-            "{:>4} s  {:>5.0} scenarios/s  {} scenarios  {} calls  {} differences, {new} new  {} deaths  {} restarts",
+            "{:>4} s  {:>5.0} scenarios/s  {} scenarios  {} calls  {} differences, {new} new  {} crashes  {} restarts",
             elapsed.as_secs(),
             self.scenarios as f64 / elapsed.as_secs_f64(),
             self.scenarios,
             self.calls,
             self.differences.len(),
-            self.deaths,
+            self.crashes,
             self.restarts,
         )
     }
 
     /// The list of differences by clause.
     pub(crate) fn summary(&self, host: &Host, took: Duration) -> String {
-        let Tally { scenarios, calls, deaths, restarts, lost, .. } = self;
+        let Tally { scenarios, calls, crashes, restarts, lost, .. } = self;
         let mut out = format!(
-            "{} {}: {scenarios} scenarios with {calls} calls in {} s: {:.0} scenarios/s; {deaths} deaths, {restarts} restarts, {lost} lost\n",
+            "{} {}: {scenarios} scenarios with {calls} calls in {} s: {:.0} scenarios/s; {crashes} crashes, {restarts} restarts, {lost} lost\n",
             host.name,
             host.version,
             took.as_secs(),
@@ -165,9 +165,9 @@ impl Tally {
         );
         let parts = [
             "new",
-            "in the ledger",
+            "expected failures",
             "left open by the specification",
-            "seen in the stream only, not in a host of its own",
+            "seen in the stream only, not in a new host",
         ];
         for title in parts {
             let own: Vec<_> = self.differences.iter().filter(|(_, found)| found.why.title() == title).collect();

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Instant;
 
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
@@ -10,13 +9,13 @@ use pw_cases::transcript::{Event, Transcript};
 use pw_fuzz::against::{Difference, Stream, base, compare};
 use pw_reference::Reference;
 
-use super::Campaign;
+use super::campaign::Campaign;
 use super::examine::Suspect;
 use pw_cases::adapter::{Adapter, Outcome};
 use pw_harness::error::HarnessError;
 
-/// After so many scenarios in a row of which nothing came back the campaign ends.
-const PATIENCE: u32 = 50;
+/// The number of scenarios in a row without a result after which the campaign ends.
+const MAX_LOST: u32 = 50;
 
 pub(super) struct Worker {
     campaign: Arc<Campaign>,
@@ -24,7 +23,7 @@ pub(super) struct Worker {
     /// The number of the next scenario, and the distance to the one after it.
     next: u64,
     step: u64,
-    /// What runs, and how far its numbers are.
+    /// The running host, and the numbers that it has reached.
     stream: Option<Stream>,
     lost: u32,
     last: Option<Last>,
@@ -47,7 +46,7 @@ impl Worker {
     pub(super) fn run(mut self) -> Result<(), HarnessError> {
         let mut adapter = self.campaign.connection.open()?;
         let reference = Reference::new()?;
-        while Instant::now() < self.campaign.until {
+        while self.campaign.is_due() {
             let number = self.next;
             self.next += self.step;
             let Some(scenario) = self.campaign.scenario(number) else { continue };
@@ -81,43 +80,43 @@ impl Worker {
         let expected = decode(reference.run(scenario)?, scenario);
         let found = compare(&expected, &seen, self.campaign.version, &self.campaign.host);
         self.campaign.tally().calls += calls(&seen);
-        self.tell(number, scenario, &found);
+        self.report(number, scenario, &found);
         self.last = Some(Last { number, scenario: scenario.clone(), expected, seen });
         Ok(())
     }
 
-    /// Nothing came back of a scenario.
+    /// A scenario has no result.
     fn lost(&mut self, last: Option<Last>, death: Option<Event>) -> Result<(), HarnessError> {
         self.lost += 1;
         match (death, last) {
-            (Some(death), Some(last)) => self.died_afterwards(last, death),
-            _ if self.lost == PATIENCE => {
-                return Err(HarnessError::new("the host takes no scripts: requests come to nothing"));
+            (Some(death), Some(last)) => self.crashed_afterwards(last, death),
+            _ if self.lost == MAX_LOST => {
+                return Err(HarnessError::new("the host does not read scripts: its plugin reports nothing"));
             }
             _ => self.campaign.tally().lost += 1,
         }
         Ok(())
     }
 
-    /// The host died before it took another script, so that is what the scenario before has led to.
-    fn died_afterwards(&self, Last { number, scenario, expected, mut seen }: Last, death: Event) {
+    /// The host crashed before it read another script, so the scenario before it was the cause.
+    fn crashed_afterwards(&self, Last { number, scenario, expected, mut seen }: Last, death: Event) {
         seen.events.push(death);
         let found = compare(&expected, &seen, self.campaign.version, &self.campaign.host);
         let deaths: Vec<Difference> = found.into_iter().filter(Difference::is_death).collect();
-        self.tell(number, &scenario, &deaths);
+        self.report(number, &scenario, &deaths);
     }
 
-    /// Counts differences, and hands on what is new.
-    fn tell(&self, number: u64, scenario: &Scenario, found: &[Difference]) {
+    /// Counts differences, and passes on what is new.
+    fn report(&self, number: u64, scenario: &Scenario, found: &[Difference]) {
         let suspects = self.campaign.tally().add(number, found, &self.campaign.ledger, self.campaign.version);
         for difference in suspects {
             let suspect = Suspect { number, scenario: scenario.clone(), difference };
-            // Nobody is there to look into it when the campaign has failed.
+            // The receiver is gone when the campaign has failed.
             let _ = self.suspects.send(suspect);
         }
     }
 
-    /// Starts the plugin that takes the scripts.
+    /// Starts the plugin that reads the scripts.
     fn start(&mut self, scenario: &Scenario, adapter: &mut dyn Adapter) -> Result<(), HarnessError> {
         let base = base(scenario, self.campaign.version)?;
         match adapter.keep("fuzz", self.campaign.version, &base)? {

@@ -14,14 +14,14 @@ use pw_harness::error::HarnessError;
 /// # Errors
 ///
 /// It cannot be made, or no file can be made in it.
-pub(super) fn open(folder: &Path) -> Result<(), HarnessError> {
+pub(crate) fn open(folder: &Path) -> Result<(), HarnessError> {
     fs::create_dir_all(folder).map_err(|error| HarnessError::io("make", folder.display(), &error))?;
     tempfile::tempfile_in(folder).map_err(|error| HarnessError::io("write into", folder.display(), &error))?;
     Ok(())
 }
 
 /// Removes the folder if it is empty.
-pub(super) fn close(folder: &Path) {
+pub(crate) fn close(folder: &Path) {
     // It fails if there is something in it, as it should.
     let _ = fs::remove_dir(folder);
 }

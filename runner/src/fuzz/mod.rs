@@ -2,7 +2,7 @@
 //! the clock nor the disk.
 
 mod corpus;
-mod finds;
+pub(crate) mod finds;
 #[cfg(feature = "planted")]
 mod planted;
 mod report;

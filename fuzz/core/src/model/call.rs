@@ -5,7 +5,7 @@ use pw_cases::data::Data;
 use pw_cases::script::Lane;
 use pw_cases::transcript::Returned;
 
-use super::Wrong;
+use super::finding::Wrong;
 
 /// `Err` has what is wrong.
 pub(super) type Judged = Result<(), Box<Wrong>>;

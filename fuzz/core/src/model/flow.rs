@@ -5,9 +5,10 @@ use pw_cases::scenario::{Scenario, Step};
 use pw_cases::transcript::Part as Came;
 
 use super::fields::Map;
+use super::finding::{Out, Wanted};
 use super::instance::{Instance, exports};
+use super::state::{Model, Next};
 use super::stream::{Direction, Flat, Part, Piece, Stream, Way, piece_of};
-use super::{Model, Next, Out, Wanted};
 
 /// Whether an instance lets a piece pass without its callback.
 fn skips<'a>(instances: &'a [Instance], scenario: &'a Scenario) -> impl Fn(usize, &'static str) -> bool + 'a {

@@ -5,9 +5,10 @@ use pw_cases::scenario::Step;
 use pw_cases::script;
 
 use super::calls::Subject;
+use super::finding::Wanted;
 use super::instance::{Context, Instance, State, Vm, exports};
+use super::state::{Frame, Model};
 use super::stream::piece_of;
-use super::{Frame, Model, Wanted};
 
 /// Callbacks that may come while a message moves through the chain.
 const WHILE_MOVING: [&str; 5] = [

@@ -5,8 +5,6 @@ use pw_cases::data::{Data, Fields};
 use pw_cases::script::{Lane, PLUGIN_CONTEXT, STREAM_CONTEXT};
 use pw_cases::transcript::Returned;
 
-use super::is_slot;
-
 /// A text in quotes. What cannot be seen is escaped.
 pub(super) fn text(text: &str) -> String {
     let mut out = String::from("\"");
@@ -96,4 +94,9 @@ fn number(lane: &Lane, param: &Param) -> String {
         (Lane::Bits(bits), _) => bits.to_string(),
         _ => "0".to_owned(),
     }
+}
+
+/// Whether a core value is a place for which the probe finds room.
+pub(super) fn is_slot(lane: &Lane) -> bool {
+    matches!(lane, Lane::Slot(_))
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Component, Path, PathBuf};
 
+use super::files::files;
+
 /// A file for each module: names of entries, each with its checksum.
 #[derive(Debug)]
 pub(super) struct Seals {
@@ -41,7 +43,7 @@ impl Seals {
 
     /// All current entries.
     pub(super) fn entries(&self) -> Vec<PathBuf> {
-        let mut entries = super::files(&self.entries, 1);
+        let mut entries = files(&self.entries, 1);
         entries.retain(|entry| entry.extension().is_none());
         entries
     }

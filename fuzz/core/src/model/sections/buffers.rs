@@ -3,10 +3,10 @@
 use pw_abi::{BufferType, Version};
 
 use super::Buffers;
-use super::calls::Subject;
 use crate::model::call::{Call, Judged};
+use crate::model::calls::Subject;
+use crate::model::state::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 use crate::model::stream::{Direction, Part};
-use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 
 pub(super) fn judge(function: Buffers, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let buffer = BufferType(call.word(0));

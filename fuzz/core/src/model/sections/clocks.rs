@@ -4,7 +4,7 @@ use pw_abi::{ClockId, Errno};
 
 use super::Clocks;
 use crate::model::call::{Call, Judged};
-use crate::model::{Model, OK};
+use crate::model::state::{Model, OK};
 
 pub(super) fn judge(function: Clocks, model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     let (from, until) = model.time;

@@ -3,10 +3,10 @@
 use pw_abi::{Status, StreamType};
 
 use super::CommonStreamOperations;
-use super::calls::Subject;
 use crate::model::call::{Call, Judged};
+use crate::model::calls::Subject;
+use crate::model::state::{BAD_ARGUMENT, Model, Next, OK};
 use crate::model::stream::Direction;
-use crate::model::{BAD_ARGUMENT, Model, Next, OK};
 
 pub(super) fn judge(function: CommonStreamOperations, model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     match function {

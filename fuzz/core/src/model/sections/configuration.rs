@@ -2,7 +2,7 @@
 
 use super::Configuration;
 use crate::model::call::{Call, Judged};
-use crate::model::{Model, OK};
+use crate::model::state::{Model, OK};
 
 pub(super) fn judge(function: Configuration, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let Configuration::proxy_get_configuration = function;

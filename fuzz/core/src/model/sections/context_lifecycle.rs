@@ -3,7 +3,7 @@
 use super::ContextLifecycle;
 use crate::model::call::{Call, Judged};
 use crate::model::instance::{State, exports};
-use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
+use crate::model::state::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 
 pub(super) fn judge(function: ContextLifecycle, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let Some(frame) = &mut model.frame else { return Ok(()) };

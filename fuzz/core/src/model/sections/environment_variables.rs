@@ -4,7 +4,7 @@ use pw_cases::transcript::Returned;
 
 use super::EnvironmentVariables;
 use crate::model::call::{Call, Judged, Pointers, range};
-use crate::model::{Model, OK};
+use crate::model::state::{Model, OK};
 
 pub(super) fn judge(function: EnvironmentVariables, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let environment = &model.scenario.plugins[model.instances[instance].plugin].settings.environment;

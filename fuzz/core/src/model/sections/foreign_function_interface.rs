@@ -2,7 +2,7 @@
 
 use super::ForeignFunctionInterface;
 use crate::model::call::{Call, Judged};
-use crate::model::{Model, NOT_FOUND, OK};
+use crate::model::state::{Model, NOT_FOUND, OK};
 
 pub(super) fn judge(function: ForeignFunctionInterface, _: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     let ForeignFunctionInterface::proxy_call_foreign_function = function;

@@ -3,10 +3,10 @@
 use pw_abi::Status;
 
 use super::GrpcCalls;
-use super::calls::Kind;
 use crate::model::call::{Call, Judged};
+use crate::model::calls::Kind;
 use crate::model::fields::{Map, Of};
-use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
+use crate::model::state::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 
 /// What a call does to a gRPC call or stream that is in flight.
 #[derive(PartialEq, Eq)]

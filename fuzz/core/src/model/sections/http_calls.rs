@@ -3,10 +3,10 @@
 use pw_abi::Status;
 
 use super::HttpCalls;
-use super::calls::Kind;
 use crate::model::call::{Call, Judged};
+use crate::model::calls::Kind;
 use crate::model::fields::{Map, Of};
-use crate::model::{BAD_ARGUMENT, Model, OK};
+use crate::model::state::{BAD_ARGUMENT, Model, OK};
 
 pub(super) fn judge(function: HttpCalls, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let HttpCalls::proxy_http_call = function;

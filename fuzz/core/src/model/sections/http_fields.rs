@@ -3,11 +3,11 @@
 use pw_abi::{MapType, Version};
 
 use super::HttpFields;
-use super::calls::Subject;
 use crate::model::call::{Call, Judged};
+use crate::model::calls::Subject;
 use crate::model::fields::{Map, Of, carries};
+use crate::model::state::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 use crate::model::stream::{Direction, Part};
-use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 
 pub(super) fn judge(function: HttpFields, model: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     let map = MapType(call.word(0));

@@ -5,8 +5,8 @@ use pw_abi::pairs;
 use super::HttpStreams;
 use crate::model::call::{Call, Judged};
 use crate::model::fields::{Map, Of, carries};
+use crate::model::state::{BAD_ARGUMENT, Model, Next, OK};
 use crate::model::stream::{Direction, Stage};
-use crate::model::{BAD_ARGUMENT, Model, Next, OK};
 
 const LENGTH: &[u8] = b"content-length";
 

@@ -4,7 +4,7 @@ use pw_abi::{Errno, FdId, LogLevel};
 
 use super::Logging;
 use crate::model::call::{Call, Judged};
-use crate::model::{BAD_ARGUMENT, Model, OK};
+use crate::model::state::{BAD_ARGUMENT, Model, OK};
 
 pub(super) fn judge(function: Logging, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let plugin = model.instances[instance].plugin;

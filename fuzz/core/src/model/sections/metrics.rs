@@ -1,41 +1,13 @@
 //! The section "Metrics".
 
-use std::collections::BTreeSet;
-
 use pw_abi::MetricType;
 use pw_cases::transcript::Returned;
 
 use super::Metrics as Function;
 use crate::model::call::{Call, Judged};
-use crate::model::{BAD_ARGUMENT, Model, NOT_FOUND, OK, Wanted};
-
-/// All metrics.
-#[derive(Default)]
-pub(in crate::model) struct Metrics {
-    metrics: Vec<Metric>,
-    /// All ids that were ever returned.
-    ids: BTreeSet<u32>,
-}
-
-/// A metric of the proxy.
-struct Metric {
-    id: u32,
-    metric_type: MetricType,
-    name: Vec<u8>,
-    value: u64,
-    /// The VM ids whose plugins have defined it.
-    known_to: BTreeSet<String>,
-}
-
-impl Metrics {
-    /// The last plugin of a VM id has ended, and with it the metrics that no other VM id has defined.
-    pub(in crate::model) fn end(&mut self, vm_id: &str) {
-        for metric in &mut self.metrics {
-            metric.known_to.remove(vm_id);
-        }
-        self.metrics.retain(|metric| !metric.known_to.is_empty());
-    }
-}
+use crate::model::finding::Wanted;
+use crate::model::metrics::Metric;
+use crate::model::state::{BAD_ARGUMENT, Model, NOT_FOUND, OK};
 
 pub(super) fn judge(function: Function, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let scenario = model.scenario.clone();

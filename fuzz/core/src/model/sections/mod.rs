@@ -1,7 +1,7 @@
 //! What each function must answer: one file per section of the specification.
 
 mod buffers;
-pub(super) mod calls;
+mod calls;
 mod clocks;
 mod common_stream_operations;
 mod configuration;
@@ -13,16 +13,16 @@ mod http_calls;
 mod http_fields;
 mod http_streams;
 mod logging;
-pub(super) mod metrics;
+mod metrics;
 mod properties;
 mod randomness;
-pub(super) mod shared_key_value_store;
-pub(super) mod shared_queues;
+mod shared_key_value_store;
+mod shared_queues;
 mod timers;
 mod unimplemented_wasi_functions;
 
-use super::Model;
 use super::call::{Call, Judged};
+use super::state::Model;
 
 /// The functions of a section, so that its file must say of each what it does: a match without an arm for it does not compile.
 macro_rules! functions {

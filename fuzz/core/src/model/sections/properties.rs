@@ -4,7 +4,7 @@ use pw_abi::Status;
 
 use super::Properties;
 use crate::model::call::{Call, Judged};
-use crate::model::{Model, NOT_FOUND, OK};
+use crate::model::state::{Model, NOT_FOUND, OK};
 
 /// The first part of paths that no host has on its own.
 const OWN: &[u8] = b"own";

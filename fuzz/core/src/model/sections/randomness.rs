@@ -4,7 +4,7 @@ use pw_abi::Errno;
 
 use super::Randomness;
 use crate::model::call::{Call, Judged, Pointers};
-use crate::model::{Model, OK};
+use crate::model::state::{Model, OK};
 
 /// Bytes that a call must return if it asks for as many.
 const MAX_PROMISED_BYTES: u64 = 1 << 16;

@@ -5,29 +5,8 @@ use pw_cases::transcript::Returned;
 
 use super::SharedKeyValueStore;
 use crate::model::call::{Call, Judged};
-use crate::model::{Model, NOT_FOUND, OK};
-
-/// All stores.
-#[derive(Default)]
-pub(in crate::model) struct Store(Vec<Shared>);
-
-/// A value of a VM id.
-struct Shared {
-    vm_id: String,
-    key: Vec<u8>,
-    value: Vec<u8>,
-    /// The compare-and-swap value, once a plugin has read it.
-    cas: Option<u32>,
-    /// Earlier compare-and-swap values.
-    stale: Vec<u32>,
-}
-
-impl Store {
-    /// The last plugin of a VM id has ended.
-    pub(in crate::model) fn end(&mut self, vm_id: &str) {
-        self.0.retain(|shared| shared.vm_id != vm_id);
-    }
-}
+use crate::model::state::{Model, NOT_FOUND, OK};
+use crate::model::store::Shared;
 
 pub(super) fn judge(function: SharedKeyValueStore, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let vm_id = &model.scenario.plugins[model.instances[instance].plugin].settings.vm_id;

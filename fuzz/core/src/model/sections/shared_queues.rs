@@ -1,52 +1,18 @@
 //! The section "Shared Queues". A queue is removed with the last plugin of its VM id, and its id is known to the VM ids that
 //! have registered or resolved it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use pw_abi::Status;
 use pw_cases::transcript::Returned;
 
 use super::SharedQueues;
 use crate::model::call::{Call, Judged};
-use crate::model::{Model, NOT_FOUND, OK, Wanted};
+use crate::model::finding::Wanted;
+use crate::model::queues::{Queue, Queues};
+use crate::model::state::{Model, NOT_FOUND, OK};
 
 const READY: &str = "proxy_on_queue_ready";
-
-/// All queues, and the plugins that are to be notified of items.
-#[derive(Default)]
-pub(in crate::model) struct Queues {
-    queues: Vec<Queue>,
-    /// Instance and id of the queue.
-    ready: Vec<(usize, u32)>,
-    /// All ids that were ever returned.
-    ids: BTreeSet<u32>,
-}
-
-struct Queue {
-    id: u32,
-    vm_id: String,
-    name: Vec<u8>,
-    items: VecDeque<Vec<u8>>,
-    readers: Vec<usize>,
-    /// The VM ids that may use its id.
-    known_to: BTreeSet<String>,
-}
-
-impl Queues {
-    /// An instance has ended.
-    pub(in crate::model) fn remove(&mut self, instance: usize) {
-        self.queues.iter_mut().for_each(|queue| queue.readers.retain(|reader| *reader != instance));
-        self.ready.retain(|(reader, _)| *reader != instance);
-    }
-
-    /// The last plugin of a VM id has ended.
-    pub(in crate::model) fn end(&mut self, vm_id: &str) {
-        self.queues.retain(|queue| queue.vm_id != vm_id);
-        for queue in &mut self.queues {
-            queue.known_to.remove(vm_id);
-        }
-    }
-}
 
 pub(super) fn judge(function: SharedQueues, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let scenario = model.scenario.clone();

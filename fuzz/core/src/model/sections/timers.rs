@@ -2,7 +2,7 @@
 
 use super::Timers;
 use crate::model::call::{Call, Judged};
-use crate::model::{Model, OK};
+use crate::model::state::{Model, OK};
 
 pub(super) fn judge(function: Timers, model: &mut Model, instance: usize, call: &Call<'_>) -> Judged {
     let Timers::proxy_set_tick_period_milliseconds = function;

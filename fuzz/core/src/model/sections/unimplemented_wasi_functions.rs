@@ -2,7 +2,8 @@
 
 use super::UnimplementedWasiFunctions;
 use crate::model::call::{Call, Judged};
-use crate::model::{Model, OK, Wrong};
+use crate::model::finding::Wrong;
+use crate::model::state::{Model, OK};
 
 pub(super) fn judge(function: UnimplementedWasiFunctions, _: &mut Model, _: usize, call: &Call<'_>) -> Judged {
     match function {
