@@ -106,6 +106,8 @@ pub(crate) struct Guest {
 pub(crate) struct Trap {
     /// One line: the function, the trap, the functions on the stack.
     pub(crate) reason: String,
+    /// Whether the system has no memory for the guest, which is not its fault.
+    pub(crate) no_memory: bool,
 }
 
 impl Guest {
@@ -246,7 +248,7 @@ impl Guest {
         self.store.data_mut().state = state.take();
         let result = run(self);
         *state = self.store.data_mut().state.take();
-        result.map_err(|error| Trap { reason: reason(name, &error) })
+        result.map_err(|error| Trap { reason: reason(name, &error), no_memory: is_no_memory(&error) })
     }
 }
 
@@ -255,6 +257,16 @@ fn call_start(name: &str, function: wasmtime::Func, store: &mut Store<Data>) -> 
         "main" => function.typed::<(u32, u32), u32>(&*store)?.call(store, (0, 0)).map(drop),
         _ => function.typed::<(), ()>(&*store)?.call(store, ()),
     }
+}
+
+/// Whether the system gives no memory: wasmtime passes the system's error on.
+#[cold]
+fn is_no_memory(error: &wasmtime::Error) -> bool {
+    let is_of_system = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::OutOfMemory)
+            || cause.to_string().ends_with("(os error 12)")
+    };
+    error.chain().any(is_of_system)
 }
 
 #[cold]

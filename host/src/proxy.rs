@@ -36,6 +36,8 @@ pub enum StartError {
     TooMany,
     /// A function of the start trapped, or the engine's pool has no room for another VM; the reason in one line.
     Trap(String),
+    /// The system has no memory for another VM; the reason in one line. It is not the plugin's fault.
+    NoMemory(String),
     /// `proxy_on_vm_start` returned false.
     VmStart,
     /// `proxy_on_configure` returned false.
@@ -46,7 +48,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::TooMany => f.write_str("the proxy has as many plugins as it may have"),
-            StartError::Trap(reason) => f.write_str(reason),
+            StartError::Trap(reason) | StartError::NoMemory(reason) => f.write_str(reason),
             StartError::VmStart => f.write_str("proxy_on_vm_start returned false"),
             StartError::Configure => f.write_str("proxy_on_configure returned false"),
         }

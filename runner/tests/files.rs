@@ -140,3 +140,16 @@ fn modules_that_the_limits_refuse_are_an_error_of_the_check() {
         folder.run(&["try", &file]).check(2, &["failed to load", limit]);
     }
 }
+
+/// wasmtime reserves gigabytes of addresses for a VM: too little memory is an error of the run, not a failure of the host.
+#[cfg(target_os = "linux")]
+#[test]
+fn too_little_memory_is_not_the_failure_of_a_host() {
+    let folder = Folder::of_cases("files_memory", &[("good", "started")]);
+    let limited = format!("ulimit -v 2500000; '{}' run cases", env!("CARGO_BIN_EXE_pw-conform"));
+    let output = std::process::Command::new("sh").args(["-c", &limited]).current_dir(folder.path("")).output();
+    let output = output.unwrap_or_else(|error| panic!("{error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("(os error 12)") && text.contains("raise the limit of memory"), "{text}");
+}

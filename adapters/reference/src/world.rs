@@ -38,6 +38,8 @@ pub struct World {
     /// What was seen so far.
     pub events: Vec<Event>,
     room: Room,
+    /// Why a plugin could not be started, if it was for want of memory.
+    no_memory: Option<String>,
 }
 
 /// A module, or why the host does not take it.
@@ -90,6 +92,7 @@ impl World {
             grpc_calls: Vec::new(),
             events: Vec::new(),
             room: Room::default(),
+            no_memory: None,
         }
     }
 
@@ -104,11 +107,11 @@ impl World {
         let started = match module {
             Ok(module) => match self.proxy.add_plugin(&module, config.clone()) {
                 Ok(id) => Ok(Running { id, name: name.clone(), module, config }),
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(self.refused(&error)),
             },
             Err(error) => Err(error.to_string()),
         };
-        // What a plugin says before it fails is told too; the plugins before it have had their names already.
+        // What a plugin logs before it fails is reported, too; the plugins before it have their names already.
         let refused = started.map(|running| {
             self.chain.extend((!background).then_some(running.id));
             self.plugins.push(running);
@@ -139,7 +142,19 @@ impl World {
 
     /// Takes the transcript so far; fails if its end is missing.
     pub fn take_events(&mut self) -> Result<Vec<Event>, String> {
-        if self.is_full() { Err(TOO_LONG.to_owned()) } else { Ok(std::mem::take(&mut self.events)) }
+        match &self.no_memory {
+            Some(reason) => Err(format!("{reason}: raise the limit of memory, or use fewer --jobs")),
+            None if self.is_full() => Err(TOO_LONG.to_owned()),
+            None => Ok(std::mem::take(&mut self.events)),
+        }
+    }
+
+    /// Why a plugin was not started. That the system lacks memory is not the plugin's fault.
+    fn refused(&mut self, error: &StartError) -> String {
+        if let StartError::NoMemory(reason) = error {
+            self.no_memory = Some(reason.clone());
+        }
+        error.to_string()
     }
 
     /// Does steps, which may go on from earlier ones, as long as there is room for what is seen.
@@ -318,7 +333,7 @@ impl World {
         let Some(old) = self.ids(plugin).last() else { return };
         let name = config.name.clone();
         let started = module.map_err(|error| error.to_string()).and_then(|module| {
-            let id = start(&mut self.proxy, old, &module, config.clone()).map_err(|error| error.to_string())?;
+            let id = start(&mut self.proxy, old, &module, config.clone()).map_err(|error| self.refused(&error))?;
             Ok(Running { id, name: name.clone(), module, config })
         });
         match started {

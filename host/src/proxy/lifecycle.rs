@@ -65,7 +65,10 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
         proxy.state().active = Active { plugin: id, ..Active::default() };
         match started {
             Ok(guest) => proxy.guests[vm] = Some(guest),
-            Err(trap) => return start_failed(proxy, id, StartError::Trap(trap.reason)),
+            Err(trap) => {
+                let error = if trap.no_memory { StartError::NoMemory } else { StartError::Trap };
+                return start_failed(proxy, id, error(trap.reason));
+            }
         }
     }
     let root = proxy.state().new_context(id);
