@@ -1,26 +1,26 @@
-//! Finds case files and reads them, from a folder or from files in the program, and adds what is derived. Names files;
+//! Finds case files and reads them, from a folder or from files in the program, and adds what is generated. Names files;
 //! [`crate::files`] reads those that are on disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::case::Case;
-use crate::derive;
 use crate::files;
 use crate::format::{self, Error};
+use crate::generate;
 
 /// A file in the program: its path, with `/` between names, and its bytes.
 pub type File = (&'static str, &'static [u8]);
 
-/// The catalog in `folder`, hand-written cases first, with those that are derived from the ABI table.
+/// The catalog in `folder`, hand-written cases first, with those that are generated from the ABI table.
 pub fn whole(folder: &Path) -> (Vec<Case>, Vec<Error>) {
-    with_derived(load(folder))
+    with_generated(load(folder))
 }
 
-/// These cases, and behind them those that are derived from the ABI table.
-pub fn with_derived((cases, errors): (Vec<Case>, Vec<Error>)) -> (Vec<Case>, Vec<Error>) {
-    let (derived, derived_errors) = derive::cases();
-    ([cases, derived].concat(), [errors, derived_errors].concat())
+/// These cases, and after them those that are generated from the ABI table.
+pub fn with_generated((cases, errors): (Vec<Case>, Vec<Error>)) -> (Vec<Case>, Vec<Error>) {
+    let (generated, generated_errors) = generate::cases();
+    ([cases, generated].concat(), [errors, generated_errors].concat())
 }
 
 /// All cases in files below `folder`, sorted by id; ids are paths below it.

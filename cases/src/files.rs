@@ -8,7 +8,7 @@ use std::path::Path;
 pub const CASE: u64 = 128 << 20;
 /// Bytes of a module, as the reference host's default limit.
 pub const MODULE: u64 = 64 << 20;
-/// Bytes of a ledger, a manifest, a plugin's configuration or Istio's resources.
+/// Bytes of a file of expected failures, a manifest, a plugin's configuration or Istio's resources.
 pub const TEXT: u64 = 16 << 20;
 /// Bytes of a record of a run.
 pub const RECORD: u64 = 512 << 20;

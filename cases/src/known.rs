@@ -1,6 +1,6 @@
-//! The ledger of a host: which cases are known to fail on it, what it does instead, and why.
+//! The expected failures of a host: which cases fail on it, what it does instead, and why.
 //!
-//! A ledger is `known/<host>.toml`. Knows nothing of runs, and reads no files.
+//! They are in `known/<host>.toml`. Knows nothing of runs, and reads no files.
 //!
 //! ```toml
 //! [[known]]
@@ -22,7 +22,7 @@ use crate::format::{self, Complaint, Error, Node, Read, Value, meant};
 
 /// What is known of a host.
 #[derive(Clone, Debug, Default)]
-pub struct Ledger {
+pub struct ExpectedFailures {
     file: String,
     entries: Vec<Known>,
 }
@@ -30,7 +30,7 @@ pub struct Ledger {
 /// One departure of a host.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// The line of the ledger.
+    /// Its line in the file.
     pub line: usize,
     patterns: Vec<(usize, String)>,
     versions: Vec<Version>,
@@ -57,15 +57,15 @@ pub struct Differs {
     pub after: Vec<String>,
 }
 
-impl Ledger {
-    /// Reads the text of a ledger; `file` is its path for messages.
-    pub fn parse(file: &str, source: &str) -> Result<Ledger, Error> {
+impl ExpectedFailures {
+    /// Reads the text of such a file; `file` is its path for messages.
+    pub fn parse(file: &str, source: &str) -> Result<ExpectedFailures, Error> {
         let read = || -> Read<Vec<Known>> {
             let root = format::read(source)?;
             root.table(&["known"])?.items("known")?.iter().map(known).collect()
         };
         let error = |Complaint { line, message }| Error { file: file.to_owned(), line, message };
-        read().map(|entries| Ledger { file: file.to_owned(), entries }).map_err(error)
+        read().map(|entries| ExpectedFailures { file: file.to_owned(), entries }).map_err(error)
     }
 
     /// The path that it was read from.
@@ -169,13 +169,13 @@ mod tests {
     }
 
     #[track_caller]
-    fn ledger(source: &str) -> Ledger {
-        Ledger::parse("known/x.toml", source).unwrap_or_else(|error| panic!("{error}"))
+    fn read_known(source: &str) -> ExpectedFailures {
+        ExpectedFailures::parse("known/x.toml", source).unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]
     fn an_entry_is_found_by_id_prefix_and_version() {
-        let ledger = ledger(ENTRY);
+        let known = read_known(ENTRY);
         let rows = [
             ("a/one", Version::V0_2_0, true),
             ("a/one", Version::V0_1_0, false),
@@ -185,15 +185,15 @@ mod tests {
             ("bc/any", Version::V0_2_1, false),
         ];
         for (id, version, found) in rows {
-            assert_eq!(ledger.find(id, version).is_some(), found, "{id} {version}");
+            assert_eq!(known.find(id, version).is_some(), found, "{id} {version}");
         }
-        let entry = ledger.find("a/one", Version::V0_2_1).map(|entry| (entry.line, entry.does.as_str()));
+        let entry = known.find("a/one", Version::V0_2_1).map(|entry| (entry.line, entry.does.as_str()));
         assert_eq!(entry, Some((1, "Nothing")));
     }
 
     #[test]
     fn entries_about_no_case_are_errors() {
-        let errors = ledger(ENTRY).check(&[&case("a/two", "0.2.0.."), &case("b/x", "0.1.0")]);
+        let errors = read_known(ENTRY).check(&[&case("a/two", "0.2.0.."), &case("b/x", "0.1.0")]);
         let errors: Vec<String> = errors.iter().map(Error::to_string).collect();
         assert_eq!(
             errors,
@@ -207,15 +207,15 @@ mod tests {
     #[test]
     fn what_a_campaign_tells_is_read() {
         let source = format!("{ENTRY}differs = [\"proxy_log/OK: other values\", \"*: dies of x after a/b, c\"]\n");
-        let ledger = ledger(&source);
-        let found: Vec<&Differs> = ledger.entries(Version::V0_2_0).flat_map(|entry| &entry.differs).collect();
+        let known = read_known(&source);
+        let found: Vec<&Differs> = known.entries(Version::V0_2_0).flat_map(|entry| &entry.differs).collect();
         let row = |clause: Option<&str>, instead: &str, after: &[&str]| Differs {
             clause: clause.map(str::to_owned),
             instead: instead.to_owned(),
             after: after.iter().map(|call| (*call).to_owned()).collect(),
         };
         assert_eq!(found, [&row(Some("proxy_log/OK"), "other values", &[]), &row(None, "dies of x", &["a/b", "c"])]);
-        assert_eq!(ledger.entries(Version::V0_1_0).count(), 0);
+        assert_eq!(known.entries(Version::V0_1_0).count(), 0);
     }
 
     #[test]
@@ -231,7 +231,7 @@ mod tests {
             ),
         ];
         for (source, message) in rows {
-            let error = Ledger::parse("known/x.toml", source).expect_err(source);
+            let error = ExpectedFailures::parse("known/x.toml", source).expect_err(source);
             assert_eq!(error.to_string(), message);
         }
     }

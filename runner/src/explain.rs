@@ -16,7 +16,7 @@ use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
 use pw_harness::plan::Job;
 use pw_harness::record::{self, Counts, Program};
-use pw_harness::run::ledger;
+use pw_harness::run::expected_failures;
 use pw_harness::select::select_one;
 use pw_harness::survey::Survey;
 use pw_harness::weigh::weigh;
@@ -37,17 +37,17 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> 
     let survey = Survey::of(adapter.as_mut(), &[version])?;
     let mut adapter = connection.surveyed(survey.clone()).open()?;
     let job = Job { case, target: &selected.target, version };
-    let ledger = ledger(args.host.known.as_deref(), &host, &catalog)?;
+    let failures = expected_failures(args.host.known.as_deref(), &host, &catalog)?;
     let attempt = attempt(job, adapter.as_mut(), &survey);
     let invocation = invocation(&args.host, &args.catalog);
-    let line = weigh(job, &attempt, &ledger, &invocation);
+    let line = weigh(job, &attempt, &failures, &invocation);
     let transcript = match &attempt {
         Attempt::Judged(transcript, _) => Some(transcript_text(job, &survey, transcript)),
         _ => None,
     };
     console.print(&render_outcome(&line, transcript.as_deref(), &host));
-    if let Some(known) = ledger.find(&case.id, version) {
-        console.print(&format!("expected failure  {}:{}\n", ledger.file(), known.line));
+    if let Some(known) = failures.find(&case.id, version) {
+        console.print(&format!("expected failure  {}:{}\n", failures.file(), known.line));
     }
     console.print(&elsewhere(&line, &host));
     console.print(&format!("{}\n", invocation.explain(job.target, job.version)));

@@ -95,7 +95,8 @@ fn commands_of_the_pages_run() {
 #[test]
 fn an_expected_failure_of_the_pages_is_read() {
     let text = block("docs/verdicts.md", "[[known]]");
-    let known = pw_cases::known::Ledger::parse("docs/verdicts.md", &text).unwrap_or_else(|error| panic!("{error}"));
+    let known =
+        pw_cases::known::ExpectedFailures::parse("docs/verdicts.md", &text).unwrap_or_else(|error| panic!("{error}"));
     assert!(known.find("http_fields/get_value_missing_key", pw_abi::Version::V0_2_1).is_some());
 }
 

@@ -16,7 +16,7 @@ fn a_host_that_does_nothing_prints_little() {
     let said = folder.run(&["run", "--host", &fake("ok")]);
     let lines = said.out.lines().count() + said.err.lines().count();
     assert!(lines < 80, "{lines} lines:\n{}\n{}", said.out, said.err);
-    let texts = ["http_fields  ", "derived  ", "failures by cause:\n", " was not called; first: "];
+    let texts = ["http_fields  ", "generated  ", "failures by cause:\n", " was not called; first: "];
     said.check(1, &texts);
     said.check(1, &["skipped, since the host or its adapter", "  does not implement ABI v0.1.0\n", " not run"]);
 }

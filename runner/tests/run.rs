@@ -89,11 +89,11 @@ fn every_verdict_is_recorded() {
 }
 
 #[test]
-fn the_ledger_excuses_what_fails_and_nothing_else() {
-    let folder = of_every_kind("run_ledger");
+fn expected_failures_excuse_what_fails_and_nothing_else() {
+    let folder = of_every_kind("run_known");
     let host = fake("ok");
-    let run = |ledger: &str| {
-        folder.write("known.toml", ledger);
+    let run = |failures: &str| {
+        folder.write("known.toml", failures);
         folder.run(&["run", "cases", "--host", &host, "--known", "known.toml", "--report", "record.jsonl"])
     };
     run(&known("fails")).check(0, &["2 passed, 0 failed, 1 known, 2 skipped"]);

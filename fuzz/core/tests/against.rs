@@ -3,7 +3,7 @@
 use pw_abi::Version;
 use pw_cases::data::Data;
 use pw_cases::judge::judge;
-use pw_cases::known::Ledger;
+use pw_cases::known::ExpectedFailures;
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
 use pw_cases::transcript::{Event, GrpcPart, Part, Transcript};
@@ -153,7 +153,7 @@ fn differences(one: &[Event], other: &[Event]) -> Vec<Difference> {
 }
 
 #[test]
-fn a_ledger_tells_of_a_difference_by_clause_answer_and_calls() {
+fn an_expected_failure_matches_a_difference_by_clause_answer_and_calls() {
     let before = [callback("proxy_on_log"), call("proxy_get_status", 0)];
     let of =
         |status| [&before[..], &[call("proxy_remove_metric", 0), call("proxy_dequeue_shared_queue", status)]].concat();
@@ -170,8 +170,8 @@ fn a_ledger_tells_of_a_difference_by_clause_answer_and_calls() {
         let entry = format!(
             "[[known]]\ncase = \"x\"\nclause = \"proxy_on_log\"\ndoes = \"x\"\nwhy = \"x\"\ndiffers = \"{text}\""
         );
-        let ledger = Ledger::parse("x.toml", &entry).unwrap_or_else(|error| panic!("{error}"));
-        let mut known = ledger.entries(Version::V0_2_1).flat_map(|known| &known.differs);
+        let failures = ExpectedFailures::parse("x.toml", &entry).unwrap_or_else(|error| panic!("{error}"));
+        let mut known = failures.entries(Version::V0_2_1).flat_map(|known| &known.differs);
         assert_eq!(known.any(|known| found[0].is(known)), is, "{text}");
     }
 }

@@ -101,7 +101,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use pw_cases::known::Ledger;
+    use pw_cases::known::ExpectedFailures;
 
     use super::*;
     use crate::sample::sample;
@@ -136,9 +136,9 @@ mod tests {
             entry("case = \"b/3\"\n", "\\\"a \\u007f\\n"),
         ];
         assert_eq!(text.split_once('\n').map(|(_, rest)| rest), Some(entries.concat().as_str()));
-        let error = Ledger::parse("known.toml", &text).expect_err("nobody has said why");
+        let error = ExpectedFailures::parse("known.toml", &text).expect_err("nobody has said why");
         assert_eq!(error.to_string(), "known.toml:7: this needs words");
-        assert!(Ledger::parse("known.toml", &text.replace("why = \"\"", "why = \"it is old\"")).is_ok());
+        assert!(ExpectedFailures::parse("known.toml", &text.replace("why = \"\"", "why = \"it is old\"")).is_ok());
         assert!(!draft("x", &record.cases[7..]).contains("[["));
     }
 }

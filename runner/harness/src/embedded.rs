@@ -1,4 +1,4 @@
-//! The catalog, the ledgers and the compiled plugins: those in the program, or those of a folder that somebody names.
+//! The catalog, the expected failures and the compiled plugins: those in the program, or those of a folder that the user names.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use pw_cases::case::Case;
 use pw_cases::catalog::{self, File};
 use pw_cases::files;
 use pw_cases::format::Error;
-use pw_cases::known::Ledger;
+use pw_cases::known::ExpectedFailures;
 
 use crate::error::HarnessError;
 use crate::record::Record;
@@ -16,7 +16,7 @@ static FILES: &[File] = &include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// Where the catalog in the program comes from.
 const CATALOG: &str = "cases/catalog";
-/// Where the ledgers in the program come from.
+/// Where the expected failures in the program come from.
 const KNOWN: &str = "cases/known";
 /// Where the records in the program come from.
 const REPORTS: &str = "reports/";
@@ -34,12 +34,12 @@ pub fn records() -> impl Iterator<Item = Record> {
     files.filter_map(|(_, bytes)| Record::parse(std::str::from_utf8(bytes).ok()?).ok())
 }
 
-/// A catalog, with its ledgers.
+/// A catalog, with the expected failures of hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Catalog {
     /// The one in the program.
     Embedded,
-    /// One in a folder; its ledgers are in `known` beside that.
+    /// One in a folder; the expected failures are in `known` beside that.
     Folder(PathBuf),
 }
 
@@ -63,7 +63,7 @@ impl Catalog {
 
     /// All of its cases.
     pub fn cases(&self) -> (Vec<Case>, Vec<Error>) {
-        catalog::with_derived(self.written())
+        catalog::with_generated(self.written())
     }
 
     /// Its folder, if it has one.
@@ -74,31 +74,31 @@ impl Catalog {
         }
     }
 
-    /// The ledger of a host; empty if there is none.
-    pub fn ledger(&self, host: &str) -> Result<Ledger, HarnessError> {
+    /// The expected failures of a host; none if there is no file for it.
+    pub fn expected_failures(&self, host: &str) -> Result<ExpectedFailures, HarnessError> {
         match self {
             Catalog::Embedded => {
                 let name = format!("{KNOWN}/{host}.toml");
-                text(&name).map_or(Ok(Ledger::default()), |source| parsed(&name, source))
+                text(&name).map_or(Ok(ExpectedFailures::default()), |source| parsed(&name, source))
             }
             Catalog::Folder(folder) => {
                 let known = folder.join("../known").join(format!("{host}.toml"));
-                if known.exists() { ledger(&known) } else { Ok(Ledger::default()) }
+                if known.exists() { expected_failures(&known) } else { Ok(ExpectedFailures::default()) }
             }
         }
     }
 }
 
-/// The ledger in a file.
-pub fn ledger(file: &Path) -> Result<Ledger, HarnessError> {
+/// The expected failures in a file.
+pub fn expected_failures(file: &Path) -> Result<ExpectedFailures, HarnessError> {
     let current = std::env::current_dir().unwrap_or_default();
     let name = file.strip_prefix(current).unwrap_or(file).display().to_string();
     let source = files::text(file, files::TEXT).map_err(|error| HarnessError::io("read", &name, &error))?;
     parsed(&name, &source)
 }
 
-fn parsed(name: &str, source: &str) -> Result<Ledger, HarnessError> {
-    Ledger::parse(name, source).map_err(|error| HarnessError::new(error.to_string()))
+fn parsed(name: &str, source: &str) -> Result<ExpectedFailures, HarnessError> {
+    ExpectedFailures::parse(name, source).map_err(|error| HarnessError::new(error.to_string()))
 }
 
 #[cfg(test)]
@@ -120,6 +120,10 @@ mod tests {
         assert_eq!(text("cases/plugins/nothing.toml"), None);
         let hosts: Vec<String> = records().map(|record| record.header.host.name).collect();
         assert_eq!(hosts, ["envoy", "reference"]);
-        assert!(Catalog::Embedded.ledger("envoy").is_ok_and(|ledger| ledger.file() == "cases/known/envoy.toml"));
+        assert!(
+            Catalog::Embedded
+                .expected_failures("envoy")
+                .is_ok_and(|failures| failures.file() == "cases/known/envoy.toml")
+        );
     }
 }

@@ -185,15 +185,15 @@ impl Case {
     }
 
     /// Whether it is generated from the ABI table.
-    pub fn is_derived(&self) -> bool {
-        self.id.starts_with("derived/")
+    pub fn is_generated(&self) -> bool {
+        self.id.starts_with("generated/")
     }
 }
 
 impl Record {
-    /// The counts of hand-written cases, or of derived ones.
-    pub fn counts(&self, derived: bool) -> Counts {
-        Counts::of(self.cases.iter().filter(|case| case.is_derived() == derived))
+    /// The counts of hand-written cases, or of generated ones.
+    pub fn counts(&self, generated: bool) -> Counts {
+        Counts::of(self.cases.iter().filter(|case| case.is_generated() == generated))
     }
 
     /// Reads the text of a record; the error names the line.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use pw_abi::Version;
 use pw_cases::case::Level;
-use pw_cases::known::Ledger;
+use pw_cases::known::ExpectedFailures;
 use pw_cases::protocol::Host;
 
 use crate::connection::Connection;
@@ -105,8 +105,8 @@ pub fn run(
     // The first adapter has been asked by probes that know nothing of the survey.
     drop(adapter);
     let adapters = (0..count).map(|_| connection.open()).collect::<Result<_, _>>()?;
-    let ledger = ledger(options.known.as_deref(), &host, &options.catalog)?;
-    let unknown = unknown(&ledger, &selection);
+    let failures = expected_failures(options.known.as_deref(), &host, &options.catalog)?;
+    let unknown = unknown(&failures, &selection);
     unknown.iter().for_each(|error| console.error(error));
 
     let header = header(&options.host, &host, &selection, &survey, jobs.len());
@@ -116,7 +116,7 @@ pub fn run(
     pool::run(&jobs, adapters, &|| connection.open(), &survey, &interrupt, |progress| {
         match progress {
             Progress::Done(index, attempt, took) => {
-                let case = weigh(jobs[index], &attempt, &ledger, &options.invocation);
+                let case = weigh(jobs[index], &attempt, &failures, &options.invocation);
                 let evidence = Evidence::new(jobs[index], &survey, &case, &attempt, took);
                 return running.add(case, evidence);
             }
@@ -221,17 +221,21 @@ fn nothing(selection: &Selection, options: &Options) -> Result<Exit, HarnessErro
 /// # Errors
 ///
 /// The file cannot be read, or is wrong.
-pub fn ledger(file: Option<&Path>, host: &Host, catalog: &Catalog) -> Result<Ledger, HarnessError> {
-    file.map_or_else(|| catalog.ledger(&host.name), embedded::ledger)
+pub fn expected_failures(
+    file: Option<&Path>,
+    host: &Host,
+    catalog: &Catalog,
+) -> Result<ExpectedFailures, HarnessError> {
+    file.map_or_else(|| catalog.expected_failures(&host.name), embedded::expected_failures)
 }
 
-/// Entries of the ledger that are about no case; nobody knows while a part of the catalog cannot be read.
-fn unknown(ledger: &Ledger, selection: &Selection) -> Vec<String> {
+/// Entries of expected failures that match no case; unknown while a part of the catalog cannot be read.
+fn unknown(failures: &ExpectedFailures, selection: &Selection) -> Vec<String> {
     if !selection.catalog_is_whole {
         return Vec::new();
     }
     let cases: Vec<_> = selection.cases.iter().map(|selected| &selected.case).chain(&selection.others).collect();
-    ledger.check(&cases).iter().map(ToString::to_string).collect()
+    failures.check(&cases).iter().map(ToString::to_string).collect()
 }
 
 fn header(adapter: &str, host: &Host, selection: &Selection, survey: &Survey, planned: usize) -> Header {

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use pw_cases::adapter::Adapter;
 use pw_cases::case::{Case, Level};
-use pw_cases::known::Ledger;
+use pw_cases::known::ExpectedFailures;
 
 use crate::attempt::attempt;
 use crate::embedded::Catalog;
@@ -36,7 +36,7 @@ use crate::error::HarnessError;
 use crate::invocation::Invocation;
 use crate::plan::Job;
 use crate::record;
-use crate::run::ledger;
+use crate::run::expected_failures;
 use crate::survey::Survey;
 use crate::verdict::Verdict;
 use crate::weigh::weigh;
@@ -71,7 +71,7 @@ struct Suite<A> {
     /// Adapters that no test uses at the moment.
     idle: Mutex<Vec<A>>,
     survey: Survey,
-    known: Ledger,
+    known: ExpectedFailures,
     invocation: Invocation,
 }
 
@@ -79,7 +79,7 @@ impl<A: Adapter + 'static> Suite<A> {
     fn new(make: impl Fn() -> A + Send + Sync + 'static, known: Option<&Path>) -> Result<Suite<A>, HarnessError> {
         let mut adapter = make();
         let survey = Survey::of(&mut adapter, &pw_abi::Version::FINAL)?;
-        let known = ledger(known, adapter.host(), &Catalog::Embedded)?;
+        let known = expected_failures(known, adapter.host(), &Catalog::Embedded)?;
         let invocation = Invocation::new(vec![("--host", adapter.host().name.clone())]);
         Ok(Suite { make: Box::new(make), idle: Mutex::new(vec![adapter]), survey, known, invocation })
     }

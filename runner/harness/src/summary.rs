@@ -131,7 +131,7 @@ fn list(text: &mut String, heading: &str, rows: Vec<String>) {
     }
 }
 
-/// The section in which a case is counted; all derived ones are one.
+/// The section in which a case is counted; all generated ones are one.
 fn section(case: &Case) -> &str {
     match case.id.split_once('/') {
         Some((section, _)) => section,
@@ -218,8 +218,8 @@ mod tests {
                 ("a/2", "0.2.1", Verdict::Fail),
                 ("b/3", "0.2.1", Verdict::Fail),
                 ("b/4", "0.2.1", Verdict::Skip),
-                ("derived/c/5", "0.2.1", Verdict::Skip),
-                ("derived/d/6", "0.2.1", Verdict::Pass),
+                ("generated/c/5", "0.2.1", Verdict::Skip),
+                ("generated/d/6", "0.2.1", Verdict::Pass),
             ],
         );
         record.cases[2].findings[0].actual = "proxy_on_log was not called".to_owned();
@@ -231,7 +231,7 @@ mod tests {
         let expected = "              passed       failed        known      skipped  unspecified\n\
             a                  ·            2            ·            ·            ·\n\
             b                  ·            1            ·            1            ·\n\
-            derived            1            ·            ·            1            ·\n\
+            generated            1            ·            ·            1            ·\n\
             failures by cause:\n     2  expected OK, actual BAD_ARGUMENT; first: a/1\n     \
             1  proxy_on_log was not called; first: b/3\n\
             skipped, since the host or its adapter (a case may count several times):\n     \

@@ -2,7 +2,7 @@
 
 use pw_cases::case::Level;
 use pw_cases::judge::Finding;
-use pw_cases::known::Ledger;
+use pw_cases::known::ExpectedFailures;
 
 use crate::attempt::Attempt;
 use crate::invocation::Invocation;
@@ -11,9 +11,9 @@ use crate::record;
 use crate::verdict::Verdict;
 
 /// The line of the record about a job.
-pub fn weigh(job: Job<'_>, attempt: &Attempt, ledger: &Ledger, invocation: &Invocation) -> record::Case {
+pub fn weigh(job: Job<'_>, attempt: &Attempt, failures: &ExpectedFailures, invocation: &Invocation) -> record::Case {
     let case = job.case;
-    let known = ledger.find(&case.id, job.version);
+    let known = failures.find(&case.id, job.version);
     let mut line = record::Case {
         id: case.id.clone(),
         abi: job.version.name().to_owned(),
@@ -39,7 +39,7 @@ pub fn weigh(job: Job<'_>, attempt: &Attempt, ledger: &Ledger, invocation: &Invo
             match (line.findings.is_empty(), known) {
                 (true, Some(known)) => {
                     line.verdict = Verdict::Stale;
-                    let place = format!("{}:{}", ledger.file(), known.line);
+                    let place = format!("{}:{}", failures.file(), known.line);
                     line.reason = Some(format!("it passes now: remove or narrow the entry at {place}"));
                 }
                 (true, None) if case.level == Level::Unspecified => line.verdict = Verdict::Unspecified,

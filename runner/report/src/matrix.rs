@@ -22,7 +22,7 @@ pub fn render(records: &[Record]) -> String {
     text += "\n✓ passes · ✗ fails · ~ fails, and it is known why · ! passes though it is known to fail · ? the \
              specification leaves it open · – cannot be run on this host · E the harness failed · empty: not a case of \
              this version\n";
-    let written = matrix.sections.iter().filter(|(section, _)| !section.starts_with("derived/"));
+    let written = matrix.sections.iter().filter(|(section, _)| !section.starts_with("generated/"));
     written.for_each(|(section, cases)| matrix.cases(&mut text, section, cases));
     matrix.failures(&mut text, "Known failures", "instead, and why", &[Verdict::Known]);
     matrix.failures(&mut text, "Failures", "what it is", &[Verdict::Fail, Verdict::Stale, Verdict::Error]);
@@ -69,15 +69,15 @@ impl<'a> Matrix<'a> {
         let names = Verdict::ALL.map(|(_, name)| name);
         let _ = writeln!(text, "| host | cases | {} | required | recommended | extensions |", names.join(" | "));
         let _ = writeln!(text, "|---|---|{}---:|---:|---:|", "---:|".repeat(names.len()));
-        let kinds = [("hand-written", false), ("derived", true)];
-        let has = |derived: bool| {
-            self.records.iter().flat_map(|record| &record.cases).any(|case| case.is_derived() == derived)
+        let kinds = [("hand-written", false), ("generated", true)];
+        let has = |generated: bool| {
+            self.records.iter().flat_map(|record| &record.cases).any(|case| case.is_generated() == generated)
         };
-        for (kind, derived) in kinds.into_iter().filter(|(_, derived)| has(*derived)) {
+        for (kind, generated) in kinds.into_iter().filter(|(_, generated)| has(*generated)) {
             for record in self.records {
-                let counts = record.counts(derived);
+                let counts = record.counts(generated);
                 let numbers = Verdict::ALL.map(|(verdict, _)| counts.get(verdict).to_string());
-                let own = || record.cases.iter().filter(move |case| case.is_derived() == derived);
+                let own = || record.cases.iter().filter(move |case| case.is_generated() == generated);
                 let levels = [Level::Required, Level::Recommended, Level::Extension];
                 let shares = levels.map(|level| Score::of(own(), level).to_string());
                 let _ =
@@ -215,15 +215,15 @@ mod tests {
                 ("http_fields/a", "0.2.1", Verdict::Known),
                 ("buffers/b", "0.2.1", Verdict::Unspecified),
                 ("readme", "0.2.1", Verdict::Skip),
-                ("derived/pointers/c", "0.2.1", Verdict::Pass),
+                ("generated/pointers/c", "0.2.1", Verdict::Pass),
             ],
         );
         let text = render(&[one, two]);
         let lines = [
             "| one 1.2.3 | hand-written | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1 of 2 (50 %) | – |",
-            "| one 1.2.3 | derived | 0 | 0 | 0 | 0 | 0 | 0 | 0 | – | – |",
+            "| one 1.2.3 | generated | 0 | 0 | 0 | 0 | 0 | 0 | 0 | – | – |",
             "| two 1.2.3 | hand-written | 0 | 0 | 2 | 0 | 1 | 1 | 0 | 0 of 3 (0 %), 1 not run | – |",
-            "| two 1.2.3 | derived | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1 of 1 (100 %) | – |",
+            "| two 1.2.3 | generated | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1 of 1 (100 %) | – |",
             "| HTTP fields | 1 of 2 (50 %) | 0 of 2 (0 %) |",
             "| case | one v0.2.0 | one v0.2.1 | two v0.2.0 | two v0.2.1 |",
             "| `a` the title of http_fields/a | ✓ | ✗ | ~ | ~ |",
@@ -234,7 +234,7 @@ mod tests {
         for line in lines.into_iter().chain([known.as_str()]) {
             assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
         }
-        assert!(!text.contains("## derived"), "derived cases are counted only:\n{text}");
+        assert!(!text.contains("## generated"), "generated cases are counted only:\n{text}");
         let at = |heading: &str| text.find(heading).unwrap_or_else(|| panic!("no {heading}"));
         assert!(at("## Buffers") < at("## HTTP fields") && at("## HTTP fields") < at("## The manual"));
     }

@@ -36,7 +36,7 @@ fn gathered(records: &[Record]) -> Questions<'_> {
     for case in records.iter().flat_map(|record| &record.cases) {
         let Some(question) = &case.question else { continue };
         let question = question.split_whitespace().collect::<Vec<_>>().join(" ");
-        let section = if case.is_derived() { "derived cases" } else { case.section() };
+        let section = if case.is_generated() { "generated cases" } else { case.section() };
         let section = sections.entry((place(section), section)).or_default();
         section.entry(question).or_default().insert(&case.id);
     }
@@ -75,7 +75,7 @@ fn ask(text: &mut String, records: &[Record], by_id: &ById<'_>, question: &str, 
 
 /// A case's id, and its title if it is hand-written.
 fn name(cases: &[Vec<&Case>], id: &str) -> String {
-    match cases.iter().flatten().find(|case| !case.is_derived()) {
+    match cases.iter().flatten().find(|case| !case.is_generated()) {
         Some(case) => {
             let versions = cases.iter().flatten().map(|case| case.abi.as_str());
             format!("`{id}` {} ({})", cell(&case.title), clauses(&case.clause, versions))

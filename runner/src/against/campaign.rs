@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use pw_abi::Version;
-use pw_cases::known::Ledger;
+use pw_cases::known::ExpectedFailures;
 use pw_fuzz::{against, generate};
 use pw_harness::connection::Connection;
 use pw_harness::interrupt::Interrupt;
@@ -15,7 +15,7 @@ use super::tally::Tally;
 pub(crate) struct Campaign {
     pub(crate) connection: Connection,
     pub(crate) host: String,
-    pub(crate) ledger: Ledger,
+    pub(crate) failures: ExpectedFailures,
     pub(crate) version: Version,
     pub(crate) seed: u64,
     pub(crate) until: Instant,

@@ -24,7 +24,7 @@ use pw_harness::embedded::Catalog;
 use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
 use pw_harness::interrupt::Interrupt;
-use pw_harness::run::ledger;
+use pw_harness::run::expected_failures;
 
 /// The time between two lines of progress.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     let jobs = usize::from(args.jobs);
     let begun = Instant::now();
     let campaign = Arc::new(Campaign {
-        ledger: ledger(args.host.known.as_deref(), &host, &Catalog::Embedded)?,
+        failures: expected_failures(args.host.known.as_deref(), &host, &Catalog::Embedded)?,
         connection,
         host: host.name.clone(),
         version: args.abi,

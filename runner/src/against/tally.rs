@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use pw_abi::Version;
-use pw_cases::known::{Known, Ledger};
+use pw_cases::known::{ExpectedFailures, Known};
 use pw_cases::protocol::Host;
 use pw_fuzz::against::{Difference, Key, avoided};
 
@@ -91,13 +91,13 @@ impl Tally {
         &mut self,
         number: u64,
         differences: &[Difference],
-        ledger: &Ledger,
+        failures: &ExpectedFailures,
         version: Version,
     ) -> Vec<Difference> {
         let mut tainted = false;
         let mut suspects = Vec::new();
         for difference in differences {
-            let why = why(difference, ledger, version);
+            let why = why(difference, failures, version);
             if tainted && !difference.is_death() && matches!(why, Why::New(..)) {
                 self.following += 1;
                 continue;
@@ -209,12 +209,12 @@ impl Found {
     }
 }
 
-fn why(difference: &Difference, ledger: &Ledger, version: Version) -> Why {
+fn why(difference: &Difference, failures: &ExpectedFailures, version: Version) -> Why {
     if let Some(open) = difference.open {
         return Why::Open(open.to_owned());
     }
     let is = |known: &&Known| known.differs.iter().any(|differs| difference.is(differs));
-    match ledger.entries(version).find(is) {
+    match failures.entries(version).find(is) {
         Some(known) => Why::Known(known.does.clone()),
         None => Why::New(0, None),
     }

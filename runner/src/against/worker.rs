@@ -108,7 +108,7 @@ impl Worker {
 
     /// Counts differences, and passes on what is new.
     fn report(&self, number: u64, scenario: &Scenario, found: &[Difference]) {
-        let suspects = self.campaign.tally().add(number, found, &self.campaign.ledger, self.campaign.version);
+        let suspects = self.campaign.tally().add(number, found, &self.campaign.failures, self.campaign.version);
         for difference in suspects {
             let suspect = Suspect { number, scenario: scenario.clone(), difference };
             // The receiver is gone when the campaign has failed.

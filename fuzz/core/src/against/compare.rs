@@ -48,7 +48,7 @@ impl Difference {
             || !["proxy_get", "proxy_log", "fd_write"].iter().any(|start| self.clause.starts_with(start))
     }
 
-    /// Whether it is the one that a ledger tells of.
+    /// Whether it is the one of an expected failure.
     pub fn is(&self, known: &Differs) -> bool {
         let clause = known.clause.as_ref().is_none_or(|clause| *clause == self.clause);
         clause && known.instead == self.instead && known.after.iter().all(|call| self.called.contains(call))

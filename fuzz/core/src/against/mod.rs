@@ -1,7 +1,7 @@
 //! Other hosts against the reference host: scenarios that can be streamed into one running host, and where two transcripts
 //! of one differ though the specification decides.
 //!
-//! Knows no processes and no ledgers; whoever runs the hosts hands in what was seen.
+//! Knows neither processes nor expected failures; the caller runs the hosts.
 
 mod compare;
 mod fit;

@@ -85,7 +85,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         within: END,
         again: false,
         with: With::Any,
-        why: "dies: derived/hazards/proxy_on_log.proxy_send_local_response",
+        why: "dies: generated/hazards/proxy_on_log.proxy_send_local_response",
     },
     Avoided {
         host: "envoy",
@@ -101,7 +101,7 @@ pub(super) const AVOIDED: &[Avoided] = &[
         within: END,
         again: false,
         with: With::Any,
-        why: "dies: derived/hazards/proxy_on_log.proxy_close_stream",
+        why: "dies: generated/hazards/proxy_on_log.proxy_close_stream",
     },
     Avoided {
         host: "envoy",
@@ -201,7 +201,7 @@ pub fn avoided(host: &str) -> impl Iterator<Item = (&'static str, &'static str)>
     AVOIDED.iter().filter(move |row| row.host == host).map(|row| (row.function, row.why))
 }
 
-/// See [`Swapped`]. The ledger has it as context_lifecycle/done_log_delete.
+/// See [`Swapped`]. The expected failures have it as context_lifecycle/done_log_delete.
 pub(super) const SWAPPED: &[Swapped] = &[Swapped { host: "envoy", first: "proxy_on_log", then: "proxy_on_done" }];
 
 /// What counts as called when a header whose name begins with a colon was changed, or perhaps was.

@@ -3,8 +3,8 @@
 
 use pw_abi::{Function, Returns};
 
-use crate::derive::contexts::{ALLOCATE, Context, INITIALIZE};
-use crate::derive::{Call, Draft, callbacks, functions, valid};
+use crate::generate::contexts::{ALLOCATE, Context, INITIALIZE};
+use crate::generate::{Call, Draft, callbacks, functions, valid};
 
 const INITIALIZING: &str = "Which host functions may be called in `_initialize`, `main` and `_start`, before there is a context, \
     and what becomes of a module that calls another one?";
@@ -37,7 +37,7 @@ fn draft(
     let before = functions().filter(|other| valid::of(row).after.contains(&other.name));
     let texts = before.chain([row]).map(|row| callbacks::text(row, &["TRAP"])).collect();
     Draft {
-        id: format!("derived/{kind}/{}", row.name),
+        id: format!("generated/{kind}/{}", row.name),
         title: format!("{} in {} has a defined answer, or ends the plugin", row.name, context.callback),
         clause: context.callback.to_owned(),
         question: Some(question),

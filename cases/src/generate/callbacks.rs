@@ -2,8 +2,8 @@
 
 use pw_abi::{Function, Returns, Version, Versions};
 
-use crate::derive::contexts::{CONTEXTS, Context};
-use crate::derive::{Call, Draft, any_answer, functions, valid};
+use crate::generate::contexts::{CONTEXTS, Context};
+use crate::generate::{Call, Draft, any_answer, functions, valid};
 
 /// Functions that are called together in a callback.
 struct Group {
@@ -77,7 +77,7 @@ fn draft(group: &Group, context: &'static Context) -> Option<Draft> {
     let own = crate::script::callbacks().find(|row| row.name == *callback)?.versions;
     let versions = Versions { since: group.versions.since.max(own.since), until: group.versions.until.min(own.until) };
     (versions.since <= versions.until).then(|| Draft {
-        id: format!("derived/{}/{callback}", group.kind),
+        id: format!("generated/{}/{callback}", group.kind),
         title: format!("{} has a defined answer in {callback}", group.which),
         clause: (*callback).to_owned(),
         question: Some(group.question),

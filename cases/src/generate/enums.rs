@@ -2,7 +2,7 @@
 
 use pw_abi::{ClockId, EnumTable, FdId, Function, Kind, Param};
 
-use crate::derive::{Call, Draft, any_answer, functions, promises, valid};
+use crate::generate::{Call, Draft, any_answer, functions, promises, valid};
 
 const QUESTION: &str = "What does a function answer to a value that its enum lacks?";
 
@@ -29,7 +29,7 @@ fn draft(row: &'static Function) -> Option<Draft> {
         Call { about: name, texts: [valid::of(row).before(), vec![text]].concat() }
     });
     Some(Draft {
-        id: format!("derived/enums/{}", row.name),
+        id: format!("generated/enums/{}", row.name),
         title: format!("{} refuses values that its enums lack", row.name),
         clause: if promised { format!("{}/{status}", row.name) } else { row.name.to_owned() },
         question: (!promised).then_some(QUESTION),

@@ -2,7 +2,7 @@
 
 use pw_abi::Function;
 
-use crate::derive::contexts::{Context, context};
+use crate::generate::contexts::{Context, context};
 
 /// A call that no argument spoils.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn every_row_is_of_a_function_and_names_a_context() {
         for valid in &VALID {
-            assert!(crate::derive::functions().any(|row| row.name == valid.function), "{}", valid.function);
+            assert!(crate::generate::functions().any(|row| row.name == valid.function), "{}", valid.function);
             assert!(valid.context().is_some(), "{}", valid.function);
         }
     }

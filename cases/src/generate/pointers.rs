@@ -2,7 +2,7 @@
 
 use pw_abi::{Function, Kind, Param, Returns};
 
-use crate::derive::{Call, Draft, any_answer, functions, promises, valid};
+use crate::generate::{Call, Draft, any_answer, functions, promises, valid};
 
 const EMPTY: &str =
     "Is an address that lies outside of the memory, or is 0, invalid where no byte is read from it or written to it?";
@@ -59,7 +59,7 @@ fn draft(
     question: Option<&'static str>,
     calls: Vec<Call>,
 ) -> Option<Draft> {
-    let id = format!("derived/{kind}/{}", row.name);
+    let id = format!("generated/{kind}/{}", row.name);
     let context = valid::of(row).context()?;
     Some(Draft {
         id,

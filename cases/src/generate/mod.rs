@@ -16,10 +16,10 @@ use std::fmt::Write;
 use pw_abi::{Function, Returns, Version, Versions};
 
 use crate::case::Case;
-use crate::derive::contexts::Context;
 use crate::format::{self, Error};
+use crate::generate::contexts::Context;
 
-/// All derived cases, sorted by id, and what is wrong with those that cannot be read.
+/// All generated cases, sorted by id, and what is wrong with those that cannot be read.
 pub fn cases() -> (Vec<Case>, Vec<Error>) {
     let drafts = [pointers::drafts(), enums::drafts(), callbacks::drafts(), early::drafts()].concat();
     let mut drafts: Vec<Draft> = drafts.into_iter().flat_map(Draft::apart).collect();
@@ -27,7 +27,7 @@ pub fn cases() -> (Vec<Case>, Vec<Error>) {
     let mut cases = Vec::new();
     let mut errors = Vec::new();
     for draft in drafts {
-        let no_modules = |name: &str| Err(format!("a derived case has no module {name}"));
+        let no_modules = |name: &str| Err(format!("a generated case has no module {name}"));
         match format::parse(&draft.id, &draft.id, &draft.text(), &no_modules) {
             Ok(case) => cases.push(Case { every_function: draft.every_function, ..case }),
             Err(error) => errors.push(error),
@@ -36,10 +36,10 @@ pub fn cases() -> (Vec<Case>, Vec<Error>) {
     (cases, errors)
 }
 
-/// What a derived case says.
+/// What a generated case says.
 #[derive(Clone)]
 struct Draft {
-    /// `derived/<kind>/<function or callback>`.
+    /// `generated/<kind>/<function or callback>`.
     id: String,
     title: String,
     clause: String,
@@ -57,7 +57,7 @@ struct Draft {
     every_function: bool,
 }
 
-/// A call of a derived case.
+/// A call of a generated case.
 #[derive(Clone)]
 struct Call {
     /// The function or parameter that it is about.
@@ -74,7 +74,7 @@ impl Draft {
         let (hazards, calls): (Vec<Call>, Vec<Call>) = self.calls.iter().cloned().partition(is_hazard);
         let mut drafts = Vec::new();
         for call in hazards {
-            let id = format!("derived/hazards/{name}.{}", call.about);
+            let id = format!("generated/hazards/{name}.{}", call.about);
             match drafts.iter_mut().find(|draft: &&mut Draft| draft.id == id) {
                 Some(draft) => draft.calls.push(call),
                 None => {
@@ -98,7 +98,7 @@ impl Draft {
     /// The text of the case. `$id` in it stands for its id, so that what hosts share among plugins has names of its own.
     fn text(&self) -> String {
         let Draft { title, clause, versions, context, .. } = self;
-        let mut text = format!("# Derived from the ABI table.\ntitle = \"{title}\"\nclause = [\"{clause}\"]\n");
+        let mut text = format!("# Generated from the ABI table.\ntitle = \"{title}\"\nclause = [\"{clause}\"]\n");
         let _ = match self.question {
             Some(question) => writeln!(text, "level = \"unspecified\"\nquestion = \"{question}\""),
             None => writeln!(text, "level = \"required\""),
@@ -133,14 +133,14 @@ impl Call {
 /// What is known to take a host down, so that it gets a case, and a host process, of its own: the case that it would be in,
 /// and the function that is called, or the parameter that is spoilt.
 const HAZARDS: [(&str, &str); 8] = [
-    ("derived/callbacks/proxy_on_done", "proxy_send_local_response"),
-    ("derived/callbacks/proxy_on_log", "proxy_send_local_response"),
-    ("derived/callbacks/proxy_on_delete", "proxy_send_local_response"),
-    ("derived/callbacks_since_0_2_0/proxy_on_done", "proxy_close_stream"),
-    ("derived/callbacks_since_0_2_0/proxy_on_log", "proxy_close_stream"),
-    ("derived/callbacks_since_0_2_0/proxy_on_delete", "proxy_close_stream"),
-    ("derived/empty_pointers/proxy_grpc_call", "upstream_name"),
-    ("derived/empty_pointers/proxy_grpc_stream", "upstream_name"),
+    ("generated/callbacks/proxy_on_done", "proxy_send_local_response"),
+    ("generated/callbacks/proxy_on_log", "proxy_send_local_response"),
+    ("generated/callbacks/proxy_on_delete", "proxy_send_local_response"),
+    ("generated/callbacks_since_0_2_0/proxy_on_done", "proxy_close_stream"),
+    ("generated/callbacks_since_0_2_0/proxy_on_log", "proxy_close_stream"),
+    ("generated/callbacks_since_0_2_0/proxy_on_delete", "proxy_close_stream"),
+    ("generated/empty_pointers/proxy_grpc_call", "upstream_name"),
+    ("generated/empty_pointers/proxy_grpc_stream", "upstream_name"),
 ];
 
 /// The functions that final versions have.
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_derived_case_can_be_read() {
+    fn every_generated_case_can_be_read() {
         let (cases, errors) = cases();
         let errors: Vec<String> = errors.iter().map(Error::to_string).collect();
         assert!(errors.is_empty(), "{}", errors.join("\n"));
@@ -193,16 +193,16 @@ mod tests {
     }
 
     #[test]
-    fn a_derived_case_reads_like_a_file() {
-        let text = "# Derived from the ABI table.\ntitle = \"proxy_log refuses values that its enums lack\"\n\
+    fn a_generated_case_reads_like_a_file() {
+        let text = "# Generated from the ABI table.\ntitle = \"proxy_log refuses values that its enums lack\"\n\
             clause = [\"proxy_log/BAD_ARGUMENT\"]\nlevel = \"required\"\nabi = \"0.1.0..0.2.1\"\n\n[[plugin]]\n\
-            vm_id = \"derived/enums/proxy_log\"\nconfiguration = \"configured\"\n\n\
+            vm_id = \"generated/enums/proxy_log\"\nconfiguration = \"configured\"\n\n\
             [[step]]\nrequest_headers = [[\":method\", \"POST\"], [\":scheme\", \"http\"], \
             [\":authority\", \"example.test\"], [\":path\", \"/\"]]\n\n\
             [[step.guest]]\nin = \"proxy_on_request_headers\"\ncall = \"proxy_log\"\n\
             args = { log_level = 6, message = \"derived\" }\nexpect = \"BAD_ARGUMENT\"\n";
         let (cases, _) = cases();
-        let case = cases.iter().find(|case| case.id == "derived/enums/proxy_log").expect("it is there");
+        let case = cases.iter().find(|case| case.id == "generated/enums/proxy_log").expect("it is there");
         assert!(case.source.starts_with(text), "{}", case.source);
     }
 }
