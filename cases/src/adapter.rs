@@ -1,4 +1,4 @@
-//! What drives a host: a program of its own that speaks the adapter protocol, or code in process.
+//! What drives a host: a child process that speaks the adapter protocol, or code in process.
 
 use std::sync::Arc;
 

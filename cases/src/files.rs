@@ -1,4 +1,4 @@
-//! Reads files that somebody names, up to a limit each, so that none fills the memory or never ends.
+//! Reads files that users name, up to a limit each, so that none fills the memory or never ends.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read};
@@ -19,7 +19,7 @@ pub const RECORD: u64 = 512 << 20;
 ///
 /// Of the operating system; or that the file is larger, or a directory, a device, a pipe.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
-    // Opening a pipe that nobody writes to would wait.
+    // Opening a pipe without a writer would wait.
     is_file(&std::fs::metadata(path)?)?;
     let file = File::open(path)?;
     is_file(&file.metadata()?)?;

@@ -8,9 +8,9 @@
 //! abi    = "0.2.0.."                               # as in a case; left out: all versions
 //! clause = "proxy_get_header_map_value/NOT_FOUND"  # or a list
 //! does   = "answers OK and an empty value"         # what the host does instead
-//! why    = "its map cannot tell the two apart"     # why it does that, and why it is no error of ours
+//! why    = "its map cannot tell the two apart"     # why it does that, and why the case is right
 //! link   = "https://github.com/…"                  # may be left out
-//! differs = "proxy_get_header_map_value/NOT_FOUND: OK"  # how a campaign that compares hosts tells of it, or a list; may be left
+//! differs = "proxy_get_header_map_value/NOT_FOUND: OK"  # how `fuzz --host` reports it, or a list; may be left
 //!                                                  # out. `*` in place of the clause stands for any; `after` and calls, such
 //!                                                  # as `after proxy_on_log/proxy_continue_stream`, may follow
 //! ```
@@ -18,6 +18,7 @@
 use pw_abi::Version;
 
 use crate::case::Case;
+use crate::departure::Departure;
 use crate::format::{self, Complaint, Error, Node, Read, Value, meant};
 
 /// What is known of a host.
@@ -42,17 +43,17 @@ pub struct Known {
     pub why: String,
     /// Where more is said.
     pub link: Option<String>,
-    /// How a campaign that compares hosts tells of it.
+    /// How `fuzz --host` reports it.
     pub differs: Vec<Differs>,
 }
 
-/// A departure as a campaign that compares hosts tells of it.
+/// A departure as `fuzz --host` reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Differs {
     /// What it is about; none stands for anything.
     pub clause: Option<String>,
     /// What the host does instead.
-    pub instead: String,
+    pub instead: Departure,
     /// What the plugin has called before: functions, or `callback/function`.
     pub after: Vec<String>,
 }
@@ -128,7 +129,7 @@ fn differs(node: &Node) -> Read<Differs> {
     let (instead, after) = instead.split_once(" after ").unwrap_or((instead, ""));
     Ok(Differs {
         clause: (clause != "*").then(|| clause.to_owned()),
-        instead: instead.to_owned(),
+        instead: instead.parse().or_else(|message: String| node.complain(message))?,
         after: after.split(", ").filter(|call| !call.is_empty()).map(str::to_owned).collect(),
     })
 }
@@ -205,16 +206,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_campaign_tells_is_read() {
-        let source = format!("{ENTRY}differs = [\"proxy_log/OK: other values\", \"*: dies of x after a/b, c\"]\n");
+    fn what_a_campaign_reports_is_read() {
+        let source = format!("{ENTRY}differs = [\"proxy_log/OK: other values\", \"*: crashes with x after a/b, c\"]\n");
         let known = read_known(&source);
         let found: Vec<&Differs> = known.entries(Version::V0_2_0).flat_map(|entry| &entry.differs).collect();
         let row = |clause: Option<&str>, instead: &str, after: &[&str]| Differs {
             clause: clause.map(str::to_owned),
-            instead: instead.to_owned(),
+            instead: instead.parse().unwrap_or_else(|error| panic!("{error}")),
             after: after.iter().map(|call| (*call).to_owned()).collect(),
         };
-        assert_eq!(found, [&row(Some("proxy_log/OK"), "other values", &[]), &row(None, "dies of x", &["a/b", "c"])]);
+        assert_eq!(
+            found,
+            [&row(Some("proxy_log/OK"), "other values", &[]), &row(None, "crashes with x", &["a/b", "c"])]
+        );
         assert_eq!(known.entries(Version::V0_1_0).count(), 0);
     }
 

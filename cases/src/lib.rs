@@ -6,6 +6,7 @@ pub mod adapter;
 pub mod case;
 pub mod catalog;
 pub mod data;
+pub mod departure;
 pub mod files;
 pub mod format;
 pub mod generate;

@@ -147,9 +147,7 @@ impl<'a> Lowering<'a> {
                 return does.callback.complain(format!("no callback `{name}` in ABI v{}{meant}", self.version));
             };
             if row.section == "integration" && row.name != probe::INITIALIZE {
-                return does
-                    .callback
-                    .complain(format!("the probe has no `{name}`: give the plugin a module of its own"));
+                return does.callback.complain(format!("the probe has no `{name}`: give the plugin another module"));
             }
             let entries = self.entries(plugin, callback);
             let place = *places.entry((plugin, callback)).or_insert_with(|| {
@@ -177,10 +175,7 @@ impl<'a> Lowering<'a> {
             }
         };
         if self.plugins[index].module.is_some() {
-            return complain(
-                does.line,
-                "only the probe can be told what to do, and this plugin has a module of its own",
-            );
+            return complain(does.line, "only the probe can be scripted, and this plugin has its own module");
         }
         Ok(index)
     }

@@ -374,7 +374,7 @@ const INTERPRETER: &str = r#"
   (call $end)
   (local.get $result))
 
-;; Does the action at the address and gives the address behind it.
+;; Does the action at the address, and returns the address after it.
 (func $act (param $action i32) (result i32)
   (local $lanes i32) (local $outs i32) (local $at i32) (local $lane i32) (local $status i32) (local $value i64)
   (if (i32.eq (i32.load (local.get $action)) (i32.const -1)) (then unreachable))

@@ -67,7 +67,7 @@ pub struct Run {
     pub plugins: Vec<Plugin>,
     /// What the world does. After the last step, streams that still run are ended without an event.
     pub steps: Vec<Step>,
-    /// The case may crash the host: give it a host process of its own, and report a crash by [`Event::Died`].
+    /// The case may crash the host: give it its own host process, and report a crash by [`Event::Died`].
     pub hazard: bool,
     /// More steps may follow: nothing is ended after the last step, until there is another run or the end.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -134,7 +134,7 @@ pub enum Response {
         /// Why.
         reason: String,
     },
-    /// The adapter failed. The harness may go on with the next scenario.
+    /// The adapter failed. The harness may continue with the next scenario.
     Errored {
         /// What failed, and the way out.
         context: String,

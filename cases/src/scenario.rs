@@ -20,7 +20,7 @@ pub struct Scenario {
     pub plugins: Vec<Plugin>,
     /// What the world does, in order. Before the first step the plugins are loaded and started.
     pub steps: Vec<Step>,
-    /// The case may take a host down, and so gets a host process of its own.
+    /// The case may crash a host, and so gets its own host process.
     pub hazard: bool,
 }
 
@@ -70,7 +70,7 @@ pub struct PluginSettings {
     pub environment: BTreeMap<String, String>,
 }
 
-/// What of a plugin a host may be told to limit: bytes of memory; entries of a table; lines and bytes of log per
+/// The limits of a plugin that a case can set: bytes of memory; entries of a table; lines and bytes of log per
 /// callback; bytes of a body that is held; bytes of a map of fields; bytes of shared data of a VM id; bytes of items in a
 /// queue; queues; metrics; calls in flight; contexts that wait for their end; bytes of properties of a stream.
 pub const LIMITS: [&str; 13] = [
@@ -96,7 +96,7 @@ pub enum Failure {
     /// Streams fail.
     #[default]
     Closed,
-    /// Streams go on without the plugin.
+    /// Streams continue without the plugin.
     Open,
     /// Streams fail until the plugin is started again, after a wait.
     Reload,
@@ -107,7 +107,7 @@ pub enum Failure {
 pub enum Guest {
     /// The probe guest with a script.
     Probe(Script),
-    /// A module of its own.
+    /// Any other module.
     Module(Vec<u8>),
     /// A probe without its script, as an adapter gets it, and the script's bytes.
     Shaped(Arc<Shape>, Vec<u8>),
@@ -329,7 +329,7 @@ pub enum Step {
         /// Milliseconds.
         milliseconds: u64,
     },
-    /// The operator removes the plugins; streams that still run are cut off first.
+    /// The operator removes the plugins; streams that still run are reset first.
     Shutdown,
 }
 

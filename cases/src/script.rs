@@ -1,7 +1,7 @@
 //! What the probe guest does: for each callback a queue of entries, one per call of it; in each, actions and a result.
 //!
 //! A script becomes bytes in the probe's memory. Its interpreter (see [`crate::probe`]) and this file agree on their
-//! layout; nobody else knows it.
+//! layout; nothing else knows it.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -14,13 +14,13 @@ use crate::data::Data;
 pub const SCRIPT: u32 = 0x1_0000;
 /// The header of a request that brings a streamed probe its script.
 pub const SCRIPT_HEADER: &str = "x-pw-script";
-/// The first address behind what such a script may be; its text comes in above.
+/// The first address after such a script; its text is read in above that.
 pub const SCRIPT_END: u32 = 0x10_0000;
-/// The first address behind the probe's heap; the log buffer follows.
+/// The first address after the probe's heap; the log buffer follows.
 pub const HEAP_END: u32 = 0x20_0000;
-/// The first address behind the probe's memory, in 64 KiB pages.
+/// The size of the probe's memory, in 64 KiB pages.
 pub const PAGES: u32 = 64;
-/// The first address behind the probe's memory.
+/// The first address after the probe's memory.
 pub const MEMORY_END: u32 = PAGES * 0x1_0000;
 /// How many registers there are: 0 to 4 hold the running callback's arguments.
 pub const REGISTERS: u32 = 64;
@@ -31,7 +31,7 @@ pub const STREAM_CONTEXT: u32 = 6;
 
 /// Where in it the table of entries begins; before that are its head and the plugins of the first plugin contexts.
 pub(crate) const TABLE: usize = 16 + ROOTS;
-/// How many plugin contexts a script can tell apart.
+/// The number of plugin contexts that a script can distinguish.
 pub(crate) const ROOTS: usize = 16;
 
 /// A script, and the parts of the probe that it needs.
@@ -253,7 +253,7 @@ impl Script {
         }
         for (callback, entries) in self.entries.iter().enumerate() {
             let mut link = TABLE + 4 * callback;
-            // Behind the last one that says something nothing is needed.
+            // After the last entry that does something nothing is needed.
             let entries_used = entries.iter().rposition(Entry::says).map_or(0, |last| last + 1);
             for entry in &entries[..entries_used] {
                 let place = image.entry(entry);

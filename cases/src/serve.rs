@@ -16,7 +16,7 @@ use crate::transcript::Transcript;
 ///
 /// # Errors
 ///
-/// The input cannot be read, or nobody reads the output.
+/// The input cannot be read, or the output cannot be written.
 pub fn serve(adapter: &mut dyn Adapter, input: impl BufRead, output: impl Write + Send + 'static) -> io::Result<()> {
     let mut kept = Kept::default();
     let output = Arc::new(Mutex::new(output));

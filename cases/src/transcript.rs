@@ -1,6 +1,6 @@
 //! What was seen of a run: the one answer of every host.
 //!
-//! An adapter tells what can be seen from outside: steps done, plugins refused, log lines, what upstream, client and
+//! An adapter reports what can be seen from outside: steps done, plugins refused, log lines, what upstream, client and
 //! the servers of calls received, faults. From the probe guest's log lines the callbacks and calls are read; the
 //! reference host also records them itself.
 
@@ -171,7 +171,7 @@ pub enum Part {
         /// The trailers.
         trailers: Fields,
     },
-    /// The stream was cut off.
+    /// The stream was reset.
     Reset,
 }
 
@@ -211,7 +211,7 @@ pub enum Returned {
     Bytes(Data),
     /// Nothing was written: the place is as it was before.
     Untouched,
-    /// A pointer and a size that are no bytes: partly written, or outside of the memory.
+    /// A pointer and a size that are not those of bytes: partly written, or outside of the memory.
     Odd {
         /// The pointer as found.
         pointer: u32,

@@ -1,4 +1,4 @@
-//! A case that passes has asserted something: what would say nothing is no case, and what is not excused is found.
+//! A case that passes has asserted something: a case without an assertion is not a case, and what is not excused is found.
 
 use pw_abi::Version;
 use pw_cases::case::Case;

@@ -16,12 +16,12 @@ pub fn check(wasm: &[u8]) {
     static ENGINE: LazyLock<Engine> =
         LazyLock::new(|| Engine::new(Metering::None).expect("wasmtime runs wherever this is built"));
     let refused = match check_bytes("plugin.wasm", wasm, &ENGINE) {
-        Ok(told) => {
-            shown(&told.text);
-            let made_up = told.text.lines().rev().skip(1).find(|line| !line.starts_with("  "));
+        Ok(output) => {
+            shown(&output.text);
+            let made_up = output.text.lines().rev().skip(1).find(|line| !line.starts_with("  "));
             assert_eq!(made_up, None, "each finding is a line");
-            assert!(serde_json::from_str::<serde_json::Value>(&told.json).is_ok(), "{}", told.json);
-            told.refused
+            assert!(serde_json::from_str::<serde_json::Value>(&output.json).is_ok(), "{}", output.json);
+            output.refused
         }
         Err(error) => {
             shown(&error.to_string());

@@ -18,7 +18,7 @@ use crate::streams;
 /// What the host answers where the specification says nothing: a status that HTTP does not have.
 const SILENT: [(&str, Status); 1] = [("proxy_send_local_response", Status::BAD_ARGUMENT)];
 
-/// What the guest is told to do.
+/// What the guest does.
 #[derive(Debug)]
 struct Input {
     version: Version,
@@ -72,7 +72,7 @@ fn input(mut draw: Unstructured<'_>) -> Option<Input> {
     Some(Input { version, function: functions[function], memory })
 }
 
-/// A small number, an address behind the lanes, one at the memory's end, or any bits.
+/// A small number, an address after the core values, one at the memory's end, or any bits.
 fn lane(draw: &mut Unstructured<'_>) -> u64 {
     let kind = draw.int_in_range(0..=7).unwrap_or(0);
     let number = match kind {
@@ -135,7 +135,7 @@ fn judge(input: &Input, seen: &Seen) -> Result<(), String> {
     }
 }
 
-/// Where a call that succeeded may write; none where it cannot be told, as what it wrote lies upon each other.
+/// Where a call that succeeded may write; none where it is not known, as what it wrote overlaps.
 fn writable(row: &Function, lanes: &[u64], memory: &[u8]) -> Option<Vec<Range<u64>>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
     let mut lanes = lanes.iter().map(|lane| lane & 0xFFFF_FFFF);

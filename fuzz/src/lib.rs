@@ -38,7 +38,7 @@ pub use crate::replay::replay;
 #[doc(hidden)]
 pub use libfuzzer_sys;
 
-/// The targets, by name, but for `attack`, which has a campaign of its own.
+/// The targets, by name, but for `attack`, which has its own campaign.
 pub const TARGETS: [(&str, Oracle); 10] = [
     ("scenario", scenario),
     ("hostcall", hostcall),

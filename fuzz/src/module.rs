@@ -151,7 +151,7 @@ fn within(usage: &Usage, memory: usize) -> std::result::Result<(), String> {
         ("queues", usage.queues, LIMITS.queues),
         ("bytes in queues", usage.queued, LIMITS.queue * LIMITS.queues),
         ("metrics", usage.metrics, LIMITS.metrics),
-        // Those of its own, and the two streams.
+        // Its own ones, and the two streams.
         ("contexts", usage.contexts, LIMITS.pending + 3),
     ];
     match rows.into_iter().find(|(_, held, most)| held > most) {

@@ -60,7 +60,7 @@ fn run(plugins: &[(&str, &Module)], steps: Vec<Step>) -> Result<(), String> {
     for round in 1..=ROUNDS {
         steps.iter().for_each(|step| world.step(step));
         steps.iter().filter_map(Step::stream).for_each(|stream| world.step(&Step::ClientReset { stream }));
-        // Calls that nobody has answered come to their end.
+        // Calls without an answer end.
         world.step(&Step::Advance { milliseconds: 60_000 });
         faultless(&mut world)?;
         let now = (most.0.load(Ordering::Relaxed), world.proxy().usage());

@@ -1,7 +1,7 @@
 //! The target `protocol`: any bytes as a line from an adapter, and to one.
 //!
 //! They are a message, or an error of one line. A message is the same when written and read again; and a transcript, whatever
-//! it tells, can be shown, decoded and judged.
+//! it reports, can be shown, decoded and judged.
 
 use std::sync::LazyLock;
 

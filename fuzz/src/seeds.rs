@@ -20,9 +20,9 @@ use crate::{host, inputs, module};
 /// Seeds by name.
 pub type Seeds = BTreeMap<String, Vec<u8>>;
 
-/// A seed is no larger.
+/// The maximum size of a seed, in bytes.
 const LARGEST: usize = 4096;
-/// How many there are of each target at the most, but for `hostcall`.
+/// The maximum number of seeds of each target, but for `hostcall`.
 const MOST: usize = 60;
 
 /// The seeds of a target.

@@ -121,7 +121,7 @@ fn a_crash_is_a_find_though_it_cannot_be_repeated() {
     let said = folder.run(&["fuzz", "--host", &example("reference_adapter dies"), "--for", "2s", "--out", "finds"]);
     said.check(
         1,
-        &["\nnew:", "dies of boredom", "after    other scenarios, in one host: alone it shows nothing", "finds"],
+        &["\nnew:", "crashes with boredom", "after    other scenarios, in one host: alone it shows nothing", "finds"],
     );
 }
 

@@ -213,7 +213,7 @@ fn cluster(name: &str, port: u16, transport: Option<Value>) -> Value {
 }
 
 /// Starts each connection to the upstream with a line that names the client's port: by that the adapter recognises the stream,
-/// without a header that plugins could see. It also makes each stream use a connection of its own.
+/// without a header that plugins could see. It also makes each stream use its own connection.
 fn proxy_protocol() -> Value {
     let raw = typed("envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", json!({}));
     let kind = "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport";

@@ -84,7 +84,7 @@ impl Target for Envoy {
         let extensions = background.iter().zip(&modules);
         let extensions: Vec<_> = extensions.map(|(plugin, file)| config::extension(plugin, is_alone, file)).collect();
         let drain = if scenario::has_streams_in_flight(run) { DRAIN_SECONDS } else { 0 };
-        // Each call into a plugin and out of it is logged if plugins of a chain are to be told apart. Else it is what plugins log,
+        // Each call into a plugin and out of it is logged if plugins of a chain are to be distinguished. Else it is what plugins log,
         // and what becomes of their VMs.
         let level = if scenario::is_streamed(run) { "wasm:debug" } else { "wasm:trace" };
         let mut command = Command::new(&self.program.path);
@@ -125,7 +125,9 @@ fn background_reason(run: &Run) -> Option<&'static str> {
     } else if background.iter().any(|plugin| shares(plugin, &others)) {
         Some("a plugin in the background is in another thread than those on streams, and each VM belongs to one thread")
     } else if background.iter().any(|plugin| shares(plugin, &background)) {
-        Some("plugins in the background share a VM, and cannot be told from the trials that Envoy makes of them")
+        Some(
+            "plugins in the background share a VM, and cannot be distinguished from the trials that Envoy makes of them",
+        )
     } else {
         None
     }

@@ -155,7 +155,7 @@ impl Instance {
         serves
     }
 
-    /// The latest lines of the log that may explain a failure, each on a line of its own.
+    /// The latest lines of the log that may explain a failure, one per line.
     pub fn excerpt(&self) -> String {
         self.excerpt.iter().map(|line| format!("\n  {line}")).collect()
     }

@@ -14,7 +14,7 @@ pub struct Run {
     pub plugins: Vec<Plugin>,
     /// What the world does.
     pub steps: Vec<Step>,
-    /// It needs an Envoy of its own.
+    /// It needs its own Envoy.
     pub hazard: bool,
     /// More steps may follow.
     pub keep: bool,

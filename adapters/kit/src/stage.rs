@@ -214,7 +214,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until a ping is answered. Connections may have reasons of their own to be silent; the thread that serves streams has
+    /// Waits until a ping is answered. Connections may have other reasons to be silent; the thread that serves streams has
     /// none.
     async fn await_pong(&mut self, ping: u64) -> Result<(), HostError> {
         let (stream_deadline, deadline) = (Instant::now() + STREAM_PING_TIMEOUT, Instant::now() + PING_TIMEOUT);

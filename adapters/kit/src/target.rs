@@ -245,7 +245,7 @@ pub enum Finding {
     Fault(String),
     /// A VM was created.
     Created,
-    /// A VM was destroyed, and so many are left in the process.
+    /// A VM was destroyed; the number that is left in the process.
     Destroyed {
         /// The number of VMs that are left.
         left: u32,

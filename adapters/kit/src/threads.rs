@@ -1,7 +1,7 @@
 //! Which of a host's threads a connection belongs to.
 //!
 //! A host may run a plugin in several threads, all of which make HTTP calls. These look alike on the wire, but each
-//! thread waits for its own sockets in an event set of its own (epoll), and the kernel shows which socket is in which set.
+//! thread waits for its own sockets in its own event set (epoll), and the kernel shows which socket is in which set.
 
 use crate::sockets::Ends;
 

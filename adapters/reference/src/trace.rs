@@ -9,7 +9,7 @@ use pw_host::{Observer, PluginId};
 
 use crate::room::Room;
 
-/// Sees everything; a clone of it tells what that was.
+/// Records everything; a clone of it returns what was recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Trace(Arc<Mutex<Seen>>);
 

@@ -157,7 +157,7 @@ impl World {
         error.to_string()
     }
 
-    /// Does steps, which may go on from earlier ones, as long as there is room for what is seen.
+    /// Does steps, which may continue earlier ones, as long as there is room for what is seen.
     pub fn run(&mut self, steps: &[Step]) {
         for (index, step) in steps.iter().enumerate() {
             self.run_one(index, step);
@@ -272,7 +272,7 @@ impl World {
             }
             (Step::Advance { milliseconds }, _, _) => self.advance(Duration::from_millis(*milliseconds)),
             (Step::Shutdown, _, _) => self.plugins.iter().for_each(|plugin| self.proxy.remove_plugin(plugin.id)),
-            // Nobody is there to do it: the request never got so far, or the stream is over.
+            // The peer does not exist: the request never reached it, or the stream is over.
             _ => {}
         }
     }
@@ -364,7 +364,7 @@ impl World {
         }
     }
 
-    /// Turns effects into events, and refuses calls to where nobody is.
+    /// Turns effects into events, and refuses calls to upstreams that do not exist.
     pub fn drain(&mut self, starting: &str) {
         while let Some(effect) = self.proxy.next_effect() {
             if !self.room.take(room::bytes(&effect)) {

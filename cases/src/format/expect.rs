@@ -72,7 +72,10 @@ pub(super) fn plugins_exist(case: &Case) -> Read<()> {
         plugin.into_iter().chain(by).try_for_each(|name| check(step.line, Some(name)))?;
         let waits = |by: &str| case.plugins.iter().any(|plugin| plugin.settings.name == by && plugin.settings.standby);
         if let Some(by) = by.filter(|by| !waits(by)) {
-            return Err(Complaint { line: step.line, message: format!("`{by}` is no plugin with `standby = true`") });
+            return Err(Complaint {
+                line: step.line,
+                message: format!("`{by}` is not a plugin with `standby = true`"),
+            });
         }
     }
     case.steps.iter().map(|step| &step.expect).chain([&case.expect]).try_for_each(|expect| {

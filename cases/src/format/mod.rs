@@ -106,7 +106,7 @@ fn level(node: &Node) -> Read<Level> {
     }
 }
 
-/// Headings of the specification that are no sections of the table.
+/// Headings of the specification that are not sections of the table.
 const HEADINGS: [&str; 12] = [
     "callbacks-and-functions",
     "callbacks-exposed-by-the-wasm-module",
@@ -148,7 +148,7 @@ fn heading(text: &str) -> bool {
         || pw_abi::ENUMS.iter().any(|table| table.name == anchor)
 }
 
-/// The keys of steps by which they are told apart.
+/// The keys that say what a step does.
 const STEPS: [&str; 28] = [
     "start",
     "request_headers",
@@ -332,7 +332,7 @@ fn guest(node: &Node, step: &str, caused: Option<&'static str>) -> Read<GuestDoe
         (Some(callback), _) => callback.clone(),
         (None, Some(caused)) => Node { line: node.line, value: Value::Text(caused.to_owned()) },
         (None, None) => {
-            return node.complain(format!("`{step}` causes no callback of its own: say which by `in`"));
+            return node.complain(format!("`{step}` causes no callback: name one by `in`"));
         }
     };
     let what = match (table.find("call"), table.find("returns"), table.find("trap")) {

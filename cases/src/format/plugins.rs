@@ -40,9 +40,7 @@ pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
         ["without", "allocators", "allocation", "report_allocations"].iter().find(|key| table.find(key).is_some())
         && module.is_some()
     {
-        return table
-            .need(key)?
-            .complain(format!("`{key}` is about the probe, and this plugin has a module of its own"));
+        return table.need(key)?.complain(format!("`{key}` is about the probe, and this plugin has its own module"));
     }
     Ok(Plugin {
         line: node.line,
@@ -96,7 +94,7 @@ pub(super) fn plugins(nodes: &[Node], modules: Modules<'_>) -> Read<Vec<Plugin>>
         let text = name.text()?;
         let Some(home) = plugins.iter().position(|plugin| plugin.settings.name == text && plugin.home.is_none()) else {
             let names = plugins.iter().map(|plugin| plugin.settings.name.as_str());
-            return name.complain(format!("no plugin `{text}` with a VM of its own before{}", meant(text, names)));
+            return name.complain(format!("no plugin `{text}` with its own VM before{}", meant(text, names)));
         };
         if plugins[home].settings.vm_id.is_empty() {
             return name.complain(format!("only plugins with a `vm_id` share their VM: give `{text}` one"));

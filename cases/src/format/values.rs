@@ -95,13 +95,13 @@ pub(crate) fn strings(node: &Node) -> Read<Vec<String>> {
     node.list()?.iter().map(|node| node.text().map(str::to_owned)).collect()
 }
 
-/// A number, or `"end"`, `"end-4"`, `"end+1"`: from the first address behind the probe's memory.
+/// A number, or `"end"`, `"end-4"`, `"end+1"`: from the first address after the probe's memory.
 pub(crate) fn address(node: &Node) -> Read<u32> {
     let Value::Text(text) = &node.value else { return bits(node).map(|bits| bits as u32) };
     let offset = text.strip_prefix("end").and_then(|rest| if rest.is_empty() { Some(0) } else { rest.parse().ok() });
     match offset.and_then(|offset: i64| u32::try_from(i64::from(MEMORY_END) + offset).ok()) {
         Some(address) => Ok(address),
-        None => node.complain(format!("`{text}` is no address: write a number, `end`, `end-4` or `end+1`")),
+        None => node.complain(format!("`{text}` is not an address: write a number, `end`, `end-4` or `end+1`")),
     }
 }
 

@@ -22,7 +22,7 @@ const STATUSLESS: &str = "All functions are said to return a status, but these t
 const EXITS: &str = "Does the host end a plugin that says that it exits, and what if it does so while it starts?";
 
 const EXIT: &str = "proc_exit";
-/// Functions behind which the callback, or its stream, may end: they are called last, in this order.
+/// Functions after which the callback, or its stream, may end: they are called last, in this order.
 const ENDING: [&str; 4] = ["proxy_continue_stream", "proxy_done", "proxy_send_local_response", "proxy_close_stream"];
 /// What a function out of place may answer beside what the table promises: hand-written cases accept the same.
 const REFUSALS: [&str; 4] = ["BAD_ARGUMENT", "NOT_FOUND", "INTERNAL_FAILURE", "UNIMPLEMENTED"];

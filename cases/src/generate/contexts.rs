@@ -95,7 +95,7 @@ pub(super) static CONTEXTS: [Context; 25] = [
     Context { callback: "proxy_on_queue_ready", steps: &[QUEUEING, "advance = 60"] },
 ];
 
-/// The start function, in which there is no context of the ABI's yet.
+/// The start function, in which there is no context yet.
 pub(super) static INITIALIZE: Context = Context { callback: "_initialize", steps: &[START] };
 
 /// The allocator, called in the midst of another call.

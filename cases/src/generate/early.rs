@@ -1,5 +1,5 @@
 //! Every function where no context of the ABI's is active: in `_initialize`, and in the allocator, which runs in the midst
-//! of another call. Hosts that refuse a function there end the guest, so that each has a case of its own.
+//! of another call. Hosts that refuse a function there end the guest, so that each has its own case.
 
 use pw_abi::{Function, Returns};
 

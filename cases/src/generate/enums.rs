@@ -42,7 +42,7 @@ fn draft(row: &'static Function) -> Option<Draft> {
     })
 }
 
-/// Just behind the last value, far behind it, and all ones.
+/// Just after the last value, far after it, and all ones.
 fn unknown(table: &EnumTable) -> [String; 3] {
     let next = table.values.iter().map(|value| value.value).max().unwrap_or(0) + 1;
     [next.to_string(), "99".to_owned(), "0xffffffff".to_owned()]

@@ -1,4 +1,4 @@
-//! Cases that nobody wrote: they follow from the ABI table. Each is made as the text of a case file and read as such, so
+//! Cases that follow from the ABI table. Each is made as the text of a case file and read as such, so
 //! that it can be explained, and runs on any host. Pure.
 //!
 //! What the table cannot know stands in two small ones: how each callback is brought about (`contexts`), and with which
@@ -95,7 +95,7 @@ impl Draft {
         drafts
     }
 
-    /// The text of the case. `$id` in it stands for its id, so that what hosts share among plugins has names of its own.
+    /// The text of the case. `$id` in it stands for its id, so that what hosts share among plugins has unique names.
     fn text(&self) -> String {
         let Draft { title, clause, versions, context, .. } = self;
         let mut text = format!("# Generated from the ABI table.\ntitle = \"{title}\"\nclause = [\"{clause}\"]\n");
@@ -130,7 +130,7 @@ impl Call {
     }
 }
 
-/// What is known to take a host down, so that it gets a case, and a host process, of its own: the case that it would be in,
+/// What is known to crash a host, so that it gets its own case and host process: the case that it would be in,
 /// and the function that is called, or the parameter that is spoilt.
 const HAZARDS: [(&str, &str); 8] = [
     ("generated/callbacks/proxy_on_done", "proxy_send_local_response"),

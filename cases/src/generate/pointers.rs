@@ -47,7 +47,7 @@ fn doubtful(row: &'static Function) -> Option<Draft> {
 
 fn empty(row: &'static Function) -> Option<Draft> {
     let of = |hostile: &Hostile| Some(hostile.call(row) + &open(row, hostile));
-    let title = format!("{} takes or refuses addresses behind the memory and at 0 where their size is 0", row.name);
+    let title = format!("{} accepts or refuses addresses after the memory and at 0 where their size is 0", row.name);
     draft(row, "empty_pointers", title, row.name.to_owned(), Some(EMPTY), calls(row, nothing, of))
 }
 
@@ -75,7 +75,7 @@ fn draft(
     })
 }
 
-/// The calls, each behind what it needs.
+/// The calls, each after what it needs.
 fn calls(
     row: &'static Function,
     hostile: fn(&'static Function, &'static Param) -> Vec<Hostile>,
@@ -177,8 +177,8 @@ mod tests {
                 };
                 for pointer in pointers {
                     for place in ["\"end-", "0xfffffff"] {
-                        let astray = [format!("{pointer} = {place}"), format!("{pointer} = {{ address = {place}")];
-                        let found = texts.iter().any(|text| astray.iter().any(|astray| text.contains(astray)));
+                        let bad = [format!("{pointer} = {place}"), format!("{pointer} = {{ address = {place}")];
+                        let found = texts.iter().any(|text| bad.iter().any(|bad| text.contains(bad)));
                         assert!(found, "{} {pointer} {place}", row.name);
                     }
                 }

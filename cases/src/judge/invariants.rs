@@ -18,7 +18,7 @@ pub(super) fn broken(lowered: &Lowered, transcript: &Transcript) -> Vec<Finding>
             let again =
                 |step: &Step| matches!(step, Step::Reconfigure { plugin: other, .. } if *other == plugin.settings.name);
             if lowered.scenario.steps.iter().any(again) {
-                // Two of the name are at work, each with contexts of its own.
+                // Two plugins of that name run, each with its own contexts.
                 return Vec::new();
             }
             if script.without.contains(&"proxy_on_context_create") {

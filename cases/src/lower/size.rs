@@ -13,7 +13,7 @@ const PLUGINS: usize = 10_000;
 /// Ticks that the steps `advance` may make, for each plugin.
 const TICKS: u64 = 100_000;
 
-/// Fails if there are too many steps for so many plugins.
+/// Fails if there are too many steps for the number of plugins.
 pub(super) fn steps(case: &Case) -> Read<()> {
     let (plugins, steps) = (case.plugins.len(), case.steps.len());
     if let Some(plugin) = case.plugins.get(PLUGINS) {
@@ -29,7 +29,7 @@ pub(super) fn steps(case: &Case) -> Read<()> {
     Ok(())
 }
 
-/// Fails if the steps `advance` make too many ticks by the shortest period that a script sets; that of a module of its own is
+/// Fails if the steps `advance` make too many ticks by the shortest period that a script sets; that of another module is
 /// not known, and may be a millisecond.
 pub(super) fn ticks(case: &Case, scripts: &[Script]) -> Read<()> {
     let own_module = case.plugins.iter().any(|plugin| plugin.module.is_some());

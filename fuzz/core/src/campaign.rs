@@ -61,7 +61,7 @@ pub struct Campaign {
     pub calls: u64,
 }
 
-/// The same scenario as if each plugin were a module of its own, with nothing compiled before.
+/// The same scenario with a module for each plugin, none of which was compiled before.
 pub fn compiled(scenario: &Scenario) -> Result<Scenario, String> {
     let mut scenario = scenario.clone();
     for plugin in &mut scenario.plugins {

@@ -1,7 +1,7 @@
 //! The one form that a scenario has both as generated and as read back from its case file.
 //!
 //! A case file says what the guest does step by step, and numbers calls and kept values in that order. A step's own
-//! callback has an entry for each such step; of any other callback the entries are told at the start and then one per
+//! callback has an entry for each such step; of any other callback the entries are written at the start and then one per
 //! step, as it is the n-th call that the n-th entry is for.
 
 use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
@@ -36,7 +36,7 @@ pub fn canonical(scenario: &mut Scenario) {
     number(scenario, &order);
 }
 
-/// The entries of the start and of each step, in the order in which a case file tells them.
+/// The entries of the start and of each step, in the order of a case file.
 pub(crate) fn places(scenario: &Scenario) -> Vec<Vec<Place>> {
     let mut windows = vec![Vec::new(); scenario.steps.len() + 1];
     each_place(scenario, |window, place| windows[window].push(place));
@@ -44,7 +44,7 @@ pub(crate) fn places(scenario: &Scenario) -> Vec<Vec<Place>> {
 }
 
 /// The same with the number of the window each is in: the start's is 0.
-fn each_place(scenario: &Scenario, mut tell: impl FnMut(usize, Place)) {
+fn each_place(scenario: &Scenario, mut visit: impl FnMut(usize, Place)) {
     let brought: Vec<Option<usize>> = scenario.steps.iter().map(caused).collect();
     let mut seen = vec![0; script::callbacks().count()];
     let mut own_only = vec![false; seen.len()];
@@ -53,10 +53,10 @@ fn each_place(scenario: &Scenario, mut tell: impl FnMut(usize, Place)) {
         let own = window.checked_sub(1).and_then(|step| brought[step]);
         for (plugin, found) in scenario.plugins.iter().enumerate() {
             let Guest::Probe(script) = &found.guest else { continue };
-            own.iter().for_each(|callback| tell(window, (plugin, *callback, seen[*callback])));
+            own.iter().for_each(|callback| visit(window, (plugin, *callback, seen[*callback])));
             let others = script.entries.iter().enumerate();
             let others = others.filter(|(callback, entries)| window < entries.len() && !own_only[*callback]);
-            others.for_each(|(callback, _)| tell(window, (plugin, callback, window)));
+            others.for_each(|(callback, _)| visit(window, (plugin, callback, window)));
         }
         own.iter().for_each(|callback| seen[*callback] += 1);
     }

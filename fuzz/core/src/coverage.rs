@@ -3,7 +3,7 @@
 use pw_abi::{Function, Version};
 use pw_cases::script;
 
-/// How many statuses are told apart; WASI's errno is the longest.
+/// The number of statuses that are distinguished; WASI's errno is the longest.
 const STATUSES: usize = 64;
 
 /// Which (function, status, callback) triples were reached.

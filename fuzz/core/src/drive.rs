@@ -32,21 +32,21 @@ pub fn run(host: &Reference, scenario: &Arc<Scenario>) -> Result<Verdict, String
     for (number, plugin) in scenario.plugins.iter().enumerate() {
         watch.lock().starting = number;
         started = started && host.launch(&mut world, plugin)?;
-        watch.tell(&mut world);
+        watch.notify(&mut world);
     }
     if started {
         for (index, step) in scenario.steps.iter().enumerate() {
             watch.step(index, step, scenario);
             world.step(step);
             world.drain("");
-            watch.tell(&mut world);
+            watch.notify(&mut world);
         }
     }
     let model = watch.lock().model.take();
     Ok(model.map(Model::end).unwrap_or_default())
 }
 
-/// Tells the model what happens, as the host's observer.
+/// Notifies the model of what happens, as the host's observer.
 #[derive(Clone)]
 struct Watch(Arc<Mutex<Watched>>);
 
@@ -79,7 +79,7 @@ impl Watch {
     }
 
     /// What reached the world since the last time.
-    fn tell(&self, world: &mut World) {
+    fn notify(&self, world: &mut World) {
         let events = std::mem::take(&mut world.events);
         let watched = &mut *self.lock();
         let Some(model) = &mut watched.model else { return };

@@ -22,7 +22,7 @@ pub struct Kept {
     pub find: Find,
     /// The text of its case file.
     pub text: String,
-    /// The case fails on this host, as it should; some finds no case can tell.
+    /// The case fails on this host, as it should; some finds cannot be shown by a case.
     pub reproduces: bool,
 }
 
@@ -40,7 +40,7 @@ pub fn keep(host: &Reference, find: &Find) -> Result<Kept, String> {
     Ok(Kept { find, text, reproduces })
 }
 
-/// Reads a case file that uses no module of its own.
+/// Reads a case file that names no module.
 pub fn read(text: &str) -> Result<Case, String> {
     let none = |_: &str| Err("there is no such file".to_owned());
     format::parse("fuzz/find", "find.toml", text, &none).map_err(|error| error.to_string())

@@ -1,4 +1,4 @@
-//! What must hold of a scenario on the reference host. Every one of these is told as findings; an error is ours.
+//! What must hold of a scenario on the reference host. Each is reported as findings; an error is ours.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -74,14 +74,14 @@ fn isolated(host: &Reference, scenario: &Scenario) -> Result<(), Box<Finding>> {
         script.entries.iter_mut().for_each(Vec::clear);
     }
     let (with, without) = (seen(host, &hostile)?, seen(host, &inert)?);
-    // A start that fails is the operator's to see, and nothing runs behind it.
+    // A start that fails is reported to the operator, and nothing runs after it.
     if with.events.iter().any(|event| matches!(event, Event::Refused { .. })) {
         return Ok(());
     }
-    let told = |(with, without): (String, String)| {
+    let differing = |(with, without): (String, String)| {
         bug("isolation", &format!("with a hostile plugin beside it {with}, without {without}"))
     };
-    differs(&others(with, &name), &others(without, &name)).map_or(Ok(()), |events| Err(told(events)))
+    differs(&others(with, &name), &others(without, &name)).map_or(Ok(()), |events| Err(differing(events)))
 }
 
 /// What of a transcript is not about a plugin.
@@ -127,8 +127,8 @@ mod tests {
         let with = Transcript { events: vec![log("hostile", "x"), log("b", "one"), log("b", "two")] };
         let without = Transcript { events: vec![log("b", "one")] };
         let others = |transcript: &Transcript| others(transcript.clone(), "hostile");
-        let told = differs(&others(&with), &others(&without));
-        assert_eq!(told.map(|(with, _)| with), Some(log("b", "two").to_string()));
+        let found = differs(&others(&with), &others(&without));
+        assert_eq!(found.map(|(with, _)| with), Some(log("b", "two").to_string()));
         assert_eq!(differs(&others(&with), &others(&with)), None);
     }
 }

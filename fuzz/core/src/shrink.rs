@@ -55,7 +55,7 @@ enum Change {
     Step(usize),
     /// Without anything to do in the n-th call of a callback.
     Entry(Place),
-    /// Without a result of its own.
+    /// Without its result.
     Result(Place),
     /// Without the n-th action of it.
     Action(Place, usize),
@@ -132,7 +132,7 @@ fn apply(scenario: &mut Scenario, change: Change) -> Option<()> {
         Change::Step(step) => return remove_step(scenario, step),
         Change::Entry(place) => {
             let entry = entry(scenario, place)?;
-            // One thing to do is tried by itself.
+            // Each action is tried alone.
             let changed = entry.actions.len() + usize::from(entry.result.is_some()) > 1;
             *entry = Entry::default();
             changed
@@ -214,7 +214,7 @@ fn resize(lanes: &mut [Lane], lane: usize, size: impl Fn(usize) -> usize) -> boo
     changed
 }
 
-/// A number behind an address is its size, and stays.
+/// A number after an address is its size, and stays.
 fn zero(lanes: &mut [Lane], lane: usize) -> bool {
     let before = lane.checked_sub(1).and_then(|before| lanes.get(before));
     let sized = matches!(before, Some(Lane::Address(_) | Lane::Iovecs(_)));

@@ -3,6 +3,7 @@
 use pw_abi::Version;
 use pw_cases::data::Data;
 use pw_cases::judge::judge;
+use pw_cases::departure::Departure;
 use pw_cases::known::ExpectedFailures;
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;
@@ -63,7 +64,7 @@ fn spoil(transcript: &mut Transcript) -> bool {
 }
 
 #[test]
-fn a_difference_is_told_and_made_small() {
+fn a_difference_is_reported_and_made_small() {
     let host = Reference::new().expect("wasmtime is there");
     let version = Version::V0_2_1;
     let show = |scenario: &Scenario| {
@@ -71,19 +72,19 @@ fn a_difference_is_told_and_made_small() {
         let mut other = alone.clone();
         Ok::<_, String>(if spoil(&mut other) { compare(&alone, &other, version, "other") } else { Vec::new() })
     };
-    let mut told = 0;
+    let mut shown = 0;
     for scenario in (0..60).filter_map(|seed| scenario(version, seed)) {
         let found = show(&scenario).expect("both views agree");
         let Some(difference) = found.first() else { continue };
-        assert_eq!((found.len(), difference.instead.as_str()), (1, "99"), "{found:#?}");
+        assert_eq!((found.len(), &difference.instead), (1, &Departure::Status("99".to_owned())), "{found:#?}");
         let shows = |smaller: &Scenario| Ok::<bool, String>(!show(smaller)?.is_empty());
         let small = shrink(&scenario, Reduce::Sent, 200, shows).expect("both views agree");
         let found = show(&small).expect("both views agree");
         assert_eq!(found.len(), 1, "{found:#?}");
         assert!(small.steps.len() <= scenario.steps.len());
-        told += 1;
+        shown += 1;
     }
-    assert!(told > 5, "{told} scenarios have such a call");
+    assert!(shown > 5, "{shown} scenarios have such a call");
 }
 
 /// What went out, gone out otherwise.
@@ -106,7 +107,7 @@ fn the_case_of_what_goes_out_fails_where_something_else_does() {
     let version = Version::V0_2_1;
     let ran = |scenario: &Scenario| decode(host.run(scenario).expect("both views agree"), scenario);
     for clause in ["upstream", "client", "callout", "gRPC"] {
-        let mut told = 0;
+        let mut shown = 0;
         for scenario in (0..400).filter_map(|seed| scenario(version, seed)) {
             let alone = ran(&scenario);
             let mut other = alone.clone();
@@ -122,9 +123,9 @@ fn the_case_of_what_goes_out_fails_where_something_else_does() {
             let mut other = ran(&lowered.scenario);
             garble(&mut other, clause);
             assert!(!judge(&read, &lowered, &other).findings.is_empty(), "{text}");
-            told += 1;
+            shown += 1;
         }
-        assert!(told > 1, "{told} scenarios in which something goes to the {clause}");
+        assert!(shown > 1, "{shown} scenarios in which something goes to the {clause}");
     }
 }
 
@@ -177,18 +178,19 @@ fn an_expected_failure_matches_a_difference_by_clause_answer_and_calls() {
 }
 
 #[test]
-fn a_death_is_told_with_the_call_that_was_due_and_all_calls_before() {
+fn a_crash_is_reported_with_the_call_that_was_due_and_all_calls_before() {
     let begun = [callback("proxy_on_log"), call("proxy_get_status", 0)];
     let reference = [&begun[..], &[call("proxy_get_metric", 0)]].concat();
     let died = [&begun[..], &[Event::Died { how: "SIGSEGV".into() }]].concat();
     let found = differences(&reference, &died);
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert_eq!((found[0].clause.as_str(), found[0].instead.as_str()), ("proxy_get_metric/OK", "dies of SIGSEGV"));
-    assert!(found[0].is_death() && found[0].called.contains("proxy_on_log/proxy_get_status"), "{found:#?}");
+    let crash = Departure::Crash("SIGSEGV".to_owned());
+    assert_eq!((found[0].clause.as_str(), &found[0].instead), ("proxy_get_metric/OK", &crash));
+    assert!(found[0].is_crash() && found[0].called.contains("proxy_on_log/proxy_get_status"), "{found:#?}");
 }
 
 #[test]
-fn what_a_host_says_besides_an_error_of_its_own_is_not_compared() {
+fn what_a_host_adds_to_its_own_errors_is_not_compared() {
     let (error, words) = (client(&[(":status", "503")], true), client(&[(":status", "503"), ("x-why", "me")], false));
     assert_eq!(differences(&[error], std::slice::from_ref(&words)), []);
     // A plugin's own error is.
@@ -197,14 +199,17 @@ fn what_a_host_says_besides_an_error_of_its_own_is_not_compared() {
 }
 
 #[test]
-fn elements_besides_are_a_question_and_missing_ones_are_not() {
-    let told = |elements| Event::Callback {
+fn additional_elements_are_a_question_and_missing_ones_are_not() {
+    let callback = |elements| Event::Callback {
         plugin: "plugin".into(),
         name: "proxy_on_grpc_receive_trailing_metadata".into(),
         args: vec![1, 1, elements],
     };
     let why = |one, other| {
-        differences(&[told(one)], &[told(other)]).into_iter().map(|found| found.open.is_some()).collect::<Vec<_>>()
+        differences(&[callback(one)], &[callback(other)])
+            .into_iter()
+            .map(|found| found.open.is_some())
+            .collect::<Vec<_>>()
     };
     assert_eq!((why(0, 2), why(2, 0), why(1, 3)), (vec![true], vec![false], vec![]));
 }

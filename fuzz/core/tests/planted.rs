@@ -1,4 +1,4 @@
-//! The oracles can fail: every bug that is planted into the reference host is found, and told by a case that fails with the
+//! The oracles can fail: every bug that is planted into the reference host is found, and shown by a case that fails with the
 //! bug and passes without it.
 //!
 //! `cargo test -p pw-fuzz --features planted --test planted`
@@ -12,7 +12,7 @@ use pw_reference::Reference;
 const INPUTS: u64 = 30_000;
 
 #[test]
-fn every_planted_bug_is_found_and_told() {
+fn every_planted_bug_is_found_and_shown() {
     let host = Reference::pooled().expect("wasmtime runs here");
     let mut wrong = Vec::new();
     for bug in Planted::ALL.iter().filter(|bug| !NOT_SHOWN.contains(bug)) {
@@ -23,7 +23,7 @@ fn every_planted_bug_is_found_and_told() {
         };
         let kept = keep::keep(&host, &find).expect("the find can be kept");
         if !kept.reproduces {
-            wrong.push(format!("{bug:?}: no case tells of it\n{}", kept.text));
+            wrong.push(format!("{bug:?}: no case shows it\n{}", kept.text));
         }
         plant(None);
         if keep::fails(&host, &kept.text).expect("the case can be read") {

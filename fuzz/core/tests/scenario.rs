@@ -93,7 +93,7 @@ fn followed(case: &str) {
     assert_eq!(verdict.findings, []);
 }
 
-/// A plugin that was configured anew lives beside its old self in one VM; what ends one ends both.
+/// A plugin with a new configuration lives beside its old self in one VM; what ends one ends both.
 #[test]
 fn a_vm_of_two_is_followed_when_it_is_started_again() {
     followed(
@@ -142,7 +142,7 @@ advance = 2000
 fn a_plugin_is_followed_that_gets_another_configuration_behind_a_crash() {
     followed(
         r#"
-title = "another configuration behind one that crashed"
+title = "another configuration after one that crashed"
 clause = ["proxy_on_context_create"]
 level = "required"
 abi = "0.2.1"
@@ -174,12 +174,12 @@ request_headers = [[":method", "GET"], [":path", "/"]]
     );
 }
 
-/// Nothing says which of two mistakes in one call is told: a file that is not there, and pieces that are not.
+/// It is open which of two mistakes in one call is reported: a file that is not there, and pieces that are not.
 #[test]
 fn either_mistake_of_a_call_is_taken() {
     followed(
         r#"
-title = "an unknown file and pieces that are astray"
+title = "an unknown file and pieces out of bounds"
 clause = ["fd_write"]
 level = "required"
 abi = "0.2.1"

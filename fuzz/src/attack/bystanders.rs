@@ -1,4 +1,4 @@
-//! Who is there besides the attacker: the victim, a plugin with streams and data of its own that must not notice anything, and the
+//! The plugins besides the attacker's: the victim, a plugin with its own streams and data that must not notice anything, and the
 //! guard, a fail-closed plugin that refuses each request, so that none of its streams may ever reach the upstream.
 
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use pw_host::{FailurePolicy, Limits, Module, PluginConfig};
 
 use super::guest::compiled;
 
-/// Answers a request by 500 where its data is not as it was, where somebody's item is in its queue, or where the client has a
+/// Answers a request by 500 where its data is not as it was, where a foreign item is in its queue, or where the client has a
 /// certificate.
 const VICTIM: &str = r#"(module
     (import "env" "proxy_set_shared_data" (func $set (param i32 i32 i32 i32 i32) (result i32)))

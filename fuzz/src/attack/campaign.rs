@@ -104,7 +104,7 @@ fn run(options: Options) -> Result<usize, String> {
         jobs.push(Job::start(&options, number, 0)?);
     }
     let (mut done, mut finds) = (0, 0);
-    let mut told = begun;
+    let mut shown = begun;
     while !jobs.is_empty() {
         thread::sleep(POLL);
         let mut next = Vec::new();
@@ -132,8 +132,8 @@ fn run(options: Options) -> Result<usize, String> {
             }
         }
         jobs = next;
-        if told.elapsed() >= Duration::from_secs(10) {
-            told = Instant::now();
+        if shown.elapsed() >= Duration::from_secs(10) {
+            shown = Instant::now();
             let all = done + jobs.iter().map(Job::count).sum::<u64>();
             eprintln!("{} s: {all} inputs, {finds} finds", begun.elapsed().as_secs());
         }

@@ -25,9 +25,9 @@ const TABLE: u32 = 0x400;
 const CALLS: u32 = 0xC00;
 const STEPS: u32 = 0x1000;
 const STEP: u32 = 16 + 16 * MOST_LANES as u32;
-/// Behind the program are its values.
+/// After the program are its values.
 pub(crate) const VALUES: u32 = 0x1_0000;
-/// Where the allocator gives memory, and behind that are bytes that are zero at first.
+/// Where the allocator returns memory; after that are bytes that are zero at first.
 pub(crate) const HEAP: u32 = 0x10_0000;
 
 /// What the guest does in a callback.

@@ -38,7 +38,7 @@ impl Messages {
             headers.get(b":status").is_some_and(|status| status.starts_with(b"1") && status != b"101")
         };
         match (piece, *progress) {
-            (_, Progress::Over) => return Err(format!("a piece behind the end of a message: {piece:?}")),
+            (_, Progress::Over) => return Err(format!("a piece after the end of a message: {piece:?}")),
             (Piece::Body { .. }, Progress::Headers) if self.tcp => {}
             (Piece::Body { .. }, Progress::Nothing) if self.tcp && !is_request => {}
             (Piece::Headers { headers, .. }, Progress::Nothing) => {

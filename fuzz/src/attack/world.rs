@@ -182,7 +182,7 @@ impl World {
             1
         };
         let (bytes, things) = self.given;
-        // Each plugin may leave within the event, and what waits for it goes on to others.
+        // Each plugin may leave within the event, and what waits for it is passed on to others.
         let leaving = 1_000_000 * self.plugins.len() as u64;
         let most = 500_000_000 + leaving + 5 * self.fuel + 50 * bytes as u64 + 5_000 * things as u64;
         let most = Duration::from_nanos(slow * most);
@@ -369,7 +369,7 @@ impl World {
         Ok(())
     }
 
-    /// Goes on with what events have left, and lets time pass so far; whether nothing is left then.
+    /// Continues what events have left, and lets that time pass. Returns whether nothing is left then.
     pub(crate) fn settle(&mut self, mut steps: usize) -> Result<(), Wrong> {
         let (mut rounds, begun) = (0, Instant::now());
         while let Some(due) = self.proxy.next_due() {
@@ -383,7 +383,7 @@ impl World {
             if rounds > ROUNDS {
                 return Err("what events have left has no end".to_owned());
             }
-            // A storm may go on for as long as there is room for it: 1000 plugins for a minute.
+            // A storm may last as long as there is room for it: 1000 plugins for a minute.
             if begun.elapsed() > SETTLING || steps == 0 && rounds > 200 {
                 return Ok(());
             }

@@ -54,14 +54,14 @@ impl Examiner {
 
     fn examine(&self, suspect: Suspect, adapter: &mut dyn Adapter, reference: &Reference) -> Result<(), HarnessError> {
         let Suspect { number, mut scenario, difference } = suspect;
-        scenario.hazard = difference.is_death();
+        scenario.hazard = difference.is_crash();
         let key = difference.key();
         // A host may crash a little earlier or later.
-        let is_it = |found: &Difference| found.key() == key || difference.is_death() && found.is_death();
+        let is_it = |found: &Difference| found.key() == key || difference.is_crash() && found.is_crash();
         let mut differences = |scenario: &Scenario| self.differences(scenario, adapter, reference);
         if !differences(&scenario)?.iter().any(is_it) {
             let only = vec!["other scenarios, in one host: alone it shows nothing".to_owned()];
-            return if difference.is_death() {
+            return if difference.is_crash() {
                 self.keep(number, &scenario, (&key, &difference), only, reference)
             } else {
                 Ok(())

@@ -98,7 +98,7 @@ impl Tally {
         let mut suspects = Vec::new();
         for difference in differences {
             let why = why(difference, failures, version);
-            if tainted && !difference.is_death() && matches!(why, Why::New(..)) {
+            if tainted && !difference.is_crash() && matches!(why, Why::New(..)) {
                 self.following += 1;
                 continue;
             }

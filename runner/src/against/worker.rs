@@ -102,8 +102,8 @@ impl Worker {
     fn crashed_afterwards(&self, Last { number, scenario, expected, mut seen }: Last, death: Event) {
         seen.events.push(death);
         let found = compare(&expected, &seen, self.campaign.version, &self.campaign.host);
-        let deaths: Vec<Difference> = found.into_iter().filter(Difference::is_death).collect();
-        self.report(number, &scenario, &deaths);
+        let crashes: Vec<Difference> = found.into_iter().filter(Difference::is_crash).collect();
+        self.report(number, &scenario, &crashes);
     }
 
     /// Counts differences, and passes on what is new.

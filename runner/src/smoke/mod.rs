@@ -127,7 +127,7 @@ pub const CHECKS: [Check; 10] = [
         title: "a request passes through two plugins in their order",
         trial: Trial::Case(include_str!("chain.toml")),
         needs: &[Feature::Http, Feature::Chains],
-        advice: "`plugins` is a chain: the first plugin sees requests first. Each has a module of its own, and its log lines carry its \
+        advice: "`plugins` is a chain: the first plugin sees requests first. Each has its own module, and its log lines carry its \
                  `name`.",
         section: "run",
     },

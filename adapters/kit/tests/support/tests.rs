@@ -216,7 +216,7 @@ fn reports_a_rejected_plugin() {
     let mut adapter = Adapter::start();
     let events = adapter.run(vec![plugin("p", ""), plugin("q", "reject")], vec![request(0, "/", true)]);
     assert_eq!(events, ["q refused: its configuration says so"]);
-    // The next scenario has a process of its own.
+    // The next scenario has another process.
     assert_eq!(adapter.run(vec![plugin("p", "")], Vec::new()), ["p: started"]);
 }
 

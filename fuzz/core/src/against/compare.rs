@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use pw_abi::Version;
+use pw_cases::departure::Departure;
 use pw_cases::known::Differs;
 use pw_cases::transcript::Transcript;
 
-use super::rows::{OPEN, Open, TRAILERS};
+use super::rules::{Instead, Open, RULES, TRAILERS};
 use super::seen::{Call, Item, windows};
 
 /// Where a host differs from the reference host.
@@ -17,15 +18,15 @@ pub struct Difference {
     pub clause: String,
     /// What the other host did first, if it did something else.
     pub also: Option<String>,
-    /// What the other host does instead, in few words.
-    pub instead: String,
+    /// What the other host does instead.
+    pub instead: Departure,
     /// The call that it is about, if it is about one.
     pub action: Option<u32>,
     /// What the reference host did.
     pub expected: String,
     /// What the other did.
     pub seen: String,
-    /// Why it is nobody's fault.
+    /// The case that asks the question, if neither host is wrong.
     pub open: Option<&'static str>,
     /// What follows cannot be compared.
     pub last: bool,
@@ -34,12 +35,12 @@ pub struct Difference {
 }
 
 /// The clause, what is done instead, and what explains it, if something does.
-pub type Key = (String, String, String);
+pub type Key = (String, Departure, String);
 
 impl Difference {
-    /// Whether the host died.
-    pub fn is_death(&self) -> bool {
-        self.instead.starts_with("dies")
+    /// Whether the host crashed.
+    pub fn is_crash(&self) -> bool {
+        matches!(self.instead, Departure::Crash(_))
     }
 
     /// Whether what follows may differ because of it: the two hosts are in different states.
@@ -61,20 +62,21 @@ impl Difference {
 }
 
 /// The differences of two transcripts of one scenario, whose reports are read. After the first that is not about a call's
-/// answer nothing is compared, but that the host died is always told.
+/// answer nothing is compared, but a crash is always reported.
 pub fn compare(reference: &Transcript, other: &Transcript, version: Version, host: &str) -> Vec<Difference> {
     let (reference, other) = (windows(reference, version, host), windows(other, version, host));
     let mut comparison = Comparison::new(version);
     comparison.windows(&reference, &other);
-    let death = other.iter().flatten().find_map(|item| match item {
+    let crash = other.iter().flatten().find_map(|item| match item {
         Item::Gone("died", how) => Some(how),
         _ => None,
     });
     let mut differences = comparison.differences;
-    if let Some(how) = death {
-        // It may have died of the call that was due, or of what came before.
-        let (clause, expected) = comparison.due.unwrap_or((comparison.before, "that it lives".to_owned()));
-        let (instead, seen, called) = (how.clone(), how.clone(), all_calls(&other));
+    if let Some(how) = crash {
+        // The cause may be the call that was due, or what came before.
+        let (clause, expected) = comparison.due.unwrap_or((comparison.before, "that it continues".to_owned()));
+        let instead = Departure::Crash(how.clone());
+        let (seen, called) = (instead.to_string(), all_calls(&other));
         let (also, action, open, last) = (None, None, None, true);
         differences.push(Difference { clause, also, instead, action, expected, seen, open, last, called });
     }
@@ -200,53 +202,57 @@ fn difference(
         {
             let clause = format!("{}/{}", one.function, name(&one.function, one.status, version));
             let instead = match one.status == other.status {
-                true => "other values".to_owned(),
-                false => name(&one.function, other.status, version),
+                true => Departure::OtherValues,
+                false => Departure::Status(name(&one.function, other.status, version)),
             };
             (clause, instead, one.action, false)
         }
         (Some(Item::Callback(one, args)), Some(Item::Callback(other, others))) if one == other => {
-            let instead = if has_besides(args, others) { "elements besides" } else { "other arguments" };
-            (one.clone(), instead.to_owned(), None, false)
+            let additional = has_additional_elements(args, others);
+            let instead = if additional { Departure::AdditionalElements } else { Departure::OtherArguments };
+            (one.clone(), instead, None, false)
         }
         (Some(Item::Other(one, _)), Some(Item::Other(other, _))) if one == other => {
-            ((*one).to_owned(), "something else goes out".to_owned(), None, false)
+            ((*one).to_owned(), Departure::AnotherMessage, None, false)
         }
-        (Some(expected), Some(seen)) => {
-            (about(expected, version), format!("{} first", about(seen, version)), None, true)
-        }
-        (Some(expected), None) => (about(expected, version), "nothing".to_owned(), None, true),
-        (None, Some(seen)) => (about(seen, version), "though nothing was to come".to_owned(), None, true),
-        (None, None) => (String::new(), String::new(), None, true),
+        (Some(expected), Some(seen)) => (about(expected, version), Departure::First(about(seen, version)), None, true),
+        (Some(expected), None) => (about(expected, version), Departure::Nothing, None, true),
+        (None, Some(seen)) => (about(seen, version), Departure::Unexpected, None, true),
+        (None, None) => (String::new(), Departure::Nothing, None, true),
     };
     let is_call = action.is_some();
-    let open = OPEN.iter().find(|row| is_open(row, (&clause, &instead, is_call), called)).map(|row| row.why);
+    let open = RULES.open.iter().find(|row| is_open(row, (&clause, &instead, is_call), called));
+    let open = open.map(|row| row.why.as_str());
     let text = |item: Option<&Item>| item.map_or("nothing".to_owned(), ToString::to_string);
     let also = seen.filter(|_| last).map(|item| about(item, version));
     let (expected, seen, called) = (text(expected), text(seen), called.clone());
     Difference { clause, also, instead, action, expected, seen, open, last, called }
 }
 
-/// Whether a callback is told of elements where there were none, and of all else the same.
-fn has_besides(expected: &[String], seen: &[String]) -> bool {
+/// Whether a callback reports elements where there were none, and all else is the same.
+fn has_additional_elements(expected: &[String], seen: &[String]) -> bool {
     let besides = |one: &str, other: &str| one == "num_elements=none" && other == "num_elements=some";
     expected.len() == seen.len() && expected.iter().zip(seen).all(|(one, other)| one == other || besides(one, other))
 }
 
-fn is_open(row: &Open, (clause, instead, is_call): (&str, &str, bool), called: &BTreeSet<String>) -> bool {
+fn is_open(row: &Open, (clause, instead, is_call): (&str, &Departure, bool), called: &BTreeSet<String>) -> bool {
     let (of, status) = clause.split_once('/').unwrap_or((clause, ""));
-    let is_of = match row.of {
+    let is_of = match row.of.as_str() {
         // What follows from a call that was made is anything but the answer to another.
-        "*" if row.given.is_empty() => is_call,
+        "*" if row.given.is_none() => is_call,
         "*" => !is_call,
         own => own == of,
     };
-    let is_instead = match row.instead {
-        "!" => is_call && !["OK", "SUCCESS", "other values"].contains(&instead),
-        own => instead.starts_with(own),
+    let is_instead = match (&row.instead, instead) {
+        (Instead::Anything, _) => true,
+        (Instead::AnotherError, Departure::Status(name)) => is_call && !["OK", "SUCCESS"].contains(&name.as_str()),
+        (Instead::AnotherError, _) => false,
+        (Instead::This(own), instead) => own == instead,
+        (Instead::FirstWithPrefix(prefix), Departure::First(what)) => what.starts_with(prefix),
+        (Instead::FirstWithPrefix(_), _) => false,
     };
-    let is_given = row.given.is_empty() || called.contains(row.given);
-    is_of && is_instead && is_given && (row.status.is_empty() || row.status == status)
+    let is_given = row.given.as_ref().is_none_or(|given| called.contains(given));
+    is_of && is_instead && is_given && row.status.as_ref().is_none_or(|own| own == status)
 }
 
 fn about(item: &Item, version: Version) -> String {

@@ -7,11 +7,11 @@ use pw_cases::data::Data;
 use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Action, Allocation, Lane, MEMORY_END, Script};
 
-use super::rows::{AVOIDED, Avoided, ENDING, SWAPPED, With};
+use super::rules::{Avoid, ENDING, RULES, With};
 use crate::canonical::canonical;
 
-/// What happens before the request is there, for real time only, or in the midst of a call.
-const ELSEWHERE: [&str; 7] = [
+/// What happens before the request, at real times only, or within a call.
+const NOT_STREAMED: [&str; 7] = [
     "proxy_on_context_create",
     "proxy_on_vm_start",
     "proxy_on_configure",
@@ -25,11 +25,11 @@ const LASTING: [&str; 3] = ["shared_key_value_store", "shared_queues", "metrics"
 /// Parameters whose small values may be another scenario's.
 const IDS: [&str; 7] = ["context_id", "queue_id", "metric_id", "cas", "call_or_stream_id", "stream_id", "call_id"];
 /// What is added to them: the lowest bits stay.
-const FAR: u64 = 0x4000_0000;
+const ID_OFFSET: u64 = 0x4000_0000;
 /// Milliseconds that do not pass while a scenario runs.
-const LONG: u64 = 600_000;
+const LONG_MS: u64 = 600_000;
 /// The largest place that a call is given to write to.
-const ROOM: u32 = 0x1000;
+const MAX_PLACE_BYTES: u32 = 0x1000;
 
 /// The scenario of that number as it can be streamed into `host`; none if nothing is left of it.
 pub fn fit(scenario: Scenario, host: &str, number: u64) -> Option<Scenario> {
@@ -65,7 +65,7 @@ fn can_be_streamed(step: &Step) -> bool {
     }
 }
 
-/// An upstream that has sent all of its response does not cut it off.
+/// An upstream that has sent all of its response does not reset it.
 fn without_resets_behind_the_end(steps: &mut Vec<Step>) {
     let mut ended = false;
     steps.retain(|step| {
@@ -96,7 +96,7 @@ fn with_metadata_before_messages(steps: &mut Vec<Step>) {
     }
 }
 
-/// What leaves nothing behind: the stream and all calls are given up.
+/// What ends a scenario: the stream and all calls are reset.
 fn endings(script: &Script) -> Vec<Step> {
     let count = |names: &[&str]| script.actions().filter(|action| names.contains(&name(action))).count() as u32;
     let calls = (0..count(&["proxy_http_call"])).map(|call| Step::CallReset { call });
@@ -120,8 +120,8 @@ fn script_of(mut script: Script, host: &str, number: u64) -> Script {
     script.entries.truncate(script::callbacks().count());
     script.roots.clear();
     for (row, entries) in script::callbacks().zip(&mut script.entries) {
-        let is_swapped = SWAPPED.iter().any(|swapped| swapped.host == host && swapped.then == row.name);
-        if is_swapped || ELSEWHERE.contains(&row.name) {
+        let is_swapped = RULES.swap.iter().any(|swap| swap.host == host && swap.then == row.name);
+        if is_swapped || NOT_STREAMED.contains(&row.name) {
             entries.clear();
         }
         for entry in entries {
@@ -134,12 +134,13 @@ fn script_of(mut script: Script, host: &str, number: u64) -> Script {
                         return false;
                     }
                     adjust(function, lanes, number);
-                    let is_large = |lane: &Lane| matches!(lane, Lane::Slot(size) if *size > ROOM);
-                    let is_deadly = |avoided: &Avoided| {
-                        avoided.host == host && (ended || !avoided.again) && avoids(avoided, row.name, function, lanes)
+                    let is_large = |lane: &Lane| matches!(lane, Lane::Slot(size) if *size > MAX_PLACE_BYTES);
+                    let is_avoided = |avoid: &Avoid| {
+                        avoid.host == host && (ended || !avoid.again) && avoids(avoid, row.name, function, lanes)
                     };
-                    let stays =
-                        function.name != "proc_exit" && !lanes.iter().any(is_large) && !AVOIDED.iter().any(is_deadly);
+                    let stays = function.name != "proc_exit"
+                        && !lanes.iter().any(is_large)
+                        && !RULES.avoid.iter().any(is_avoided);
                     ended |= stays && ENDING.contains(&function.name);
                     stays
                 }
@@ -165,9 +166,11 @@ fn adjust(function: &Function, lanes: &mut [Lane], number: u64) {
                 *data = "vm".into();
                 *size = 2;
             }
-            [Lane::Bits(bits), ..] if IDS.contains(&param.name) && (1..0x100).contains(bits) => *bits += FAR,
-            [Lane::Bits(bits), ..] if param.name == "queue_id" && *bits == 0 => *bits = FAR,
-            [Lane::Bits(bits), ..] if ["tick_period", "timeout"].contains(&param.name) && *bits < LONG => *bits += LONG,
+            [Lane::Bits(bits), ..] if IDS.contains(&param.name) && (1..0x100).contains(bits) => *bits += ID_OFFSET,
+            [Lane::Bits(bits), ..] if param.name == "queue_id" && *bits == 0 => *bits = ID_OFFSET,
+            [Lane::Bits(bits), ..] if ["tick_period", "timeout"].contains(&param.name) && *bits < LONG_MS => {
+                *bits += LONG_MS
+            }
             _ => {}
         }
     }
@@ -187,17 +190,18 @@ fn is_name(function: &Function, param: &Param) -> bool {
     LASTING.contains(&function.section) && !param.out && ["key", "name", "queue_name"].contains(&param.name)
 }
 
-fn avoids(row: &Avoided, callback: &str, function: &Function, lanes: &[Lane]) -> bool {
-    let here = row.function == function.name && (row.within.is_empty() || row.within.contains(&callback));
+fn avoids(row: &Avoid, callback: &str, function: &Function, lanes: &[Lane]) -> bool {
+    let here =
+        row.function == function.name && (row.within.is_empty() || row.within.iter().any(|within| within == callback));
     let lane = |name: &str, further: usize| {
         let before = function.params.iter().take_while(|param| param.name != name);
         lanes.get(before.map(|param| param.lanes.len()).sum::<usize>() + further)
     };
-    here && match row.with {
+    here && match &row.with {
         With::Any => true,
-        With::Number(name, number) => matches!(lane(name, 0), Some(Lane::Bits(bits)) if *bits == number),
-        With::AtLeast(name, number) => matches!(lane(name, 0), Some(Lane::Bits(bits)) if *bits >= number),
-        With::Nothing(name) => matches!(lane(name, 1), Some(Lane::Bits(0))),
+        With::Number(name, number) => matches!(lane(name, 0), Some(Lane::Bits(bits)) if bits == number),
+        With::AtLeast(name, number) => matches!(lane(name, 0), Some(Lane::Bits(bits)) if bits >= number),
+        With::Empty(name) => matches!(lane(name, 1), Some(Lane::Bits(0))),
         With::Unsendable => {
             let is_anything = |name: &str| match (lane(name, 0), lane(name, 1)) {
                 (Some(Lane::Bits(at)), Some(Lane::Bits(size))) => *size > 0 && at + size <= u64::from(MEMORY_END),

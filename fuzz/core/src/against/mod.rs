@@ -5,14 +5,14 @@
 
 mod compare;
 mod fit;
-mod rows;
+mod rules;
 mod seen;
 mod stream;
 mod text;
 
 pub use compare::{Difference, Key, compare};
 pub use fit::fit;
-pub use rows::avoided;
+pub use rules::avoided;
 pub(crate) use seen::is_added;
 pub use stream::{Stream, base};
 pub use text::case;

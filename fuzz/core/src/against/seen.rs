@@ -1,4 +1,4 @@
-//! A transcript as it can be compared: without what is a host's own affair, ids by the order in which they were first seen,
+//! A transcript as it can be compared: without what is up to a host, ids by the order in which they were first seen,
 //! and each window in an order that does not depend on luck.
 
 use std::collections::BTreeMap;
@@ -7,12 +7,12 @@ use pw_abi::{Callback, Function, Kind, LogLevel, Returns, Version};
 use pw_cases::data::{Data, Fields};
 use pw_cases::transcript::{Event, GrpcPart, Part, Returned, Transcript};
 
-use super::rows::{LOST_CALL, LOST_ITEM, PSEUDO_HEADER, SWAPPED, Swapped, TRAILERS, TWICE};
+use super::rules::{LOST_CALL, LOST_ITEM, PSEUDO_HEADER, RULES, Swap, TRAILERS, TWICE};
 
 /// One thing that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
-    /// A callback: its name, and what it was told.
+    /// A callback: its name and arguments.
     Callback(String, Vec<String>),
     /// A call.
     Call(Call),
@@ -40,7 +40,7 @@ impl PartialEq for Call {
     }
 }
 
-/// Fields that a proxy adds by itself.
+/// Fields that a proxy adds.
 const ADDED: [&str; 11] = [
     "x-envoy-expected-rq-timeout-ms",
     "x-forwarded-proto",
@@ -84,7 +84,7 @@ pub(super) fn windows(transcript: &Transcript, version: Version, host: &str) -> 
         .collect()
 }
 
-/// Without what a host says besides when it makes an error of its own for the client, be it a body or fields.
+/// Without what a host adds to its own errors for the client, a body or fields.
 fn without_own_words(transcript: &Transcript) -> Transcript {
     let mut plugins = false;
     let mut own = false;
@@ -117,7 +117,7 @@ impl Names {
 }
 
 /// Callbacks and what is in them, then what reached calls' servers, the upstream, the client. That an item came to a queue is
-/// told at the end, as it comes by another way than all else.
+/// reported at the end, as it is delivered by another way than all else.
 fn ordered(window: &[Event], host: &str) -> Vec<Event> {
     let mut blocks: Vec<Vec<Event>> = Vec::new();
     let mut outside = Vec::new();
@@ -135,7 +135,7 @@ fn ordered(window: &[Event], host: &str) -> Vec<Event> {
     }
     let starts =
         |block: &Vec<Event>, with: &str| matches!(block.first(), Some(Event::Callback { name, .. }) if name == with);
-    for Swapped { first, then, .. } in SWAPPED.iter().filter(|row| row.host == host) {
+    for Swap { first, then, .. } in RULES.swap.iter().filter(|row| row.host == host) {
         let place = |name: &str| blocks.iter().position(|block| starts(block, name));
         if let (Some(first), Some(then)) = (place(first), place(then))
             && first < then
@@ -240,7 +240,7 @@ fn item(event: &Event, version: Version, names: &mut Names) -> Option<Item> {
         Event::Client { part, .. } => Item::Other("client", format!("client <- {}", shown(part))),
         Event::Grpc { part, .. } => Item::Other("gRPC", grpc(part)),
         Event::Fault { .. } => Item::Gone("fault", "the plugin faults".to_owned()),
-        Event::Died { how } => Item::Gone("died", format!("dies of {how}")),
+        Event::Died { how } => Item::Gone("died", how.clone()),
         _ => return None,
     })
 }
@@ -262,14 +262,14 @@ fn marks(function: &str, args: &[String], status: Option<&str>) -> Vec<&'static 
         .collect()
 }
 
-/// What a callback was told: how many fields there are is not said, as a proxy may have added some.
+/// The arguments of a callback, without the number of fields, as a proxy may have added some.
 fn arguments(row: &Callback, version: Version, args: &[u32], names: &mut Names) -> Vec<String> {
     let params = row.params(version).zip(args);
     let shown = params.map(|(param, value)| {
         let number = u64::from(*value);
         let text = match param.name {
             name if name.ends_with("context_id") => names.name("context", number),
-            // The server's HTTP has fields of its own there.
+            // The server's HTTP adds fields there.
             "num_elements" if row.name == "proxy_on_grpc_receive_initial_metadata" => "any".to_owned(),
             name if name.starts_with("num_") => if *value == 0 { "none" } else { "some" }.to_owned(),
             "queue_id" => names.name("queue", number),
@@ -294,7 +294,7 @@ fn values(row: &Function, status: u32, returned: &[(String, Returned)], names: &
             (Returned::Bytes(bytes), _, Some(Kind::Pairs)) => pairs(bytes),
             // A place that the script itself had chosen, or where something lies.
             (Returned::Number(_), None, None) => return None,
-            // Nothing, told in one way or the other.
+            // Nothing, in one form or the other.
             (Returned::Odd { size: 0, .. }, ..) => Data::default().to_string(),
             _ => value.to_string(),
         };
