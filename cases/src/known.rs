@@ -144,7 +144,8 @@ fn one_or_more(node: &Node) -> Read<Vec<&Node>> {
 
 fn sentence(node: &Node) -> Read<String> {
     match node.text()?.trim().trim_end_matches('.') {
-        "" => node.complain("this needs words"),
+        "" => node
+            .complain("this is empty: write why the host differs, or what it does (docs/verdicts.md has an example)"),
         text => Ok(text.to_owned()),
     }
 }
@@ -228,7 +229,10 @@ mod tests {
             ("[[known]]\ncase = \"a\"\nclaus = 1", "known/x.toml:3: unknown key `claus`, did you mean `clause`?"),
             ("[[known]]\ncase = \"a\"", "known/x.toml:1: `clause` is missing"),
             ("[[known]]\ncase = \"a\"\nclause = []", "known/x.toml:3: the list is empty"),
-            ("[[known]]\ncase = \"a\"\nclause = \"proxy_log/OK\"\ndoes = \" \"", "known/x.toml:4: this needs words"),
+            (
+                "[[known]]\ncase = \"a\"\nclause = \"proxy_log/OK\"\ndoes = \" \"",
+                "known/x.toml:4: this is empty: write why the host differs, or what it does (docs/verdicts.md has an example)",
+            ),
             (
                 "[[known]]\ncase = \"a\"\nclause = \"proxy_log/OK\"\ndoes = \"x\"\nwhy = \"y\"\ndiffers = \"z\"",
                 "known/x.toml:6: this needs a clause, `: `, and what the host does instead",

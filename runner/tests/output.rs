@@ -133,7 +133,7 @@ fn expected_failures_are_drafted_and_refused_until_somebody_says_why() {
     run(&["--draft-known", "known.toml"]).check(1, &["0 passed, 3 failed"]);
     let draft = folder.read("known.toml");
     assert_eq!(draft.matches("[[known]]").count(), 1, "{draft}");
-    run(&["--known", "known.toml"]).check(2, &["known.toml:", "this needs words"]);
+    run(&["--known", "known.toml"]).check(2, &["known.toml:", "this is empty: write why the host differs"]);
     run(&["--draft-known", "known.toml"]).check(2, &["--draft-known known.toml: it is there: name a new file"]);
     assert_eq!(folder.read("known.toml"), draft);
     folder.write("known.toml", &draft.replace("why = \"\"", "why = \"it starts everything\""));

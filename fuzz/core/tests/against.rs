@@ -2,8 +2,8 @@
 
 use pw_abi::Version;
 use pw_cases::data::Data;
-use pw_cases::judge::judge;
 use pw_cases::departure::Departure;
+use pw_cases::judge::judge;
 use pw_cases::known::ExpectedFailures;
 use pw_cases::report::decode;
 use pw_cases::scenario::Scenario;

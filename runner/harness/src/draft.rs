@@ -137,7 +137,10 @@ mod tests {
         ];
         assert_eq!(text.split_once('\n').map(|(_, rest)| rest), Some(entries.concat().as_str()));
         let error = ExpectedFailures::parse("known.toml", &text).expect_err("nobody has said why");
-        assert_eq!(error.to_string(), "known.toml:7: this needs words");
+        assert_eq!(
+            error.to_string(),
+            "known.toml:7: this is empty: write why the host differs, or what it does (docs/verdicts.md has an example)"
+        );
         assert!(ExpectedFailures::parse("known.toml", &text.replace("why = \"\"", "why = \"it is old\"")).is_ok());
         assert!(!draft("x", &record.cases[7..]).contains("[["));
     }

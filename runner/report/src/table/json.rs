@@ -16,7 +16,7 @@ fn function(row: &Function, version: Version) -> Value {
     let parameters = row
         .params
         .iter()
-        .map(|param| json!({ "name": param.name, "kind": kind(param.kind), "out": param.out, "lanes": param.lanes }));
+        .map(|param| json!({ "name": param.name, "kind": kind(param.kind), "out": param.out, "core": param.lanes }));
     json!({
         "name": row.name,
         "module": row.module,
@@ -35,7 +35,7 @@ fn function(row: &Function, version: Version) -> Value {
 fn callback(row: &Callback, version: Version) -> Value {
     let parameters = row
         .params(version)
-        .map(|param| json!({ "name": param.name, "kind": kind(param.kind), "out": false, "lanes": [param.name] }));
+        .map(|param| json!({ "name": param.name, "kind": kind(param.kind), "out": false, "core": [param.name] }));
     json!({
         "name": row.name,
         "module": null,
