@@ -13,7 +13,7 @@ fn check(mode: &str, texts: &[&str]) {
     let timeout = if mode.ends_with("hangs") { "1" } else { "60" };
     let said = folder.run(&["run", "cases", "--host", &host, "--timeout", timeout, "--report", "record.jsonl"]);
     said.check(2, texts);
-    said.check(2, &["fake 1.0: 2 passed, 0 failed, 1 errors in "]);
+    said.check(2, &["fake 1.0: 2 passed, 0 failed, 1 error in "]);
     let verdicts: Vec<_> =
         folder.record("record.jsonl").iter().filter_map(|line| line.get("verdict").cloned()).collect();
     assert_eq!(verdicts, ["pass", "error", "pass"]);
@@ -64,7 +64,7 @@ fn rejects_a_transcript_without_its_steps() {
     let step = "[[step]]\nrequest_headers = [[\":method\", \"GET\"]]\n[step.expect]\nclient = \"reset\"\n";
     folder.write("cases/a.toml", &format!("{HEAD}level = \"required\"\n{PLUGIN}{step}"));
     let said = folder.run(&["run", "cases", "--host", &fake("no_steps")]);
-    said.check(2, &["the adapter of fake reports the steps [] of 1", "0 passed, 0 failed, 1 errors"]);
+    said.check(2, &["the adapter of fake reports the steps [] of 1", "0 passed, 0 failed, 1 error"]);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn an_unsolicited_line_fails_the_next_case() {
     let folder =
         Folder::of_cases("adapter_chatty", &[("a_bad", "started"), ("b_good", "started"), ("c_good", "started")]);
     let said = folder.run(&["run", "cases", "--host", &fake("chatty bad"), "--timeout", "5"]);
-    said.check(2, &["error b_good", "one more thing", "2 passed, 0 failed, 1 errors"]);
+    said.check(2, &["error b_good", "one more thing", "2 passed, 0 failed, 1 error"]);
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub(super) fn leaves(proxy: &mut Proxy, stream: StreamId, direction: Direction, 
     left != Progress::End || message.owed.is_none_or(|owed| owed == 0)
 }
 
-/// Whether a plugin of the chain gets the bocrashes with a direction, and imports the function that changes them.
+/// Whether a plugin of the chain gets the bodies of a direction, and imports the function that changes them.
 fn may_change_the_body(proxy: &mut Proxy, stream: StreamId, direction: Direction) -> bool {
     let on = if direction == Direction::Request { On::proxy_on_request_body } else { On::proxy_on_response_body };
     let Proxy { state: Some(state), guests, .. } = proxy else { return false };

@@ -19,7 +19,7 @@ pub(crate) fn streams(rows: &mut Vec<Row>) {
     let done = |streams| repeat(streams, &(at("(local.get $i)") + &call("done", &[])));
     for (fields, bodies, name) in [
         (0, 0, "contexts that wait"),
-        (0, 1000, "contexts that wait with bocrashes with 1000 bytes"),
+        (0, 1000, "contexts that wait with bodies of 1000 bytes"),
         (100, 0, "contexts that wait with 100 fields"),
         (1, 0, "contexts that wait with a field"),
     ] {
@@ -56,7 +56,7 @@ pub(crate) fn streams(rows: &mut Vec<Row>) {
     }
 }
 
-/// Opens streams with this number of fields, and bocrashes with some bytes; drops the effects.
+/// Opens streams with this number of fields, and bodies of some bytes; drops the effects.
 fn open(world: &mut World, plugin: PluginId, fields: usize, body: usize, streams: usize) {
     for _ in 0..streams {
         let stream = world.open(&[plugin]);

@@ -228,9 +228,9 @@ mod tests {
         let mut summary = Summary::default();
         let new: Vec<bool> = record.cases.iter().map(|case| summary.add(case, "x 1.2.3")).collect();
         assert_eq!(new, [true, false, true, false, false, false]);
-        let expected = "              passed       failed        known      skipped  unspecified\n\
-            a                  ·            2            ·            ·            ·\n\
-            b                  ·            1            ·            1            ·\n\
+        let expected = "                passed       failed        known      skipped  unspecified\n\
+            a                    ·            2            ·            ·            ·\n\
+            b                    ·            1            ·            1            ·\n\
             generated            1            ·            ·            1            ·\n\
             failures by cause:\n     2  expected OK, actual BAD_ARGUMENT; first: a/1\n     \
             1  proxy_on_log was not called; first: b/3\n\

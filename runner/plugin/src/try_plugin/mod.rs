@@ -77,7 +77,10 @@ pub fn run(args: &TryArgs, console: &Console) -> Result<Exit, HarnessError> {
     if faults == 0 {
         return Ok(Exit::Passed);
     }
-    console.status(&format!("the plugins faulted: {faults} times"));
+    console.status(&match faults {
+        1 => "a plugin faulted".to_owned(),
+        _ => format!("plugins faulted {faults} times"),
+    });
     Ok(Exit::Failed)
 }
 

@@ -82,7 +82,7 @@ fn calling() -> Vec<Kind> {
 fn holding() -> Vec<Kind> {
     vec![
         kind("keeps contexts, and crashes").returning(DONE, "", 0).request(&crash_after(64)),
-        kind("keeps bocrashes with ended streams, and crashes")
+        kind("keeps bodies of ended streams, and crashes")
             .body(128 * KIB)
             .returning(BODY, "", 1)
             .returning(DONE, "", 0)
@@ -90,7 +90,7 @@ fn holding() -> Vec<Kind> {
         kind("keeps properties of ended streams, and crashes")
             .returning(DONE, "", 0)
             .request(&(crash_after(64) + &call("set_property", &[COUNT, 4, BIG, 12 << 10]))),
-        kind("empties bocrashes with copies")
+        kind("empties bodies of copies")
             .body(256 * KIB)
             .on(BODY, &call("set_buffer_bytes", &[0, 0, u32::MAX, 0, 0]))
             .tuned(|config| config.log_only = true),
