@@ -220,10 +220,10 @@ mod tests {
         );
         let text = render(&[one, two]);
         let lines = [
-            "| one 1.2.3 | hand-written | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1 of 2 (50 %) | – |",
-            "| one 1.2.3 | generated | 0 | 0 | 0 | 0 | 0 | 0 | 0 | – | – |",
-            "| two 1.2.3 | hand-written | 0 | 0 | 2 | 0 | 1 | 1 | 0 | 0 of 3 (0 %), 1 not run | – |",
-            "| two 1.2.3 | generated | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1 of 1 (100 %) | – |",
+            "| one 1.2.3 | hand-written | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1 of 2 (50 %) | – | – |",
+            "| one 1.2.3 | generated | 0 | 0 | 0 | 0 | 0 | 0 | 0 | – | – | – |",
+            "| two 1.2.3 | hand-written | 0 | 0 | 2 | 0 | 1 | 1 | 0 | 0 of 3 (0 %), 1 not run | – | – |",
+            "| two 1.2.3 | generated | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1 of 1 (100 %) | – | – |",
             "| HTTP fields | 1 of 2 (50 %) | 0 of 2 (0 %) |",
             "| case | one v0.2.0 | one v0.2.1 | two v0.2.0 | two v0.2.1 |",
             "| `a` the title of http_fields/a | ✓ | ✗ | ~ | ~ |",
