@@ -8,6 +8,6 @@ pub enum Metering {
     None,
     /// By counting instructions: every run does the same.
     Fuel,
-    /// By the clock: the embedder calls [`Engine::tick`] at an interval, from another thread. For a proxy in production.
+    /// By the clock: the embedder calls [`Engine::tick`](crate::Engine::tick) at an interval, from another thread. For a proxy in production.
     Epochs,
 }

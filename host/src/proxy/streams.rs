@@ -1,7 +1,7 @@
 //! Streams: how messages move through a chain of plugins.
 //!
 //! A message moves piece by piece from plugin to plugin, requests in the order of the chain and responses against it.
-//! What is paused at a plugin is buffered in its [`Stage`](crate::state::Stage). If it is paused at the headers, everything after
+//! What is paused at a plugin is buffered in its [`Stage`]. If it is paused at the headers, everything after
 //! them is buffered without callbacks; if it is paused at the body, the callback is called for each further piece, with all that
 //! is buffered. A TCP connection is two messages: headers without fields when it opens, and its bytes as bodies.
 //!

@@ -166,7 +166,11 @@ fn give_up_canary(traffic: &mut Traffic, place: usize) {
     }
 }
 
+/// Every other time the kind that has had the fewest requests, so that each has enough of them soon; otherwise any.
 fn next_kind(traffic: &mut Traffic) -> usize {
-    // Not in their order: with as many actions in a row some kinds would always come where no request is.
-    traffic.draw(KINDS.len())
+    if traffic.draw(2) == 0 {
+        return traffic.draw(KINDS.len());
+    }
+    let kinds = traffic.tally.kinds.iter().enumerate();
+    kinds.min_by_key(|(_, kind)| kind.requests.min(kind.callbacks) + kind.refused).map_or(0, |(number, _)| number)
 }
