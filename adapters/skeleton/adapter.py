@@ -10,6 +10,7 @@ import json
 import sys
 
 # TODO 1: the name and version of your host, the ABI versions that it implements, the features that this adapter can use.
+# A host that runs in this process: add "in_process": True, and print each event at once where a request has "trace" (see "Crashes").
 HOST = {"type": "host", "protocol": 2, "name": "my-host", "version": "0.1.0", "abi": ["0.2.1"], "features": ["http"]}
 
 

@@ -42,7 +42,7 @@ impl Case {
     /// The plugins whose modules are texts, and these; `$marker` still stands in them.
     pub fn module_texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.plugins.iter().filter_map(|plugin| match &plugin.module {
-            Some(Module::Text(text)) => Some((plugin.settings.name.as_str(), text.as_str())),
+            Some(Module::Text { text, .. }) => Some((plugin.settings.name.as_str(), text.as_str())),
             _ => None,
         })
     }
@@ -118,7 +118,11 @@ pub(crate) struct Plugin {
 #[derive(Clone, Debug)]
 pub(crate) enum Module {
     /// Text, in which `$marker` stands for the version's marker.
-    Text(String),
+    Text {
+        /// The file, as the case names it.
+        name: String,
+        text: String,
+    },
     Binary(Vec<u8>),
 }
 

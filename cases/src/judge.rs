@@ -71,6 +71,7 @@ fn crash(transcript: &Transcript) -> Option<String> {
     let mut text = if how.starts_with("SIG") { format!("crashes with {how}") } else { format!("ends: {how}") };
     let steps = before.iter().filter(|event| matches!(event, Event::Step { .. })).count();
     match steps {
+        _ if before.is_empty() => text += ", before anything was seen",
         0 => text += ", before the first step",
         step => {
             let _ = write!(text, ", in step {step}");

@@ -8,18 +8,14 @@ use std::collections::BTreeMap;
 
 use pw_abi::{Function, Kind, Param, Version};
 
+pub use self::lanes::{Acceptable, out_lanes, region};
 use self::lanes::{acceptable, number, result_bits};
-pub use self::lanes::{out_lanes, region};
 use crate::case::{Case, CaseStep, Does, GuestDoes, Module, Plugin};
 use crate::data::Data;
 use crate::format::{self, Complaint, Node, Read, Value, meant};
 use crate::probe;
 use crate::scenario::{self, Guest, Scenario};
 use crate::script::{self, Act, Action, Entry, Form, Lane, Out, PLUGIN_CONTEXT, REGISTERS, STREAM_CONTEXT, Script};
-use crate::want::Want;
-
-/// How many bytes a place has for the host to write to where no size says it.
-const ROOM: u32 = 512;
 
 /// A case for one version.
 #[derive(Clone, Debug)]
@@ -49,17 +45,6 @@ pub struct CallCheck {
     pub save: Vec<(String, String)>,
 }
 
-/// An answer that is acceptable.
-#[derive(Clone, Debug)]
-pub struct Acceptable {
-    /// The status; none if the call does not return.
-    pub status: Option<u32>,
-    /// The returned values.
-    pub returned: Vec<(String, Want)>,
-    /// What to call it in the record.
-    pub answer: String,
-}
-
 impl Case {
     /// The case for `version`, or what in the file cannot be.
     pub fn lower(&self, version: Version) -> Read<Lowered> {
@@ -86,9 +71,9 @@ fn lower_plugin(plugin: &Plugin, script: Script, version: Version) -> Read<scena
     let guest = match &plugin.module {
         None => Guest::Probe(script),
         Some(Module::Binary(bytes)) => Guest::Module(bytes.clone()),
-        Some(Module::Text(text)) => match probe::assemble(&text.replace("$marker", version.marker())) {
+        Some(Module::Text { name, text }) => match probe::assemble(&text.replace("$marker", version.marker())) {
             Ok(bytes) => Guest::Module(bytes),
-            Err(error) => return complain(plugin.line, format!("the module is not valid text: {error}")),
+            Err(error) => return complain(plugin.line, format!("the module {name} is not valid text: {error}")),
         },
     };
     Ok(scenario::Plugin { settings: plugin.settings.clone(), guest })

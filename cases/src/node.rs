@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use strsim::osa_distance;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -207,7 +208,7 @@ impl<'a> Table<'a> {
 
 /// `, did you mean …?` if one of the names is close to `written`, else the names that there are if they are few.
 pub fn meant<'a>(written: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
-    let near = names.clone().map(|name| (distance(written, name), name)).min();
+    let near = names.clone().map(|name| (osa_distance(written, name), name)).min();
     match near {
         Some((distance, name)) if distance <= 2 + written.len() / 5 => format!(", did you mean `{name}`?"),
         _ => {
@@ -219,19 +220,4 @@ pub fn meant<'a>(written: &str, names: impl Iterator<Item = &'a str> + Clone) ->
             }
         }
     }
-}
-
-/// Levenshtein's distance.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, c) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, d) in other.iter().enumerate() {
-            let cost = diagonal + usize::from(c != *d);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }

@@ -18,6 +18,8 @@ use crate::script::{
     Script, TABLE,
 };
 
+/// By which it reports.
+const LOG: &str = "proxy_log";
 const REGISTERS: u32 = 0x400;
 const LANES: u32 = 0x800;
 /// The plugin context of each plugin, and the plugin of each context.
@@ -172,6 +174,10 @@ pub fn assemble(wat: &str) -> Result<Vec<u8>, wat::Error> {
 }
 
 fn import(text: &mut String, number: usize, row: &Function) {
+    // It is there already.
+    if row.name == LOG {
+        return;
+    }
     let params: String = row.lanes().map(|(_, lane)| format!(" {}", lane.name())).collect();
     let result = row.result().map_or(String::new(), |lane| format!(" (result {})", lane.name()));
     let (module, name) = (row.module, row.name);
@@ -180,7 +186,8 @@ fn import(text: &mut String, number: usize, row: &Function) {
 
 /// A function without parameters that takes a call's lanes from memory.
 fn thunk(text: &mut String, number: usize, row: &Function) {
-    let _ = write!(text, "(elem (i32.const {number}) func $t{number}) (func $t{number} (result i32) (call $f{number}");
+    let callee = if row.name == LOG { "log".to_owned() } else { format!("f{number}") };
+    let _ = write!(text, "(elem (i32.const {number}) func $t{number}) (func $t{number} (result i32) (call ${callee}");
     for (index, (_, lane)) in row.lanes().enumerate() {
         let _ = write!(text, " ({}.load (i32.const {}))", lane.name(), LANES as usize + 8 * index);
     }

@@ -7,6 +7,7 @@ mod attack;
 mod check;
 pub mod dictionary;
 mod hostcall;
+mod judged;
 mod module;
 mod plugin_events;
 mod property_path;
@@ -16,17 +17,12 @@ mod replay;
 pub mod seeds;
 mod streams;
 
-use std::sync::{Arc, LazyLock};
-
-use pw_cases::scenario::Scenario;
-use pw_fuzz::drive::silence;
-use pw_fuzz::model::Finding;
-use pw_fuzz::{generate, oracle, print};
-use pw_reference::Reference;
+use pw_fuzz::{generate, oracle};
 
 pub use crate::attack::{attack, campaign};
 pub use crate::check::check;
 pub use crate::hostcall::hostcall;
+use crate::judged::{host, none, predicted};
 pub use crate::module::module;
 pub use crate::plugin_events::plugin_events;
 pub use crate::property_path::property_path;
@@ -66,12 +62,6 @@ macro_rules! target {
     };
 }
 
-static HOST: LazyLock<Result<Reference, String>> = LazyLock::new(Reference::pooled);
-
-fn host() -> &'static Reference {
-    HOST.as_ref().expect("wasmtime runs wherever this is built")
-}
-
 /// What the model of the ABI says of the scenario that the bytes stand for.
 pub fn scenario(bytes: &[u8]) {
     predicted(generate::scenario(bytes));
@@ -94,31 +84,6 @@ pub fn case_text(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         pw_fuzz::case_text(text);
     }
-}
-
-/// The host does what the model says.
-fn predicted(mut scenario: Scenario) {
-    silence(&mut scenario, true);
-    let scenario = Arc::new(scenario);
-    let verdict = oracle::model(host(), &scenario).expect("the probe compiles");
-    none(&scenario, verdict.findings);
-}
-
-#[track_caller]
-fn none(scenario: &Scenario, findings: Vec<Finding>) {
-    if let Some(Finding { about, message, .. }) = findings.first() {
-        panic!("{about}: {message}, in this case:\n{}", print::any(scenario));
-    }
-}
-
-/// Seeded inputs, of different sizes.
-pub(crate) fn inputs(count: u64) -> impl Iterator<Item = Vec<u8>> {
-    (0..count).map(|seed| {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let mut bytes = vec![0; random.usize(0..600)];
-        random.fill(&mut bytes);
-        bytes
-    })
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn some_modules_start() {
-        let starting = crate::inputs(100).filter(|bytes| starts(bytes)).count();
+        let starting = crate::judged::inputs(100).filter(|bytes| starts(bytes)).count();
         assert!(starting > 5, "{starting}");
     }
 

@@ -10,7 +10,8 @@ use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Action, Entry, Lane, Script};
 use pw_cases::transcript::{Event, Returned, Transcript};
 
-use crate::{host, predicted, streams};
+use crate::judged::{host, predicted};
+use crate::streams;
 
 const GET: &str = "proxy_get_property";
 const SET: &str = "proxy_set_property";

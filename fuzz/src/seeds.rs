@@ -16,7 +16,8 @@ use pw_fuzz::{generate, oracle};
 use pw_reference::Reference;
 
 use crate::hostcall::reached;
-use crate::{host, inputs, module};
+use crate::judged::{host, inputs};
+use crate::module;
 
 /// Seeds by name.
 pub type Seeds = BTreeMap<String, Vec<u8>>;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 
-use crate::{TARGETS, dictionary, inputs};
+use crate::judged::inputs;
+use crate::{TARGETS, dictionary};
 
 /// How many inputs each target looks at: half of them random, half made of its seeds.
 const INPUTS: u64 = 200;

@@ -4,13 +4,10 @@
 //! Whitespace around a value is not part of it (RFC 9110, 5.5): a plugin may set it, and it is removed before the value is sent.
 //! Inside a value there may be tabs, and bytes from 0x80 on, but no other control characters.
 
-mod local_response;
-
 use std::sync::Arc;
 
 use pw_abi::{Status, pairs};
 
-pub(crate) use self::local_response::{complete, is_grpc, local_response, make_grpc, set_length};
 use crate::effect::Piece;
 use crate::fields::Fields;
 use crate::planted::planted;
@@ -38,7 +35,7 @@ const RESPONSE: &[Pseudo] = &[(b":status", is_status)];
 /// Fields that a message has at most once, besides pseudo headers.
 const SINGLE: [&[u8]; 2] = [CONTENT_LENGTH, HOST];
 const HOST: &[u8] = b"host";
-const CONTENT_LENGTH: &[u8] = b"content-length";
+pub(crate) const CONTENT_LENGTH: &[u8] = b"content-length";
 /// The embedder decides how a message is framed.
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 
@@ -235,7 +232,7 @@ impl<'a> Known<'a> {
     }
 }
 
-fn decode(serialized: &[u8], max: usize, malformed: Status) -> Result<pairs::PairsRef<'_>, Status> {
+pub(crate) fn decode(serialized: &[u8], max: usize, malformed: Status) -> Result<pairs::PairsRef<'_>, Status> {
     if text_size(serialized) > max {
         return Err(Status::INTERNAL_FAILURE);
     }

@@ -65,6 +65,7 @@ mod ids;
 mod interface;
 mod limits;
 mod linker;
+mod local_response;
 mod memory;
 mod metering;
 mod module;

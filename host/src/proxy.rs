@@ -1,9 +1,11 @@
 //! The public interface: what a proxy does to a chain of plugins. Knows nothing of the wire format.
 
 mod calls;
+mod chain;
 mod endings;
 mod grpc;
 mod lifecycle;
+mod requests;
 mod rollout;
 mod shadow;
 mod streams;
@@ -158,7 +160,7 @@ impl Proxy {
     pub fn retire_plugin(&mut self, plugin: PluginId) {
         self.begin();
         rollout::roll_back(self, plugin);
-        lifecycle::retire(self, plugin);
+        rollout::retire(self, plugin);
         self.run();
     }
 

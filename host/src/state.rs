@@ -3,10 +3,12 @@
 //! Plain data and plain methods; knows nothing of wasmtime.
 
 pub(crate) mod account;
+mod direction;
 mod effects;
 mod grpc;
 mod plugins;
 mod realm;
+mod realms;
 mod schedule;
 mod shadow;
 mod stream;
@@ -22,13 +24,14 @@ use pw_abi::{Exit, Status};
 use slab::Slab;
 
 pub(crate) use self::account::{Account, Charge, Charges};
+pub(crate) use self::direction::Direction;
 pub use self::grpc::GrpcEvent;
 pub(crate) use self::grpc::{GrpcCall, GrpcKind};
 pub(crate) use self::plugins::{CallId, Context, Plugin, Plugins, Share};
 pub(crate) use self::realm::{Metric, Queue, Realm};
 pub(crate) use self::shadow::Shadow;
 pub(crate) use self::stream::{
-    Direction, Filter, LocalResponse, Message, Phase, Property, Protocol, Stage, Stream, Undo, piece_cost,
+    Filter, LocalResponse, Message, Phase, Property, Protocol, Stage, Stream, Undo, piece_cost,
 };
 pub(crate) use self::subject::{HttpCallEnd, Subject};
 pub(crate) use self::timers::{Timer, Timers};

@@ -27,11 +27,17 @@ fn main() {
             Some("start") => answer(&start(&mode)),
             Some("shape" | "module") => answer(&json!({ "type": "kept" })),
             // The survey gets what a host says that has everything.
-            Some("run") if request["id"] == "survey" => answer(&json!({ "type": "ran", "events": [] })),
+            Some("run") if request["id"] == "survey" => answer(&surveyed()),
             Some("run") => run(&mode, &part, &request),
             _ => return,
         }
     }
+}
+
+/// A report of the probe, and nothing that was refused.
+fn surveyed() -> Value {
+    let report = json!({ "event": "log", "plugin": "survey", "level": "INFO", "message": "pw 00000000 c 00000000" });
+    json!({ "type": "ran", "events": [report] })
 }
 
 fn start(mode: &str) -> Value {

@@ -269,9 +269,12 @@ pub enum Language {
 /// See [`Command::Smoke`].
 #[derive(Clone, Debug, Args)]
 pub struct SmokeArgs {
-    /// The command line of a program that speaks the adapter protocol
+    /// The host: the command line of a program that speaks the adapter protocol, or `reference` or `envoy`
     #[arg(long, value_name = "HOST")]
     pub host: String,
+    /// The Envoy that `--host envoy` runs [default: $PW_CONFORM_ENVOY, or `envoy` in the PATH]
+    #[arg(long, value_name = "PATH")]
+    pub envoy: Option<PathBuf>,
     /// Seconds that the adapter may take for an answer
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
@@ -283,8 +286,8 @@ pub struct SmokeArgs {
 impl SmokeArgs {
     /// Which host, and how.
     pub fn host(&self) -> HostArgs {
-        let SmokeArgs { host, timeout, trace_adapter } = self.clone();
-        HostArgs { host, envoy: None, timeout, known: None, trace_adapter }
+        let SmokeArgs { host, envoy, timeout, trace_adapter } = self.clone();
+        HostArgs { host, envoy, timeout, known: None, trace_adapter }
     }
 }
 

@@ -43,9 +43,19 @@ pub fn invocation(host: &HostArgs, catalog: &CatalogArgs) -> Invocation {
 }
 
 fn split(command: &str) -> Result<Vec<String>, HarnessError> {
+    if let Some(name) = ["reference", "envoy"].into_iter().find(|name| is_near(command, name)) {
+        return Err(HarnessError::new(format!("--host {command}: there is no such program, did you mean `{name}`?")));
+    }
     shlex::split(command).filter(|words| !words.is_empty()).ok_or_else(|| {
         HarnessError::new(format!("--host {command:?} is not a command line: a quote is open, or it is empty"))
     })
+}
+
+/// Whether a word is not a program, and a name that is badly spelt.
+fn is_near(word: &str, name: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let is_program = || std::env::split_paths(&folders).any(|folder| folder.join(word).is_file());
+    !word.contains('/') && strsim::osa_distance(word, name) <= 2 && !is_program()
 }
 
 /// The adapter of that name in this program.
@@ -78,6 +88,8 @@ mod tests {
         assert_eq!(own[1..], ["adapter", "reference"]);
         let others = words("./mine --flag 'a b'").expect("it is a command line");
         assert_eq!(others, ["./mine", "--flag", "a b"]);
+        let error = words("refrence").expect_err("it is no program").to_string();
+        assert!(error.ends_with("did you mean `reference`?"), "{error}");
         assert!(words("./mine 'a").is_err());
         assert!(words(" ").is_err());
         assert!(connection(&HostArgs { envoy: Some("envoy".into()), ..args("reference") }).is_err());

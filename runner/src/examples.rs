@@ -34,7 +34,7 @@ Examples:
   pw-conform try plugin.wasm -X POST -d 'a body' --trace
   pw-conform try --wasm-plugin wasm-plugin.yaml /path
 
-The exit code is 1 if a plugin faults, or does not start.
+Exit codes: 0 it ran; 1 a plugin faulted, or did not start; 2 a file or a flag is wrong.
 
 The resources of --wasm-plugin make the chain that Istio would make for a request that is inbound to the port of its \
 authority, or 80: phases AUTHN, AUTHZ, STATS, then the unspecified one; within a phase by priority, the highest first and \

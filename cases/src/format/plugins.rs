@@ -142,7 +142,8 @@ fn module(node: &Node, modules: Modules<'_>) -> Read<Module> {
     if !name.ends_with(".wat") {
         return Ok(Module::Binary(bytes));
     }
-    String::from_utf8(bytes).map(Module::Text).or_else(|_| node.complain(format!("{name} is not UTF-8")))
+    let text = String::from_utf8(bytes).or_else(|_| node.complain(format!("{name} is not UTF-8")))?;
+    Ok(Module::Text { name: name.to_owned(), text })
 }
 
 fn allocation(node: &Node) -> Read<Allocation> {

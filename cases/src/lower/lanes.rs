@@ -2,11 +2,24 @@
 
 use pw_abi::{Function, Kind, Param};
 
-use super::{Acceptable, ROOM};
 use crate::case::Accept;
 use crate::format::{self, Node, Read, Value, meant};
 use crate::script::{Form, Lane, Out};
 use crate::want::Want;
+
+/// How many bytes a place has for the host to write to where no size says it.
+pub(crate) const ROOM: u32 = 512;
+
+/// An answer that is acceptable.
+#[derive(Clone, Debug)]
+pub struct Acceptable {
+    /// The status; none if the call does not return.
+    pub status: Option<u32>,
+    /// The returned values.
+    pub returned: Vec<(String, Want)>,
+    /// What to call it in the record.
+    pub answer: String,
+}
 
 /// Puts down the lanes of what a parameter returns: room for it, or the address that is given for a lane.
 pub fn out_lanes(param: &'static Param, own: &[Option<u32>], lanes: &mut Vec<Lane>, outs: &mut Vec<Out>) {

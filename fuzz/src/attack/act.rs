@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn attacks_do_something() {
-        let attacks: Vec<Attack> = crate::inputs(200).map(|bytes| generate::attack(&bytes)).collect();
+        let attacks: Vec<Attack> = crate::judged::inputs(200).map(|bytes| generate::attack(&bytes)).collect();
         let actions: usize = attacks.iter().map(|attack| attack.actions.len()).sum();
         assert!(actions > 1000, "{actions}");
         attacks.iter().take(40).for_each(|attack| run(attack).unwrap_or_else(|wrong| panic!("{wrong}\n{attack}")));

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use pw_abi::{Exit, HttpStreams, Status};
 
 use crate::effect::Effect;
-use crate::http;
 use crate::state::account::{EFFECT, MAP};
 use crate::state::{Direction, LocalResponse, State, Undo, Work, ignore};
+use crate::{http, local_response};
 
 /// -1: the response is not a gRPC response, whatever the request was.
 const NO_GRPC_STATUS: u32 = u32::MAX;
@@ -22,7 +22,7 @@ impl HttpStreams for State {
         headers: &[u8],
         grpc_status: u32,
     ) -> Result<(), Status> {
-        let mut headers = http::local_response(status_code, headers, body, self.limits().fields)?;
+        let mut headers = local_response::headers(status_code, headers, body, self.limits().fields)?;
         if !(200..=599).contains(&status_code) {
             return Err(Status::BAD_ARGUMENT);
         }
@@ -32,14 +32,14 @@ impl HttpStreams for State {
         }
         if stream.local.is_none() {
             let is_head = stream.request.is_head;
-            let is_grpc = stream.request.headers.as_deref().is_some_and(http::is_grpc);
+            let is_grpc = stream.request.headers.as_deref().is_some_and(local_response::is_grpc);
             let (choices, max) = (self.config.choices, self.limits().fields);
             let body = if is_grpc && choices.grpc_local_responses && grpc_status != NO_GRPC_STATUS {
-                http::make_grpc(&mut headers, grpc_status, body, max);
+                local_response::make_grpc(&mut headers, grpc_status, body, max);
                 &[]
             } else {
                 let body = if http::has_no_body(status_code) { &[] } else { body };
-                http::complete(&mut headers, body, &choices);
+                local_response::complete(&mut headers, body, &choices);
                 if is_head { &[] } else { body }
             };
             let charge = self.charge(2 * EFFECT + MAP + headers.footprint() + body.len())?;

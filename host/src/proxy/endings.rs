@@ -2,16 +2,16 @@
 //!
 //! As in [`streams`](super::streams), each function does one entry of the work list or one step of it.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::streams::release_in_turn;
+use super::chain::{self, clear, release_in_turn, remove_if_ended};
 use super::{Proxy, lifecycle, shadow};
 use crate::effect::{Effect, Piece};
 use crate::fields::Fields;
 use crate::http::{self, Progress};
-use crate::ids::{PluginId, StreamId};
-use crate::state::{Charges, Direction, Filter, LocalResponse, MIN_CAPACITY, Protocol, State, Undo, Work};
+use crate::ids::StreamId;
+use crate::local_response;
+use crate::state::{Charges, Direction, LocalResponse, Protocol, Undo, Work};
 
 /// Sends a local response, through the chain unless another response is in it already.
 pub(super) fn local_response(proxy: &mut Proxy, stream: StreamId) {
@@ -76,7 +76,7 @@ pub(super) fn with_length(
     let size = if let Piece::Body { body, .. } = &piece { body.len() } else { 0 };
     let first = waiting.map(|(mut waiting, charges)| {
         if let Piece::Headers { headers, .. } = &mut waiting {
-            http::set_length(headers, size, always);
+            local_response::set_length(headers, size, always);
         }
         (waiting, charges)
     });
@@ -183,7 +183,7 @@ pub(super) fn done(proxy: &mut Proxy, stream: StreamId, place: usize) {
     if more {
         proxy.state().agenda.first([Work::Done { stream, place: place + 1 }]);
     }
-    match filter(proxy, stream, place) {
+    match chain::context_at(proxy, stream, place) {
         // The stream is removed with its last context.
         Some((plugin, context)) => lifecycle::done(proxy, plugin, context),
         None => {
@@ -193,73 +193,6 @@ pub(super) fn done(proxy: &mut Proxy, stream: StreamId, place: usize) {
             }
         }
     }
-}
-
-/// A plugin's context in a stream that is over has ended: what is buffered there is dropped, as is the place, because the context's
-/// id may be reused when the plugin is restarted.
-pub(super) fn clear(proxy: &mut Proxy, index: usize, place: usize) {
-    let found = proxy.state().streams.get_mut(index).filter(|found| found.over);
-    if let Some(filter) = found.and_then(|found| found.filters.get_mut(place)) {
-        filter.gone = true;
-        filter.request.clear();
-        filter.response.clear();
-    }
-}
-
-/// The plugin at a place of a stream's chain, and its context there, unless it was detached or never got the context.
-pub(super) fn filter(proxy: &mut Proxy, stream: StreamId, place: usize) -> Option<(PluginId, u32)> {
-    let state = proxy.state();
-    let filter = state.find(stream)?.filters.get(place).filter(|filter| !filter.gone)?;
-    let (plugin, context) = (filter.plugin, filter.context);
-    state.plugins.get(plugin)?.contexts.contains_key(&context).then_some((plugin, context))
-}
-
-/// Removes a stream that is over if none of its contexts is left.
-pub(super) fn remove_if_ended(proxy: &mut Proxy, index: usize) {
-    let state = proxy.state();
-    let Some(found) = state.streams.get(index).filter(|found| found.over) else { return };
-    let has = |filter: &Filter| {
-        state.plugins.get(filter.plugin).is_some_and(|plugin| plugin.contexts.contains_key(&filter.context))
-    };
-    let lives = |filter: &Filter| !filter.gone && has(filter);
-    // Contexts end in the order of the chain, and an ended one stays ended.
-    let ended = found.filters[found.ended..].iter().position(lives);
-    if let Some(more) = ended {
-        let ended = found.ended + more;
-        if let Some(found) = state.streams.get_mut(index) {
-            found.ended = ended;
-        }
-    } else {
-        let removed = state.streams.remove(index);
-        if state.streams.is_empty() && state.streams.capacity() > MIN_CAPACITY {
-            state.streams.shrink_to_fit();
-        }
-        for filter in &removed.filters {
-            if let Some(plugin) = state.plugins.get_mut(filter.plugin) {
-                plugin.places -= 1;
-                state.plugins.free(filter.plugin);
-            }
-        }
-        if !removed.id.shadow {
-            state.effect(Effect::StreamEnded { stream: removed.id });
-        }
-    }
-}
-
-/// A plugin has crashed or ended: marks its places in all streams, and returns them by stream.
-pub(super) fn detach_plugin(proxy: &mut Proxy, plugin: PluginId) -> VecDeque<(StreamId, Vec<usize>)> {
-    let State { plugins, streams, .. } = proxy.state();
-    let mut left: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let contexts = plugins.get(plugin).into_iter().flat_map(|plugin| plugin.contexts.values());
-    contexts
-        .filter_map(|context| context.stream)
-        .for_each(|(stream, place)| left.entry(stream).or_default().push(place));
-    let places = left.into_iter().filter_map(|(index, places)| {
-        let stream = streams.get_mut(index)?;
-        places.iter().for_each(|place| stream.filters[*place].gone = true);
-        Some((stream.id, places))
-    });
-    places.collect()
 }
 
 /// A plugin was detached from a stream, which fails or continues without it.

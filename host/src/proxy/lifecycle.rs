@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::{Proxy, StartError, endings, rollout, shadow};
+use super::{Proxy, StartError, chain, requests, rollout};
 use crate::callbacks::On;
 use crate::config::PluginConfig;
 use crate::effect::Effect;
@@ -16,7 +14,7 @@ use crate::planted::planted;
 use crate::policy::Revival;
 use crate::rules::Rules;
 use crate::state::account::CONTEXT;
-use crate::state::{Account, Active, CallId, Context, Detach, Plugin, Share, Then, Timer, Vm, Work};
+use crate::state::{Account, Active, Context, Detach, Plugin, Share, Then, Timer, Vm, Work};
 
 /// Starts a plugin, if `own_vm` in a VM that it shares with no other plugin.
 pub(super) fn start(
@@ -34,7 +32,7 @@ pub(super) fn start(
     proxy.sources.insert(id, Arc::new((module.clone(), config)));
     let booted = boot(proxy, id);
     if booted.is_err() {
-        drop_source(proxy, id);
+        rollout::drop_source(proxy, id);
     }
     proxy.run();
     booted.map(|()| id)
@@ -163,7 +161,7 @@ fn schedule_restart(proxy: &mut Proxy, id: PluginId, draw: f64, ran: bool) {
     }
     match found.revival.due {
         Some(due) => state.timers.set(due, Timer::Restart(id)),
-        None => drop_source(proxy, id),
+        None => rollout::drop_source(proxy, id),
     }
 }
 
@@ -225,8 +223,8 @@ fn start_failed(proxy: &mut Proxy, plugin: PluginId, why: StartError) -> Result<
 /// Detaches a plugin from its VM and its streams.
 fn detach(proxy: &mut Proxy, plugin: PluginId, then: Then) {
     leave_vm(proxy, plugin);
-    drop_requests(proxy, plugin);
-    let streams = endings::detach_plugin(proxy, plugin);
+    requests::drop_all(proxy, plugin);
+    let streams = chain::detach_plugin(proxy, plugin);
     proxy.state().agenda.first([Work::Detach(Box::new(Detach { plugin, streams, then }))]);
 }
 
@@ -289,8 +287,8 @@ pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     }
     match removed.map(|context| context.stream) {
         Some(Some((stream, place))) => {
-            endings::clear(proxy, stream, place);
-            endings::remove_if_ended(proxy, stream);
+            chain::clear(proxy, stream, place);
+            chain::remove_if_ended(proxy, stream);
             end_if_retired(proxy, plugin);
         }
         Some(None) => {
@@ -323,26 +321,6 @@ fn end_vm(proxy: &mut Proxy, vm: usize, plugin: PluginId) -> Vec<PluginId> {
     members
 }
 
-/// A plugin will not be started again: its module and configuration are dropped.
-fn drop_source(proxy: &mut Proxy, plugin: PluginId) {
-    proxy.sources.remove(&plugin);
-    let state = proxy.state();
-    let Some(found) = state.plugins.get_mut(plugin).filter(|found| !found.source_dropped) else { return };
-    found.source_dropped = true;
-    // The entry that ends its streams and calls may still wait.
-    drop_requests(proxy, plugin);
-    let state = proxy.state();
-    let Some(found) = state.plugins.get_mut(plugin) else { return };
-    let due = found.revival.due.take();
-    (found.configuration, found.vm_configuration) = (Bytes::new(), Bytes::new());
-    found.environment = Vec::new();
-    let realm = found.realm;
-    state.timers.unset(due, Timer::Restart(plugin));
-    state.leave_realm(realm);
-    rollout::ended(proxy, plugin);
-    proxy.state().plugins.free(plugin);
-}
-
 /// A plugin has trapped: its VM is not called again.
 pub(super) fn crash(proxy: &mut Proxy, plugin: PluginId, reason: &str) {
     crashed(proxy, plugin, reason, None);
@@ -368,10 +346,10 @@ fn crashed(proxy: &mut Proxy, plugin: PluginId, reason: &str, starting: Option<P
                 false => format!("the plugin {name} in the same VM failed: {reason}"),
             };
             proxy.state().effect(Effect::Fault { plugin: member, reason });
-            let streams = endings::detach_plugin(proxy, member);
+            let streams = chain::detach_plugin(proxy, member);
             detached.push(Detach { plugin: member, streams, then: Then::Restart(draw) });
         }
-        drop_timers(proxy, member);
+        requests::drop_timers(proxy, member);
     }
     for detach in detached.into_iter().rev() {
         proxy.state().agenda.first([Work::Detach(Box::new(detach))]);
@@ -381,7 +359,7 @@ fn crashed(proxy: &mut Proxy, plugin: PluginId, reason: &str, starting: Option<P
 /// A plugin has left its VM: what it asked for is dropped, and it is detached from its streams, one after the other.
 pub(super) fn detached(proxy: &mut Proxy, mut detach: Box<Detach>) {
     let plugin = detach.plugin;
-    drop_requests(proxy, plugin);
+    requests::drop_all(proxy, plugin);
     proxy.drop_parked(plugin);
     if let Some((stream, places)) = detach.streams.pop_front() {
         let agenda = &mut proxy.state().agenda;
@@ -395,29 +373,8 @@ pub(super) fn detached(proxy: &mut Proxy, mut detach: Box<Detach>) {
             rollout::crashed(proxy, plugin);
             schedule_restart(proxy, plugin, draw, true);
         }
-        Then::DropSource => drop_source(proxy, plugin),
+        Then::DropSource => rollout::drop_source(proxy, plugin),
         Then::Nothing => {}
-    }
-}
-
-/// Ends a plugin after its last stream.
-pub(super) fn retire(proxy: &mut Proxy, plugin: PluginId) {
-    if let Some(found) = proxy.state().plugins.get_mut(plugin) {
-        found.retired = true;
-        rollout::ended(proxy, plugin);
-        cancel_restart(proxy, plugin);
-        shadow::end_lone_copies(proxy, plugin);
-        proxy.state().agenda.last(Work::EndIfRetired { plugin });
-    }
-}
-
-/// A plugin that has crashed is not restarted.
-fn cancel_restart(proxy: &mut Proxy, plugin: PluginId) {
-    let state = proxy.state();
-    let due = state.plugins.get_mut(plugin).and_then(|found| found.revival.due.take());
-    state.timers.unset(due, Timer::Restart(plugin));
-    if !proxy.runs(plugin) {
-        drop_source(proxy, plugin);
     }
 }
 
@@ -435,7 +392,7 @@ pub(super) fn remove(proxy: &mut Proxy, plugin: PluginId) {
     let Some(found) = proxy.state().plugins.get_mut(plugin) else { return };
     found.removed = true;
     rollout::ended(proxy, plugin);
-    cancel_restart(proxy, plugin);
+    rollout::cancel_restart(proxy, plugin);
     let state = proxy.state();
     let contexts = state.plugins.get(plugin).into_iter().flat_map(|found| found.contexts.values());
     let streams: Vec<usize> = contexts.filter_map(|context| Some(context.stream?.0)).collect();
@@ -464,38 +421,8 @@ pub(super) fn terminate(proxy: &mut Proxy, plugin: PluginId) {
     let Some(found) = proxy.state().plugins.get_mut(plugin) else { return };
     found.removed = true;
     rollout::ended(proxy, plugin);
-    cancel_restart(proxy, plugin);
+    rollout::cancel_restart(proxy, plugin);
     if proxy.runs(plugin) {
         detach(proxy, plugin, Then::DropSource);
-    }
-}
-
-/// Drops the ticks and notices of a plugin that has left its VM.
-fn drop_timers(proxy: &mut Proxy, plugin: PluginId) {
-    let state = proxy.state();
-    let Some(found) = state.plugins.get_mut(plugin) else { return };
-    let tick = found.tick.take().map(|(_, due)| due);
-    let queues = std::mem::take(&mut found.queues);
-    state.timers.unset(tick, Timer::Tick(plugin));
-    for queue in queues {
-        if let Some(queue) = state.queues.get_mut(&queue) {
-            Arc::make_mut(&mut queue.readers).retain(|reader| *reader != plugin);
-        }
-    }
-}
-
-/// Drops what a plugin asked for: its ticks, notices and calls.
-fn drop_requests(proxy: &mut Proxy, plugin: PluginId) {
-    drop_timers(proxy, plugin);
-    let state = proxy.state();
-    let calls = state.plugins.get_mut(plugin).map(|found| std::mem::take(&mut found.calls)).unwrap_or_default();
-    let mut calls: Vec<CallId> = calls.into_values().collect();
-    calls.sort_by_key(|call| matches!(call, CallId::Grpc(_)));
-    for call in calls {
-        state.remove_call(call);
-        state.effect(match call {
-            CallId::Http(call) => Effect::CancelHttpCall { call },
-            CallId::Grpc(call) => Effect::CancelGrpcCall { call },
-        });
     }
 }

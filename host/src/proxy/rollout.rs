@@ -1,13 +1,15 @@
-//! How a plugin replaces another: at once, or on a share of its streams first.
+//! How a plugin replaces another, at once or on a share of its streams first, and how the other retires.
 
 use std::sync::Arc;
 
-use super::{Proxy, lifecycle};
+use bytes::Bytes;
+
+use super::{Proxy, requests, shadow};
 use crate::effect::Effect;
 use crate::ids::PluginId;
 use crate::planted::planted;
 use crate::policy::{Canary, Rollout};
-use crate::state::{Plugins, State};
+use crate::state::{Plugins, State, Timer, Work};
 
 /// A canary that has all streams.
 const ALL: Canary = Canary { share: 100, faults: 100 };
@@ -28,7 +30,7 @@ pub(super) fn succeed(proxy: &mut Proxy, old: PluginId, new: PluginId) {
         Some(found) => found.rollout = Some(Rollout::new(new, ALL)),
         None => proxy.state().plugins.succeed(old, new),
     }
-    lifecycle::retire(proxy, old);
+    retire(proxy, old);
 }
 
 pub(super) fn begin(proxy: &mut Proxy, plugin: PluginId, canary: PluginId, how: Canary) {
@@ -61,7 +63,7 @@ pub(super) fn promote(proxy: &mut Proxy, plugin: PluginId) {
     let state = proxy.state();
     if let Some(rollout) = state.plugins.get_mut(plugin).and_then(|found| found.rollout.as_mut()) {
         rollout.canary = ALL;
-        lifecycle::retire(proxy, plugin);
+        retire(proxy, plugin);
     }
 }
 
@@ -84,7 +86,7 @@ pub(super) fn roll_back(proxy: &mut Proxy, plugin: PluginId) {
             }
             None => proxy.state().plugins.succeed(canary, plugin),
         }
-        lifecycle::retire(proxy, canary);
+        retire(proxy, canary);
     }
 }
 
@@ -130,4 +132,45 @@ pub(super) fn choose(state: &mut State, plugin: PluginId, stream: u64, chain: &m
 fn canary_for(plugins: &mut Plugins, plugin: PluginId, seed: u64, stream: u64) -> Option<PluginId> {
     let rollout = plugins.get_mut(plugin).filter(|found| !found.retired)?.rollout.as_mut()?;
     rollout.gets(seed, stream).then_some(rollout.to)
+}
+
+/// Ends a plugin after its last stream.
+pub(super) fn retire(proxy: &mut Proxy, plugin: PluginId) {
+    if let Some(found) = proxy.state().plugins.get_mut(plugin) {
+        found.retired = true;
+        ended(proxy, plugin);
+        cancel_restart(proxy, plugin);
+        shadow::end_lone_copies(proxy, plugin);
+        proxy.state().agenda.last(Work::EndIfRetired { plugin });
+    }
+}
+
+/// A plugin that has crashed is not restarted.
+pub(super) fn cancel_restart(proxy: &mut Proxy, plugin: PluginId) {
+    let state = proxy.state();
+    let due = state.plugins.get_mut(plugin).and_then(|found| found.revival.due.take());
+    state.timers.unset(due, Timer::Restart(plugin));
+    if !proxy.runs(plugin) {
+        drop_source(proxy, plugin);
+    }
+}
+
+/// A plugin will not be started again: its module and configuration are dropped.
+pub(super) fn drop_source(proxy: &mut Proxy, plugin: PluginId) {
+    proxy.sources.remove(&plugin);
+    let state = proxy.state();
+    let Some(found) = state.plugins.get_mut(plugin).filter(|found| !found.source_dropped) else { return };
+    found.source_dropped = true;
+    // The entry that ends its streams and calls may still wait.
+    requests::drop_all(proxy, plugin);
+    let state = proxy.state();
+    let Some(found) = state.plugins.get_mut(plugin) else { return };
+    let due = found.revival.due.take();
+    (found.configuration, found.vm_configuration) = (Bytes::new(), Bytes::new());
+    found.environment = Vec::new();
+    let realm = found.realm;
+    state.timers.unset(due, Timer::Restart(plugin));
+    state.leave_realm(realm);
+    ended(proxy, plugin);
+    proxy.state().plugins.free(plugin);
 }

@@ -1,6 +1,6 @@
 //! Log-only plugins: each runs on a copy of the stream, from which nothing is sent.
 
-use super::{Proxy, endings, streams};
+use super::{Proxy, chain};
 use crate::effect::Piece;
 use crate::http::Facts;
 use crate::ids::{PluginId, StreamId};
@@ -14,7 +14,7 @@ pub(super) fn open(proxy: &mut Proxy, of: StreamId, place: usize, plugin: Plugin
     }
     let Some(found) = proxy.state().find(of) else { return };
     let (info, protocol) = (found.info.clone(), found.protocol);
-    let copy = streams::insert(proxy, &[plugin], info, protocol, Some(Shadow::new(plugin, of)));
+    let copy = chain::insert(proxy, &[plugin], info, protocol, Some(Shadow::new(plugin, of)));
     if let Some(found) = proxy.state().find(of) {
         found.filters[place].shadow = Some(copy);
     }
@@ -92,11 +92,6 @@ pub(super) fn end(proxy: &mut Proxy, of: StreamId) {
             state.agenda.first([Work::EndCopy { stream: copy }]);
         }
     }
-}
-
-/// A copy ends.
-pub(super) fn end_copy(proxy: &mut Proxy, copy: StreamId) {
-    endings::end(proxy, copy);
 }
 
 /// A plugin is to end: its copies that have outlived their streams end, so that they do not delay it.

@@ -10,6 +10,7 @@
 use bytes::{Bytes, BytesMut};
 use pw_abi::PeerType;
 
+use super::chain::{self, effect, insert, is_last, release_in_turn, stage};
 use super::{Proxy, endings, lifecycle, rollout, shadow, tcp, wire};
 use crate::callbacks::On;
 use crate::config::StreamInfo;
@@ -17,9 +18,7 @@ use crate::effect::{Effect, Piece};
 use crate::http::{Facts, Progress};
 use crate::ids::{PluginId, StreamId};
 use crate::planted::planted;
-use crate::state::{
-    Charges, Context, Direction, Filter, Message, Owner, Phase, Protocol, Shadow, Stage, State, Stream, Work,
-};
+use crate::state::{Charges, Context, Direction, Owner, Phase, Protocol, Stage, State, Stream, Work};
 
 /// Minimum of the limit for the cost of pieces that wait at a plugin, in bytes, whatever the limit for bodies is.
 pub(super) const MIN_WAITING_BYTES: usize = 1 << 20;
@@ -135,62 +134,6 @@ impl Proxy {
         let held = plugins.iter().filter_map(|plugin| state.plugins.get(*plugin)).map(|plugin| plugin.limits.held);
         backlog <= held.max().unwrap_or(0).max(MIN_WAITING_BYTES)
     }
-}
-
-/// Registers a stream, with ids for its plugins' contexts; a log-only plugin has one only in its copy.
-pub(super) fn insert(
-    proxy: &mut Proxy,
-    plugins: &[PluginId],
-    info: StreamInfo,
-    protocol: Protocol,
-    shadow: Option<Shadow>,
-) -> StreamId {
-    let state = proxy.state();
-    let id = StreamId { index: state.streams.vacant_key(), serial: state.next_serial, shadow: shadow.is_some() };
-    state.next_serial += 1;
-    let mut filters = Vec::with_capacity(plugins.len());
-    for plugin in plugins {
-        let (mut gone, mut context, mut incarnation) = (true, 0, 0);
-        if let Some(owner) = state.plugins.get_mut(*plugin) {
-            owner.places += 1;
-            incarnation = owner.incarnation;
-            gone = owner.vm.is_none() || owner.removed || owner.log_only && shadow.is_none();
-        }
-        if !gone {
-            context = state.new_context(*plugin);
-        }
-        filters.push(Filter {
-            plugin: *plugin,
-            context,
-            incarnation,
-            gone,
-            shadow: None,
-            properties_size: 0,
-            request: Stage::default(),
-            response: Stage::default(),
-        });
-    }
-    state.streams.insert(Stream {
-        id,
-        protocol,
-        info,
-        started: state.now,
-        filters,
-        request: Message::default(),
-        response: Message::default(),
-        local: None,
-        answered: false,
-        buffered: None,
-        closed: false,
-        properties: Default::default(),
-        ended: 0,
-        backlog: 0,
-        reset: false,
-        client_gone: false,
-        over: false,
-        shadow,
-    });
-    id
 }
 
 /// Begins the context of a plugin in a stream's chain, or a log-only plugin's copy of the stream.
@@ -373,31 +316,9 @@ fn release(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize
     release_in_turn(proxy, stream, direction, nth);
 }
 
-/// The same, as entries before all that are due.
-pub(super) fn release_in_turn(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
-    let Some(stage) = stage(proxy, stream, direction, nth) else { return };
-    let waiting = stage.has_waiting();
-    let mut charges = stage.charges();
-    let pieces = stage.release();
-    let agenda = &mut proxy.state().agenda;
-    if waiting {
-        agenda.first([Work::Waiting { stream, direction, nth }]);
-    }
-    // The last piece, whose entry is put in front first, carries the charges.
-    for piece in pieces.into_iter().flatten().rev() {
-        let charges = std::mem::take(&mut charges);
-        agenda.first([Work::Piece { stream, direction, nth: nth + 1, piece, charges }]);
-    }
-}
-
-/// Whether the `nth` plugin of a direction is its last.
-fn is_last(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) -> bool {
-    proxy.state().find(stream).is_some_and(|found| found.place(nth + 1, direction).is_none())
-}
-
 /// Passes the piece that has waited longest to the `nth` plugin, and then the others, unless it pauses again.
 pub(super) fn waiting(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) {
-    let Some(filter) = filter(proxy, stream, direction, nth) else { return };
+    let Some(filter) = chain::filter_at(proxy, stream, direction, nth) else { return };
     // What is buffered at a detached plugin comes first: the entry `Detached` passes it on, and then what waits.
     let mut leftover = filter.has_leftover(direction);
     planted!(EndlessWait => leftover = false);
@@ -415,16 +336,6 @@ pub(super) fn waiting(proxy: &mut Proxy, stream: StreamId, direction: Direction,
         .state()
         .agenda
         .first([Work::Piece { stream, direction, nth, piece, charges }, Work::Waiting { stream, direction, nth }]);
-}
-
-fn stage(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) -> Option<&mut Stage> {
-    Some(filter(proxy, stream, direction, nth)?.stage(direction))
-}
-
-fn filter(proxy: &mut Proxy, stream: StreamId, direction: Direction, nth: usize) -> Option<&mut Filter> {
-    let found = proxy.state().find(stream)?;
-    let place = found.place(nth, direction)?;
-    found.filters.get_mut(place)
 }
 
 /// A plugin has resumed what it has paused.
@@ -471,13 +382,5 @@ fn send(proxy: &mut Proxy, stream: StreamId, direction: Direction, mut piece: Pi
         endings::end(proxy, stream);
     } else if stream.shadow && direction == Direction::Request {
         proxy.state().agenda.first([Work::Early { stream }]);
-    }
-}
-
-/// The effect that sends a piece at the end of the chain.
-pub(super) fn effect(stream: StreamId, direction: Direction, piece: Piece) -> Effect {
-    match direction {
-        Direction::Request => Effect::Upstream { stream, piece },
-        Direction::Response => Effect::Downstream { stream, piece },
     }
 }

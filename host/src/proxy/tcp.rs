@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use pw_abi::PeerType;
 
-use super::{Proxy, endings, streams};
+use super::{Proxy, chain, endings};
 use crate::callbacks::On;
 use crate::config::StreamInfo;
 use crate::effect::{Effect, Piece};
@@ -50,7 +50,7 @@ pub(super) fn emit(proxy: &mut Proxy, stream: StreamId, direction: Direction, pi
     }
     let effect = match piece {
         Piece::Headers { .. } => Effect::Connect { stream },
-        piece => streams::effect(stream, direction, piece),
+        piece => chain::effect(stream, direction, piece),
     };
     proxy.state().emit_charged(stream, effect, charges);
     if over {
@@ -77,7 +77,7 @@ pub(super) fn closed(proxy: &mut Proxy, stream: StreamId, upstream: bool, place:
     } else {
         (On::proxy_on_downstream_connection_close, closed_by.0)
     };
-    if let Some((plugin, context)) = endings::filter(proxy, stream, place) {
+    if let Some((plugin, context)) = chain::context_at(proxy, stream, place) {
         proxy.call(plugin, on, context, [context, peer.0, 0, 0, 0]);
     }
 }

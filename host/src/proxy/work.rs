@@ -97,7 +97,7 @@ impl Proxy {
             Work::Detached { stream, places } => endings::detached(self, stream, &places),
             Work::Copy { stream, direction, piece } => shadow::feed(self, stream, direction, piece),
             Work::Early { stream } => shadow::early(self, stream),
-            Work::EndCopy { stream } => shadow::end_copy(self, stream),
+            Work::EndCopy { stream } => endings::end(self, stream),
             Work::Closed { stream, upstream, place } => tcp::closed(self, stream, upstream, place),
             Work::Done { stream, place } => endings::done(self, stream, place),
             Work::Finalise { plugin, context, .. } => lifecycle::finalise(self, plugin, context),

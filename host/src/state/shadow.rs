@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use super::account::{MAP, PIECE};
-use super::{Account, Charge, Direction};
+use super::account::{Account, Charge, MAP, PIECE};
+use super::direction::Direction;
 use crate::effect::{Discarded, Piece};
 use crate::fields::Fields;
 use crate::ids::{PluginId, StreamId};

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use pw_abi::PeerType;
 
 use super::account::{Account, Charge, Charges, MAP, PIECE, PLACE, STREAM};
+use super::direction::Direction;
 use super::shadow::Shadow;
 use crate::config::StreamInfo;
 use crate::effect::{Discarded, Effect, Piece};
@@ -195,13 +196,6 @@ pub(crate) enum Phase {
     Headers,
     Body,
     Trailers,
-}
-
-/// A message of a stream; of a TCP connection, what is sent to the upstream or comes from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Direction {
-    Request,
-    Response,
 }
 
 impl Stream {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::account::{Charge, Charges};
-use super::stream::Direction;
+use super::direction::Direction;
 use super::subject::Subject;
 use super::timers::Timer;
 use crate::callbacks::On;

@@ -19,6 +19,7 @@ use wasmparser::{FuncType, Import, Parser, Payload, TypeRef, ValType};
 
 use crate::error::HarnessError;
 use crate::plan::Job;
+use crate::record::NOT_IMPLEMENTED;
 use crate::survey::Survey;
 
 /// The outcome of an attempt.
@@ -56,7 +57,8 @@ pub fn attempt(job: Job<'_>, adapter: &mut dyn Adapter, survey: &Survey) -> Atte
     let run = || adapter.run(&case.id, job.version, &lowered.scenario);
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(Outcome::Ran(transcript))) => {
-            if let Some(missing) = missing_steps(&lowered.scenario, &transcript) {
+            let wrong = missing_steps(&lowered.scenario, &transcript);
+            if let Some(missing) = wrong.or_else(|| unknown_plugin(&lowered.scenario, &transcript)) {
                 return Attempt::Failed(HarnessError::new(format!("the adapter of {} {missing}", adapter.host().name)));
             }
             let transcript = decode(transcript, &lowered.scenario);
@@ -145,7 +147,7 @@ fn lacking_functions(job: Job<'_>, scenario: &Scenario, lacks: &[&'static str], 
         (false, _) if job.case.level != Level::Unspecified => Some(Attempt::Lacks(cited)),
         _ => {
             let needs = [cited, used].concat().join(", ");
-            Some(Attempt::Skipped(format!("{} {} lacks functions: needs {needs}", host.name, host.version)))
+            Some(Attempt::Skipped(format!("{} {} lacks {needs}", host.name, host.version)))
         }
     }
 }
@@ -170,14 +172,30 @@ fn missing_steps(scenario: &Scenario, transcript: &Transcript) -> Option<String>
     })
 }
 
+/// A plugin of a transcript that the scenario does not have.
+fn unknown_plugin(scenario: &Scenario, transcript: &Transcript) -> Option<String> {
+    let names: Vec<&str> = scenario.plugins.iter().map(|plugin| plugin.settings.name.as_str()).collect();
+    let mut named = transcript.events.iter().filter_map(|event| match event {
+        Event::Log { plugin, .. }
+        | Event::Refused { plugin, .. }
+        | Event::Fault { plugin, .. }
+        | Event::Discarded { plugin, .. }
+        | Event::RolledBack { plugin }
+        | Event::Callback { plugin, .. } => Some(plugin.as_str()),
+        _ => None,
+    });
+    let unknown = named.find(|name| !names.contains(name))?;
+    Some(format!("reports something of a plugin `{unknown}`; the scenario has only {}", names.join(", ")))
+}
+
 /// What the case needs and the host has not.
 fn lacking(job: Job<'_>, scenario: &Scenario, host: &Host) -> Option<String> {
     let name = format!("{} {}", host.name, host.version);
     if !host.abi.iter().any(|version| version == job.version.name()) {
-        return Some(format!("{name} does not implement ABI v{}", job.version));
+        return Some(format!("{name} {NOT_IMPLEMENTED}{}", job.version));
     }
     let needs = needs(job.case, scenario);
-    let lacks = needs.into_iter().filter(|need| !host.features.contains(need)).map(|need| need.lack());
-    let lacks: Vec<&str> = lacks.collect();
+    let lacks = needs.into_iter().filter(|need| !host.features.contains(need));
+    let lacks: Vec<String> = lacks.map(|need| format!("{} (feature {})", need.lack(), need.name())).collect();
     (!lacks.is_empty()).then(|| format!("{name} {}", lacks.join(", and ")))
 }

@@ -205,6 +205,9 @@ impl Console {
         if case.findings.len() > MAX_FINDINGS {
             let _ = writeln!(text, "      and {} more", case.findings.len() - MAX_FINDINGS);
         }
+        if let Some(why) = &case.why {
+            let _ = writeln!(text, "      why      {}", message_text(why));
+        }
         if let Some(reason) = &case.reason {
             let _ = writeln!(text, "      {}", message_text(reason).replace('\n', "\n      "));
         }

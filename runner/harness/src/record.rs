@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::HarnessError;
 use crate::verdict::Verdict;
 
+/// What the reason of a skipped case has if the host does not have the version of the ABI, which follows.
+pub const NOT_IMPLEMENTED: &str = "does not implement ABI v";
+
 /// A record, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -85,6 +88,9 @@ pub struct Case {
     pub clause: Vec<String>,
     /// Its file.
     pub file: String,
+    /// Why a host should do so, if the case fails and says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// The outcome.
     pub verdict: Verdict,
     /// Why it was skipped, is known or stale, or what failed in the harness.
@@ -182,6 +188,11 @@ impl Case {
     /// The section that the id begins with; empty if it names none.
     pub fn section(&self) -> &str {
         self.id.rsplit_once('/').map_or("", |(section, _)| section)
+    }
+
+    /// Whether it was skipped since the host does not have the version of the ABI.
+    pub fn is_of_another_version(&self) -> bool {
+        self.verdict == Verdict::Skip && self.reason.as_ref().is_some_and(|reason| reason.contains(NOT_IMPLEMENTED))
     }
 
     /// Whether it is generated from the ABI table.

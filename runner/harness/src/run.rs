@@ -99,7 +99,10 @@ pub fn run(
     let host = adapter.host().clone();
     let versions: BTreeSet<Version> = jobs.iter().map(|job| job.version).collect();
     let survey = Survey::of(adapter.as_mut(), &versions.into_iter().collect::<Vec<_>>())?;
-    show(&survey, &host, console);
+    if options.verbosity != Verbosity::Quiet {
+        let lines = survey.text(&host.name, options.verbosity == Verbosity::Verbose);
+        lines.iter().for_each(|line| console.status(line));
+    }
     let count = options.jobs.unwrap_or(connection.jobs).min(jobs.len());
     let connection = connection.surveyed(survey.clone());
     // The first adapter has been asked by probes that know nothing of the survey.
@@ -107,8 +110,10 @@ pub fn run(
     let adapters = (0..count).map(|_| connection.open()).collect::<Result<_, _>>()?;
     let failures = expected_failures(options.known.as_deref(), &host, &options.catalog)?;
     let unknown = unknown(&failures, &selection);
-    unknown.iter().for_each(|error| console.error(error));
-
+    if !unknown.is_empty() {
+        unknown.iter().for_each(|error| console.error(error));
+        return Ok(Exit::Broken);
+    }
     let header = header(&options.host, &host, &selection, &survey, jobs.len());
     let recorder = Recorder::begin(&header, report)?;
     let mut running = Running::new(console, options.verbosity, header, recorder);
@@ -130,7 +135,12 @@ pub fn run(
         ControlFlow::Continue(())
     });
     let (score, cut_short) = (running.summary.required(), running.cut_short);
-    let exit = Exit::of(running.counts()?, !selection.errors.is_empty() || !unknown.is_empty());
+    let counts = running.counts()?;
+    let exit = Exit::of(counts, !selection.errors.is_empty());
+    if exit == Exit::Passed && cut_short.is_none() && counts.skip == jobs.len() {
+        console.error("no case was run: all were skipped; -v shows the reasons (--require-coverage 0 allows that)");
+        return Ok(if options.require_coverage == Some(0) { Exit::Passed } else { Exit::Broken });
+    }
     match (exit, options.require_coverage) {
         _ if cut_short == Some(CutShort::Interrupted) => Ok(Exit::Interrupted),
         (Exit::Passed | Exit::Failed, Some(percent)) if cut_short.is_some() || !score.covers(percent) => {
@@ -140,17 +150,6 @@ pub fn run(
             Ok(Exit::Failed)
         }
         _ => Ok(exit),
-    }
-}
-
-/// Shows which functions a host lacks.
-fn show(survey: &Survey, host: &Host, console: &Console) {
-    for (version, lacks) in survey.rows() {
-        let (name, count) = (&host.name, lacks.len());
-        let lacks = lacks.join(", ");
-        console.status(&format!(
-            "{name} does not link {count} functions of ABI v{version} as the table declares them: {lacks}"
-        ));
     }
 }
 

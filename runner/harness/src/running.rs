@@ -10,8 +10,10 @@ use crate::junit::{self, Evidence};
 use crate::record::{Case, Counts, CutShort, Header, Record};
 use crate::recorder::{Output, Recorder};
 use crate::summary::Summary;
+use crate::verdict::Verdict;
 
-/// The number of failures that are shown in full as they happen, each with another cause, and the number that are shown at the end if there are no others.
+/// The number of failures, and of errors, that are shown in full as they happen, each with another cause, and the number that are shown at the end
+/// if there are no others.
 const MAX_SHOWN: (usize, usize) = (2, 8);
 
 /// How much of a run is shown.
@@ -47,7 +49,9 @@ pub struct Running<'a> {
     pub cut_short: Option<CutShort>,
     cases: Vec<Case>,
     evidence: Vec<Evidence>,
-    shown: usize,
+    /// Failures and errors.
+    shown: [usize; 2],
+    hidden: usize,
     /// Failures that were not shown, of which one more is kept than is shown at the end.
     unshown: Vec<Case>,
     failed: Result<(), HarnessError>,
@@ -68,7 +72,8 @@ impl<'a> Running<'a> {
             cut_short: None,
             cases: Vec::new(),
             evidence: Vec::new(),
-            shown: 0,
+            shown: [0, 0],
+            hidden: 0,
             unshown: Vec::new(),
             failed: Ok(()),
         }
@@ -108,10 +113,14 @@ impl<'a> Running<'a> {
             Verbosity::Verbose => self.console.each(case),
             Verbosity::Usual if !case.verdict.is_bad() => {}
             Verbosity::Usual => {
-                let is_shown = is_new && self.shown < MAX_SHOWN.0;
+                let shown = &mut self.shown[usize::from(case.verdict == Verdict::Error)];
+                let is_shown = is_new && *shown < MAX_SHOWN.0;
                 if self.console.case(case, is_shown) {
-                    self.shown += usize::from(is_shown);
-                } else if self.unshown.len() <= MAX_SHOWN.1 {
+                    *shown += usize::from(is_shown);
+                    return;
+                }
+                self.hidden += 1;
+                if self.unshown.len() <= MAX_SHOWN.1 {
                     self.unshown.push(case.clone());
                 }
             }
@@ -120,15 +129,20 @@ impl<'a> Running<'a> {
 
     /// Ends the run, whose cases may not all have been run: shows the results and writes the files.
     pub fn end(&mut self, took: Duration) {
-        if self.unshown.len() <= MAX_SHOWN.1 {
+        if self.hidden <= MAX_SHOWN.1 {
             for case in std::mem::take(&mut self.unshown) {
                 self.console.case(&case, true);
             }
+            self.hidden = 0;
         }
         let counts = Counts::of(&self.cases);
         let (run, planned) = (self.cases.len(), self.header.planned);
         let details = if self.verbosity == Verbosity::Quiet { None } else { Some(&self.summary) };
         self.console.summary(&self.header, details, counts, took);
+        if self.hidden > 0 {
+            let hidden = self.hidden;
+            self.console.status(&format!("{hidden} more failures are not shown: -v shows each, --report keeps them"));
+        }
         match (self.failed.is_ok(), self.cut_short) {
             (false, _) | (true, None) => {}
             (true, Some(CutShort::Interrupted)) => {

@@ -16,6 +16,7 @@ pub fn sample(host: &str, verdicts: &[(&str, &str, Verdict)]) -> Record {
             level: if *verdict == Verdict::Unspecified { "unspecified" } else { "required" }.to_owned(),
             title: format!("the title of {id}"),
             clause: vec!["proxy_log/OK".to_owned()],
+            why: None,
             file: format!("cases/catalog/{id}.toml"),
             verdict: *verdict,
             reason: matches!(verdict, Verdict::Known | Verdict::Skip | Verdict::Error | Verdict::Stale)

@@ -16,6 +16,8 @@ pub struct Score {
     pub run: usize,
     /// All of them.
     pub all: usize,
+    /// Those of versions of the ABI that the host does not have.
+    pub other_versions: usize,
 }
 
 impl Score {
@@ -23,13 +25,15 @@ impl Score {
     pub fn of<'a>(cases: impl IntoIterator<Item = &'a Case>, level: Level) -> Score {
         let mut score = Score::default();
         let level = level.to_string();
-        cases.into_iter().filter(|case| case.level == level).for_each(|case| score.add(case.verdict));
+        cases.into_iter().filter(|case| case.level == level).for_each(|case| score.add(case));
         score
     }
 
     /// Counts one more.
-    pub fn add(&mut self, verdict: Verdict) {
+    pub fn add(&mut self, case: &Case) {
+        let verdict = case.verdict;
         self.all += 1;
+        self.other_versions += usize::from(case.is_of_another_version());
         self.run += usize::from(!matches!(verdict, Verdict::Skip | Verdict::Error));
         self.conforms += usize::from(matches!(verdict, Verdict::Pass | Verdict::Stale));
     }
@@ -53,9 +57,12 @@ impl fmt::Display for Score {
             return f.write_str("–");
         }
         write!(f, "{conforms} of {all} ({})", percent(conforms, all))?;
-        match self.not_run() {
-            0 => Ok(()),
-            count => write!(f, ", {count} not run"),
+        match (self.not_run(), self.other_versions) {
+            (0, _) => Ok(()),
+            (count, 0) => write!(f, ", {count} not run"),
+            (count, other) => {
+                write!(f, ", {count} not run, of these {other} for versions of the ABI that the host lacks")
+            }
         }
     }
 }
@@ -73,6 +80,7 @@ pub fn percent(part: usize, whole: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::NOT_IMPLEMENTED;
     use crate::sample::sample;
 
     #[test]
@@ -87,9 +95,12 @@ mod tests {
         ];
         let mut record = sample("x", &verdicts);
         let score = Score::of(&record.cases, Level::Required);
-        assert_eq!(score, Score { conforms: 2, run: 3, all: 5 });
+        assert_eq!(score, Score { conforms: 2, run: 3, all: 5, other_versions: 0 });
         assert_eq!(score.to_string(), "2 of 5 (40 %), 2 not run");
         assert_eq!((score.covers(60), score.covers(61)), (true, false));
+        record.cases[2].reason = Some(format!("x {NOT_IMPLEMENTED}0.2.1"));
+        let text = Score::of(&record.cases, Level::Required).to_string();
+        assert_eq!(text, "2 of 5 (40 %), 2 not run, of these 1 for versions of the ABI that the host lacks");
         record.cases[0].level = "recommended".to_owned();
         assert_eq!(Score::of(&record.cases, Level::Recommended).to_string(), "1 of 1 (100 %)");
         let none = Score::of(&[], Level::Required);

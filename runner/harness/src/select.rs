@@ -10,6 +10,9 @@ use crate::embedded::Catalog;
 use crate::error::HarnessError;
 use crate::invocation::program;
 
+/// The number of ids that are shown where one is wanted.
+const MAX_IDS: usize = 20;
+
 /// What was found.
 #[derive(Debug)]
 pub struct Selection {
@@ -51,7 +54,11 @@ pub fn select_one(catalog: &Catalog, word: &str) -> Result<Selected, HarnessErro
     match selection.cases.len() {
         1 => Ok(selection.cases.swap_remove(0)),
         count => {
-            let ids: Vec<&str> = selection.cases.iter().map(|selected| selected.case.id.as_str()).collect();
+            let mut ids: Vec<&str> = selection.cases.iter().map(|selected| selected.case.id.as_str()).collect();
+            let more = format!("and {} more: `{} list {word}` shows all", count.saturating_sub(MAX_IDS), program());
+            if count > MAX_IDS {
+                ids.splice(MAX_IDS.., [more.as_str()]);
+            }
             Err(HarnessError::new(format!("`{word}` means {count} cases; say which:\n  {}", ids.join("\n  "))))
         }
     }

@@ -1,7 +1,8 @@
 //! The result of a run, in few lines: a table by section, failures by cause, skips by what the host lacks. Pure.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::fmt::Write;
 
 use pw_cases::case::Level;
@@ -12,6 +13,8 @@ use crate::verdict::Verdict;
 
 /// The number of causes, and of kinds of skips, that are listed.
 const MAX_ROWS: usize = 6;
+/// The number of functions of a cause that are listed.
+const MAX_SUBJECTS: usize = 3;
 /// Characters of a cause that are shown.
 const MAX_CAUSE_CHARS: usize = 100;
 
@@ -20,14 +23,44 @@ const MAX_CAUSE_CHARS: usize = 100;
 pub struct Summary {
     /// By section, in the order in which the run came to them.
     sections: Vec<(String, Counts)>,
-    /// By cause, in the same order: how many, and the id of the first.
-    causes: Vec<(String, usize, String)>,
+    /// By cause, in the same order.
+    causes: Vec<Cause>,
     /// By what the host lacks.
     skips: HashMap<String, usize>,
     required: Score,
     recommended: Score,
     /// The number of bad ones.
     pub bad: usize,
+}
+
+/// Bad cases that have the same cause.
+#[derive(Clone, Debug)]
+struct Cause {
+    text: String,
+    /// The harness or the adapter failed, and not the host.
+    is_error: bool,
+    count: usize,
+    /// The id of the first.
+    first: String,
+    /// What the findings are about: functions and callbacks, mostly.
+    subjects: BTreeSet<String>,
+}
+
+/// Such as `     3  expected OK, actual NOT_FOUND (proxy_log, proxy_done); first: a/b`.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Cause { text, is_error, count, first, subjects } = self;
+        write!(f, "{count:6}  {}{text}", if *is_error { "error: " } else { "" })?;
+        if subjects.iter().all(|subject| !text.contains(subject.as_str())) && !subjects.is_empty() {
+            let shown: Vec<&str> = subjects.iter().take(MAX_SUBJECTS).map(String::as_str).collect();
+            let more = match subjects.len().saturating_sub(MAX_SUBJECTS) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            write!(f, " ({}{more})", shown.join(", "))?;
+        }
+        write!(f, "; first: {first}")
+    }
 }
 
 impl Summary {
@@ -44,7 +77,7 @@ impl Summary {
         }
         for (level, score) in [(Level::Required, &mut self.required), (Level::Recommended, &mut self.recommended)] {
             if case.level == level.to_string() {
-                score.add(case.verdict);
+                score.add(case);
             }
         }
         if case.verdict == Verdict::Skip {
@@ -57,17 +90,16 @@ impl Summary {
 
     fn add_cause(&mut self, case: &Case) -> bool {
         self.bad += 1;
-        let cause = cause(case);
-        match self.causes.iter_mut().find(|(known, ..)| *known == cause) {
-            Some((_, count, _)) => {
-                *count += 1;
-                false
-            }
-            None => {
-                self.causes.push((cause, 1, case.id.clone()));
-                true
-            }
-        }
+        let (text, is_error) = (cause(case), case.verdict == Verdict::Error);
+        let known = self.causes.iter().position(|known| (&known.text, known.is_error) == (&text, is_error));
+        let index = known.unwrap_or_else(|| {
+            self.causes.push(Cause { text, is_error, count: 0, first: case.id.clone(), subjects: BTreeSet::new() });
+            self.causes.len() - 1
+        });
+        let cause = &mut self.causes[index];
+        cause.count += 1;
+        cause.subjects.extend(case.findings.first().map(|finding| finding.subject.clone()));
+        known.is_none()
     }
 
     /// The score of the required cases.
@@ -83,8 +115,8 @@ impl Summary {
         }
         if self.bad > 1 {
             let mut rows = self.causes.clone();
-            rows.sort_by_key(|(_, count, _)| Reverse(*count));
-            let rows = rows.iter().map(|(cause, count, first)| format!("{count:6}  {cause}; first: {first}\n"));
+            rows.sort_by_key(|cause| (Reverse(cause.is_error), Reverse(cause.count)));
+            let rows = rows.iter().map(|cause| format!("{cause}\n"));
             list(&mut text, "failures by cause", rows.collect());
         }
         let mut skips: Vec<(&String, &usize)> = self.skips.iter().collect();
@@ -232,7 +264,7 @@ mod tests {
             a                    ·            2            ·            ·            ·\n\
             b                    ·            1            ·            1            ·\n\
             generated            1            ·            ·            1            ·\n\
-            failures by cause:\n     2  expected OK, actual BAD_ARGUMENT; first: a/1\n     \
+            failures by cause:\n     2  expected OK, actual BAD_ARGUMENT (proxy_log); first: a/1\n     \
             1  proxy_on_log was not called; first: b/3\n\
             skipped, since the host or its adapter (a case may count several times):\n     \
             2  cannot swim\n     1  cannot fly\n";

@@ -5,45 +5,96 @@ use pw_cases::adapter::{Adapter, Outcome};
 use pw_cases::probe::{Template, assemble};
 use pw_cases::scenario::{Guest, Plugin, Scenario};
 use pw_cases::script;
-use pw_cases::transcript::Event;
+use pw_cases::transcript::{Event, Transcript};
 
 use crate::error::HarnessError;
 
-/// The functions that a host lacks, by version of the ABI; versions without such functions are not there.
+/// The name of the plugin that is started.
+const NAME: &str = "survey";
+/// The number of functions that are shown where not all are.
+const MAX_SHOWN: usize = 6;
+
+/// What a host links, by version of the ABI; versions of which nothing is to be said are not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Survey(Vec<(Version, Vec<&'static str>)>);
+pub struct Survey {
+    lacking: Vec<Lacking>,
+    /// The versions of which it does not start a plugin that does nothing, with its own words.
+    refused: Vec<(Version, String)>,
+}
+
+/// What a host lacks of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Lacking {
+    version: Version,
+    functions: Vec<&'static str>,
+    /// What the host said about the first of them.
+    reason: String,
+}
 
 impl Survey {
     /// Asks a host for the functions of these versions, where it implements them.
     ///
     /// # Errors
     ///
-    /// The adapter failed.
+    /// The adapter failed, or no report of a plugin arrived.
     pub fn of(adapter: &mut dyn Adapter, versions: &[Version]) -> Result<Survey, HarnessError> {
         let abi = adapter.host().abi.clone();
-        let mut lacking = Vec::new();
+        let mut survey = Survey::default();
         for version in versions.iter().copied().filter(|version| abi.iter().any(|name| name == version.name())) {
+            let transcript = started(adapter, version, &[])?;
+            if let Some(reason) = refusal(&transcript) {
+                survey.refused.push((version, reason));
+                continue;
+            }
+            if let Some(wrong) = wrong_reports(&transcript, NAME) {
+                let name = &adapter.host().name;
+                return Err(HarnessError::new(format!(
+                    "the adapter of {name} says that a plugin was started, but no report of it arrived: {wrong}\n\
+                     (docs/adapters.md, section \"Log lines\")"
+                )));
+            }
             let functions: Vec<&'static str> = functions(version).map(|row| row.name).collect();
-            let lacks = match links(adapter, version, &[])? {
-                // Nothing can be said of a host that does not even load this.
-                false => Vec::new(),
-                true => lacks(adapter, version, &functions)?,
-            };
-            if !lacks.is_empty() {
-                lacking.push((version, lacks));
+            let lacks = lacks(adapter, version, &functions)?;
+            if let Some((_, reason)) = lacks.first().cloned() {
+                let functions = lacks.into_iter().map(|(function, _)| function).collect();
+                survey.lacking.push(Lacking { version, functions, reason });
             }
         }
-        Ok(Survey(lacking))
+        Ok(survey)
     }
 
     /// The functions of a version that the host lacks.
     pub fn lacks(&self, version: Version) -> &[&'static str] {
-        self.0.iter().find(|(known, _)| *known == version).map_or(&[], |(_, lacks)| lacks)
+        let known = self.lacking.iter().find(|lacking| lacking.version == version);
+        known.map_or(&[], |lacking| &lacking.functions)
     }
 
     /// Versions and functions, as the record keeps them.
     pub fn rows(&self) -> impl Iterator<Item = (Version, &[&'static str])> {
-        self.0.iter().map(|(version, lacks)| (*version, lacks.as_slice()))
+        self.lacking.iter().map(|lacking| (lacking.version, lacking.functions.as_slice()))
+    }
+
+    /// What the host said when it did not start a plugin that imports nothing but `proxy_log`.
+    pub fn refused(&self) -> Option<(Version, &str)> {
+        self.refused.first().map(|(version, reason)| (*version, reason.as_str()))
+    }
+
+    /// What is to be said of it before the cases are run, in lines: all functions, or the first of many.
+    pub fn text(&self, host: &str, all: bool) -> Vec<String> {
+        let refused = self.refused.iter().map(|(version, reason)| {
+            format!("{host} does not start a plugin of ABI v{version} that only logs, so no case can pass. It says: {reason}")
+        });
+        let lacking = self.lacking.iter().map(|Lacking { version, functions, reason }| {
+            let shown = if all { functions.len() } else { MAX_SHOWN };
+            let more = match functions.len().saturating_sub(shown) {
+                0 => String::new(),
+                more => format!(" and {more} more (-v shows all)"),
+            };
+            let names = functions.iter().take(shown).copied().collect::<Vec<_>>().join(", ");
+            let (count, noun) = (functions.len(), if functions.len() == 1 { "function" } else { "functions" });
+            format!("{host} lacks {count} {noun} of ABI v{version}: {names}{more}. Of the first it says: {reason}")
+        });
+        refused.chain(lacking).collect()
     }
 }
 
@@ -52,17 +103,18 @@ fn functions(version: Version) -> impl Iterator<Item = &'static Function> {
     script::functions().filter(move |row| row.versions.contains(version))
 }
 
-/// Those of the functions that the host does not link: halves of a list that it refuses are asked for apart.
+/// Those of the functions that the host does not link, with its words: halves of a list that it refuses are asked for apart.
 fn lacks(
     adapter: &mut dyn Adapter,
     version: Version,
     functions: &[&'static str],
-) -> Result<Vec<&'static str>, HarnessError> {
-    if functions.is_empty() || links(adapter, version, functions)? {
+) -> Result<Vec<(&'static str, String)>, HarnessError> {
+    if functions.is_empty() {
         return Ok(Vec::new());
     }
+    let Some(reason) = refusal(&started(adapter, version, functions)?) else { return Ok(Vec::new()) };
     if let [function] = functions {
-        return Ok(vec![function]);
+        return Ok(vec![(function, reason)]);
     }
     let (first, second) = functions.split_at(functions.len() / 2);
     let mut lacking = lacks(adapter, version, first)?;
@@ -70,19 +122,89 @@ fn lacks(
     Ok(lacking)
 }
 
-/// Whether the host starts a plugin that imports these functions.
-fn links(adapter: &mut dyn Adapter, version: Version, functions: &[&'static str]) -> Result<bool, HarnessError> {
+/// What was seen when a host started a plugin that imports these functions.
+fn started(
+    adapter: &mut dyn Adapter,
+    version: Version,
+    functions: &[&'static str],
+) -> Result<Transcript, HarnessError> {
     let probe = Template::importing(version, functions).wat(&[]);
     let wasm = assemble(&probe).map_err(|error| HarnessError::new(format!("failed to assemble the probe: {error}")))?;
-    let plugins = vec![Plugin::new("survey", Guest::Module(wasm))];
+    let plugins = vec![Plugin::new(NAME, Guest::Module(wasm))];
     let scenario = Scenario { plugins, steps: Vec::new(), hazard: false };
     match adapter.run("survey", version, &scenario)? {
-        Outcome::Ran(transcript) => {
-            let fails = |event: &Event| matches!(event, Event::Refused { .. } | Event::Died { .. });
-            Ok(!transcript.events.iter().any(fails))
-        }
+        Outcome::Ran(transcript) => Ok(transcript),
         Outcome::Skipped(reason) => {
             Err(HarnessError::new(format!("the adapter skips a plugin that does nothing: {reason}")))
         }
+    }
+}
+
+/// Why the plugin was not started; nothing if it was.
+fn refusal(transcript: &Transcript) -> Option<String> {
+    transcript.events.iter().find_map(|event| match event {
+        Event::Refused { reason, .. } => Some(reason.lines().next().unwrap_or_default().to_owned()),
+        Event::Died { how } => Some(format!("it crashed: {how}")),
+        _ => None,
+    })
+}
+
+/// What is wrong with the log lines of a plugin that was started; nothing if a report of its probe is among them.
+pub fn wrong_reports(transcript: &Transcript, name: &str) -> Option<String> {
+    let lines = transcript.events.iter().filter_map(|event| match event {
+        Event::Log { plugin, message, .. } => Some((plugin.as_str(), message.as_str().unwrap_or_default())),
+        _ => None,
+    });
+    let reports: Vec<(&str, &str)> = lines.clone().filter(|(_, line)| line.contains("pw 0")).collect();
+    if reports.iter().any(|(plugin, line)| *plugin == name && line.starts_with("pw ")) {
+        return None;
+    }
+    Some(match (reports.first(), lines.count()) {
+        (Some((plugin, _)), _) if *plugin != name => {
+            format!("its log lines carry the name `{plugin}`, but the plugin is called `{name}`")
+        }
+        (Some((_, line)), _) => {
+            let before = line.split("pw 0").next().unwrap_or_default();
+            format!("a report begins with `pw `, and these lines have something in front of it: `{before}`")
+        }
+        (None, 0) => "no log line of a plugin arrived".to_owned(),
+        (None, _) => "there are log lines, but no report of a probe is among them".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_that_are_no_reports_are_explained() {
+        let log = |plugin: &str, message: &str| Event::Log {
+            plugin: plugin.into(),
+            level: "INFO".into(),
+            message: message.into(),
+        };
+        let rows = [
+            (vec![], Some("no log line of a plugin arrived")),
+            (vec![log("a", "hello")], Some("no report of a probe")),
+            (vec![log("a", "[info] pw 00000000 c 1")], Some("something in front of it: `[info] `")),
+            (vec![log("b", "pw 00000000 c 1")], Some("the name `b`, but the plugin is called `a`")),
+            (vec![log("a", "hello"), log("a", "pw 00000000 c 1")], None),
+        ];
+        for (events, expected) in rows {
+            let wrong = wrong_reports(&Transcript { events }, "a");
+            assert_eq!(wrong.is_some(), expected.is_some(), "{wrong:?}");
+            let wrong = wrong.unwrap_or_default();
+            assert!(wrong.contains(expected.unwrap_or_default()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn of_many_functions_the_first_are_shown() {
+        let functions = vec!["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+        let lacking = vec![Lacking { version: Version::V0_2_1, functions, reason: "unknown import".to_owned() }];
+        let survey = Survey { lacking, refused: Vec::new() };
+        let expected = "x lacks 9 functions of ABI v0.2.1: a, b, c, d, e, f and 3 more (-v shows all). Of the first it says: unknown import";
+        assert_eq!(survey.text("x", false), [expected]);
+        assert!(survey.text("x", true)[0].contains("f, g, h, i. Of the first"));
     }
 }

@@ -21,6 +21,7 @@ pub fn weigh(job: Job<'_>, attempt: &Attempt, failures: &ExpectedFailures, invoc
         title: case.title.clone(),
         clause: case.clauses.clone(),
         file: case.file.clone(),
+        why: None,
         verdict: Verdict::Pass,
         reason: None,
         link: None,
@@ -49,7 +50,7 @@ pub fn weigh(job: Job<'_>, attempt: &Attempt, failures: &ExpectedFailures, invoc
                     line.reason = Some(format!("{} ({})", known.does, known.why));
                     line.link = known.link.clone();
                 }
-                (false, None) => line.verdict = Verdict::Fail,
+                (false, None) => (line.verdict, line.why) = (Verdict::Fail, case.why.clone()),
             }
         }
     }

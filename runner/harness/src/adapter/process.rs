@@ -144,7 +144,9 @@ impl Process {
             Err(NoAnswer { crash: Some(again), .. }) => format!("{how}, and {again} when it was run again"),
             Ok(_) | Err(NoAnswer { crash: None, .. }) => format!("{how}, but not when it was run again"),
         };
-        events.push(Event::Died { how });
+        let place =
+            if events.is_empty() { "; no message `event` came (docs/adapters.md, section Crashes)" } else { "" };
+        events.push(Event::Died { how: how + place });
         Transcript { events }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use pw_abi::{SECTIONS, Version};
+use pw_abi::{ENUMS, Function, Kind, SECTIONS, Version};
 
 use crate::table::{callback_lanes, lanes, signature};
 
@@ -21,6 +21,9 @@ pub fn text(version: Version) -> String {
             let statuses = if statuses.is_empty() { String::new() } else { format!("\n    {}", statuses.join(", ")) };
             let signature = signature(&row.qualified(), &lanes(row), row.result());
             let _ = writeln!(text, "  host  {signature}\n    {}{statuses}", row.doc);
+            if !row.params.is_empty() {
+                let _ = writeln!(text, "    in a case: {}", in_a_case(row));
+            }
         }
         for row in guest {
             let result = row.result.map(|kind| kind.lane());
@@ -28,7 +31,29 @@ pub fn text(version: Version) -> String {
             let _ = writeln!(text, "  guest {signature}\n    {}", row.doc);
         }
     }
+    text += "\nEnums, whose names cases use\n";
+    for table in ENUMS {
+        let values = table.values.iter().filter(|value| value.versions.contains(version));
+        let values: Vec<String> = values.map(|value| format!("{} = {}", value.name, value.value)).collect();
+        if !values.is_empty() {
+            let _ = writeln!(text, "  {}\n    {}", table.name, values.join(", "));
+        }
+    }
     text
+}
+
+/// What a case calls the arguments and the returned values of a function.
+fn in_a_case(row: &Function) -> String {
+    let names = |out| {
+        let params = row.params.iter().filter(move |param| param.out == out);
+        params.map(|param| match param.kind {
+            Kind::Enum(table) => format!("{} ({})", param.name, table.name),
+            _ => param.name.to_owned(),
+        })
+    };
+    let (args, returned): (Vec<String>, Vec<String>) = (names(false).collect(), names(true).collect());
+    let kinds = [("args", args), ("returned", returned)].into_iter().filter(|(_, names)| !names.is_empty());
+    kinds.map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -41,6 +66,8 @@ mod tests {
         assert!(has(Version::V0_2_1, "HTTP fields (http_fields)"));
         assert!(has(Version::V0_2_1, "  host  wasi_snapshot_preview1.proc_exit(exit_code: i32)"));
         assert!(has(Version::V0_2_0, "  guest proxy_abi_version_0_2_0()"));
+        assert!(has(Version::V0_2_1, "    in a case: args map_id (proxy_map_type_t), key; returned value"));
+        assert!(has(Version::V0_2_1, "  proxy_action_t"));
         assert!(!has(Version::V0_2_1, "  guest proxy_abi_version_0_2_0()"));
     }
 }

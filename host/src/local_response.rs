@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use pw_abi::Status;
 
-use super::{CONTENT_LENGTH, Part, decode, has_no_body, set_content_length};
-use crate::Choices;
+use crate::choices::Choices;
 use crate::fields::Fields;
+use crate::http::{CONTENT_LENGTH, Part, decode, has_no_body, set_content_length};
 
 const CONTENT_TYPE: &[u8] = b"content-type";
 const GRPC: &[u8] = b"application/grpc";
@@ -17,7 +17,7 @@ const GRPC: &[u8] = b"application/grpc";
 /// # Errors
 ///
 /// As [`Part::read`].
-pub(crate) fn local_response(status: u32, given: &[u8], body: &[u8], max: usize) -> Result<Fields, Status> {
+pub(crate) fn headers(status: u32, given: &[u8], body: &[u8], max: usize) -> Result<Fields, Status> {
     let mut headers = Fields::from([(":status", status.to_string())]);
     for (name, value) in decode(given, max, Status::BAD_ARGUMENT)? {
         if name.eq_ignore_ascii_case(b":status") {
