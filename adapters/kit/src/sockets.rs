@@ -67,7 +67,9 @@ mod tests {
         let table = || Table::read(std::process::id()).expect("Linux has a table");
         assert!(table().inode(ends).is_some());
         assert_eq!(table().inode(Ends { local: 1, remote: 1 }), None);
-        assert!(!table().is_in_transit(ends));
+        // The kernel counts a segment as in transit until it has handled its acknowledgement, on a busy machine some time later.
+        let settles = || (0..500).any(|_| !table().is_in_transit(ends) || pause());
+        assert!(settles());
         // The server reads nothing, so the buffers of both ends fill up.
         client.set_nonblocking(true).expect("sockets can be");
         while client.write(&[0; 1 << 16]).is_ok() {}
@@ -75,6 +77,12 @@ mod tests {
         assert!(table().is_in_transit(Ends { local: ends.remote, remote: ends.local }));
         drop(client);
         server.read_to_end(&mut Vec::new()).expect("the client has ended");
-        assert!(!table().is_in_transit(ends));
+        assert!(settles());
+    }
+
+    /// Waits a little. It never says that something has settled.
+    fn pause() -> bool {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        false
     }
 }
