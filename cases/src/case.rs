@@ -19,7 +19,9 @@ pub struct Case {
     pub source: String,
     /// One sentence that says what holds if the case passes.
     pub title: String,
-    /// The clauses that it checks.
+    /// The ids of the statements that it checks, in the order of the file.
+    pub statements: Vec<&'static str>,
+    /// The clauses that it checks: those of its statements, and those that it names itself.
     pub clauses: Vec<String>,
     /// How binding they are.
     pub level: Level,

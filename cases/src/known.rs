@@ -18,6 +18,7 @@
 use pw_abi::Version;
 
 use crate::case::Case;
+use crate::clause;
 use crate::departure::Departure;
 use crate::format::{self, Complaint, Error, Node, Read, Value, meant};
 
@@ -104,9 +105,9 @@ impl ExpectedFailures {
 
 fn known(node: &Node) -> Read<Known> {
     let table = node.table(&["case", "abi", "clause", "does", "why", "link", "differs"])?;
-    let versions = table.map("abi", format::versions)?.unwrap_or(Version::ALL.to_vec());
+    let versions = table.map("abi", clause::versions)?.unwrap_or(Version::ALL.to_vec());
     let clauses = one_or_more(table.need("clause")?)?;
-    let clauses = clauses.into_iter().map(|node| format::clause(node, &versions)).collect::<Read<_>>()?;
+    let clauses = clauses.into_iter().map(|node| clause::clause(node, &versions)).collect::<Read<_>>()?;
     let patterns = one_or_more(table.need("case")?)?;
     Ok(Known {
         line: node.line,

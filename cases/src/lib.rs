@@ -5,6 +5,7 @@
 pub mod adapter;
 pub mod case;
 pub mod catalog;
+mod clause;
 pub mod data;
 pub mod departure;
 pub mod files;
@@ -23,5 +24,6 @@ pub mod scenario;
 pub mod script;
 pub mod serve;
 pub mod shape;
+pub mod statements;
 pub mod transcript;
 pub mod want;

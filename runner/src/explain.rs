@@ -6,6 +6,7 @@ use pw_abi::Version;
 use pw_cases::case::Case;
 use pw_cases::narrate;
 use pw_cases::protocol::Host;
+use pw_cases::statements;
 
 use crate::cli::ExplainArgs;
 use crate::connect::{connection, invocation};
@@ -76,8 +77,18 @@ fn about(case: &Case, version: Version) -> String {
             let _ = writeln!(text, "{name:8}  {}", value.trim().replace('\n', "\n          "));
         }
     }
-    text += "\nclauses\n";
-    for clause in &case.clauses {
+    let cited: Vec<_> = case.statements.iter().filter_map(|id| statements::find(id)).collect();
+    if !cited.is_empty() {
+        text += "\nstatements\n";
+    }
+    for one in &cited {
+        let _ = writeln!(text, "  {}\n    {}\n    {}", one.id, one.says, one.url(version));
+    }
+    let mut clauses = case.clauses.iter().filter(|clause| cited.iter().all(|one| one.clause != **clause)).peekable();
+    if clauses.peek().is_some() {
+        text += "\nclauses\n";
+    }
+    for clause in clauses {
         let _ = writeln!(text, "  {clause}{}", doc(clause).map_or(String::new(), |doc| format!("\n    {doc}")));
         let _ = writeln!(text, "    {}", pw_abi::clause_url(clause, version));
     }

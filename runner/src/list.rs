@@ -24,6 +24,7 @@ pub fn json(cases: &[Selected]) -> String {
             "title": case.title,
             "level": case.level.to_string(),
             "abi": case.versions.iter().map(|version| version.name()).collect::<Vec<_>>(),
+            "statement": case.statements,
             "clause": case.clauses,
             "file": case.file,
             "hazard": case.hazard,

@@ -13,10 +13,12 @@ use std::collections::HashMap;
 use pw_abi::Version;
 
 use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Level};
+use crate::clause::{clause, versions};
 use crate::format::expect::{expect, plugins_exist};
 use crate::format::plugins::{plugin, plugins};
 use crate::format::values::{fields, repetitions};
 use crate::scenario::Step;
+use crate::statements::{self, Statement};
 
 /// Reads the text of a case file, and brings it to each of its versions to see that it can be.
 pub fn parse(id: &str, file: &str, source: &str, modules: Modules<'_>) -> Result<Case, Error> {
@@ -33,10 +35,20 @@ pub fn parse(id: &str, file: &str, source: &str, modules: Modules<'_>) -> Result
 }
 
 fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -> Read<Case> {
-    let table =
-        root.table(&["title", "clause", "level", "abi", "why", "question", "hazard", "plugin", "step", "expect"])?;
+    let table = root.table(&[
+        "title",
+        "statement",
+        "clause",
+        "level",
+        "abi",
+        "why",
+        "question",
+        "hazard",
+        "plugin",
+        "step",
+        "expect",
+    ])?;
     let versions = table.map("abi", versions)?.unwrap_or(Version::FINAL.to_vec());
-    let clauses = table.need("clause")?;
     let level = level(table.need("level")?)?;
     let question = table.map("question", |node| node.text().map(str::to_owned))?;
     match (level, &question) {
@@ -46,10 +58,22 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         }
         _ => {}
     }
-    if clauses.list()?.is_empty() {
-        return clauses.complain("a case checks at least one clause");
+    let statements = table.items("statement")?.iter();
+    let statements: Vec<&Statement> = statements.map(|node| statements::cited(node, &versions)).collect::<Read<_>>()?;
+    let mut clauses: Vec<String> = Vec::new();
+    for one in &statements {
+        if !clauses.contains(&one.clause) {
+            clauses.push(one.clause.clone());
+        }
     }
-    let clauses = clauses.list()?.iter().map(|node| clause(node, &versions)).collect::<Read<_>>()?;
+    for node in table.items("clause")? {
+        clauses.push(clause(node, &versions)?);
+    }
+    if clauses.is_empty() {
+        return root.complain(
+            "a case checks something: name it in `statement`, or its place in `clause` if no statement says it",
+        );
+    }
     let steps = table.items("step")?;
     let plugins = match table.find("plugin") {
         Some(list) => plugins(list.list()?, modules)?,
@@ -61,6 +85,7 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         file: file.to_owned(),
         source: source.to_owned(),
         title: table.need("title")?.text()?.to_owned(),
+        statements: statements.into_iter().map(|one| one.id.as_str()).collect(),
         clauses,
         level,
         versions,
@@ -74,28 +99,6 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
     })
 }
 
-/// A version, or a range of them.
-pub(crate) fn versions(node: &Node) -> Read<Vec<Version>> {
-    let one = |name: &str| match Version::parse(name) {
-        Some(version) => Ok(version),
-        None => {
-            node.complain(format!("unknown version `{name}`{}", meant(name, Version::ALL.iter().map(|v| v.name()))))
-        }
-    };
-    let text = node.text()?;
-    let (since, until) = match text.split_once("..") {
-        None => (one(text)?, one(text)?),
-        Some((since, until)) => (
-            if since.is_empty() { Version::V0_1_0 } else { one(since)? },
-            if until.is_empty() { Version::V0_2_1 } else { one(until)? },
-        ),
-    };
-    if since > until {
-        return node.complain("the range is empty");
-    }
-    Ok(Version::ALL.into_iter().filter(|version| (since..=until).contains(version)).collect())
-}
-
 fn level(node: &Node) -> Read<Level> {
     let text = node.text()?;
     match Level::ALL.iter().find(|(name, _)| *name == text) {
@@ -104,48 +107,6 @@ fn level(node: &Node) -> Read<Level> {
             node.complain(format!("unknown level `{text}`{}", meant(text, Level::ALL.iter().map(|(name, _)| *name))))
         }
     }
-}
-
-/// Headings of the specification that are not sections of the table.
-const HEADINGS: [&str; 12] = [
-    "callbacks-and-functions",
-    "callbacks-exposed-by-the-wasm-module",
-    "functions-exposed-by-the-host",
-    "well-known-properties",
-    "proxy-wasm-properties",
-    "serialization",
-    "maps-with-http-fields-andor-grpc-metadata",
-    "security-considerations",
-    "external-resources",
-    "memory-and-cpu-limits",
-    "plugin-crashes",
-    "effective-context-changes",
-];
-
-/// A clause that one of the versions has.
-pub(crate) fn clause(node: &Node, versions: &[Version]) -> Read<String> {
-    let text = node.text()?;
-    let (name, status) = text.split_once('/').map_or((text, None), |(name, status)| (name, Some(status)));
-    let known = versions.iter().any(|version| match status {
-        Some(status) => pw_abi::host_function(*version, name)
-            .is_some_and(|row| row.promises(*version).any(|promise| promise.name == status)),
-        None => pw_abi::callback(*version, name).is_some() || pw_abi::host_function(*version, name).is_some(),
-    });
-    if known || heading(text) {
-        return Ok(text.to_owned());
-    }
-    node.complain(format!(
-        "unknown clause `{text}` in the versions of this case: write `<function>/<STATUS>`, `<callback>` or `#<heading>` \
-         as `pw-conform abi` and the specification have them"
-    ))
-}
-
-fn heading(text: &str) -> bool {
-    let Some(anchor) = text.strip_prefix('#') else { return false };
-    let slug = |title: &str| title.to_lowercase().replace(['(', ')'], "").replace(' ', "-");
-    HEADINGS.contains(&anchor)
-        || pw_abi::SECTIONS.iter().any(|section| section.slug == anchor || slug(section.title) == anchor)
-        || pw_abi::ENUMS.iter().any(|table| table.name == anchor)
 }
 
 /// The keys that say what a step does.

@@ -18,6 +18,7 @@ use pw_abi::{Function, Returns, Version, Versions};
 use crate::case::Case;
 use crate::format::{self, Error};
 use crate::generate::contexts::Context;
+use crate::statements;
 
 /// All generated cases, sorted by id, and what is wrong with those that cannot be read.
 pub fn cases() -> (Vec<Case>, Vec<Error>) {
@@ -29,7 +30,10 @@ pub fn cases() -> (Vec<Case>, Vec<Error>) {
     for draft in drafts {
         let no_modules = |name: &str| Err(format!("a generated case has no module {name}"));
         match format::parse(&draft.id, &draft.id, &draft.text(), &no_modules) {
-            Ok(case) => cases.push(Case { every_function: draft.every_function, ..case }),
+            Ok(case) => {
+                let statements = statements(&case);
+                cases.push(Case { every_function: draft.every_function, statements, ..case });
+            }
             Err(error) => errors.push(error),
         }
     }
@@ -173,6 +177,13 @@ fn any_answer(row: &Function, about: &str, others: &[&'static str]) -> String {
         .map(|status| format!("  {{ expect = \"{status}\", answer = \"{about}: {status}\" }},\n"))
         .collect();
     format!("accept = [\n{}]\n", answers.concat())
+}
+
+/// The statements that a case checks: those that are the only ones about its clauses.
+fn statements(case: &Case) -> Vec<&'static str> {
+    let version = case.versions.last().copied().unwrap_or(Version::V0_2_1);
+    let found = case.clauses.iter().filter_map(|clause| statements::of_clause(clause, version));
+    found.map(|one| one.id.as_str()).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use anstream::{AutoStream, ColorChoice};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pw_abi::Version;
 
+use pw_cases::statements;
+
 use crate::record::{Case, Counts, Header};
 use crate::summary::Summary;
 use crate::verdict::Verdict;
@@ -213,8 +215,7 @@ impl Console {
         }
         if case.verdict != Verdict::Error {
             let version = Version::parse(&case.abi).unwrap_or(Version::V0_2_1);
-            let url = case.clause.first().map_or_else(String::new, |clause| pw_abi::clause_url(clause, version));
-            let _ = writeln!(text, "      clause {}  {url}", case.clause.join(", "));
+            text += &cited(case, version);
         }
         if let Some(command) = &case.reproduce {
             let _ = writeln!(text, "      {}", message_text(command));
@@ -253,6 +254,20 @@ fn shortened(line: &str) -> String {
     format!("{head} [… {} characters …] {tail}", count - 2 * kept)
 }
 
+/// What the specification says, with the link to the sentence; without statements the link to the clause.
+fn cited(case: &Case, version: Version) -> String {
+    let cited: Vec<_> = case.statement.iter().filter_map(|id| statements::find(id)).collect();
+    let Some(first) = cited.first() else {
+        let url = case.clause.first().map_or_else(String::new, |clause| pw_abi::clause_url(clause, version));
+        return format!("      clause {}  {url}\n", case.clause.join(", "));
+    };
+    let more = match cited.len() {
+        1 => String::new(),
+        count => format!(" (and {} more statements)", count - 1),
+    };
+    format!("      by {}: {}{more}\n        {}\n", first.id, first.says, first.url(version))
+}
+
 impl Held {
     fn is_same(&self, case: &Case) -> bool {
         let content = |case: &Case| (case.id.clone(), case.verdict, case.reason.clone(), case.findings.clone());
@@ -284,12 +299,12 @@ mod tests {
         let mut held = Held { case: case.clone(), versions: Vec::new(), more: 0 };
         assert!(held.is_same(same));
         held.versions.push(same.abi.clone());
-        let url = pw_abi::clause_url("proxy_log/OK", Version::V0_2_0);
+        let url = statements::find("logging/log_ok").map(|one| one.url(Version::V0_2_0)).unwrap_or_default();
         let expected = format!(
             "fail  a/b (ABI v0.2.0, v0.2.1; required)\n      the title of a/b\n      \
              cases/catalog/a/b.toml:12: step 2 (request_body), in proxy_on_request_body of plugin plugin\n        \
              proxy_log(log_level=INFO, message=\"hello\")\n        expected OK\n        actual   BAD_ARGUMENT\n      \
-             clause proxy_log/OK  {url}\n      cargo conform explain a/b --abi 0.2.0 --host x\n\n"
+             by logging/log_ok: proxy_log returns OK if the message was taken.\n        {url}\n      cargo conform explain a/b --abi 0.2.0 --host x\n\n"
         );
         assert_eq!(console.block(&held), expected);
     }

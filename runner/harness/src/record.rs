@@ -84,6 +84,9 @@ pub struct Case {
     pub level: String,
     /// What holds if it passes.
     pub title: String,
+    /// The ids of the statements that it checks, as `pw-conform coverage` has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statement: Vec<String>,
     /// The clauses that it checks.
     pub clause: Vec<String>,
     /// Its file.

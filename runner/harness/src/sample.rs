@@ -15,6 +15,7 @@ pub fn sample(host: &str, verdicts: &[(&str, &str, Verdict)]) -> Record {
             abi: (*abi).to_owned(),
             level: if *verdict == Verdict::Unspecified { "unspecified" } else { "required" }.to_owned(),
             title: format!("the title of {id}"),
+            statement: vec!["logging/log_ok".to_owned()],
             clause: vec!["proxy_log/OK".to_owned()],
             why: None,
             file: format!("cases/catalog/{id}.toml"),

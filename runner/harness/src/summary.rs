@@ -15,6 +15,8 @@ use crate::verdict::Verdict;
 const MAX_ROWS: usize = 6;
 /// The number of functions of a cause that are listed.
 const MAX_SUBJECTS: usize = 3;
+/// How a cause begins that is two statuses; such causes are shown with their functions.
+const EXPECTED: &str = "expected ";
 /// Characters of a cause that are shown.
 const MAX_CAUSE_CHARS: usize = 100;
 
@@ -51,7 +53,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Cause { text, is_error, count, first, subjects } = self;
         write!(f, "{count:6}  {}{text}", if *is_error { "error: " } else { "" })?;
-        if subjects.iter().all(|subject| !text.contains(subject.as_str())) && !subjects.is_empty() {
+        if text.starts_with(EXPECTED) {
             let shown: Vec<&str> = subjects.iter().take(MAX_SUBJECTS).map(String::as_str).collect();
             let more = match subjects.len().saturating_sub(MAX_SUBJECTS) {
                 0 => String::new(),
@@ -188,7 +190,7 @@ pub(crate) fn cause(case: &Case) -> String {
             finding.actual.clone()
         }
         (_, Some(finding)) if is_status(&finding.expected) && is_status(&finding.actual) => {
-            format!("expected {}, actual {}", finding.expected, finding.actual)
+            format!("{EXPECTED}{}, actual {}", finding.expected, finding.actual)
         }
         (_, Some(finding)) => format!("{}: actual {}", finding.subject, finding.actual),
         (_, None) => case.reason.clone().unwrap_or_default(),

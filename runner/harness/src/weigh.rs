@@ -19,6 +19,7 @@ pub fn weigh(job: Job<'_>, attempt: &Attempt, failures: &ExpectedFailures, invoc
         abi: job.version.name().to_owned(),
         level: case.level.to_string(),
         title: case.title.clone(),
+        statement: case.statements.iter().map(|id| (*id).to_owned()).collect(),
         clause: case.clauses.clone(),
         file: case.file.clone(),
         why: None,

@@ -1,5 +1,5 @@
-//! How much of the specification the catalog checks: each promised status of each function, and each export of a plugin;
-//! and, with records, on which hosts it holds. Pure.
+//! How much of the specification the catalog checks: each of its statements in each version that has it; and, with records, on which
+//! hosts it holds. Pure.
 
 mod json;
 mod markdown;
@@ -11,18 +11,21 @@ pub use text::text;
 
 use std::collections::HashMap;
 
-use pw_abi::{SECTIONS, Section, Version};
+use pw_abi::Version;
 use pw_cases::case::{Case, Level};
-
-use crate::text::host;
+use pw_cases::statements::{self, Party, Statement, Strength};
 use pw_harness::record::Record;
 use pw_harness::verdict::Verdict;
 
-/// Something that the specification promises, and the hand-written cases that say that they check it.
-struct Obligation<'a> {
-    section: &'static Section,
+use crate::text::host;
+
+/// The host whose results say least about others: it is ours.
+const REFERENCE: &str = "reference";
+
+/// A statement of a version, and the hand-written cases that cite it.
+struct Covered<'a> {
+    statement: &'static Statement,
     version: Version,
-    clause: String,
     /// Those that bind a host.
     binding: Vec<&'a str>,
     /// Those of level unspecified, which only record what a host answers.
@@ -31,7 +34,32 @@ struct Obligation<'a> {
     hosts: Vec<Results<'a>>,
 }
 
-/// What a host did in the cases that cover an obligation.
+/// How far a statement is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// A case that binds hosts was run on a host that is not ours.
+    Bound,
+    /// Such a case is there; it was run on ours alone, or on none.
+    Written,
+    /// Only cases of level unspecified cite it, or the text does not decide it.
+    Open,
+    /// No case can check it.
+    Uncheckable,
+    /// No case cites it.
+    Missing,
+}
+
+impl State {
+    const ALL: [(State, &'static str); 5] = [
+        (State::Bound, "bound on another host"),
+        (State::Written, "bound on the reference host alone"),
+        (State::Open, "open"),
+        (State::Uncheckable, "not checkable"),
+        (State::Missing, "missing"),
+    ];
+}
+
+/// What a host did in the cases that cite a statement.
 #[derive(Default, PartialEq, Eq)]
 struct Results<'a> {
     /// The cases that ran.
@@ -40,15 +68,25 @@ struct Results<'a> {
     hold: Vec<&'a str>,
 }
 
-impl<'a> Obligation<'a> {
-    /// The cases that count: those of level unspecified only where no other case covers it.
+impl<'a> Covered<'a> {
+    /// The cases that count: those of level unspecified only where no other case cites it.
     fn cases(&self) -> &[&'a str] {
         if self.binding.is_empty() { &self.open } else { &self.binding }
     }
 
-    /// Whether only cases of level unspecified cover it.
-    fn is_open(&self) -> bool {
-        self.binding.is_empty() && !self.open.is_empty()
+    /// The state, with records of these hosts.
+    fn state(&self, records: &[Record]) -> State {
+        let is_ours = |record: &Record| record.header.host.name == REFERENCE;
+        let runs_elsewhere =
+            || records.iter().zip(&self.hosts).any(|(record, results)| !is_ours(record) && !results.ran.is_empty());
+        match (self.binding.is_empty(), self.open.is_empty()) {
+            (false, _) if runs_elsewhere() => State::Bound,
+            (false, _) => State::Written,
+            (true, _) if uncheckable(self.statement).is_some() => State::Uncheckable,
+            (true, false) => State::Open,
+            (true, true) if self.statement.open.is_some() => State::Open,
+            (true, true) => State::Missing,
+        }
     }
 
     /// Whether a host runs cases of it, and all of these hold.
@@ -56,28 +94,63 @@ impl<'a> Obligation<'a> {
         let Results { ran, hold } = &self.hosts[host];
         !ran.is_empty() && ran.len() == hold.len()
     }
+
+    fn section(&self) -> &'static str {
+        section(self.statement)
+    }
 }
 
-/// All obligations, by section and, within it, by version.
-fn obligations<'a>(cases: &'a [Case], records: &[Record]) -> Vec<Obligation<'a>> {
+/// Why no case can check a statement.
+fn uncheckable(statement: &Statement) -> Option<&str> {
+    match (statement.binds, statement.strength) {
+        (Party::Plugin, _) => Some("it binds plugins"),
+        (_, Strength::May) => Some("it permits something, so that nothing is against it"),
+        _ => statement.uncheckable.as_deref(),
+    }
+}
+
+/// The file that a statement is in.
+fn section(statement: &'static Statement) -> &'static str {
+    statement.id.split('/').next().unwrap_or_default()
+}
+
+/// The files of statements, in the order of the text.
+fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<&str> = statements::all().iter().map(section).collect();
+    sections.dedup();
+    sections
+}
+
+/// The heading of a section in the text.
+fn title(section: &str) -> &str {
+    match section {
+        "general" => "Callbacks and functions",
+        "types" => "Types",
+        "serialization" => "Serialization",
+        "security" => "Security considerations",
+        _ => pw_abi::section(section).map_or(section, |section| section.title),
+    }
+}
+
+/// All statements in each version that has them.
+fn covered<'a>(cases: &'a [Case], records: &[Record]) -> Vec<Covered<'a>> {
     let records: Vec<_> = records.iter().map(verdicts).collect();
+    let mut citing: HashMap<&str, Vec<&Case>> = HashMap::new();
+    for case in cases.iter().filter(|case| case.level != Level::Extension) {
+        case.statements.iter().for_each(|id| citing.entry(*id).or_default().push(case));
+    }
     let mut all = Vec::new();
-    for (section, version) in SECTIONS.iter().flat_map(|section| Version::FINAL.map(|version| (*section, version))) {
-        let functions = section.host.iter().filter(|row| row.versions.contains(version));
-        let promises =
-            functions.flat_map(|row| row.promises(version).map(|promise| format!("{}/{}", row.name, promise.name)));
-        let exports = section.guest.iter().filter(|row| row.versions.contains(version)).map(|row| row.name.to_owned());
-        for clause in promises.chain(exports) {
-            let checks = |case: &&Case| {
-                case.level != Level::Extension && case.versions.contains(&version) && case.clauses.contains(&clause)
-            };
-            let (open, binding): (Vec<&Case>, _) =
-                cases.iter().filter(checks).partition(|case| case.level == Level::Unspecified);
+    for statement in statements::all() {
+        for version in statement.versions.iter().copied() {
+            let cited = citing.get(statement.id.as_str()).into_iter().flatten();
+            let (open, binding): (Vec<&Case>, _) = cited
+                .filter(|case| case.versions.contains(&version))
+                .partition(|case| case.level == Level::Unspecified);
             let ids = |cases: Vec<&'a Case>| cases.into_iter().map(|case| case.id.as_str()).collect();
             let (binding, open) = (ids(binding), ids(open));
-            let mut obligation = Obligation { section, version, clause, binding, open, hosts: Vec::new() };
-            obligation.hosts = records.iter().map(|verdicts| results(obligation.cases(), version, verdicts)).collect();
-            all.push(obligation);
+            let mut one = Covered { statement, version, binding, open, hosts: Vec::new() };
+            one.hosts = records.iter().map(|verdicts| results(one.cases(), version, verdicts)).collect();
+            all.push(one);
         }
     }
     all
@@ -103,20 +176,14 @@ fn results<'a>(cases: &[&'a str], version: Version, verdicts: &Verdicts<'_>) -> 
     results
 }
 
-/// The numbers of a section, or of all of them: `28/28` per version, with `(2 open)` where only cases of level unspecified
-/// cover two of these; then per record how many obligations, over all versions, hold on that host.
-fn shares(all: &[Obligation<'_>], records: &[Record], section: Option<&Section>) -> Vec<String> {
-    let own = || all.iter().filter(|one| section.is_none_or(|section| one.section.slug == section.slug));
-    let versions = Version::FINAL.map(|version| {
-        let own = || own().filter(|one| one.version == version);
-        let open = match own().filter(|one| one.is_open()).count() {
-            0 => String::new(),
-            count => format!(" ({count} open)"),
-        };
-        share(own().filter(|one| !one.cases().is_empty()).count(), own().count()) + &open
-    });
-    let hosts = (0..records.len()).map(|host| share(own().filter(|one| one.holds(host)).count(), own().count()));
-    versions.into_iter().chain(hosts).collect()
+/// The number of statements of a section, or of all, in each state, each statement once: in the latest version that has it. Then per record
+/// how many of them hold on that host.
+fn counts(all: &[Covered<'_>], records: &[Record], section: Option<&str>) -> Vec<usize> {
+    let is_latest = |one: &&Covered<'_>| one.statement.versions.last() == Some(&one.version);
+    let own = || all.iter().filter(|one| section.is_none_or(|slug| one.section() == slug)).filter(is_latest);
+    let states = State::ALL.map(|(state, _)| own().filter(|one| one.state(records) == state).count());
+    let hosts = (0..records.len()).map(|host| own().filter(|one| one.holds(host)).count());
+    states.into_iter().chain(hosts).collect()
 }
 
 /// `28/28`; nothing where there are none.
@@ -124,20 +191,29 @@ fn share(part: usize, whole: usize) -> String {
     if whole == 0 { String::new() } else { format!("{part}/{whole}") }
 }
 
-/// The heads of [`shares`].
+/// The heads of [`counts`].
 fn heads(records: &[Record]) -> Vec<String> {
-    Version::FINAL.iter().map(|version| format!("v{version}")).chain(records.iter().map(host)).collect()
+    let hosts = records.iter().map(|record| format!("hold on {}", host(record)));
+    State::ALL.iter().map(|(_, name)| (*name).to_owned()).chain(hosts).collect()
 }
 
-/// The clauses, each once, of which this is so.
-fn clauses<'a>(all: &'a [Obligation<'_>], is: impl Fn(&Obligation<'_>) -> bool) -> Vec<&'a str> {
-    let mut clauses: Vec<&str> = Vec::new();
-    for one in all.iter().filter(|one| is(one)) {
-        if !clauses.contains(&one.clause.as_str()) {
-            clauses.push(&one.clause);
+/// How much of what the text decides is bound on a host that is not ours: such as `410 of 430 (95 %)`.
+fn decided(all: &[Covered<'_>], records: &[Record]) -> String {
+    let counts = counts(all, records, None);
+    let [bound, written, _, _, missing, ..] = counts[..] else { return String::new() };
+    let whole = bound + written + missing;
+    format!("{bound} of {whole} ({})", pw_harness::score::percent(bound, whole))
+}
+
+/// The statements, each once, that are in a state in a version.
+fn in_state(all: &[Covered<'_>], records: &[Record], state: State) -> Vec<&'static Statement> {
+    let mut found: Vec<&'static Statement> = Vec::new();
+    for one in all.iter().filter(|one| one.state(records) == state) {
+        if !found.iter().any(|known| known.id == one.statement.id) {
+            found.push(one.statement);
         }
     }
-    clauses
+    found
 }
 
 #[cfg(test)]
@@ -148,10 +224,10 @@ mod tests {
     /// Four cases, and records of two hosts that ran them.
     pub(super) fn made_up() -> (Vec<Case>, Vec<Record>) {
         let rows = [
-            ("timers/one", "required", "0.2.0..", "proxy_set_tick_period_milliseconds/OK"),
-            ("timers/two", "required", "0.2.1", "proxy_set_tick_period_milliseconds/OK"),
-            ("timers/three", "unspecified", "0.2.1", "proxy_set_tick_period_milliseconds/OK"),
-            ("timers/four", "unspecified", "0.2.1", "proxy_on_tick"),
+            ("timers/one", "required", "0.2.0..", "timers/period_sets"),
+            ("timers/two", "required", "0.2.1", "timers/period_sets"),
+            ("timers/three", "unspecified", "0.2.1", "timers/period_sets"),
+            ("timers/four", "unspecified", "0.2.1", "timers/tick_called"),
         ];
         let one = [
             ("timers/one", "0.2.0", Verdict::Pass),
@@ -169,34 +245,44 @@ mod tests {
         (rows.map(case).into(), vec![sample("one", &one), sample("two", &two)])
     }
 
-    fn case((id, level, abi, clause): (&str, &str, &str, &str)) -> Case {
+    fn case((id, level, abi, statement): (&str, &str, &str, &str)) -> Case {
         let question = if level == "unspecified" { "question = \"which?\"" } else { "" };
         let source =
-            format!("title = \"t\"\nclause = [\"{clause}\"]\nlevel = \"{level}\"\nabi = \"{abi}\"\n{question}\n");
+            format!("title = \"t\"\nstatement = [\"{statement}\"]\nlevel = \"{level}\"\nabi = \"{abi}\"\n{question}\n");
         pw_cases::format::parse(id, id, &source, &|_| Err(String::new())).unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]
     fn a_case_of_level_unspecified_counts_only_where_no_other_does() {
         let (cases, records) = made_up();
-        let all = obligations(&cases, &records);
-        let find = |clause: &str, version| {
-            let found = all.iter().find(|one| one.clause == clause && one.version == version);
-            let one = found.unwrap_or_else(|| panic!("no obligation {clause} of {version}"));
+        let all = covered(&cases, &records);
+        let find = |id: &str, version| {
+            let found = all.iter().find(|one| one.statement.id == id && one.version == version);
+            let one = found.unwrap_or_else(|| panic!("no statement {id} of {version}"));
             let counts: Vec<(usize, usize)> = one.hosts.iter().map(|host| (host.hold.len(), host.ran.len())).collect();
-            (one.cases().len(), one.is_open(), counts)
+            (one.cases().len(), one.state(&records), counts)
         };
-        let set = "proxy_set_tick_period_milliseconds/OK";
-        assert_eq!(find(set, Version::V0_1_0), (0, false, vec![(0, 0), (0, 0)]));
-        assert_eq!(find(set, Version::V0_2_0), (1, false, vec![(1, 1), (0, 0)]));
-        assert_eq!(find(set, Version::V0_2_1), (2, false, vec![(2, 2), (1, 2)]));
-        assert_eq!(find("proxy_on_tick", Version::V0_2_1), (1, true, vec![(1, 1), (0, 1)]));
+        let set = "timers/period_sets";
+        assert_eq!(find(set, Version::V0_1_0), (0, State::Missing, vec![(0, 0), (0, 0)]));
+        assert_eq!(find(set, Version::V0_2_0), (1, State::Bound, vec![(1, 1), (0, 0)]));
+        assert_eq!(find(set, Version::V0_2_1), (2, State::Bound, vec![(2, 2), (1, 2)]));
+        assert_eq!(find("timers/tick_called", Version::V0_2_1), (1, State::Open, vec![(1, 1), (0, 1)]));
     }
 
     #[test]
-    fn numbers_of_a_section() {
-        let (cases, records) = made_up();
-        let shares = shares(&obligations(&cases, &records), &records, pw_abi::section("timers"));
-        assert_eq!(shares, ["0/2", "1/2", "2/2 (1 open)", "3/6", "0/6"]);
+    fn what_ran_on_the_reference_host_alone_is_no_more_than_written() {
+        let (cases, mut records) = made_up();
+        records.truncate(1);
+        records[0].header.host.name = REFERENCE.to_owned();
+        let counts = counts(&covered(&cases, &records), &records, Some("timers"));
+        assert_eq!(counts, [0, 1, 1, 0, 3, 2]);
+    }
+
+    #[test]
+    fn permissions_and_what_binds_plugins_need_no_case() {
+        let of = |id| uncheckable(statements::find(id).expect("it is a statement"));
+        assert_eq!(of("context_lifecycle/proxy_done_use"), Some("it binds plugins"));
+        assert_eq!(of("logging/level_may_change"), Some("it permits something, so that nothing is against it"));
+        assert_eq!(of("logging/log_ok"), None);
     }
 }

@@ -1,28 +1,37 @@
 use std::fmt::Write;
 
-use pw_abi::{SECTIONS, Section};
 use pw_cases::case::Case;
-
-use crate::coverage::{clauses, heads, obligations, shares};
 use pw_harness::record::Record;
+
+use crate::coverage::{State, counts, covered, decided, heads, in_state, sections};
 
 /// Counts by section, and what no case checks.
 pub fn text(cases: &[Case], records: &[Record]) -> String {
-    let all = obligations(cases, records);
+    let all = covered(cases, records);
     let row = |name: &str, cells: Vec<String>| {
-        let cells: String = cells.iter().map(|cell| format!("{cell:>18}")).collect();
-        format!("{name:40}{cells}\n")
+        let cells: String = cells.iter().map(|cell| format!("  {cell:>12}")).collect();
+        format!("{name:32}{cells}\n")
     };
-    let share = |name, section: Option<&Section>| row(name, shares(&all, records, section));
-    let mut text = row("", heads(records));
-    SECTIONS.iter().for_each(|section| text += &share(section.slug, Some(section)));
-    text += &share("all", None);
+    let numbers = |section| counts(&all, records, section).into_iter().map(|count| count.to_string()).collect();
+    let mut text = String::from("statements of the specification, each in the latest version that has it\n\n");
+    for (number, head) in (1..).zip(heads(records)) {
+        let _ = writeln!(text, "  ({number}) {head}");
+    }
+    text += "\n";
+    text += &row("", (1..=heads(records).len()).map(|number| format!("({number})")).collect());
+    for section in sections() {
+        text += &row(section, numbers(Some(section)));
+    }
+    text += &row("all", numbers(None));
+    let _ =
+        writeln!(text, "\nof those that the text decides, bound on another host than ours: {}", decided(&all, records));
     let lists = [
-        ("no case checks", clauses(&all, |one| one.cases().is_empty())),
-        ("only cases of level unspecified check", clauses(&all, |one| one.is_open())),
+        ("no case checks", in_state(&all, records, State::Missing)),
+        ("open: only cases of level unspecified check", in_state(&all, records, State::Open)),
     ];
-    for (heading, clauses) in lists.into_iter().filter(|(_, clauses)| !clauses.is_empty()) {
-        let _ = writeln!(text, "\n{heading}: {}", clauses.join(", "));
+    for (heading, found) in lists.into_iter().filter(|(_, found)| !found.is_empty()) {
+        let ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
+        let _ = writeln!(text, "\n{heading}: {}", ids.join(", "));
     }
     text
 }
