@@ -3,7 +3,7 @@
 use pw_abi::{Function, Returns, Version, Versions};
 
 use crate::generate::contexts::{CONTEXTS, Context};
-use crate::generate::{Call, Draft, any_answer, functions, valid};
+use crate::generate::{Call, Draft, any_answer, everywhere, functions, valid};
 
 /// Functions that are called together in a callback.
 struct Group {
@@ -26,6 +26,9 @@ const EXIT: &str = "proc_exit";
 const ENDING: [&str; 4] = ["proxy_continue_stream", "proxy_done", "proxy_send_local_response", "proxy_close_stream"];
 /// What a function out of place may answer beside what the table promises: hand-written cases accept the same.
 const REFUSALS: [&str; 4] = ["BAD_ARGUMENT", "NOT_FOUND", "INTERNAL_FAILURE", "UNIMPLEMENTED"];
+
+/// What a function of this group needs, and is itself answered for in `everywhere`.
+const ANSWERED_ELSEWHERE: [&str; 1] = ["proxy_grpc_stream"];
 
 /// The cases: each group of functions in each callback.
 pub(super) fn drafts() -> Vec<Draft> {
@@ -76,14 +79,16 @@ fn draft(group: &Group, context: &'static Context) -> Option<Draft> {
     let Context { callback, .. } = context;
     let own = crate::script::callbacks().find(|row| row.name == *callback)?.versions;
     let versions = Versions { since: group.versions.since.max(own.since), until: group.versions.until.min(own.until) };
-    (versions.since <= versions.until).then(|| Draft {
+    let rows: Vec<&'static Function> =
+        group.rows.iter().copied().filter(|row| !everywhere::decides(row.name, callback)).collect();
+    (versions.since <= versions.until && !rows.is_empty()).then(|| Draft {
         id: format!("generated/{}/{callback}", group.kind),
         title: format!("{} has a defined answer in {callback}", group.which),
-        clause: (*callback).to_owned(),
+        clauses: vec![(*callback).to_owned()],
         question: Some(group.question),
         versions,
         context,
-        calls: group.rows.iter().map(|row| call(row)).collect(),
+        calls: rows.into_iter().map(call).collect(),
         expect: group.expect,
         hazard: false,
         // Where functions differ in how hosts link them, a refused module is an answer.
@@ -93,7 +98,10 @@ fn draft(group: &Group, context: &'static Context) -> Option<Draft> {
 
 fn call(row: &'static Function) -> Call {
     let others: &[&str] = if row.name == EXIT { &["TRAP"] } else { &[] };
-    Call { about: row.name, texts: vec![text(row, others)] }
+    // Functions that are decided elsewhere are called here only for what they return.
+    let before = functions().filter(|other| valid::of(row).after.contains(&other.name));
+    let before = before.filter(|other| ANSWERED_ELSEWHERE.contains(&other.name)).map(|other| text(other, &[]));
+    Call { about: row.name, texts: before.chain([text(row, others)]).collect() }
 }
 
 /// A valid call out of place: it answers what the table promises, a refusal, or one of `others`.

@@ -39,7 +39,7 @@ fn draft(
     Draft {
         id: format!("generated/{kind}/{}", row.name),
         title: format!("{} in {} has a defined answer, or ends the plugin", row.name, context.callback),
-        clause: context.callback.to_owned(),
+        clauses: vec![context.callback.to_owned()],
         question: Some(question),
         versions: row.versions,
         context,

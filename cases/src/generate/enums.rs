@@ -31,7 +31,7 @@ fn draft(row: &'static Function) -> Option<Draft> {
     Some(Draft {
         id: format!("generated/enums/{}", row.name),
         title: format!("{} refuses values that its enums lack", row.name),
-        clause: if promised { format!("{}/{status}", row.name) } else { row.name.to_owned() },
+        clauses: vec![if promised { format!("{}/{status}", row.name) } else { row.name.to_owned() }],
         question: (!promised).then_some(QUESTION),
         versions: row.versions,
         context: valid::of(row).context()?,

@@ -8,6 +8,7 @@ mod callbacks;
 mod contexts;
 mod early;
 mod enums;
+mod everywhere;
 mod pointers;
 mod valid;
 
@@ -22,7 +23,8 @@ use crate::statements;
 
 /// All generated cases, sorted by id, and what is wrong with those that cannot be read.
 pub fn cases() -> (Vec<Case>, Vec<Error>) {
-    let drafts = [pointers::drafts(), enums::drafts(), callbacks::drafts(), early::drafts()].concat();
+    let drafts =
+        [pointers::drafts(), enums::drafts(), callbacks::drafts(), early::drafts(), everywhere::drafts()].concat();
     let mut drafts: Vec<Draft> = drafts.into_iter().flat_map(Draft::apart).collect();
     drafts.sort_by(|one, other| one.id.cmp(&other.id));
     let mut cases = Vec::new();
@@ -46,7 +48,7 @@ struct Draft {
     /// `generated/<kind>/<function or callback>`.
     id: String,
     title: String,
-    clause: String,
+    clauses: Vec<String>,
     /// Makes the case one of level unspecified.
     question: Option<&'static str>,
     versions: Versions,
@@ -101,8 +103,9 @@ impl Draft {
 
     /// The text of the case. `$id` in it stands for its id, so that what hosts share among plugins has unique names.
     fn text(&self) -> String {
-        let Draft { title, clause, versions, context, .. } = self;
-        let mut text = format!("# Generated from the ABI table.\ntitle = \"{title}\"\nclause = [\"{clause}\"]\n");
+        let Draft { title, clauses, versions, context, .. } = self;
+        let clauses = clauses.join("\", \"");
+        let mut text = format!("# Generated from the ABI table.\ntitle = \"{title}\"\nclause = [\"{clauses}\"]\n");
         let _ = match self.question {
             Some(question) => writeln!(text, "level = \"unspecified\"\nquestion = \"{question}\""),
             None => writeln!(text, "level = \"required\""),

@@ -64,7 +64,7 @@ fn draft(
     Some(Draft {
         id,
         title,
-        clause,
+        clauses: vec![clause],
         question,
         versions: row.versions,
         context,

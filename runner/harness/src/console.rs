@@ -263,7 +263,7 @@ fn cited(case: &Case, version: Version) -> String {
     };
     let more = match cited.len() {
         1 => String::new(),
-        count => format!(" (and {} more statements)", count - 1),
+        count => format!(" (and {} more)", count - 1),
     };
     format!("      by {}: {}{more}\n        {}\n", first.id, first.says, first.url(version))
 }
