@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_words_of_every_reader_are_there() {
         let has = |target: &str, word: &str| of(target).is_some_and(|text| text.contains(&format!("\"{word}\"\n")));
-        assert!(has("case_text", "proxy_on_tick") && has("case_text", "clause") && has("case_text", "NOT_FOUND"));
+        assert!(has("case_text", "proxy_on_tick") && has("case_text", "statement") && has("case_text", "NOT_FOUND"));
         assert!(has("check", "proxy_abi_version_0_2_1") && has("protocol", "\\\"request_headers\\\""));
         assert!(has("property_path", "plugin_name") && !has("scenario", ""));
     }

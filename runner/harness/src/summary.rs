@@ -12,7 +12,7 @@ use crate::score::Score;
 use crate::verdict::Verdict;
 
 /// The number of causes, and of kinds of skips, that are listed.
-const MAX_ROWS: usize = 6;
+const MAX_ROWS: usize = 5;
 /// The number of functions of a cause that are listed.
 const MAX_SUBJECTS: usize = 3;
 /// How a cause begins that is two statuses; such causes are shown with their functions.
