@@ -4,7 +4,7 @@ use pw_abi::Version;
 use pw_cases::case::Case;
 use pw_cases::format;
 use pw_cases::judge::judge;
-use pw_cases::transcript::{Event, Transcript};
+use pw_cases::transcript::{Event, Part, Transcript};
 
 const HEAD: &str = "title = \"t\"\nclause = [\"proxy_log/OK\"]\nlevel = \"required\"\nabi = \"0.2.1\"\n";
 
@@ -123,4 +123,43 @@ fn arguments_are_compared_with_the_first_plugins_contexts() {
     check("stream_context", 3, true);
     check("stream_context", 2, false);
     check("stream_context", 5, false);
+}
+
+#[test]
+fn a_message_has_one_head_and_nothing_after_its_end() {
+    let steps = "[[step]]\nrequest_headers = [[\":method\", \"GET\"]]\n[[step]]\nstream = 1\nconnect = true\n\
+        [expect]\nnever = [\"proxy_on_tick\"]\n";
+    let case = read(steps).unwrap_or_else(|error| panic!("{error}"));
+    let lowered = case.lower(Version::V0_2_1).unwrap_or_else(|error| panic!("{error:?}"));
+    let head = |end_of_stream| Part::Headers { headers: vec![(":method".into(), "GET".into())], end_of_stream };
+    let status =
+        |status: &str| Part::Headers { headers: vec![(":status".into(), status.into())], end_of_stream: false };
+    let body = |end_of_stream| Part::Body { body: "x".into(), end_of_stream };
+    let like_a_head = Part::Headers { headers: vec![(":path".into(), "/".into())], end_of_stream: true };
+    let upstream = |part| Event::Upstream { stream: 0, part };
+    let client = |part| Event::Client { stream: 0, part };
+    let connection = |part| Event::Upstream { stream: 1, part };
+    let rows = [
+        (vec![upstream(head(false)), upstream(body(true))], None),
+        (vec![upstream(head(false)), upstream(body(false)), upstream(like_a_head)], None),
+        (vec![client(status("103")), client(status("200")), client(Part::Reset)], None),
+        (vec![connection(Part::Opened), connection(body(false)), connection(body(true))], None),
+        (vec![upstream(head(false)), upstream(head(false))], Some("a second head")),
+        (vec![client(status("200")), client(status("200"))], Some("a second head")),
+        (vec![upstream(head(true)), upstream(body(true))], Some("more after its end")),
+        (vec![connection(body(true)), connection(body(false))], Some("more after its end")),
+        (vec![client(Part::Reset), client(status("200"))], Some("more after its end")),
+        (vec![upstream(body(false))], Some("a part before its head")),
+    ];
+    for (seen, expected) in rows {
+        let begun = [Event::Step { index: 0 }, Event::Step { index: 1 }];
+        let events: Vec<Event> = begun.into_iter().chain(seen).collect();
+        let text = format!("{events:?}");
+        let found: Vec<String> =
+            judge(&case, &lowered, &Transcript { events }).findings.into_iter().map(|finding| finding.actual).collect();
+        match expected {
+            None => assert!(found.is_empty(), "{found:?} in {text}"),
+            Some(expected) => assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?} in {text}"),
+        }
+    }
 }

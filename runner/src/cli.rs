@@ -375,12 +375,18 @@ pub struct CoverageArgs {
     #[expect(missing_docs, reason = "its type says it")]
     #[command(flatten)]
     pub catalog: CatalogArgs,
-    /// Print JSON, an object per promise and version
+    /// Print JSON, an object per statement and version
     #[arg(long)]
     pub json: bool,
     /// Print reports/coverage.md
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
+    /// List the statements whose sentence another text of the specification, a README.md, does not have
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "markdown", "records"])]
+    pub against: Option<PathBuf>,
+    /// The version of the ABI of that text
+    #[arg(long, value_name = "VERSION", value_parser = version, default_value = "0.2.1")]
+    pub abi: Version,
 }
 
 /// See [`Command::Report`].

@@ -2,6 +2,7 @@
 
 use clap::CommandFactory;
 use pw_abi::Version;
+use pw_cases::files;
 use pw_harness::console::Console;
 use pw_harness::embedded::Catalog;
 use pw_harness::error::HarnessError;
@@ -47,6 +48,12 @@ fn list_cases(args: &ListArgs, console: &Console) -> Result<Exit, HarnessError> 
 }
 
 fn covered(args: &CoverageArgs, console: &Console) -> Result<Exit, HarnessError> {
+    if let Some(file) = &args.against {
+        let text = files::text(file, files::TEXT);
+        let text = text.map_err(|error| HarnessError::io("read", file.display(), &error))?;
+        console.print(&coverage::against(&text, args.abi));
+        return Ok(Exit::Passed);
+    }
     let records = pw_report::read(&args.records)?;
     let (cases, errors) = Catalog::new(args.catalog.catalog.as_deref())?.written();
     errors.iter().for_each(|error| console.error(&error.to_string()));

@@ -74,7 +74,8 @@ Examples:
 pub(crate) const COVERAGE: &str = "\
 Examples:
   pw-conform coverage
-  pw-conform coverage mine.jsonl --markdown";
+  pw-conform coverage mine.jsonl --markdown
+  pw-conform coverage --against spec/abi-versions/v0.2.1/README.md   what a newer text changes";
 
 pub(crate) const REPORT: &str = "\
 Example:

@@ -67,17 +67,19 @@ fn messages(scenario: &Scenario, transcript: &Transcript) -> Vec<Finding> {
             _ => continue,
         };
         let message = seen.entry((receiver, stream)).or_default();
+        // A plugin may have put a pseudo header into trailers, which makes them look like a head.
+        let is_head = matches!(part, Part::Headers { headers, .. } if is_head(headers));
         let wrong = match part {
             Part::Opened => continue,
             Part::Headers { headers, .. } if receiver == Receiver::Client && is_informational(headers) => continue,
             Part::Reset => None,
             _ if message.ended => Some("more after its end"),
-            Part::Headers { .. } if message.head => Some("a second head"),
-            Part::Headers { .. } => None,
+            Part::Headers { .. } if is_head && message.head => Some("a second head"),
+            Part::Headers { .. } if is_head => None,
             _ if !message.head && !connections.contains(&stream) => Some("a part before its head"),
-            Part::Body { .. } | Part::Trailers { .. } => None,
+            Part::Headers { .. } | Part::Body { .. } | Part::Trailers { .. } => None,
         };
-        message.head |= matches!(part, Part::Headers { .. });
+        message.head |= is_head;
         message.ended |= match part {
             Part::Headers { end_of_stream, .. } | Part::Body { end_of_stream, .. } => *end_of_stream,
             Part::Trailers { .. } | Part::Reset => true,
@@ -96,6 +98,11 @@ fn messages(scenario: &Scenario, transcript: &Transcript) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether headers begin a message.
+fn is_head(headers: &Fields) -> bool {
+    headers.iter().any(|(name, _)| matches!(name.0.as_slice(), b":method" | b":status"))
 }
 
 fn is_informational(headers: &Fields) -> bool {

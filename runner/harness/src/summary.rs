@@ -17,6 +17,8 @@ const MAX_ROWS: usize = 5;
 const MAX_SUBJECTS: usize = 3;
 /// How a cause begins that is two statuses; such causes are shown with their functions.
 const EXPECTED: &str = "expected ";
+/// The cause of cases about functions that the host lacks, which is shown with these, too.
+const LACKS: &str = "the host lacks a function that the case is about";
 /// Characters of a cause that are shown.
 const MAX_CAUSE_CHARS: usize = 100;
 
@@ -53,7 +55,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Cause { text, is_error, count, first, subjects } = self;
         write!(f, "{count:6}  {}{text}", if *is_error { "error: " } else { "" })?;
-        if text.starts_with(EXPECTED) {
+        if text.starts_with(EXPECTED) || text == LACKS {
             let shown: Vec<&str> = subjects.iter().take(MAX_SUBJECTS).map(String::as_str).collect();
             let more = match subjects.len().saturating_sub(MAX_SUBJECTS) {
                 0 => String::new(),
@@ -169,7 +171,7 @@ fn list(text: &mut String, heading: &str, rows: Vec<String>) {
 fn section(case: &Case) -> &str {
     match case.id.split_once('/') {
         Some((section, _)) => section,
-        None => "(none)",
+        None => &case.id,
     }
 }
 
@@ -188,6 +190,9 @@ pub(crate) fn cause(case: &Case) -> String {
         (Verdict::Stale, _) => "it passes, but is an expected failure".to_owned(),
         (_, Some(finding)) if finding.call.is_some() && finding.actual.ends_with(" was not called") => {
             finding.actual.clone()
+        }
+        (_, Some(finding)) if finding.actual.strip_prefix("lacks ").is_some_and(|name| name == finding.subject) => {
+            LACKS.to_owned()
         }
         (_, Some(finding)) if is_status(&finding.expected) && is_status(&finding.actual) => {
             format!("{EXPECTED}{}, actual {}", finding.expected, finding.actual)

@@ -1,10 +1,12 @@
 //! How much of the specification the catalog checks: each of its statements in each version that has it; and, with records, on which
 //! hosts it holds. Pure.
 
+mod against;
 mod json;
 mod markdown;
 mod text;
 
+pub use against::against;
 pub use json::json;
 pub use markdown::markdown;
 pub use text::text;
