@@ -171,7 +171,7 @@ fn list(text: &mut String, heading: &str, rows: Vec<String>) {
 fn section(case: &Case) -> &str {
     match case.id.split_once('/') {
         Some((section, _)) => section,
-        None => &case.id,
+        None => "(none)",
     }
 }
 
