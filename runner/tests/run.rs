@@ -63,7 +63,7 @@ fn every_verdict_is_recorded() {
             "cargo conform explain cases/fails.toml --abi 0.2.1 --host ",
             "skipped, since the host or its adapter (a case may count several times):\n     1  cannot let time pass (feature time)\n",
             "fake 1.0: 2 passed, 1 failed, 2 skipped, 1 unspecified in ",
-            "\nrequired: 1 of 3 (33 %), 1 not run, of these 1 for versions of the ABI that the host lacks; recommended: 1 of 2 (50 %), 1 not run\n",
+            "\nrequired: 1 of 3 (33 %), 1 not run; recommended: 1 of 2 (50 %), 1 not run, of these 1 for versions of the ABI that the host lacks\n",
         ],
     );
     let record = folder.record("record.jsonl");
