@@ -79,7 +79,7 @@ fn every_verdict_is_recorded() {
     assert_eq!((&record[0]["host"]["name"], &record[0]["started"]), (&"fake".into(), &"1970-01-01T00:00:00Z".into()));
     assert_eq!(record[1]["findings"][0]["actual"], "started");
     assert_eq!((&record[2]["answer"], &record[2]["question"]), (&"started".into(), &"may it start?".into()));
-    assert_eq!(record[4]["reason"], "fake 1.0 cannot let time pass");
+    assert_eq!(record[4]["reason"], "fake 1.0 cannot let time pass (feature time)");
     assert_eq!(record[5]["reason"], "fake 1.0 does not implement ABI v0.1.0");
     let counts = serde_json::json!({
         "pass": 2, "fail": 1, "known": 0, "stale": 0, "skip": 2, "unspecified": 1, "error": 0
