@@ -64,6 +64,21 @@ fn a_status_that_is_cited_is_demanded_of_a_call() {
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// What can end a connection.
+const CONNECTION_ENDS: &[&str] =
+    &["client_data", "client_reset", "upstream_data", "upstream_reset", "call = \"proxy_close_stream\""];
+/// What can end a stream.
+const STREAM_ENDS: &[&str] = &[
+    "response_headers",
+    "reset",
+    "send_local_response",
+    "remove",
+    "shutdown",
+    "close_stream",
+    "upstream_data",
+    "client_data",
+];
+
 /// The steps in which a callback is called, by what a case writes.
 const STEPS: [(&str, &[&str]); 24] = [
     ("proxy_on_request_headers", &["request_headers"]),
@@ -75,14 +90,8 @@ const STEPS: [(&str, &[&str]); 24] = [
     ("proxy_on_new_connection", &["connect"]),
     ("proxy_on_downstream_data", &["client_data"]),
     ("proxy_on_upstream_data", &["upstream_data"]),
-    (
-        "proxy_on_downstream_connection_close",
-        &["client_data", "client_reset", "upstream_data", "upstream_reset", "call = \"proxy_close_stream\""],
-    ),
-    (
-        "proxy_on_upstream_connection_close",
-        &["upstream_data", "upstream_reset", "client_data", "client_reset", "call = \"proxy_close_stream\""],
-    ),
+    ("proxy_on_downstream_connection_close", CONNECTION_ENDS),
+    ("proxy_on_upstream_connection_close", CONNECTION_ENDS),
     ("proxy_on_http_call_response", &["call_response", "call_reset", "advance", "call = \"proxy_http_call\""]),
     ("proxy_on_grpc_receive_initial_metadata", &["grpc_initial_metadata", "grpc_message", "grpc_close"]),
     ("proxy_on_grpc_receive", &["grpc_message"]),
@@ -94,32 +103,8 @@ const STEPS: [(&str, &[&str]); 24] = [
     ("proxy_on_context_create", &["start", "request_headers", "connect"]),
     ("proxy_on_vm_start", &["start", "request_headers", "connect", "advance"]),
     ("proxy_on_configure", &["start", "request_headers", "connect", "advance", "reconfigure"]),
-    (
-        "proxy_on_done",
-        &[
-            "response_headers",
-            "reset",
-            "send_local_response",
-            "remove",
-            "shutdown",
-            "close_stream",
-            "upstream_data",
-            "client_data",
-        ],
-    ),
-    (
-        "proxy_on_delete",
-        &[
-            "response_headers",
-            "reset",
-            "send_local_response",
-            "remove",
-            "shutdown",
-            "close_stream",
-            "upstream_data",
-            "client_data",
-        ],
-    ),
+    ("proxy_on_done", STREAM_ENDS),
+    ("proxy_on_delete", STREAM_ENDS),
 ];
 
 #[test]

@@ -80,7 +80,7 @@ fn report_makes_badges_and_a_matrix() {
 fn coverage_takes_records() {
     let folder = Folder::of_cases("coverage", &[("one", "started")]);
     folder.run(&["run", "cases", "--host", &fake("ok"), "--report", "fake.jsonl"]).check(0, &[]);
-    folder.run(&["coverage", "fake.jsonl"]).check(0, &["(6) hold on fake 1.0\n", "of those that the text decides, "]);
+    folder.run(&["coverage", "fake.jsonl"]).check(0, &["(7) hold on fake 1.0\n", "of those that the text decides, "]);
     folder.run(&["coverage", "fake.jsonl", "--markdown"]).check(0, &["| missing | hold on fake 1.0 |\n"]);
     folder.run(&["coverage", "no.jsonl"]).check(2, &["failed to read no.jsonl: "]);
 }

@@ -27,9 +27,6 @@ const ENDING: [&str; 4] = ["proxy_continue_stream", "proxy_done", "proxy_send_lo
 /// What a function out of place may answer beside what the table promises: hand-written cases accept the same.
 const REFUSALS: [&str; 4] = ["BAD_ARGUMENT", "NOT_FOUND", "INTERNAL_FAILURE", "UNIMPLEMENTED"];
 
-/// What a function of this group needs, and is itself answered for in `everywhere`.
-const ANSWERED_ELSEWHERE: [&str; 1] = ["proxy_grpc_stream"];
-
 /// The cases: each group of functions in each callback.
 pub(super) fn drafts() -> Vec<Draft> {
     let groups = groups();
@@ -88,7 +85,7 @@ fn draft(group: &Group, context: &'static Context) -> Option<Draft> {
         question: Some(group.question),
         versions,
         context,
-        calls: rows.into_iter().map(call).collect(),
+        calls: rows.into_iter().map(|row| call(row, callback)).collect(),
         expect: group.expect,
         hazard: false,
         // Where functions differ in how hosts link them, a refused module is an answer.
@@ -96,11 +93,11 @@ fn draft(group: &Group, context: &'static Context) -> Option<Draft> {
     })
 }
 
-fn call(row: &'static Function) -> Call {
+fn call(row: &'static Function, callback: &str) -> Call {
     let others: &[&str] = if row.name == EXIT { &["TRAP"] } else { &[] };
     // Functions that are decided elsewhere are called here only for what they return.
     let before = functions().filter(|other| valid::of(row).after.contains(&other.name));
-    let before = before.filter(|other| ANSWERED_ELSEWHERE.contains(&other.name)).map(|other| text(other, &[]));
+    let before = before.filter(|other| everywhere::decides(other.name, callback)).map(|other| text(other, &[]));
     Call { about: row.name, texts: before.chain([text(row, others)]).collect() }
 }
 

@@ -12,8 +12,8 @@ use crate::recorder::{Output, Recorder};
 use crate::summary::Summary;
 use crate::verdict::Verdict;
 
-/// The number of failures, and of errors, that are shown in full as they happen, each with another cause, and the number that are shown at the end
-/// if there are no others.
+/// How many failures are shown in full as they happen, and how many errors, each with another cause; and how many more are shown at the end. If there are
+/// more than that, only their number is.
 const MAX_SHOWN: (usize, usize) = (2, 8);
 
 /// How much of a run is shown.

@@ -18,6 +18,7 @@ fn object(one: &Covered<'_>, records: &[Record]) -> Value {
     let state = match one.state(records) {
         State::Bound => "bound",
         State::Written => "written",
+        State::Asked => "asked",
         State::Open => "open",
         State::Uncheckable => "uncheckable",
         State::Missing => "missing",

@@ -15,8 +15,8 @@ pub fn markdown(cases: &[Case], records: &[Record]) -> String {
     let mut text = format!(
         "# Coverage of the specification\n\nMade by `pw-conform coverage --markdown` of the catalog and of the records \
          beside it. A statement is a sentence of the specification that binds a host, in our words; the link leads to the \
-         sentence. It is *bound* if a hand-written case of level `required` or `recommended` cites it and was run, *open* if \
-         the text does not decide it: then cases of level `unspecified` record what a host answers. Each statement counts once, in the \
+         sentence. It is *bound* if a hand-written case of level `required` or `recommended` cites it and was run, *asked \
+         only* if cases of level `unspecified` alone cite it, which bind nobody, and *open* if the text does not decide it. Each statement counts once, in the \
          latest version that has it. It holds on a host if every case that cites it and ran there does.\n\n\
          Of the statements that the text decides, {} are bound on another host than ours.\n\n",
         decided(&all, records)
@@ -41,6 +41,7 @@ fn reasons(text: &mut String, all: &[Covered<'_>], records: &[Record]) {
     let names = [
         (State::Missing, "No case checks"),
         (State::Written, "Only the reference host runs cases of"),
+        (State::Asked, "Only cases of level `unspecified` ask"),
         (State::Open, "The text does not decide"),
         (State::Uncheckable, "No case can check"),
     ];
@@ -117,7 +118,7 @@ mod tests {
         };
         let (set, tick) = ("timers/period_sets", "timers/tick_called");
         let lines = [
-            "| Timers | 1 | 0 | 1 | 0 | 3 | 2 | 0 |".to_owned(),
+            "| Timers | 1 | 0 | 1 | 0 | 0 | 3 | 2 | 0 |".to_owned(),
             "| statement | version | one 1.2.3 | two 1.2.3 | cases |".to_owned(),
             of(set, Version::V0_1_0) + "| 0.1.0 |  |  | none |",
             of(set, Version::V0_2_0) + "| 0.2.0 | 1/1 |  | `timers/one` |",

@@ -43,7 +43,9 @@ enum State {
     Bound,
     /// Such a case is there; it was run on ours alone, or on none.
     Written,
-    /// Only cases of level unspecified cite it, or the text does not decide it.
+    /// The text decides it, and only cases of level unspecified cite it.
+    Asked,
+    /// The text does not decide it: the statement says what is left open.
     Open,
     /// No case can check it.
     Uncheckable,
@@ -52,9 +54,10 @@ enum State {
 }
 
 impl State {
-    const ALL: [(State, &'static str); 5] = [
+    const ALL: [(State, &'static str); 6] = [
         (State::Bound, "bound on another host"),
         (State::Written, "bound on the reference host alone"),
+        (State::Asked, "asked only"),
         (State::Open, "open"),
         (State::Uncheckable, "not checkable"),
         (State::Missing, "missing"),
@@ -85,8 +88,8 @@ impl<'a> Covered<'a> {
             (false, _) if runs_elsewhere() => State::Bound,
             (false, _) => State::Written,
             (true, _) if uncheckable(self.statement).is_some() => State::Uncheckable,
-            (true, false) => State::Open,
-            (true, true) if self.statement.open.is_some() => State::Open,
+            _ if self.statement.open.is_some() => State::Open,
+            (true, false) => State::Asked,
             (true, true) => State::Missing,
         }
     }
@@ -202,8 +205,8 @@ fn heads(records: &[Record]) -> Vec<String> {
 /// How much of what the text decides is bound on a host that is not ours: such as `410 of 430 (95 %)`.
 fn decided(all: &[Covered<'_>], records: &[Record]) -> String {
     let counts = counts(all, records, None);
-    let [bound, written, _, _, missing, ..] = counts[..] else { return String::new() };
-    let whole = bound + written + missing;
+    let [bound, written, asked, _, _, missing, ..] = counts[..] else { return String::new() };
+    let whole = bound + written + asked + missing;
     format!("{bound} of {whole} ({})", pw_harness::score::percent(bound, whole))
 }
 
@@ -268,7 +271,7 @@ mod tests {
         assert_eq!(find(set, Version::V0_1_0), (0, State::Missing, vec![(0, 0), (0, 0)]));
         assert_eq!(find(set, Version::V0_2_0), (1, State::Bound, vec![(1, 1), (0, 0)]));
         assert_eq!(find(set, Version::V0_2_1), (2, State::Bound, vec![(2, 2), (1, 2)]));
-        assert_eq!(find("timers/tick_called", Version::V0_2_1), (1, State::Open, vec![(1, 1), (0, 1)]));
+        assert_eq!(find("timers/tick_called", Version::V0_2_1), (1, State::Asked, vec![(1, 1), (0, 1)]));
     }
 
     #[test]
@@ -277,7 +280,7 @@ mod tests {
         records.truncate(1);
         records[0].header.host.name = REFERENCE.to_owned();
         let counts = counts(&covered(&cases, &records), &records, Some("timers"));
-        assert_eq!(counts, [0, 1, 1, 0, 3, 2]);
+        assert_eq!(counts, [0, 1, 1, 0, 0, 3, 2]);
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub fn text(cases: &[Case], records: &[Record]) -> String {
         writeln!(text, "\nof those that the text decides, bound on another host than ours: {}", decided(&all, records));
     let lists = [
         ("no case checks", in_state(&all, records, State::Missing)),
-        ("open: only cases of level unspecified check", in_state(&all, records, State::Open)),
+        ("only cases of level unspecified ask", in_state(&all, records, State::Asked)),
+        ("open: the text does not decide", in_state(&all, records, State::Open)),
     ];
     for (heading, found) in lists.into_iter().filter(|(_, found)| !found.is_empty()) {
         let ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();
