@@ -38,9 +38,20 @@ pub struct Case {
     pub(crate) plugins: Vec<Plugin>,
     pub(crate) steps: Vec<CaseStep>,
     pub(crate) expect: Expect,
+    /// Outcomes, of which one must hold as a whole: what is then expected of the run.
+    pub(crate) outcomes: Vec<(String, Expect)>,
 }
 
+/// In an order of callbacks, what follows the name of one to mean its end.
+pub(crate) const RETURNED: &str = " returned";
+
 impl Case {
+    /// All that is expected: of the steps, of the run, in the outcomes.
+    pub(crate) fn expects(&self) -> impl Iterator<Item = &Expect> {
+        let steps = self.steps.iter().map(|step| &step.expect);
+        steps.chain([&self.expect]).chain(self.outcomes.iter().map(|(_, expect)| expect))
+    }
+
     /// The plugins whose modules are texts, and these; `$marker` still stands in them.
     pub fn module_texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.plugins.iter().filter_map(|plugin| match &plugin.module {
@@ -63,7 +74,8 @@ impl Case {
 
     /// Whether a host that refuses a plugin of the case may be right.
     pub fn accepts_refusal(&self) -> bool {
-        self.expect.start.as_ref().is_some_and(|any| any.of.iter().any(|(started, _)| !started))
+        let run = [&self.expect].into_iter().chain(self.outcomes.iter().map(|(_, expect)| expect));
+        run.filter_map(|expect| expect.start.as_ref()).any(|any| any.of.iter().any(|(started, _)| !started))
     }
 
     /// Whether the case says that it checks a function.
@@ -142,6 +154,8 @@ pub(crate) struct GuestDoes {
     pub(crate) line: usize,
     pub(crate) plugin: Option<Node>,
     pub(crate) callback: Node,
+    /// The host may leave the callback out.
+    pub(crate) optional: bool,
     pub(crate) what: Does,
 }
 

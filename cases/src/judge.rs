@@ -8,7 +8,7 @@ use std::fmt::Write;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::case::{AnyOf, Case};
+use crate::case::{AnyOf, Case, Expect};
 use crate::lower::{Acceptable, CallCheck, Lowered};
 use crate::transcript::{Event, Returned, Transcript};
 use crate::want::Saved;
@@ -50,18 +50,33 @@ impl Finding {
     }
 }
 
-/// Judges a transcript, its probes' reports decoded.
+/// Judges a transcript, its probes' reports decoded. Of several outcomes one must hold in full; if none does, the one that comes nearest
+/// says what is wrong.
 pub fn judge(case: &Case, lowered: &Lowered, transcript: &Transcript) -> Judgement {
-    let mut judging = Judging {
-        case,
-        lowered,
-        transcript,
-        saved: saved(lowered, transcript),
-        place: None,
-        result: Judgement::default(),
+    let judged = |outcome: Option<&(String, Expect)>| {
+        let saved = saved(lowered, transcript);
+        let mut judging =
+            Judging { case, lowered, transcript, outcome, saved, place: None, result: Judgement::default() };
+        judging.run();
+        judging.result
     };
-    judging.run();
-    judging.result
+    let all = case.outcomes.iter().map(|outcome| (outcome, judged(Some(outcome))));
+    // What calls are answered comes first, and so says which outcome it is.
+    let about_calls = |result: &Judgement| result.findings.iter().filter(|finding| finding.call.is_some()).count();
+    match all.min_by_key(|(_, result)| (result.findings.len(), about_calls(result))) {
+        None => judged(None),
+        Some(((name, _), mut result)) => {
+            result.findings.iter_mut().for_each(|finding| finding.expected += &format!(", in the outcome `{name}`"));
+            result.answers.retain(|answer| !is_of(name, answer));
+            result.answers.insert(0, name.clone());
+            result
+        }
+    }
+}
+
+/// Whether an answer in the record is that of an outcome.
+fn is_of(outcome: &str, answer: &str) -> bool {
+    answer == outcome || answer.rsplit_once(": ").is_some_and(|(_, answer)| answer == outcome)
 }
 
 /// How the host crashed, in which step, and what was seen last; nothing if it did not.
@@ -103,6 +118,8 @@ struct Judging<'a> {
     case: &'a Case,
     lowered: &'a Lowered,
     transcript: &'a Transcript,
+    /// The outcome that is judged, of several.
+    outcome: Option<&'a (String, Expect)>,
     saved: Saved,
     /// Where the window is that is judged.
     place: Option<String>,
@@ -133,6 +150,9 @@ impl Judging<'_> {
         }
         self.place = None;
         self.window(&self.case.expect, &self.transcript.events, 0);
+        if let Some((_, expect)) = self.outcome {
+            self.window(expect, &self.transcript.events, 0);
+        }
         let broken = invariants::broken(self.lowered, self.transcript);
         self.result.findings.extend(broken);
     }
@@ -141,7 +161,8 @@ impl Judging<'_> {
     fn started(&mut self) -> Option<bool> {
         let start = self.transcript.windows().first().copied().unwrap_or_default();
         let steps = self.case.steps.iter().filter(|step| step.step.is_none()).map(|step| &step.expect);
-        let expected = steps.chain([&self.case.expect]).find_map(|expect| expect.start.as_ref());
+        let run = self.outcome.map(|(_, expect)| expect).into_iter().chain([&self.case.expect]);
+        let expected = steps.chain(run).find_map(|expect| expect.start.as_ref());
         self.taken(start, expected)
     }
 
@@ -153,7 +174,7 @@ impl Judging<'_> {
         });
         let taken = refusal.is_none();
         let line = expected.map_or(0, |expected| expected.line);
-        let acceptable = expected.map_or(vec![true], |any| any.of.iter().map(|(taken, _)| *taken).collect());
+        let acceptable = expected.map_or(vec![true], |any| self.of(any).map(|(taken, _)| *taken).collect());
         if acceptable.contains(&taken) {
             if acceptable.len() > 1 {
                 self.result.answers.push(if taken { "started" } else { "refused" }.to_owned());
@@ -169,6 +190,8 @@ impl Judging<'_> {
     fn calls(&mut self, started: bool) -> Vec<String> {
         let mut trapped = Vec::new();
         for check in &self.lowered.calls {
+            let accepted: Vec<&Acceptable> =
+                check.accept.iter().filter(|accept| self.belongs(&accept.answer)).collect();
             // A guest that is started again does it again, and each answer counts.
             let mut window = 0;
             let seen = self.transcript.events.iter().filter_map(|event| match event {
@@ -182,23 +205,33 @@ impl Judging<'_> {
                 _ => None,
             });
             let admitted = |(status, returned, _): &(u32, &Vec<(String, Returned)>, usize)| {
-                check.accept.iter().find(|accept| self.admits(accept, *status, returned))
+                accepted.iter().find(|accept| self.admits(accept, *status, returned))
             };
             let mut seen = seen.map(|seen| (seen, admitted(&seen))).collect::<Vec<_>>();
             seen.sort_by_key(|(_, accept)| accept.is_some());
             let expected =
-                || check.accept.iter().map(|accept| accept_text(check, accept)).collect::<Vec<_>>().join(", or ");
+                || accepted.iter().map(|accept| accept_text(check, accept)).collect::<Vec<_>>().join(", or ");
             match seen.first() {
+                Some(((.., window), Some(_))) if check.step.is_some_and(|due| due != *window) => {
+                    let due = check.step.unwrap_or_default();
+                    let expected = format!("the call in {}", self.window_place(due));
+                    self.call_finding(
+                        check,
+                        Some(*window),
+                        expected,
+                        format!("the call in {}", self.window_place(*window)),
+                    );
+                }
                 Some((_, Some(accept))) if check.accept.len() > 1 => self.result.answers.push(accept.answer.clone()),
                 Some((_, Some(_))) => {}
                 Some(((status, returned, window), None)) => {
-                    let (expected, actual) = match check.accept.as_slice() {
+                    let (expected, actual) = match accepted.as_slice() {
                         [accept] if accept.status == Some(*status) => self.differing(accept, returned),
                         _ => (expected(), answer_text(check, *status, returned)),
                     };
                     self.call_finding(check, Some(*window), expected, actual);
                 }
-                None if self.cut_short(check) => match check.accept.iter().find(|accept| accept.status.is_none()) {
+                None if self.cut_short(check) => match accepted.iter().find(|accept| accept.status.is_none()) {
                     Some(accept) => {
                         trapped.push(check.plugin.clone());
                         if check.accept.len() > 1 {
@@ -207,7 +240,7 @@ impl Judging<'_> {
                     }
                     None => self.call_finding(check, None, expected(), "the call did not return".to_owned()),
                 },
-                None if !started => {}
+                None if !started || check.optional => {}
                 None => {
                     let actual = format!("{} was not called", check.callback);
                     self.call_finding(check, None, expected(), actual);
@@ -215,6 +248,17 @@ impl Judging<'_> {
             }
         }
         trapped
+    }
+
+    /// Whether an alternative that is called so belongs to the outcome that is judged, or to none.
+    fn belongs(&self, answer: &str) -> bool {
+        let others = || self.case.outcomes.iter().any(|(name, _)| name == answer);
+        self.outcome.is_none_or(|(name, _)| name == answer || !others())
+    }
+
+    /// The alternatives that can be in the outcome that is judged.
+    fn of<'any, T>(&self, any: &'any AnyOf<T>) -> impl Iterator<Item = &'any (T, String)> + use<'_, 'any, T> {
+        any.of.iter().filter(|(_, label)| self.belongs(label))
     }
 
     fn admits(&self, accept: &Acceptable, status: u32, returned: &[(String, Returned)]) -> bool {
@@ -238,7 +282,8 @@ impl Judging<'_> {
 
     /// No plugin may trap, unless the case says so of the run or of the step.
     fn faults(&mut self, trapped: &[String]) {
-        if self.case.expect.fault.is_some() {
+        let run = self.outcome.map(|(_, expect)| expect).into_iter().chain([&self.case.expect]);
+        if run.into_iter().any(|expect| expect.fault.is_some()) {
             return;
         }
         let said = |window: usize| {
@@ -306,7 +351,7 @@ impl Judging<'_> {
     /// Judges alternatives by what fails in each; none of them holds if every one fails.
     fn any<T>(&mut self, any: &AnyOf<T>, subject: &str, fails: impl Fn(&T) -> Option<(String, String)>) {
         let mut failures = Vec::new();
-        for (alternative, label) in &any.of {
+        for (alternative, label) in self.of(any).collect::<Vec<_>>() {
             match fails(alternative) {
                 Some(failure) => failures.push(failure),
                 None => {

@@ -13,6 +13,7 @@ pub mod format;
 pub mod generate;
 pub mod judge;
 pub mod known;
+pub mod language;
 pub mod lower;
 pub mod narrate;
 pub mod needs;

@@ -13,6 +13,7 @@ use self::lanes::{acceptable, number, result_bits};
 use crate::case::{Case, CaseStep, Does, GuestDoes, Module, Plugin};
 use crate::data::Data;
 use crate::format::{self, Complaint, Node, Read, Value, meant};
+use crate::language;
 use crate::probe;
 use crate::scenario::{self, Guest, Scenario};
 use crate::script::{self, Act, Action, Entry, Form, Lane, Out, PLUGIN_CONTEXT, REGISTERS, STREAM_CONTEXT, Script};
@@ -43,6 +44,10 @@ pub struct CallCheck {
     pub accept: Vec<Acceptable>,
     /// The numbers to keep: returned value and name.
     pub save: Vec<(String, String)>,
+    /// The host may leave the callback out.
+    pub optional: bool,
+    /// The number of the step in which it is due, counted from 1; 0 is the start. None if the callback may come later.
+    pub step: Option<usize>,
 }
 
 impl Case {
@@ -88,6 +93,10 @@ struct Lowering<'a> {
     at_work: Vec<bool>,
     calls: Vec<CallCheck>,
     registers: BTreeMap<String, u32>,
+    /// The plugins and callbacks that have an optional block, with its line.
+    optional: BTreeMap<(usize, usize), usize>,
+    /// The number of the step, and the callback that it causes.
+    now: (usize, Option<usize>),
 }
 
 impl<'a> Lowering<'a> {
@@ -105,21 +114,30 @@ impl<'a> Lowering<'a> {
             }
         }
         let at_work = case.plugins.iter().map(|plugin| !plugin.settings.standby).collect();
-        Ok(Lowering { version, plugins: &case.plugins, scripts, at_work, calls: Vec::new(), registers })
+        Ok(Lowering {
+            version,
+            plugins: &case.plugins,
+            scripts,
+            at_work,
+            calls: Vec::new(),
+            registers,
+            optional: BTreeMap::new(),
+            now: (0, None),
+        })
     }
 
     /// A step's own callback has an entry in every script at work, so that the n-th entry is for the n-th such step; ticks
     /// come as they like, so that only scripted ones count.
     fn step(&mut self, step: &CaseStep) -> Read<()> {
-        let caused = step.step.as_ref().and_then(scenario::Step::callback).filter(|name| *name != "proxy_on_tick");
+        let caused =
+            step.step.as_ref().and_then(|step| language::of(step).callback).filter(|name| *name != "proxy_on_tick");
         let caused = caused.and_then(script::callback_number);
+        self.now = (self.now.0 + usize::from(step.step.is_some()), caused);
         let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        let mut optional = Vec::new();
         if let Some(callback) = caused {
             for plugin in (0..self.plugins.len()).filter(|plugin| self.at_work[*plugin]).collect::<Vec<_>>() {
-                let entries = self.entries(plugin, callback);
-                entries.push(Entry::default());
-                let place = entries.len() - 1;
-                places.insert((plugin, callback), place);
+                places.insert((plugin, callback), self.entry(plugin, callback)?);
             }
         }
         for does in &step.guest {
@@ -134,13 +152,15 @@ impl<'a> Lowering<'a> {
             if row.section == "integration" && row.name != probe::INITIALIZE {
                 return does.callback.complain(format!("the probe has no `{name}`: give the plugin another module"));
             }
-            let entries = self.entries(plugin, callback);
-            let place = *places.entry((plugin, callback)).or_insert_with(|| {
-                entries.push(Entry::default());
-                entries.len() - 1
-            });
+            let place = match places.get(&(plugin, callback)) {
+                Some(place) => *place,
+                None => self.entry(plugin, callback)?,
+            };
+            places.insert((plugin, callback), place);
             self.does(does, plugin, row, (callback, place))?;
+            optional.extend(does.optional.then_some(((plugin, callback), does.line)));
         }
+        self.optional.extend(optional);
         if let Some(scenario::Step::Replace { by, .. } | scenario::Step::Canary { by, .. }) = &step.step {
             for (plugin, at_work) in self.plugins.iter().zip(&mut self.at_work) {
                 *at_work |= plugin.settings.name == *by;
@@ -206,6 +226,19 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
+    /// A new entry, for the next call of a callback.
+    fn entry(&mut self, plugin: usize, callback: usize) -> Read<usize> {
+        if let Some(line) = self.optional.get(&(plugin, callback)) {
+            return complain(
+                *line,
+                "an optional callback must be the plugin's last one of that name: which of two comes is not known",
+            );
+        }
+        let entries = self.entries(plugin, callback);
+        entries.push(Entry::default());
+        Ok(entries.len() - 1)
+    }
+
     /// What a plugin does in a callback.
     fn entries(&mut self, plugin: usize, callback: usize) -> &mut Vec<Entry> {
         let home = self.plugins[plugin].home.unwrap_or(plugin);
@@ -222,6 +255,7 @@ impl<'a> Lowering<'a> {
         accept: Vec<Acceptable>,
         save: Vec<(String, String)>,
     ) {
+        let caused = script::callback_number(callback).is_some_and(|number| Some(number) == self.now.1);
         let plugin = self.plugins[plugin].settings.name.clone();
         self.calls.push(CallCheck {
             action: self.calls.len() as u32,
@@ -231,6 +265,8 @@ impl<'a> Lowering<'a> {
             function,
             accept,
             save,
+            optional: does.optional,
+            step: caused.then_some(self.now.0),
         });
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::case::Case;
+use crate::language;
 use crate::protocol::Feature;
 use crate::scenario::{Failure, Scenario, Step};
 
@@ -38,23 +39,7 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Feature> {
         if let Some(stream) = step.stream() {
             open.insert(stream);
         }
-        match step {
-            Step::RequestHeaders { .. } => drop(needs.insert(Feature::Http)),
-            Step::Connect { .. } => drop(needs.insert(Feature::Tcp)),
-            Step::GrpcInitialMetadata { .. }
-            | Step::GrpcMessage { .. }
-            | Step::GrpcClose { .. }
-            | Step::GrpcReset { .. } => drop(needs.insert(Feature::Grpc)),
-            Step::ForeignCall { .. } => drop(needs.insert(Feature::ForeignCalls)),
-            Step::Reconfigure { .. } => drop(needs.insert(Feature::Reconfigure)),
-            Step::Replace { .. } | Step::Remove { .. } => drop(needs.insert(Feature::Replace)),
-            Step::Canary { .. } => drop(needs.insert(Feature::Canary)),
-            Step::ReadMetrics => drop(needs.insert(Feature::Metrics)),
-            Step::CallResponse { .. } | Step::CallReset { .. } => drop(needs.insert(Feature::HttpCalls)),
-            Step::Advance { .. } => drop(needs.insert(Feature::Time)),
-            Step::Shutdown => drop(needs.insert(Feature::Shutdown)),
-            _ => {}
-        }
+        needs.extend(language::of(step).feature);
         if let Step::RequestHeaders { headers, .. } | Step::ResponseHeaders { headers, .. } = step
             && headers.iter().any(|(name, _)| name.0.iter().any(u8::is_ascii_uppercase))
         {
@@ -64,12 +49,10 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Feature> {
     if open.len() > 1 {
         needs.insert(Feature::ConcurrentStreams);
     }
-    let expects = case.steps.iter().map(|step| &step.expect).chain([&case.expect]);
-    if expects.filter_map(|expect| expect.fault.as_ref()).any(|any| any.of.iter().all(|(fault, _)| *fault)) {
+    if case.expects().filter_map(|expect| expect.fault.as_ref()).any(|any| any.of.iter().all(|(fault, _)| *fault)) {
         needs.insert(Feature::Faults);
     }
-    let expects = case.steps.iter().map(|step| &step.expect).chain([&case.expect]);
-    if expects.clone().any(|expect| expect.grpc.is_some()) {
+    if case.expects().any(|expect| expect.grpc.is_some()) {
         needs.insert(Feature::Grpc);
     }
     needs

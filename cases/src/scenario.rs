@@ -414,35 +414,4 @@ impl Step {
             _ => (None, None),
         }
     }
-
-    /// The callback that it causes in a plugin that is not paused.
-    pub fn callback(&self) -> Option<&'static str> {
-        match self {
-            Step::RequestHeaders { .. } => Some("proxy_on_request_headers"),
-            Step::RequestBody { .. } => Some("proxy_on_request_body"),
-            Step::RequestTrailers { .. } => Some("proxy_on_request_trailers"),
-            Step::ResponseHeaders { .. } => Some("proxy_on_response_headers"),
-            Step::ResponseBody { .. } => Some("proxy_on_response_body"),
-            Step::ResponseTrailers { .. } => Some("proxy_on_response_trailers"),
-            Step::Connect { .. } => Some("proxy_on_new_connection"),
-            Step::ClientData { .. } => Some("proxy_on_downstream_data"),
-            Step::UpstreamData { .. } => Some("proxy_on_upstream_data"),
-            Step::CallResponse { .. } | Step::CallReset { .. } => Some("proxy_on_http_call_response"),
-            Step::GrpcInitialMetadata { .. } => Some("proxy_on_grpc_receive_initial_metadata"),
-            Step::GrpcMessage { .. } => Some("proxy_on_grpc_receive"),
-            Step::GrpcClose { .. } | Step::GrpcReset { .. } => Some("proxy_on_grpc_close"),
-            Step::ForeignCall { .. } => Some("proxy_on_foreign_function"),
-            Step::Advance { .. } => Some("proxy_on_tick"),
-            Step::ClientReset { .. }
-            | Step::UpstreamReset { .. }
-            | Step::Reconfigure { .. }
-            | Step::Replace { .. }
-            | Step::Canary { .. }
-            | Step::Promote { .. }
-            | Step::RollBack { .. }
-            | Step::Remove { .. }
-            | Step::ReadMetrics
-            | Step::Shutdown => None,
-        }
-    }
 }

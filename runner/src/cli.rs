@@ -80,11 +80,14 @@ pub enum Command {
     /// Run an adapter of this program, which speaks the adapter protocol on standard input and output
     #[command(hide = true, subcommand)]
     Adapter(AdapterCommand),
-    /// Print the JSON Schema of the messages of the adapter protocol, or of the lines of a record
+    /// Print the JSON Schema of case files, of the messages of the adapter protocol, or of the lines of a record
     #[command(after_help = examples::SCHEMA)]
     Schema {
         /// Which schema
         name: SchemaName,
+        /// Print the reference of case files for people instead, in Markdown
+        #[arg(long)]
+        markdown: bool,
     },
     /// Print completions for a shell
     #[command(after_help = examples::COMPLETIONS)]
@@ -101,6 +104,7 @@ pub enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum SchemaName {
+    Case,
     Protocol,
     Record,
 }

@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 use pw_abi::Version;
-use pw_cases::files;
+use pw_cases::{files, language};
 use pw_harness::console::Console;
 use pw_harness::embedded::Catalog;
 use pw_harness::error::HarnessError;
@@ -32,7 +32,7 @@ pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessErro
         Command::Init(InitCommand::Adapter(args)) => init::adapter(args)?,
         Command::Abi(args) => abi(args),
         Command::Report(args) => reports(args)?,
-        Command::Schema { name } => schema(*name),
+        Command::Schema { name, markdown } => schema(*name, *markdown)?,
         Command::Completions { shell } => completions(*shell),
         Command::Man => man(),
     };
@@ -79,12 +79,15 @@ fn reports(args: &ReportArgs) -> Result<String, HarnessError> {
     Ok(written.iter().map(|path| format!("wrote {}\n", path.display())).collect())
 }
 
-fn schema(name: SchemaName) -> String {
-    let schema = match name {
-        SchemaName::Protocol => pw_cases::protocol::schema(),
-        SchemaName::Record => pw_harness::record::schema(),
+fn schema(name: SchemaName, markdown: bool) -> Result<String, HarnessError> {
+    let schema = match (name, markdown) {
+        (SchemaName::Case, true) => return Ok(language::manual()),
+        (_, true) => return Err(HarnessError::new("only the schema `case` has a reference in Markdown")),
+        (SchemaName::Case, false) => language::schema(),
+        (SchemaName::Protocol, false) => pw_cases::protocol::schema().to_value(),
+        (SchemaName::Record, false) => pw_harness::record::schema().to_value(),
     };
-    format!("{:#}\n", schema.as_value())
+    Ok(format!("{schema:#}\n"))
 }
 
 fn completions(shell: clap_complete::Shell) -> String {

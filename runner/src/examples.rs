@@ -87,8 +87,9 @@ Examples:
   pw-conform plugins --check";
 
 pub(crate) const SCHEMA: &str = "\
-Example:
-  pw-conform schema protocol";
+Examples:
+  pw-conform schema protocol
+  pw-conform schema case --markdown";
 
 pub(crate) const COMPLETIONS: &str = "\
 Example:

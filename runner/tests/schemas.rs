@@ -5,6 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use jsonschema::Validator;
+use pw_cases::format::{self, Node, Value as TomlValue};
 use pw_cases::protocol::Feature;
 use serde_json::{Value, json};
 use support::{Folder, HEAD, PLUGIN, fake};
@@ -59,9 +60,57 @@ fn records_are_as_their_schema_says() {
     folder.record("record.jsonl").iter().for_each(|line| check(&validator, line));
 }
 
+/// A value of TOML as JSON.
+fn json_of(node: &Node) -> Value {
+    match &node.value {
+        TomlValue::Integer(number) => (*number).into(),
+        TomlValue::Text(text) => text.as_str().into(),
+        TomlValue::Boolean(flag) => (*flag).into(),
+        TomlValue::List(items) => items.iter().map(json_of).collect(),
+        TomlValue::Table(entries) => entries.iter().map(|(key, node)| (key.clone(), json_of(node))).collect(),
+    }
+}
+
+#[test]
+fn case_files_are_as_their_schema_says() {
+    let validator = validator(&schema("case.json"));
+    let (cases, errors) = pw_harness::embedded::Catalog::new(None).unwrap_or_else(|error| panic!("{error}")).cases();
+    assert!(errors.is_empty() && cases.len() > 1000, "{errors:?}");
+    for case in &cases {
+        let node = format::read(&case.source).unwrap_or_else(|complaint| panic!("{}: {complaint:?}", case.id));
+        let errors: Vec<String> = validator.iter_errors(&json_of(&node)).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{}\n{}", case.id, errors.join("\n"));
+    }
+    // What the reader refuses, the schema refuses.
+    let good = json!({
+        "title": "t", "clause": ["proxy_log/OK"], "level": "required",
+        "plugin": [{ "name": "one" }],
+        "step": [{ "request_headers": [["a", "b"]], "guest": [{ "call": "proxy_log", "args": { "message": "m" } }] }],
+        "expect": { "client": ["nothing", { "status": 200 }] },
+    });
+    assert!(validator.is_valid(&good));
+    for (place, wrong) in [
+        ("/level", json!("binding")),
+        ("/plugin/0/name", json!(7)),
+        ("/plugin/0", json!({ "failure": "maybe" })),
+        ("/step/0", json!({ "request_headers": [["a", "b"]], "shutdown": true })),
+        ("/step/0", json!({ "request_headers": [["a"]] })),
+        ("/step/0", json!({ "advance": 1, "stream": 1 })),
+        ("/step/0", json!({ "connect": false })),
+        ("/step/0", json!({ "advance": 3_600_001 })),
+        ("/step/0/guest/0/call", json!("proxy_unheard_of")),
+        ("/expect/client/1", json!({ "state": 200 })),
+        ("/expect", json!({ "unheard_of": 1 })),
+    ] {
+        let mut other = good.clone();
+        *other.pointer_mut(place).expect("the place is there") = wrong;
+        assert!(!validator.is_valid(&other), "{place}: {other:#}");
+    }
+}
+
 #[test]
 fn schemas_are_those_of_the_program() {
-    for (name, file) in [("protocol", "protocol.json"), ("record", "record.json")] {
+    for (name, file) in [("case", "case.json"), ("protocol", "protocol.json"), ("record", "record.json")] {
         let said = Folder::new("schemas").run(&["schema", name]);
         let printed: Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}"));
         assert!(printed == schema(file), "runner/schemas/{file} is out of date: run .ci/regenerate");

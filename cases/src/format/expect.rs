@@ -2,40 +2,21 @@
 
 use pw_abi::{Kind, LogLevel};
 
-use crate::case::{AnyOf, Arguments, CallMade, Case, Expect, GrpcMade, LogLine, Message, Wire};
+use crate::case::{AnyOf, Arguments, CallMade, Expect, GrpcMade, LogLine, Message, RETURNED, Wire};
 use crate::format::values::{named, strings, want};
-use crate::node::{Complaint, Node, Read, Table, Value, meant};
-use crate::scenario::Step;
+use crate::language;
+use crate::node::{Node, Read, Table, Value, meant};
 use crate::script;
 use crate::want::Want;
 
-const MESSAGE: [&str; 7] = ["headers", "absent", "body", "trailers", "absent_trailers", "end_of_stream", "status"];
-
 /// Reads an `expect` table.
 pub(super) fn expect(node: &Node) -> Read<Expect> {
-    let keys = [
-        "start",
-        "fault",
-        "callbacks",
-        "arguments",
-        "order",
-        "never",
-        "log",
-        "never_log",
-        "upstream",
-        "client",
-        "calls",
-        "grpc",
-        "metrics",
-        "would",
-        "rolled_back",
-    ];
-    let table = node.table(&keys)?;
+    let table = node.table(&language::EXPECT.names())?;
     Ok(Expect {
         start: table.map("start", |node| any_of(node, started))?,
         fault: table.map("fault", |node| any_of(node, Node::flag))?,
         callbacks: table.map("callbacks", callbacks)?,
-        order: table.map("order", |node| node.some().and_then(|_| Ok((node.line, names(node)?))))?,
+        order: table.map("order", |node| node.some().and_then(|_| Ok((node.line, places(node)?))))?,
         never: table.map("never", |node| node.some().and_then(|_| Ok((node.line, names(node)?))))?,
         log: table.map("log", |node| Ok((node.line, node.some()?.iter().map(log_line).collect::<Read<_>>()?)))?,
         never_log: table
@@ -52,38 +33,6 @@ pub(super) fn expect(node: &Node) -> Read<Expect> {
             let metric = |(name, node): &(String, Node)| Ok((name.clone(), want(node, Kind::U64)?));
             Ok((node.line, node.entries()?.iter().map(metric).collect::<Read<_>>()?))
         })?,
-    })
-}
-
-/// Whether the plugins whose callbacks and lines are expected are those of the case.
-pub(super) fn plugins_exist(case: &Case) -> Read<()> {
-    let known = || case.plugins.iter().map(|plugin| plugin.settings.name.as_str());
-    let check = |line: usize, name: Option<&str>| match name {
-        Some(name) if known().all(|known| known != name) => {
-            Err(Complaint { line, message: format!("no plugin `{name}`{}", meant(name, known())) })
-        }
-        _ => Ok(()),
-    };
-    let checks = |line, names: &[String]| {
-        names.iter().try_for_each(|name| check(line, name.split_once('/').map(|(plugin, _)| plugin)))
-    };
-    for step in &case.steps {
-        let (plugin, by) = step.step.as_ref().map_or((None, None), Step::plugins);
-        plugin.into_iter().chain(by).try_for_each(|name| check(step.line, Some(name)))?;
-        let waits = |by: &str| case.plugins.iter().any(|plugin| plugin.settings.name == by && plugin.settings.standby);
-        if let Some(by) = by.filter(|by| !waits(by)) {
-            return Err(Complaint {
-                line: step.line,
-                message: format!("`{by}` is not a plugin with `standby = true`"),
-            });
-        }
-    }
-    case.steps.iter().map(|step| &step.expect).chain([&case.expect]).try_for_each(|expect| {
-        [&expect.order, &expect.never].into_iter().flatten().try_for_each(|(line, names)| checks(*line, names))?;
-        expect.callbacks.iter().try_for_each(|any| any.of.iter().try_for_each(|(names, _)| checks(any.line, names)))?;
-        expect.log.iter().chain(&expect.never_log).try_for_each(|(line, lines)| {
-            lines.iter().try_for_each(|expected| check(*line, expected.plugin.as_deref()))
-        })
     })
 }
 
@@ -142,9 +91,19 @@ fn callbacks(node: &Node) -> Read<AnyOf<Vec<String>>> {
 
 /// Callbacks, perhaps with a plugin's name and a slash in front.
 fn names(node: &Node) -> Read<Vec<String>> {
+    callbacks_and_ends(node, "")
+}
+
+/// Callbacks, and the ends of callbacks.
+fn places(node: &Node) -> Read<Vec<String>> {
+    callbacks_and_ends(node, RETURNED)
+}
+
+fn callbacks_and_ends(node: &Node, end: &str) -> Read<Vec<String>> {
     let names = strings(node)?;
     for (name, node) in names.iter().zip(node.list()?) {
         let callback = name.rsplit('/').next().unwrap_or_default();
+        let callback = callback.strip_suffix(end).unwrap_or(callback);
         if script::callback_number(callback).is_none() {
             let known = script::callbacks().map(|row| row.name);
             return node.complain(format!("unknown callback `{callback}`{}", meant(callback, known)));
@@ -154,7 +113,7 @@ fn names(node: &Node) -> Read<Vec<String>> {
 }
 
 fn log_line(node: &Node) -> Read<LogLine> {
-    let table = node.table(&["plugin", "level", "message"])?;
+    let table = node.table(&language::LOG_LINE.names())?;
     let text = |key| table.map(key, |node| node.text().map(str::to_owned));
     table.map("level", |node| named(node, LogLevel::TABLE))?;
     Ok(LogLine {
@@ -169,10 +128,7 @@ fn wire(node: &Node) -> Read<Wire> {
         Value::Text(text) if text == "nothing" => Ok(Wire::Nothing),
         Value::Text(text) if text == "reset" => Ok(Wire::Reset),
         Value::Text(text) if text == "closed" => Ok(Wire::Closed),
-        Value::Table(_) => {
-            let keys: Vec<&str> = MESSAGE.into_iter().chain(["answer"]).collect();
-            message(&node.table(&keys)?).map(Wire::Message)
-        }
+        Value::Table(_) => message(&node.table(&language::MESSAGE.names())?).map(Wire::Message),
         _ => node.expected("`nothing`, `reset`, `closed` or a table"),
     }
 }
@@ -221,14 +177,13 @@ fn lists<T>(node: &Node, item: fn(&Node) -> Read<T>) -> Read<AnyOf<Vec<T>>> {
 }
 
 fn call_made(node: &Node) -> Read<CallMade> {
-    let keys: Vec<&str> = MESSAGE.into_iter().chain(["upstream"]).collect();
-    let table = node.table(&keys)?;
+    let table = node.table(&language::CALL.names())?;
     let upstream = table.map("upstream", |node| node.text().map(str::to_owned))?;
     Ok(CallMade { upstream, message: message(&table)? })
 }
 
 fn grpc_made(node: &Node) -> Read<GrpcMade> {
-    let table = node.table(&["upstream", "service", "method", "metadata", "messages", "end_of_stream", "reset"])?;
+    let table = node.table(&language::GRPC.names())?;
     let text = |key| table.map(key, |node| node.text().map(str::to_owned));
     Ok(GrpcMade {
         upstream: text("upstream")?,

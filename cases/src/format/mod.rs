@@ -1,23 +1,22 @@
-//! Reads case files. What a key means is in the manual, `catalog/readme.toml`, which is itself a case.
+//! Reads case files. Which keys there are, and what they mean, is in [`crate::language`].
 
+mod check;
 mod expect;
 mod plugins;
+mod steps;
 mod values;
 
 pub use self::plugins::Modules;
 pub use crate::node::{Complaint, Error, Node, Read, Table, Value, meant, read};
-pub(crate) use values::{address, data, pairs, path, want};
+pub(crate) use values::{address, data, fields, pairs, path, want};
 
-use std::collections::HashMap;
-
-use pw_abi::Version;
-
-use crate::case::{Accept, Case, CaseStep, Does, GuestDoes, Level};
+use crate::case::{Accept, Case, Does, GuestDoes, Level};
 use crate::clause::{clause, versions};
-use crate::format::expect::{expect, plugins_exist};
+use crate::format::expect::expect;
 use crate::format::plugins::{plugin, plugins};
-use crate::format::values::{fields, repetitions};
-use crate::scenario::Step;
+use crate::format::steps::steps;
+use crate::format::values::repetitions;
+use crate::language;
 use crate::statements::{self, Statement};
 
 /// Reads the text of a case file, and brings it to each of its versions to see that it can be.
@@ -28,29 +27,21 @@ pub fn parse(id: &str, file: &str, source: &str, modules: Modules<'_>) -> Result
     });
     let checked = parsed.and_then(|case| {
         case.versions.iter().try_for_each(|version| case.lower(*version).map(drop))?;
-        plugins_exist(&case)?;
+        check::check(&case)?;
         Ok(case)
     });
     checked.map_err(|Complaint { line, message }| Error { file: file.to_owned(), line, message })
 }
 
 fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -> Read<Case> {
-    let table = root.table(&[
-        "title",
-        "statement",
-        "clause",
-        "level",
-        "abi",
-        "why",
-        "question",
-        "hazard",
-        "plugin",
-        "step",
-        "expect",
-    ])?;
-    let versions = table.map("abi", versions)?.unwrap_or(Version::FINAL.to_vec());
+    let table = root.table(&language::CASE.names())?;
+    let plugins = match table.find("plugin") {
+        Some(list) => plugins(list.list()?, modules)?,
+        None => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
+    };
+    let versions = table.map("abi", versions)?.unwrap_or_else(|| plugins::marked(&plugins));
     let level = level(table.need("level")?)?;
-    let question = table.map("question", |node| node.text().map(str::to_owned))?;
+    let question = table.map("question", name)?;
     match (level, &question) {
         (Level::Unspecified, None) => return root.complain("a case of level unspecified needs a `question`"),
         (Level::Required | Level::Recommended | Level::Extension, Some(_)) => {
@@ -74,28 +65,27 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
             "a case checks something: name it in `statement`, or its place in `clause` if no statement says it",
         );
     }
-    let steps = table.items("step")?;
-    let plugins = match table.find("plugin") {
-        Some(list) => plugins(list.list()?, modules)?,
-        None => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
-    };
-    let last = Last::of(steps);
+    let outcome = |(name, node): &(String, Node)| Ok((name.clone(), expect(node)?));
     Ok(Case {
         id: id.to_owned(),
         file: file.to_owned(),
         source: source.to_owned(),
-        title: table.need("title")?.text()?.to_owned(),
+        title: table.need("title").and_then(name)?,
         statements: statements.into_iter().map(|one| one.id.as_str()).collect(),
         clauses,
         level,
         versions,
-        why: table.map("why", |node| node.text().map(str::to_owned))?,
+        why: table.map("why", name)?,
         question,
         hazard: table.map("hazard", Node::flag)?.unwrap_or(false),
         every_function: false,
         plugins,
-        steps: steps.iter().enumerate().map(|(index, node)| step(node, index, &last)).collect::<Read<_>>()?,
+        steps: steps(table.items("step")?)?,
         expect: table.map("expect", expect)?.unwrap_or_default(),
+        outcomes: match table.find("outcome") {
+            Some(node) => node.entries()?.iter().map(outcome).collect::<Read<_>>()?,
+            None => Vec::new(),
+        },
     })
 }
 
@@ -109,186 +99,12 @@ fn level(node: &Node) -> Read<Level> {
     }
 }
 
-/// The keys that say what a step does.
-const STEPS: [&str; 28] = [
-    "start",
-    "request_headers",
-    "request_body",
-    "request_trailers",
-    "response_headers",
-    "response_body",
-    "response_trailers",
-    "connect",
-    "client_data",
-    "upstream_data",
-    "client_reset",
-    "upstream_reset",
-    "call_response",
-    "call_reset",
-    "grpc_initial_metadata",
-    "grpc_message",
-    "grpc_close",
-    "grpc_reset",
-    "foreign_call",
-    "reconfigure",
-    "replace",
-    "canary",
-    "promote",
-    "roll_back",
-    "remove",
-    "read_metrics",
-    "advance",
-    "shutdown",
-];
-const DETAILS: [&str; 14] = [
-    "plugin",
-    "by",
-    "share",
-    "faults",
-    "stream",
-    "call",
-    "end_of_stream",
-    "body",
-    "trailers",
-    "message",
-    "metadata",
-    "arguments",
-    "guest",
-    "expect",
-];
-
-/// The last of the steps that send a body or trailers of a request or of a response, by stream.
-struct Last {
-    request: HashMap<u32, usize>,
-    response: HashMap<u32, usize>,
-}
-
-impl Last {
-    fn of(steps: &[Node]) -> Last {
-        let mut last = Last { request: HashMap::new(), response: HashMap::new() };
-        for (index, step) in steps.iter().enumerate() {
-            let Value::Table(entries) = &step.value else { continue };
-            let number =
-                entries.iter().find(|(key, _)| key == "stream").and_then(|(_, node)| node.number::<u32>().ok());
-            for (key, _) in entries {
-                let side = match key.as_str() {
-                    "request_body" | "request_trailers" => &mut last.request,
-                    "response_body" | "response_trailers" => &mut last.response,
-                    _ => continue,
-                };
-                side.insert(number.unwrap_or(0), index);
-            }
-        }
-        last
-    }
-}
-
-fn step(node: &Node, index: usize, last: &Last) -> Read<CaseStep> {
-    let keys: Vec<&str> = STEPS.iter().chain(&DETAILS).copied().collect();
-    let table = node.table(&keys)?;
-    let mut kinds = STEPS.iter().filter(|key| table.find(key).is_some());
-    let (kind, value) = match (kinds.next(), kinds.next()) {
-        (Some(kind), None) => (*kind, table.need(kind)?),
-        (None, _) => return node.complain(format!("a step has one of {}", STEPS.join(", "))),
-        (Some(one), Some(other)) => return node.complain(format!("a step is either `{one}` or `{other}`")),
-    };
-    let step = if kind == "start" {
-        if index > 0 {
-            return value.complain("`start` comes first");
-        }
-        None
-    } else {
-        Some(world(&table, kind, value, index, last)?)
-    };
-    let caused = step.as_ref().and_then(Step::callback);
-    let guest = table.items("guest")?.iter().map(|node| guest(node, kind, caused)).collect::<Read<_>>()?;
-    Ok(CaseStep { line: node.line, step, guest, expect: table.map("expect", expect)?.unwrap_or_default() })
-}
-
-fn world(table: &Table<'_>, kind: &str, value: &Node, index: usize, last: &Last) -> Read<Step> {
-    let stream = table.map("stream", Node::number)?.unwrap_or(0);
-    let call = table.map("call", Node::number)?.unwrap_or(0);
-    let goes_on = |side: &HashMap<u32, usize>| side.get(&stream).is_some_and(|last| *last > index);
-    let end = |side| Ok(table.map("end_of_stream", Node::flag)?.unwrap_or_else(|| !goes_on(side)));
-    let flag = |key| Ok(table.map(key, Node::flag)?.unwrap_or(false));
-    let (request, response) = (&last.request, &last.response);
-    Ok(match kind {
-        "request_headers" => Step::RequestHeaders { stream, headers: fields(value)?, end_of_stream: end(request)? },
-        "request_body" => Step::RequestBody { stream, body: data(value)?, end_of_stream: end(request)? },
-        "request_trailers" => Step::RequestTrailers { stream, trailers: fields(value)? },
-        "response_headers" => Step::ResponseHeaders { stream, headers: fields(value)?, end_of_stream: end(response)? },
-        "response_body" => Step::ResponseBody { stream, body: data(value)?, end_of_stream: end(response)? },
-        "response_trailers" => Step::ResponseTrailers { stream, trailers: fields(value)? },
-        "connect" => Step::Connect { stream },
-        "client_data" => Step::ClientData { stream, data: data(value)?, end_of_stream: flag("end_of_stream")? },
-        "upstream_data" => Step::UpstreamData { stream, data: data(value)?, end_of_stream: flag("end_of_stream")? },
-        "client_reset" => Step::ClientReset { stream },
-        "upstream_reset" => Step::UpstreamReset { stream },
-        "call_response" => Step::CallResponse {
-            call,
-            headers: fields(value)?,
-            body: table.map("body", data)?.unwrap_or_default(),
-            trailers: table.map("trailers", fields)?.unwrap_or_default(),
-        },
-        "call_reset" => Step::CallReset { call },
-        "grpc_initial_metadata" => Step::GrpcInitialMetadata { call, metadata: fields(value)? },
-        "grpc_message" => Step::GrpcMessage { call, message: data(value)? },
-        "grpc_close" => Step::GrpcClose {
-            call,
-            status: value.number()?,
-            message: table.map("message", |node| node.text().map(str::to_owned))?.unwrap_or_default(),
-            metadata: table.map("metadata", fields)?.unwrap_or_default(),
-        },
-        "grpc_reset" => Step::GrpcReset { call },
-        "foreign_call" => Step::ForeignCall {
-            function: value.number()?,
-            arguments: table.map("arguments", data)?.unwrap_or_default(),
-        },
-        "reconfigure" => Step::Reconfigure {
-            plugin: table.map("plugin", name)?.unwrap_or("plugin".to_owned()),
-            configuration: data(value)?,
-        },
-        "replace" => Step::Replace { plugin: name(value)?, by: name(table.need("by")?)? },
-        "canary" => Step::Canary {
-            plugin: name(value)?,
-            by: name(table.need("by")?)?,
-            share: per_cent(table.need("share")?)?,
-            faults: table.map("faults", per_cent)?.unwrap_or(0),
-        },
-        "promote" => Step::Promote { plugin: name(value)? },
-        "roll_back" => Step::RollBack { plugin: name(value)? },
-        "remove" => Step::Remove { plugin: name(value)? },
-        "read_metrics" => Step::ReadMetrics,
-        "advance" => Step::Advance { milliseconds: milliseconds(value)? },
-        _ => Step::Shutdown,
-    })
-}
-
-/// Milliseconds by which a step advances the time at most: an hour.
-const ADVANCE: u64 = 3_600_000;
-
-fn milliseconds(node: &Node) -> Read<u64> {
-    match node.number::<u64>()? {
-        milliseconds @ 0..=ADVANCE => Ok(milliseconds),
-        milliseconds => node
-            .complain(format!("`advance` by {milliseconds} milliseconds: {ADVANCE}, which is an hour, is the limit")),
-    }
-}
-
 fn name(node: &Node) -> Read<String> {
     node.text().map(str::to_owned)
 }
 
-fn per_cent(node: &Node) -> Read<u8> {
-    match node.number::<u8>()? {
-        share @ 0..=100 => Ok(share),
-        _ => node.expected("a number from 0 to 100"),
-    }
-}
-
 fn guest(node: &Node, step: &str, caused: Option<&'static str>) -> Read<GuestDoes> {
-    let table =
-        node.table(&["plugin", "in", "call", "args", "expect", "returned", "accept", "save", "returns", "trap"])?;
+    let table = node.table(&language::GUEST.names())?;
     let callback = match (table.find("in"), caused) {
         (Some(callback), _) => callback.clone(),
         (None, Some(caused)) => Node { line: node.line, value: Value::Text(caused.to_owned()) },
@@ -307,7 +123,8 @@ fn guest(node: &Node, step: &str, caused: Option<&'static str>) -> Read<GuestDoe
         (None, None, Some(Node { value: Value::Boolean(true), .. })) => Does::Trap,
         _ => return node.complain("what the guest does is one of `call`, `returns` and `trap`"),
     };
-    Ok(GuestDoes { line: node.line, plugin: table.find("plugin").cloned(), callback, what })
+    let optional = table.map("optional", Node::flag)?.unwrap_or(false);
+    Ok(GuestDoes { line: node.line, plugin: table.find("plugin").cloned(), callback, optional, what })
 }
 
 fn entries(table: &Table<'_>, key: &str) -> Read<Vec<(String, Node)>> {
@@ -332,10 +149,10 @@ fn accept(node: &Node, table: &Table<'_>) -> Read<Vec<Accept>> {
 }
 
 fn acceptable(node: &Node) -> Read<Accept> {
-    let table = node.table(&["expect", "returned", "answer"])?;
+    let table = node.table(&language::ACCEPT.names())?;
     Ok(Accept {
         expect: table.need("expect")?.clone(),
         returned: entries(&table, "returned")?,
-        answer: table.map("answer", |node| node.text().map(str::to_owned))?,
+        answer: table.map("answer", name)?,
     })
 }

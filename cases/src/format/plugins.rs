@@ -1,40 +1,23 @@
 //! Reads the plugins of a case.
 
-use std::collections::BTreeMap;
+use pw_abi::Version;
 
 use crate::case::{Module, Plugin};
-use crate::format::values::{self, data};
+use crate::format::values;
+use crate::language;
 use crate::node::{Node, Read, Value, meant};
-use crate::scenario::{Failure, LIMITS, PluginSettings};
+use crate::scenario::PluginSettings;
 use crate::script::{self, Allocation};
 
 /// How a case gets at a module's file, named as in the case.
 pub type Modules<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 
 pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
-    let table = node.table(&[
-        "name",
-        "vm_id",
-        "vm_configuration",
-        "configuration",
-        "vm",
-        "background",
-        "standby",
-        "log_only",
-        "limits",
-        "failure",
-        "capabilities",
-        "environment",
-        "module",
-        "without",
-        "allocators",
-        "allocation",
-        "report_allocations",
-    ])?;
-    let text = |key| table.map(key, |node| node.text().map(str::to_owned));
-    let environment = table.map("environment", |node| {
-        node.entries()?.iter().map(|(name, value)| Ok((name.clone(), value.text()?.to_owned()))).collect()
-    })?;
+    let table = node.table(&language::PLUGIN.names())?;
+    let settings = language::object(&table, &language::SETTINGS)?;
+    let settings: PluginSettings =
+        serde_json::from_value(settings.into()).or_else(|error| node.complain(error.to_string()))?;
+    table.map("capabilities", capabilities)?;
     let module = table.map("module", |node| module(node, modules))?;
     if let Some(key) =
         ["without", "allocators", "allocation", "report_allocations"].iter().find(|key| table.find(key).is_some())
@@ -44,19 +27,7 @@ pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
     }
     Ok(Plugin {
         line: node.line,
-        settings: PluginSettings {
-            name: text("name")?.unwrap_or("plugin".to_owned()),
-            vm_id: text("vm_id")?.unwrap_or_default(),
-            vm_configuration: table.map("vm_configuration", data)?.unwrap_or_default(),
-            configuration: table.map("configuration", data)?.unwrap_or_default(),
-            limits: table.map("limits", limits)?.unwrap_or_default(),
-            failure: table.map("failure", failure)?.unwrap_or_default(),
-            capabilities: table.map("capabilities", capabilities)?,
-            background: table.map("background", Node::flag)?.unwrap_or(false),
-            standby: table.map("standby", Node::flag)?.unwrap_or(false),
-            log_only: table.map("log_only", Node::flag)?.unwrap_or(false),
-            environment: environment.unwrap_or_default(),
-        },
+        settings,
         home: None,
         module,
         without: table.items("without")?.to_vec(),
@@ -107,24 +78,8 @@ pub(super) fn plugins(nodes: &[Node], modules: Modules<'_>) -> Read<Vec<Plugin>>
     Ok(plugins)
 }
 
-fn limits(node: &Node) -> Read<BTreeMap<String, u64>> {
-    let table = node.table(&LIMITS)?;
-    let limit = |name: &&str| Ok(table.map(name, Node::number)?.map(|most| ((*name).to_owned(), most)));
-    LIMITS.iter().filter_map(|name| limit(name).transpose()).collect()
-}
-
-fn failure(node: &Node) -> Read<Failure> {
-    const NAMES: [(&str, Failure); 3] =
-        [("closed", Failure::Closed), ("open", Failure::Open), ("reload", Failure::Reload)];
-    let text = node.text()?;
-    match NAMES.iter().find(|(name, _)| *name == text) {
-        Some((_, failure)) => Ok(*failure),
-        None => node.complain(format!("unknown policy `{text}`{}", meant(text, NAMES.iter().map(|(name, _)| *name)))),
-    }
-}
-
 /// Names of host functions and callbacks.
-fn capabilities(node: &Node) -> Read<Vec<String>> {
+fn capabilities(node: &Node) -> Read<()> {
     let names = values::strings(node)?;
     let known = || script::functions().map(|row| row.name).chain(script::callbacks().map(|row| row.name));
     for (name, node) in names.iter().zip(node.list()?) {
@@ -133,7 +88,19 @@ fn capabilities(node: &Node) -> Read<Vec<String>> {
             return node.complain(format!("unknown function or callback `{name}`{}", meant(name, known.into_iter())));
         }
     }
-    Ok(names)
+    Ok(())
+}
+
+/// The versions that the modules are marked with; all final ones if none is.
+pub(super) fn marked(plugins: &[Plugin]) -> Vec<Version> {
+    let is_in = |version: &Version, module: &Module| match module {
+        Module::Text { text, .. } => text.contains(version.marker()),
+        Module::Binary(bytes) => bytes.windows(version.marker().len()).any(|part| part == version.marker().as_bytes()),
+    };
+    let modules = || plugins.iter().filter_map(|plugin| plugin.module.as_ref());
+    let marked: Vec<Version> =
+        Version::ALL.into_iter().filter(|version| modules().any(|module| is_in(version, module))).collect();
+    if let [_] = marked[..] { marked } else { Version::FINAL.to_vec() }
 }
 
 fn module(node: &Node, modules: Modules<'_>) -> Read<Module> {

@@ -3,6 +3,7 @@
 use pw_abi::{EnumTable, Kind};
 
 use crate::data::{Data, Fields};
+use crate::language::WANTS;
 use crate::node::{Node, Read, Value, meant};
 use crate::script::MEMORY_END;
 use crate::want::Want;
@@ -148,20 +149,6 @@ pub(crate) fn want(node: &Node, kind: Kind) -> Read<Want> {
     }
 }
 
-const CONSTRAINTS: [&str; 11] = [
-    "contains",
-    "prefix",
-    "suffix",
-    "size",
-    "one_of",
-    "at_least",
-    "at_most",
-    "not",
-    "includes",
-    "same_as",
-    "differs_from",
-];
-
 fn constraint(key: &str, value: &Node, kind: Kind) -> Read<Want> {
     Ok(match key {
         "contains" => Want::Contains(data(value)?),
@@ -175,6 +162,6 @@ fn constraint(key: &str, value: &Node, kind: Kind) -> Read<Want> {
         "includes" => Want::Includes(fields(value)?),
         "same_as" => Want::SameAs(value.text()?.to_owned()),
         "differs_from" => Want::DiffersFrom(value.text()?.to_owned()),
-        _ => return value.complain(format!("unknown key `{key}`{}", meant(key, CONSTRAINTS.into_iter()))),
+        _ => return value.complain(format!("unknown key `{key}`{}", meant(key, WANTS.names().into_iter()))),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::case::{Arguments, CallMade, Expect, GrpcMade, LogLine, Message, Wire};
+use crate::case::{Arguments, CallMade, Expect, GrpcMade, LogLine, Message, RETURNED, Wire};
 use crate::data::{Data, Fields};
 use crate::judge::Judging;
 use crate::transcript::{Event, GrpcPart, Part, Returned};
@@ -32,14 +32,19 @@ impl Judging<'_> {
             });
         }
         if let Some((line, order)) = &expect.order {
-            let mut rest = called.iter();
-            let missing = order.iter().find(|name| !rest.any(|seen| is(name, seen)));
+            let places = places(events);
+            let mut rest = places.iter();
+            let missing = order.iter().find(|name| !rest.any(|(plugin, seen)| is(name, &(*plugin, seen.as_str()))));
             if let Some(missing) = missing {
                 self.finding(
                     *line,
                     "order of callbacks",
                     format!("{} (lacks {missing} in its place)", order.join(", ")),
-                    shown(&called),
+                    if order.iter().any(|name| name.ends_with(RETURNED)) {
+                        ends_shown(&places)
+                    } else {
+                        shown(&called)
+                    },
                 );
             }
         }
@@ -192,6 +197,16 @@ fn callbacks(events: &[Event]) -> Vec<(&str, &str)> {
     called.collect()
 }
 
+/// The callbacks, and their ends.
+fn places(events: &[Event]) -> Vec<(&str, String)> {
+    let places = events.iter().filter_map(|event| match event {
+        Event::Callback { plugin, name, .. } => Some((plugin.as_str(), name.clone())),
+        Event::Returned { plugin, name, .. } => Some((plugin.as_str(), format!("{name}{RETURNED}"))),
+        _ => None,
+    });
+    places.collect()
+}
+
 /// Whether `name`, perhaps with a plugin's name and a slash in front, is the callback that was seen.
 fn is(name: &str, seen: &(&str, &str)) -> bool {
     match name.split_once('/') {
@@ -202,6 +217,11 @@ fn is(name: &str, seen: &(&str, &str)) -> bool {
 
 fn shown(called: &[(&str, &str)]) -> String {
     if called.is_empty() { "none".to_owned() } else { names(called).join(", ") }
+}
+
+fn ends_shown(places: &[(&str, String)]) -> String {
+    let places: Vec<(&str, &str)> = places.iter().map(|(plugin, name)| (*plugin, name.as_str())).collect();
+    shown(&places)
 }
 
 /// The callbacks, with the plugins' names where there are several.

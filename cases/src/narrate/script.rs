@@ -27,6 +27,10 @@ pub fn script(case: &Case, lowered: &Lowered) -> String {
         text += "in the whole run\n";
         expectations(&mut text, &case.expect);
     }
+    for (name, expect) in &case.outcomes {
+        let _ = writeln!(text, "in the outcome `{name}`, which must then hold in full");
+        expectations(&mut text, expect);
+    }
     text
 }
 
@@ -44,6 +48,7 @@ fn guests(text: &mut String, case: &Case, step: &CaseStep, lowered: &Lowered) {
             Some(plugin) if case.plugins.len() > 1 => format!(" of plugin {}", name(plugin)),
             _ => String::new(),
         };
+        let plugin = plugin + if does.optional { ", if it is called," } else { "" };
         // A check names the callback that a case may leave out.
         let check = lowered.calls.iter().find(|check| check.line == does.line);
         let callback = check.map_or_else(|| name(&does.callback), |check| check.callback.to_owned());

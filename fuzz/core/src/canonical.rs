@@ -4,6 +4,7 @@
 //! callback has an entry for each such step; of any other callback the entries are written at the start and then one per
 //! step, as it is the n-th call that the n-th entry is for.
 
+use pw_cases::language;
 use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Entry, Lane, REGISTERS, STREAM_CONTEXT, Script};
 
@@ -12,7 +13,7 @@ pub(crate) type Place = (usize, usize, usize);
 
 /// The callback by its number whose entries the step itself brings, in every script.
 pub(crate) fn caused(step: &Step) -> Option<usize> {
-    step.callback().filter(|_| !matches!(step, Step::Advance { .. })).and_then(script::callback_number)
+    language::of(step).callback.filter(|_| !matches!(step, Step::Advance { .. })).and_then(script::callback_number)
 }
 
 /// Brings a scenario to that form.

@@ -3,16 +3,16 @@
 
 mod plugin;
 pub(crate) mod sent;
-mod step;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use pw_cases::language::{self, text};
 use pw_cases::scenario::{Guest, Scenario};
 use pw_cases::script::{self, Act, Action};
 
-use self::values::{args, returned, saved, text};
+use self::values::{args, returned, saved};
 use crate::canonical::places;
 use crate::model::{Finding, Out, Wanted, Wrong};
 
@@ -85,7 +85,7 @@ fn body(scenario: &Scenario, finding: Option<&Finding>, answers: &Answers) -> St
     for (number, places) in windows.iter().enumerate() {
         let step = number.checked_sub(1).map(|step| &scenario.steps[step]);
         out += "\n[[step]]\n";
-        out += &step.map_or("start = true\n".to_owned(), step::print);
+        out += &step.map_or("start = true\n".to_owned(), language::step);
         for (plugin, callback, place) in places {
             let found = &scenario.plugins[*plugin];
             let Guest::Probe(script) = &found.guest else { continue };
@@ -183,8 +183,8 @@ fn expected(scenario: &Scenario, finding: &Finding) -> String {
         }
         Some(Wanted::Out(Out { upstream, fields, absent, body, end })) => {
             let side = sent::side(*upstream);
-            let (fields, body) = (values::fields(fields), values::data(body));
-            let absent: Vec<String> = absent.iter().map(values::data).collect();
+            let (fields, body) = (language::fields(fields), language::bytes(body));
+            let absent: Vec<String> = absent.iter().map(language::bytes).collect();
             let absent = if absent.is_empty() { String::new() } else { format!("absent = [{}], ", absent.join(", ")) };
             let _ = writeln!(out, "{side} = {{ headers = {fields}, {absent}body = {body}, end_of_stream = {end} }}");
         }

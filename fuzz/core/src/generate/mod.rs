@@ -10,6 +10,7 @@ mod values;
 mod world;
 
 use pw_abi::{Function, Kind, Version};
+use pw_cases::language;
 use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Action, Entry, Lane};
 
@@ -110,7 +111,7 @@ impl Scripting<'_> {
                 Step::GrpcClose { .. } if self.draw.chance(50) => Some("proxy_on_grpc_receive_trailing_metadata"),
                 _ => None,
             };
-            let names = step.callback().into_iter().chain(also);
+            let names = language::of(step).callback.into_iter().chain(also);
             names.for_each(|name| self.window(&mut scenario.plugins, name, true));
             self.others(&mut scenario.plugins, &scenario.steps);
         }

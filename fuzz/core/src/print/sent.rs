@@ -1,9 +1,9 @@
 //! What a host has sent, as a case expects it: lines of `[expect]`.
 
 use pw_cases::data::{Data, Fields};
+use pw_cases::language::{bytes as data, fields, text};
 use pw_cases::transcript::{Event, GrpcPart, Part, Transcript};
 
-use super::values::{data, fields, text};
 use crate::against::is_added;
 
 /// The gRPC calls and streams, if any were made.

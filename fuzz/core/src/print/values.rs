@@ -2,40 +2,14 @@
 
 use pw_abi::{Function, Kind, Param};
 use pw_cases::data::{Data, Fields};
+use pw_cases::language::{bytes, fields};
 use pw_cases::script::{Lane, PLUGIN_CONTEXT, STREAM_CONTEXT};
 use pw_cases::transcript::Returned;
-
-/// A text in quotes. What cannot be seen is escaped.
-pub(super) fn text(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out += "\\n",
-            c if c.is_control() => out += &format!("\\u{:04X}", c as u32),
-            c => out.push(c),
-        }
-    }
-    out + "\""
-}
-
-/// Text if it can be seen, else hex.
-pub(super) fn data(data: &Data) -> String {
-    match data.as_str().filter(|text| !text.chars().any(char::is_control)) {
-        Some(seen) => text(seen),
-        None => format!("{{ hex = \"{}\" }}", data.to_hex()),
-    }
-}
-
-pub(super) fn fields(fields: &Fields) -> String {
-    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("[{}, {}]", data(name), data(value))).collect();
-    format!("[{}]", pairs.join(", "))
-}
 
 pub(super) fn returned(value: &Returned) -> String {
     match value {
         Returned::Number(number) => (*number as i64).to_string(),
-        Returned::Bytes(bytes) => data(bytes),
+        Returned::Bytes(data) => bytes(data),
         Returned::Untouched | Returned::Odd { .. } => "\"untouched\"".to_owned(),
     }
 }
@@ -63,10 +37,10 @@ pub(super) fn args(function: &Function, lanes: &[Lane]) -> Vec<String> {
         }
         let value = match own.as_slice() {
             [Lane::Iovecs(pieces), _] => {
-                format!("[{}]", pieces.iter().map(data).collect::<Vec<_>>().join(", "))
+                format!("[{}]", pieces.iter().map(bytes).collect::<Vec<_>>().join(", "))
             }
-            [Lane::Address(bytes), _] if param.kind == Kind::Pairs => pairs(bytes),
-            [Lane::Address(bytes), _] => data(bytes),
+            [Lane::Address(data), _] if param.kind == Kind::Pairs => pairs(data),
+            [Lane::Address(data), _] => bytes(data),
             [address, size] => format!("{{ address = {}, size = {} }}", number(address, param), number(size, param)),
             [lane] => number(lane, param),
             _ => continue,
@@ -77,11 +51,11 @@ pub(super) fn args(function: &Function, lanes: &[Lane]) -> Vec<String> {
 }
 
 /// A list of fields, where the bytes are just how it is serialised.
-fn pairs(bytes: &Data) -> String {
-    let decoded = pw_abi::pairs::decode(&bytes.0).unwrap_or_default();
-    let same = pw_abi::pairs::encode(decoded.iter().copied()) == bytes.0;
+fn pairs(data: &Data) -> String {
+    let decoded = pw_abi::pairs::decode(&data.0).unwrap_or_default();
+    let same = pw_abi::pairs::encode(decoded.iter().copied()) == data.0;
     let map: Fields = decoded.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-    if same { fields(&map) } else { data(bytes) }
+    if same { fields(&map) } else { bytes(data) }
 }
 
 fn number(lane: &Lane, param: &Param) -> String {

@@ -1,0 +1,97 @@
+//! What a case must be besides well-formed: its plugins and streams exist, and each outcome can hold.
+
+use std::collections::BTreeSet;
+
+use crate::case::{AnyOf, Case, Does, Expect};
+use crate::node::{Complaint, Read, meant};
+use crate::scenario::Step;
+
+pub(super) fn check(case: &Case) -> Read<()> {
+    plugins_exist(case)?;
+    streams_are_open(case)?;
+    outcomes_can_hold(case)
+}
+
+/// Whether the plugins whose callbacks and lines are expected are those of the case.
+fn plugins_exist(case: &Case) -> Read<()> {
+    let known = || case.plugins.iter().map(|plugin| plugin.settings.name.as_str());
+    let check = |line: usize, name: Option<&str>| match name {
+        Some(name) if known().all(|known| known != name) => {
+            Err(Complaint { line, message: format!("no plugin `{name}`{}", meant(name, known())) })
+        }
+        _ => Ok(()),
+    };
+    let checks = |line, names: &[String]| {
+        names.iter().try_for_each(|name| check(line, name.split_once('/').map(|(plugin, _)| plugin)))
+    };
+    for step in &case.steps {
+        let (plugin, by) = step.step.as_ref().map_or((None, None), Step::plugins);
+        plugin.into_iter().chain(by).try_for_each(|name| check(step.line, Some(name)))?;
+        let waits = |by: &str| case.plugins.iter().any(|plugin| plugin.settings.name == by && plugin.settings.standby);
+        if let Some(by) = by.filter(|by| !waits(by)) {
+            return Err(Complaint {
+                line: step.line,
+                message: format!("`{by}` is not a plugin with `standby = true`"),
+            });
+        }
+    }
+    case.expects().try_for_each(|expect| {
+        [&expect.order, &expect.never].into_iter().flatten().try_for_each(|(line, names)| checks(*line, names))?;
+        expect.callbacks.iter().try_for_each(|any| any.of.iter().try_for_each(|(names, _)| checks(any.line, names)))?;
+        expect.log.iter().chain(&expect.never_log).try_for_each(|(line, lines)| {
+            lines.iter().try_for_each(|expected| check(*line, expected.plugin.as_deref()))
+        })
+    })
+}
+
+/// Whether each step about a stream comes after the one that opens it.
+fn streams_are_open(case: &Case) -> Read<()> {
+    let mut open = BTreeSet::new();
+    for step in &case.steps {
+        let Some(world) = &step.step else { continue };
+        let Some(stream) = world.stream() else { continue };
+        if matches!(world, Step::RequestHeaders { .. } | Step::Connect { .. }) {
+            open.insert(stream);
+        } else if !open.contains(&stream) {
+            let message = format!("no earlier step opens stream {stream}: `request_headers` or `connect` does");
+            return Err(Complaint { line: step.line, message });
+        }
+    }
+    Ok(())
+}
+
+/// Whether every list that has alternatives of one outcome has some of each.
+fn outcomes_can_hold(case: &Case) -> Read<()> {
+    let outcomes: Vec<&str> = case.outcomes.iter().map(|(name, _)| name.as_str()).collect();
+    let check = |line: usize, answers: Vec<&str>| {
+        let coupled = answers.iter().any(|answer| outcomes.contains(answer));
+        let free = answers.iter().any(|answer| !outcomes.contains(answer));
+        match outcomes.iter().find(|outcome| coupled && !free && !answers.contains(outcome)) {
+            Some(outcome) => Err(Complaint {
+                line,
+                message: format!(
+                    "none of these is acceptable in the outcome `{outcome}`: give it an alternative whose `answer` is that"
+                ),
+            }),
+            None => Ok(()),
+        }
+    };
+    for does in case.steps.iter().flat_map(|step| &step.guest) {
+        if let Does::Call { accept, .. } = &does.what {
+            check(does.line, accept.iter().map(|accept| accept.answer.as_deref().unwrap_or_default()).collect())?;
+        }
+    }
+    case.expects().flat_map(answers).try_for_each(|(line, answers)| check(line, answers))
+}
+
+/// What the alternatives of an expectation are called.
+fn answers(expect: &Expect) -> Vec<(usize, Vec<&str>)> {
+    fn of<T>(any: &Option<AnyOf<T>>) -> Option<(usize, Vec<&str>)> {
+        any.as_ref().map(|any| (any.line, any.of.iter().map(|(_, label)| label.as_str()).collect()))
+    }
+    let Expect { start, fault, callbacks, upstream, client, calls, grpc, would, .. } = expect;
+    [of(start), of(fault), of(callbacks), of(upstream), of(client), of(calls), of(grpc), of(would)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
