@@ -42,14 +42,20 @@ pub struct Case {
     pub(crate) outcomes: Vec<(String, Expect)>,
 }
 
+/// The outcome to which an alternative belongs that is called so; perhaps none of that name exists.
+pub(crate) fn outcome_of(answer: &str) -> &str {
+    answer.split_once(": ").map_or(answer, |(outcome, _)| outcome)
+}
+
 /// In an order of callbacks, what follows the name of one to mean its end.
 pub(crate) const RETURNED: &str = " returned";
 
 impl Case {
     /// All that is expected: of the steps, of the run, in the outcomes.
     pub(crate) fn expects(&self) -> impl Iterator<Item = &Expect> {
-        let steps = self.steps.iter().map(|step| &step.expect);
-        steps.chain([&self.expect]).chain(self.outcomes.iter().map(|(_, expect)| expect))
+        let outcomes = self.steps.iter().flat_map(|step| &step.outcomes).chain(&self.outcomes);
+        let always = self.steps.iter().map(|step| &step.expect).chain([&self.expect]);
+        always.chain(outcomes.map(|(_, expect)| expect))
     }
 
     /// The plugins whose modules are texts, and these; `$marker` still stands in them.
@@ -147,6 +153,8 @@ pub(crate) struct CaseStep {
     pub(crate) step: Option<Step>,
     pub(crate) guest: Vec<GuestDoes>,
     pub(crate) expect: Expect,
+    /// What is expected in outcomes of the case.
+    pub(crate) outcomes: Vec<(String, Expect)>,
 }
 
 #[derive(Clone, Debug)]

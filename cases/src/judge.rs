@@ -8,7 +8,7 @@ use std::fmt::Write;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::case::{AnyOf, Case, Expect};
+use crate::case::{AnyOf, Case, CaseStep, Expect, outcome_of};
 use crate::lower::{Acceptable, CallCheck, Lowered};
 use crate::transcript::{Event, Returned, Transcript};
 use crate::want::Saved;
@@ -67,16 +67,11 @@ pub fn judge(case: &Case, lowered: &Lowered, transcript: &Transcript) -> Judgeme
         None => judged(None),
         Some(((name, _), mut result)) => {
             result.findings.iter_mut().for_each(|finding| finding.expected += &format!(", in the outcome `{name}`"));
-            result.answers.retain(|answer| !is_of(name, answer));
+            result.answers.retain(|answer| answer != name);
             result.answers.insert(0, name.clone());
             result
         }
     }
-}
-
-/// Whether an answer in the record is that of an outcome.
-fn is_of(outcome: &str, answer: &str) -> bool {
-    answer == outcome || answer.rsplit_once(": ").is_some_and(|(_, answer)| answer == outcome)
 }
 
 /// How the host crashed, in which step, and what was seen last; nothing if it did not.
@@ -143,10 +138,13 @@ impl Judging<'_> {
             let stream = step.step.as_ref().and_then(|step| step.stream()).unwrap_or(0);
             let Some(events) = windows.get(index + offset) else { break };
             self.place = Some(self.window_place(index + offset));
+            let expects: Vec<&Expect> = self.expects(step).collect();
             if step.step.is_some() {
-                self.taken(events, step.expect.start.as_ref());
+                self.taken(events, expects.iter().find_map(|expect| expect.start.as_ref()));
             }
-            self.window(&step.expect, events, stream);
+            for expect in expects {
+                self.window(expect, events, stream);
+            }
         }
         self.place = None;
         self.window(&self.case.expect, &self.transcript.events, 0);
@@ -252,8 +250,15 @@ impl Judging<'_> {
 
     /// Whether an alternative that is called so belongs to the outcome that is judged, or to none.
     fn belongs(&self, answer: &str) -> bool {
-        let others = || self.case.outcomes.iter().any(|(name, _)| name == answer);
-        self.outcome.is_none_or(|(name, _)| name == answer || !others())
+        let others = || self.case.outcomes.iter().any(|(name, _)| name == outcome_of(answer));
+        self.outcome.is_none_or(|(name, _)| name == outcome_of(answer) || !others())
+    }
+
+    /// What is expected of a step, in the outcome that is judged.
+    fn expects<'s>(&self, step: &'s CaseStep) -> impl Iterator<Item = &'s Expect> + use<'s, '_> {
+        let outcome = self.outcome.map(|(name, _)| name.as_str());
+        let own = step.outcomes.iter().filter(move |(name, _)| Some(name.as_str()) == outcome);
+        [&step.expect].into_iter().chain(own.map(|(_, expect)| expect))
     }
 
     /// The alternatives that can be in the outcome that is judged.
@@ -288,7 +293,7 @@ impl Judging<'_> {
         }
         let said = |window: usize| {
             let step = window.checked_sub(self.offset()).and_then(|index| self.case.steps.get(index));
-            step.is_some_and(|step| step.expect.fault.is_some())
+            step.is_some_and(|step| self.expects(step).any(|expect| expect.fault.is_some()))
         };
         let windows = self.transcript.windows();
         let unsaid = windows.iter().enumerate().filter(|(window, _)| !said(*window));
@@ -355,7 +360,8 @@ impl Judging<'_> {
             match fails(alternative) {
                 Some(failure) => failures.push(failure),
                 None => {
-                    if any.of.len() > 1 {
+                    let is_the_outcome = self.outcome.is_some_and(|(name, _)| name == label);
+                    if any.of.len() > 1 && !is_the_outcome {
                         self.result.answers.push(format!("{subject}: {label}"));
                     }
                     return;

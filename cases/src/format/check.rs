@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::{AnyOf, Case, Does, Expect};
+use crate::case::{AnyOf, Case, Does, Expect, outcome_of};
 use crate::node::{Complaint, Read, meant};
 use crate::scenario::Step;
 
@@ -63,7 +63,17 @@ fn streams_are_open(case: &Case) -> Read<()> {
 /// Whether every list that has alternatives of one outcome has some of each.
 fn outcomes_can_hold(case: &Case) -> Read<()> {
     let outcomes: Vec<&str> = case.outcomes.iter().map(|(name, _)| name.as_str()).collect();
+    for step in &case.steps {
+        if let Some((name, _)) = step.outcomes.iter().find(|(name, _)| !outcomes.contains(&name.as_str())) {
+            let meant = meant(name, outcomes.iter().copied());
+            let message = format!(
+                "the case has no outcome `{name}`{meant}; `[outcome.{name}]` at the end of the file makes it one"
+            );
+            return Err(Complaint { line: step.line, message });
+        }
+    }
     let check = |line: usize, answers: Vec<&str>| {
+        let answers: Vec<&str> = answers.into_iter().map(outcome_of).collect();
         let coupled = answers.iter().any(|answer| outcomes.contains(answer));
         let free = answers.iter().any(|answer| !outcomes.contains(answer));
         match outcomes.iter().find(|outcome| coupled && !free && !answers.contains(outcome)) {

@@ -36,6 +36,12 @@ pub(super) fn expect(node: &Node) -> Read<Expect> {
     })
 }
 
+/// What is expected in outcomes, by their names.
+pub(super) fn outcomes(table: &Table<'_>) -> Read<Vec<(String, Expect)>> {
+    let outcome = |(name, node): &(String, Node)| Ok((name.clone(), expect(node)?));
+    table.find("outcome").map_or(Ok(Vec::new()), |node| node.entries()?.iter().map(outcome).collect())
+}
+
 /// One value or a list of alternatives.
 fn any_of<T>(node: &Node, read: impl Fn(&Node) -> Read<T>) -> Read<AnyOf<T>> {
     let of = match &node.value {

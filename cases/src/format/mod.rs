@@ -12,7 +12,7 @@ pub(crate) use values::{address, data, fields, pairs, path, want};
 
 use crate::case::{Accept, Case, Does, GuestDoes, Level};
 use crate::clause::{clause, versions};
-use crate::format::expect::expect;
+use crate::format::expect::{expect, outcomes};
 use crate::format::plugins::{plugin, plugins};
 use crate::format::steps::steps;
 use crate::format::values::repetitions;
@@ -65,7 +65,6 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
             "a case checks something: name it in `statement`, or its place in `clause` if no statement says it",
         );
     }
-    let outcome = |(name, node): &(String, Node)| Ok((name.clone(), expect(node)?));
     Ok(Case {
         id: id.to_owned(),
         file: file.to_owned(),
@@ -82,10 +81,7 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         plugins,
         steps: steps(table.items("step")?)?,
         expect: table.map("expect", expect)?.unwrap_or_default(),
-        outcomes: match table.find("outcome") {
-            Some(node) => node.entries()?.iter().map(outcome).collect::<Read<_>>()?,
-            None => Vec::new(),
-        },
+        outcomes: outcomes(&table)?,
     })
 }
 

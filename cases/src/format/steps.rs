@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::case::CaseStep;
-use crate::format::expect::expect;
+use crate::format::expect::{expect, outcomes};
 use crate::format::guest;
 use crate::language::{self, Kind};
 use crate::node::{Node, Read, Table, Value};
@@ -57,7 +57,8 @@ fn step(node: &Node, table: &Table<'_>, index: usize, continues: &dyn Fn(u32) ->
     };
     let guest = table.items("guest")?.iter().map(|node| guest(node, name, kind.and_then(|kind| kind.callback)));
     let expect = table.map("expect", expect)?.unwrap_or_default();
-    Ok(CaseStep { line: node.line, step, guest: guest.collect::<Read<_>>()?, expect })
+    let outcomes = outcomes(table)?;
+    Ok(CaseStep { line: node.line, step, guest: guest.collect::<Read<_>>()?, expect, outcomes })
 }
 
 /// A step of the world, by way of the JSON that adapters get.

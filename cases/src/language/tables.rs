@@ -60,7 +60,7 @@ pub static CASE: Table = Table {
             "outcome",
             Form::Map(&Form::Table(&EXPECT)),
             "Outcomes that are acceptable as a whole, by name, each with what is then expected of the run. One of them must hold in full: its \
-             expectations, and of the alternatives of the case whose `answer` is the name of an outcome only those with this one's.",
+             expectations, those of `outcome` in the steps, and of the alternatives whose `answer` begins with the name of an outcome only those with this one's.",
         ),
     ],
 };
@@ -179,6 +179,11 @@ pub static STEP: Table = Table {
         Key::usually("repeat", Form::Number(1, 100_000), "1", "How many times the step is done, with all that it has."),
         Key::said("guest", Form::List(&Form::Table(&GUEST)), "What the plugins do in this step, in order."),
         Key::said("expect", Form::Table(&EXPECT), "What is expected until the next step."),
+        Key::said(
+            "outcome",
+            Form::Map(&Form::Table(&EXPECT)),
+            "What is expected until the next step in an outcome of the case, by its name.",
+        ),
     ],
 };
 
@@ -245,7 +250,7 @@ pub static ACCEPT: Table = Table {
         Key::said(
             "answer",
             Form::Text,
-            "What to call it in the record, or the name of the outcome to which it belongs. Left out, its status.",
+            "What to call it in the record. `\"<outcome>\"` or `\"<outcome>: <more>\"` says to which outcome it belongs. Left out, its status.",
         ),
     ],
 };
@@ -333,7 +338,7 @@ pub static MESSAGE: Table = Table {
         Key::said(
             "answer",
             Form::Text,
-            "As one of several alternatives: what to call it in the record, or the name of the outcome to which it belongs.",
+            "As one of several alternatives: what to call it in the record; `\"<outcome>\"` or `\"<outcome>: <more>\"` says to which outcome it belongs.",
         ),
     ],
 };

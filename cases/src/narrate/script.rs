@@ -22,6 +22,11 @@ pub fn script(case: &Case, lowered: &Lowered) -> String {
         }
         guests(&mut text, case, step, lowered);
         expectations(&mut text, &step.expect);
+        for (name, expect) in &step.outcomes {
+            for line in expect.texts() {
+                let _ = writeln!(text, "  expected in the outcome `{name}`: {line}");
+            }
+        }
     }
     if !case.expect.texts().is_empty() {
         text += "in the whole run\n";
