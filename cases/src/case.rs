@@ -162,6 +162,8 @@ pub(crate) struct GuestDoes {
     pub(crate) line: usize,
     pub(crate) plugin: Option<Node>,
     pub(crate) callback: Node,
+    /// It is the callback that the step causes, and is due in the step.
+    pub(crate) caused: bool,
     /// The host may leave the callback out.
     pub(crate) optional: bool,
     pub(crate) what: Does,

@@ -95,8 +95,8 @@ struct Lowering<'a> {
     registers: BTreeMap<String, u32>,
     /// The plugins and callbacks that have an optional block, with its line.
     optional: BTreeMap<(usize, usize), usize>,
-    /// The number of the step, and the callback that it causes.
-    now: (usize, Option<usize>),
+    /// The number of the step.
+    now: usize,
 }
 
 impl<'a> Lowering<'a> {
@@ -122,21 +122,22 @@ impl<'a> Lowering<'a> {
             calls: Vec::new(),
             registers,
             optional: BTreeMap::new(),
-            now: (0, None),
+            now: 0,
         })
     }
 
-    /// A step's own callback has an entry in every script at work, so that the n-th entry is for the n-th such step; ticks
-    /// come as they like, so that only scripted ones count.
+    /// A step's own callback has an entry in every script at work for which the step does not expect that it never comes, so that the
+    /// n-th entry is for the n-th such step; ticks come as they like, so that only scripted ones count.
     fn step(&mut self, step: &CaseStep) -> Read<()> {
         let caused =
             step.step.as_ref().and_then(|step| language::of(step).callback).filter(|name| *name != "proxy_on_tick");
         let caused = caused.and_then(script::callback_number);
-        self.now = (self.now.0 + usize::from(step.step.is_some()), caused);
+        self.now += usize::from(step.step.is_some());
         let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
         let mut optional = Vec::new();
         if let Some(callback) = caused {
-            for plugin in (0..self.plugins.len()).filter(|plugin| self.at_work[*plugin]).collect::<Vec<_>>() {
+            let called = |plugin: &usize| self.at_work[*plugin] && !is_never(step, &self.plugins[*plugin], callback);
+            for plugin in (0..self.plugins.len()).filter(called).collect::<Vec<_>>() {
                 places.insert((plugin, callback), self.entry(plugin, callback)?);
             }
         }
@@ -255,7 +256,6 @@ impl<'a> Lowering<'a> {
         accept: Vec<Acceptable>,
         save: Vec<(String, String)>,
     ) {
-        let caused = script::callback_number(callback).is_some_and(|number| Some(number) == self.now.1);
         let plugin = self.plugins[plugin].settings.name.clone();
         self.calls.push(CallCheck {
             action: self.calls.len() as u32,
@@ -266,7 +266,7 @@ impl<'a> Lowering<'a> {
             accept,
             save,
             optional: does.optional,
-            step: caused.then_some(self.now.0),
+            step: does.caused.then_some(self.now),
         });
     }
 
@@ -381,6 +381,15 @@ impl<'a> Lowering<'a> {
         out.save = Some(register);
         Ok((value.to_owned(), text.to_owned()))
     }
+}
+
+/// Whether a step expects that a plugin does not get the callback which it causes.
+fn is_never(step: &CaseStep, plugin: &Plugin, callback: usize) -> bool {
+    let never = step.expect.never.iter().flat_map(|(_, names)| names);
+    never.into_iter().any(|name| match name.split_once('/') {
+        Some((owner, name)) => owner == plugin.settings.name && script::callback_number(name) == Some(callback),
+        None => script::callback_number(name) == Some(callback),
+    })
 }
 
 /// The plugins that live in a plugin's VM, in their order.

@@ -120,7 +120,8 @@ fn guest(node: &Node, step: &str, caused: Option<&'static str>) -> Read<GuestDoe
         _ => return node.complain("what the guest does is one of `call`, `returns` and `trap`"),
     };
     let optional = table.map("optional", Node::flag)?.unwrap_or(false);
-    Ok(GuestDoes { line: node.line, plugin: table.find("plugin").cloned(), callback, optional, what })
+    let caused = table.find("in").is_none();
+    Ok(GuestDoes { line: node.line, plugin: table.find("plugin").cloned(), callback, caused, optional, what })
 }
 
 fn entries(table: &Table<'_>, key: &str) -> Read<Vec<(String, Node)>> {

@@ -196,7 +196,7 @@ pub static GUEST: Table = Table {
         Key::said(
             "in",
             Form::Callback,
-            "The callback, `_initialize`, or an allocator, which then runs in the middle of a call. Left out, the callback that the step causes.",
+            "The callback, `_initialize`, or an allocator, which then runs in the middle of a call. Left out, the callback that the step causes, which must then come in this step; otherwise the next call of the callback, perhaps in a later step.",
         ),
         Key::usually(
             "optional",
@@ -277,7 +277,11 @@ pub static EXPECT: Table = Table {
             "These callbacks, in this order, perhaps with others between them. `\"<callback> returned\"` is the end of one, which tells calls within it from \
              those after it.",
         ),
-        Key::said("never", CALLBACKS, "None of these callbacks."),
+        Key::said(
+            "never",
+            CALLBACKS,
+            "None of these callbacks. A step that says so of the callback which it causes has no block for it.",
+        ),
         Key::said(
             "arguments",
             Form::List(&Form::Arguments),
