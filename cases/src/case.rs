@@ -66,6 +66,20 @@ impl Case {
         })
     }
 
+    /// What it comes from.
+    pub fn origin(&self) -> Origin {
+        let modules = || self.plugins.iter().filter_map(|plugin| plugin.module.as_ref());
+        if self.id.starts_with("generated/") {
+            Origin::Generated
+        } else if modules().any(|module| matches!(module, Module::Binary(_))) {
+            Origin::Compiled
+        } else if modules().next().is_some() {
+            Origin::Wat
+        } else {
+            Origin::Probe
+        }
+    }
+
     /// The case without its calls of these functions.
     pub fn without_calls(&self, functions: &[&str]) -> Case {
         let mut case = self.clone();
@@ -88,6 +102,29 @@ impl Case {
     pub fn cites(&self, function: &Function) -> bool {
         self.clauses.iter().any(|clause| function.is_called(clause.split('/').next().unwrap_or_default()))
     }
+}
+
+/// What a case comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The table of the ABI.
+    Generated,
+    /// A hand-written file, in which the probe does what the case says.
+    Probe,
+    /// A hand-written file with a module in WebAssembly's text format.
+    Wat,
+    /// A hand-written file with a compiled plugin.
+    Compiled,
+}
+
+impl Origin {
+    /// All, with their names in reports.
+    pub const ALL: [(Origin, &'static str); 4] = [
+        (Origin::Generated, "generated from the table of the ABI"),
+        (Origin::Probe, "with the probe"),
+        (Origin::Wat, "with modules in text"),
+        (Origin::Compiled, "with compiled plugins"),
+    ];
 }
 
 /// How binding a case is.

@@ -100,7 +100,9 @@ fn a_repeated_step_is_done_that_many_times() {
         .collect();
     assert_eq!(ends, [false, false, true]);
     assert_eq!(lowered.calls.len(), 3);
-    refused("[[step]]\nadvance = 1\nrepeat = 0\n", "expected a number from 1 to 100000");
+    let large = "[[step]]\nrequest_body = { repeat = \"ab\", times = 100000 }\nrepeat = 1000\n";
+    refused(&format!("{REQUEST}{large}"), "f:8: the steps of this case that have `repeat` take more than");
+    refused("[[step]]\nadvance = 1\nrepeat = 0\n", "expected a number from 1 to 10000");
 }
 
 #[test]

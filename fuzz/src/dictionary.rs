@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use pw_abi::{Kind, SECTIONS, Version};
+use pw_cases::language;
 
 /// The dictionary of a target in libFuzzer's form; none where an input is but a row of choices.
 pub fn of(target: &str) -> Option<String> {
@@ -67,24 +68,21 @@ fn binary() -> Vec<Vec<u8>> {
     sections.chain([b"\0asm\x01\0\0\0".to_vec(), b"\0asm\x0d\0\x01\0".to_vec()]).collect()
 }
 
-/// The keys and words of case files that the table does not have; the manual has them all.
+/// The keys and words of case files.
 fn keys() -> Vec<String> {
-    let manual = include_str!("../../cases/catalog/readme.toml");
-    let key = |line: &str| {
-        let line = line.trim_start_matches(['#', ' ', '[']);
-        let key: String = line.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_' || *c == '.').collect();
-        (key.len() > 2 && line[key.len()..].trim_start().starts_with(['=', ']'])).then_some(key)
-    };
-    let levels = ["required", "recommended", "unspecified", "extension", "[[step]]", "[[step.guest]]", "[[plugin]]"];
-    manual.lines().filter_map(key).chain(levels.map(str::to_owned)).collect()
+    let headings = ["[[step]]", "[[step.guest]]", "[[plugin]]", "[expect]", "[outcome."].map(str::to_owned);
+    words(&language::schema().to_string()).map(str::to_owned).chain(headings).collect()
 }
 
 /// The words of the protocol's schema.
 fn messages() -> Vec<String> {
-    let schema = include_str!("../../runner/schemas/protocol.json");
-    let words =
-        schema.split('"').skip(1).step_by(2).filter(|word| !word.contains([' ', '$', '/', '#']) && word.len() > 1);
-    words.map(|word| format!("\"{word}\"")).collect()
+    words(include_str!("../../runner/schemas/protocol.json")).map(|word| format!("\"{word}\"")).collect()
+}
+
+/// The words of a schema that stand in quotes, without sentences and references.
+fn words(schema: &str) -> impl Iterator<Item = &str> {
+    let quoted = schema.split('"').skip(1).step_by(2);
+    quoted.filter(|word| !word.contains([' ', '$', '/', '#', '\\']) && word.len() > 1)
 }
 
 /// The names that are well known, each part for itself, and what goes between two.

@@ -55,7 +55,7 @@ fn covered(args: &CoverageArgs, console: &Console) -> Result<Exit, HarnessError>
         return Ok(Exit::Passed);
     }
     let records = pw_report::read(&args.records)?;
-    let (cases, errors) = Catalog::new(args.catalog.catalog.as_deref())?.written();
+    let (cases, errors) = Catalog::new(args.catalog.catalog.as_deref())?.cases();
     errors.iter().for_each(|error| console.error(&error.to_string()));
     console.print(&match args {
         CoverageArgs { json: true, .. } => coverage::json(&cases, &records),

@@ -3,7 +3,7 @@
 use pw_abi::Version;
 
 use crate::case::{Module, Plugin};
-use crate::format::values;
+use crate::format::{json, values};
 use crate::language;
 use crate::node::{Node, Read, Value, meant};
 use crate::scenario::PluginSettings;
@@ -14,7 +14,7 @@ pub type Modules<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 
 pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
     let table = node.table(&language::PLUGIN.names())?;
-    let settings = language::object(&table, &language::SETTINGS)?;
+    let settings = json::object(&table, &language::SETTINGS)?;
     let settings: PluginSettings =
         serde_json::from_value(settings.into()).or_else(|error| node.complain(error.to_string()))?;
     table.map("capabilities", capabilities)?;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use crate::case::CaseStep;
 use crate::format::expect::{expect, outcomes};
-use crate::format::guest;
+use crate::format::guest::guest;
+use crate::format::json;
 use crate::language::{self, Kind};
 use crate::node::{Node, Read, Table, Value};
 use crate::scenario::Step;
@@ -18,7 +19,7 @@ pub(super) fn steps(nodes: &[Node]) -> Read<Vec<CaseStep>> {
         keys.extend(language::STEPS.iter().flat_map(|kind| kind.details.iter().chain([&kind.key])).map(|key| key.name));
         let table = node.table(&keys)?;
         let repeat =
-            table.map("repeat", |node| language::json(node, &language::STEP.keys[1].form).and_then(|_| node.number()));
+            table.map("repeat", |node| json::json(node, &language::STEP.keys[1].form).and_then(|_| node.number()));
         let repeat: usize = repeat?.unwrap_or(1);
         for copy in 0..repeat {
             let continues = |stream| copy + 1 < repeat || last.continues(&table, stream, index);
@@ -64,8 +65,8 @@ fn step(node: &Node, table: &Table<'_>, index: usize, continues: &dyn Fn(u32) ->
 /// A step of the world, by way of the JSON that adapters get.
 fn world(table: &Table<'_>, kind: &Kind, continues: &dyn Fn(u32) -> bool) -> Read<Step> {
     let value = table.need(kind.key.name)?;
-    let mut object = language::object(table, kind.details)?;
-    let own = language::json(value, &kind.key.form)?;
+    let mut object = json::object(table, kind.details)?;
+    let own = json::json(value, &kind.key.form)?;
     if let Some(field) = kind.field {
         object.insert(field.to_owned(), own);
     }

@@ -49,7 +49,33 @@ pub(super) fn repetitions(root: &Node) -> Read<()> {
             _ => Ok(()),
         }
     }
-    add(root, &mut 0)
+    add(root, &mut 0)?;
+    let Value::Table(entries) = &root.value else { return Ok(()) };
+    let steps = entries.iter().find(|(key, _)| key == "step").map_or(Ok(&[][..]), |(_, steps)| steps.list())?;
+    let mut total: usize = 0;
+    for step in steps {
+        let Value::Table(entries) = &step.value else { continue };
+        let Some((_, times)) = entries.iter().find(|(key, _)| key == "repeat") else { continue };
+        total = total.saturating_add(times.number::<usize>()?.saturating_mul(size(step)));
+        if total > ALL_REPEATED {
+            return times.complain(format!(
+                "the steps of this case that have `repeat` take more than {ALL_REPEATED} bytes together: repeat less"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// About how many bytes a value takes.
+fn size(node: &Node) -> usize {
+    const NODE: usize = 64;
+    let parts = match &node.value {
+        Value::Text(text) => text.len(),
+        Value::List(items) => items.iter().map(size).sum(),
+        Value::Table(entries) => entries.iter().map(|(key, node)| key.len() + size(node)).sum(),
+        Value::Integer(_) | Value::Boolean(_) => 0,
+    };
+    NODE + parts + repeated(node).unwrap_or(0)
 }
 
 /// The bytes of a value that is written with `repeat`; none of any other.

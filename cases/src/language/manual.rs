@@ -24,6 +24,7 @@ A case is one TOML 1.0 file. Its id is its path in the catalog without `.toml`. 
   `[\"request\", \"path\"]` for parts with a NUL between them. A map: fields, or bytes to be passed as they are. Pieces of WASI: a list of bytes. Instead of bytes, a path, a map or
   pieces also `{ address = \"end-4\", size = 16 }`: memory as it is.
 - **saved numbers**: `save` keeps them; `plugin_context`, `stream_context` (the latest one) and the callback's arguments `arg0` to `arg4` are always there.
+- **upstreams** that plugins can call: `auth` and `callout` respond when a step says so, `upstream` is where requests are routed to, `dead` refuses connections.
 - **alternatives**: a list of acceptable values, each of which passes. The record has the one that was seen.
 
 ";

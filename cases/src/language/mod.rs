@@ -6,7 +6,6 @@
 mod form;
 mod manual;
 mod print;
-mod read;
 mod schema;
 mod steps;
 mod tables;
@@ -19,4 +18,3 @@ pub use self::steps::{Kind, STEPS, of};
 pub use self::tables::{
     ACCEPT, CALL, CASE, EXPECT, GRPC, GUEST, LIMITS_TABLE, LOG_LINE, MESSAGE, PLUGIN, SETTINGS, STEP, WANTS,
 };
-pub(crate) use read::{json, object};

@@ -176,7 +176,7 @@ pub static STEP: Table = Table {
             Form::True,
             "The host loads, starts and configures the plugins. It comes first, and may be left out.",
         ),
-        Key::usually("repeat", Form::Number(1, 100_000), "1", "How many times the step is done, with all that it has."),
+        Key::usually("repeat", Form::Number(1, 10_000), "1", "How many times the step is done, with all that it has."),
         Key::said("guest", Form::List(&Form::Table(&GUEST)), "What the plugins do in this step, in order."),
         Key::said("expect", Form::Table(&EXPECT), "What is expected until the next step."),
         Key::said(

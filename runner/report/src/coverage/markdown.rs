@@ -5,7 +5,7 @@ use pw_cases::case::Case;
 use pw_harness::record::Record;
 
 use crate::coverage::{
-    Covered, State, counts, covered, decided, heads, in_state, section, sections, share, title, uncheckable,
+    Covered, State, counts, covered, decided, heads, in_state, origins, section, sections, share, title, uncheckable,
 };
 use crate::text::{cell, host};
 
@@ -17,9 +17,10 @@ pub fn markdown(cases: &[Case], records: &[Record]) -> String {
          beside it. A statement is a sentence of the specification that binds a host, in our words; the link leads to the \
          sentence. It is *bound* if a hand-written case of level `required` or `recommended` cites it and was run, *asked \
          only* if cases of level `unspecified` alone cite it, which bind nobody, and *open* if the text does not decide it. Each statement counts once, in the \
-         latest version that has it. It holds on a host if every case that cites it and ran there does.\n\n\
-         Of the statements that the text decides, {} are bound on another host than ours.\n\n",
-        decided(&all, records)
+         latest version that has it. It holds on a host if every case that cites it and ran there does; a case that fails only for calls of other functions is left out.\n\n\
+         Of the statements that the text decides, {} are bound on another host than ours. {}.\n\n",
+        decided(&all, records),
+        origins(cases).replace("cases:", "Cases:")
     );
     let heads = heads(records);
     let _ = writeln!(text, "| section | {} |\n|---|{}", heads.join(" | "), "---:|".repeat(heads.len()));

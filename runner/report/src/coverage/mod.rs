@@ -14,9 +14,10 @@ pub use text::text;
 use std::collections::HashMap;
 
 use pw_abi::Version;
-use pw_cases::case::{Case, Level};
+use pw_cases::case::{Case, Level, Origin};
+use pw_cases::judge::Finding;
 use pw_cases::statements::{self, Party, Statement, Strength};
-use pw_harness::record::Record;
+use pw_harness::record::{self, Record};
 use pw_harness::verdict::Verdict;
 
 use crate::text::host;
@@ -139,9 +140,10 @@ fn title(section: &str) -> &str {
 
 /// All statements in each version that has them.
 fn covered<'a>(cases: &'a [Case], records: &[Record]) -> Vec<Covered<'a>> {
-    let records: Vec<_> = records.iter().map(verdicts).collect();
+    let records: Vec<_> = records.iter().map(lines).collect();
     let mut citing: HashMap<&str, Vec<&Case>> = HashMap::new();
-    for case in cases.iter().filter(|case| case.level != Level::Extension) {
+    let is_counted = |case: &&Case| case.level != Level::Extension && case.origin() != Origin::Generated;
+    for case in cases.iter().filter(is_counted) {
         case.statements.iter().for_each(|id| citing.entry(*id).or_default().push(case));
     }
     let mut all = Vec::new();
@@ -154,31 +156,42 @@ fn covered<'a>(cases: &'a [Case], records: &[Record]) -> Vec<Covered<'a>> {
             let ids = |cases: Vec<&'a Case>| cases.into_iter().map(|case| case.id.as_str()).collect();
             let (binding, open) = (ids(binding), ids(open));
             let mut one = Covered { statement, version, binding, open, hosts: Vec::new() };
-            one.hosts = records.iter().map(|verdicts| results(one.cases(), version, verdicts)).collect();
+            one.hosts = records.iter().map(|lines| results(&one, lines)).collect();
             all.push(one);
         }
     }
     all
 }
 
-/// The outcome of a case in a version.
-type Verdicts<'a> = HashMap<(&'a str, &'a str), Verdict>;
+/// The lines of a record by case and version.
+type Lines<'a> = HashMap<(&'a str, &'a str), &'a record::Case>;
 
-fn verdicts(record: &Record) -> Verdicts<'_> {
-    record.cases.iter().map(|case| ((case.id.as_str(), case.abi.as_str()), case.verdict)).collect()
+fn lines(record: &Record) -> Lines<'_> {
+    record.cases.iter().map(|case| ((case.id.as_str(), case.abi.as_str()), case)).collect()
 }
 
-fn results<'a>(cases: &[&'a str], version: Version, verdicts: &Verdicts<'_>) -> Results<'a> {
+fn results<'a>(one: &Covered<'a>, lines: &Lines<'_>) -> Results<'a> {
     let mut results = Results::default();
-    for case in cases {
-        match verdicts.get(&(*case, version.name())) {
-            None | Some(Verdict::Skip | Verdict::Error) => continue,
-            Some(Verdict::Pass | Verdict::Stale | Verdict::Unspecified) => results.hold.push(*case),
-            Some(Verdict::Fail | Verdict::Known) => {}
+    for case in one.cases() {
+        let Some(line) = lines.get(&(*case, one.version.name())) else { continue };
+        match line.verdict {
+            Verdict::Skip | Verdict::Error => continue,
+            Verdict::Pass | Verdict::Stale | Verdict::Unspecified => results.hold.push(*case),
+            Verdict::Fail | Verdict::Known if is_blamed(one.statement, one.version, line) => {}
+            // It fails for another function: of this statement it says nothing.
+            Verdict::Fail | Verdict::Known => continue,
         }
         results.ran.push(*case);
     }
     results
+}
+
+/// Whether what was found in a failing case may be against a statement: not if all of it is about calls of other functions.
+fn is_blamed(statement: &Statement, version: Version, line: &record::Case) -> bool {
+    let is_function = |name: &str| pw_abi::host_function(version, name).is_some();
+    let own = statement.clause.split('/').next().unwrap_or_default();
+    let other = |finding: &Finding| is_function(&finding.subject) && finding.subject != own;
+    !is_function(own) || line.findings.is_empty() || !line.findings.iter().all(other)
 }
 
 /// The number of statements of a section, or of all, in each state, each statement once: in the latest version that has it. Then per record
@@ -208,6 +221,13 @@ fn decided(all: &[Covered<'_>], records: &[Record]) -> String {
     let [bound, written, asked, _, _, missing, ..] = counts[..] else { return String::new() };
     let whole = bound + written + asked + missing;
     format!("{bound} of {whole} ({})", pw_harness::score::percent(bound, whole))
+}
+
+/// How many cases there are by what they come from: such as `cases: 326 generated, 800 of the probe`.
+fn origins(cases: &[Case]) -> String {
+    let count = |origin| cases.iter().filter(|case| case.origin() == origin).count();
+    let counts = Origin::ALL.map(|(origin, name)| format!("{} {name}", count(origin)));
+    format!("cases: {}", counts.join(", "))
 }
 
 /// The statements, each once, that are in a state in a version.
@@ -247,7 +267,11 @@ mod tests {
             ("timers/three", "0.2.1", Verdict::Unspecified),
             ("timers/four", "0.2.1", Verdict::Fail),
         ];
-        (rows.map(case).into(), vec![sample("one", &one), sample("two", &two)])
+        let mut records = vec![sample("one", &one), sample("two", &two)];
+        for finding in records.iter_mut().flat_map(|record| &mut record.cases).flat_map(|case| &mut case.findings) {
+            finding.subject = "proxy_set_tick_period_milliseconds".to_owned();
+        }
+        (rows.map(case).into(), records)
     }
 
     fn case((id, level, abi, statement): (&str, &str, &str, &str)) -> Case {
@@ -272,6 +296,29 @@ mod tests {
         assert_eq!(find(set, Version::V0_2_0), (1, State::Bound, vec![(1, 1), (0, 0)]));
         assert_eq!(find(set, Version::V0_2_1), (2, State::Bound, vec![(2, 2), (1, 2)]));
         assert_eq!(find("timers/tick_called", Version::V0_2_1), (1, State::Asked, vec![(1, 1), (0, 1)]));
+    }
+
+    #[test]
+    fn a_failure_counts_against_the_statements_of_its_function() {
+        let statement = statements::find("timers/period_sets").expect("it is a statement");
+        let finding = |subject: &str| Finding {
+            line: 1,
+            place: None,
+            subject: subject.to_owned(),
+            call: None,
+            expected: String::new(),
+            actual: String::new(),
+        };
+        let blamed = |subjects: &[&str]| {
+            let mut record = sample("one", &[("timers/one", "0.2.1", Verdict::Fail)]);
+            record.cases[0].findings = subjects.iter().map(|subject| finding(subject)).collect();
+            is_blamed(statement, Version::V0_2_1, &record.cases[0])
+        };
+        assert!(blamed(&[]));
+        assert!(blamed(&["proxy_set_tick_period_milliseconds"]));
+        assert!(blamed(&["proxy_log", "proxy_set_tick_period_milliseconds"]));
+        assert!(blamed(&["proxy_log", "callbacks"]));
+        assert!(!blamed(&["proxy_log"]));
     }
 
     #[test]

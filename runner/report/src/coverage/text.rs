@@ -3,7 +3,7 @@ use std::fmt::Write;
 use pw_cases::case::Case;
 use pw_harness::record::Record;
 
-use crate::coverage::{State, counts, covered, decided, heads, in_state, sections};
+use crate::coverage::{State, counts, covered, decided, heads, in_state, origins, sections};
 
 /// Counts by section, and what no case checks.
 pub fn text(cases: &[Case], records: &[Record]) -> String {
@@ -25,6 +25,7 @@ pub fn text(cases: &[Case], records: &[Record]) -> String {
     text += &row("all", numbers(None));
     let _ =
         writeln!(text, "\nof those that the text decides, bound on another host than ours: {}", decided(&all, records));
+    let _ = writeln!(text, "{}", origins(cases));
     let lists = [
         ("no case checks", in_state(&all, records, State::Missing)),
         ("only cases of level unspecified ask", in_state(&all, records, State::Asked)),

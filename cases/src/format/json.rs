@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::format::data;
-use crate::language::form::{Form, Key, Usual};
+use crate::format::values::{data, fields};
+use crate::language::{Form, Key, Usual};
 use crate::node::{Node, Read, Table, Value, meant};
 
 /// The values of these keys as an object; those that are left out and have no usual value are not in it.
-pub(crate) fn object(table: &Table<'_>, keys: &[Key]) -> Read<Map<String, Json>> {
+pub(super) fn object(table: &Table<'_>, keys: &[Key]) -> Read<Map<String, Json>> {
     let mut object = Map::new();
     for key in keys {
         let value = match (table.find(key.name), key.usual) {
@@ -22,7 +22,7 @@ pub(crate) fn object(table: &Table<'_>, keys: &[Key]) -> Read<Map<String, Json>>
 }
 
 /// A value as JSON.
-pub(crate) fn json(node: &Node, form: &Form) -> Read<Json> {
+pub(super) fn json(node: &Node, form: &Form) -> Read<Json> {
     Ok(match form {
         Form::Flag => node.flag()?.into(),
         Form::True => match &node.value {
@@ -34,7 +34,7 @@ pub(crate) fn json(node: &Node, form: &Form) -> Read<Json> {
             number => node.complain(format!("{number} is out of range: expected a {form}"))?,
         },
         Form::Bytes => to_json(&data(node)?),
-        Form::Fields => to_json(&crate::format::fields(node)?),
+        Form::Fields => to_json(&fields(node)?),
         Form::Word(words) => match node.text()? {
             text if words.contains(&text) => text.into(),
             text => node.complain(format!("unknown word `{text}`{}", meant(text, words.iter().copied())))?,
