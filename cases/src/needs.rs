@@ -1,6 +1,6 @@
 //! What a scenario needs of a host, computed from what happens in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::Case;
 use crate::language;
@@ -34,10 +34,11 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Feature> {
     if case.plugins.iter().any(|plugin| plugin.home.is_some()) {
         needs.insert(Feature::SharedVms);
     }
-    let mut open = BTreeSet::new();
+    let mut open = Open::default();
     for step in &scenario.steps {
-        if let Some(stream) = step.stream() {
-            open.insert(stream);
+        open.after(step);
+        if open.streams.len() > 1 {
+            needs.insert(Feature::ConcurrentStreams);
         }
         needs.extend(language::of(step).feature);
         if let Step::RequestHeaders { headers, .. } | Step::ResponseHeaders { headers, .. } = step
@@ -46,9 +47,6 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Feature> {
             needs.insert(Feature::MixedCaseHeaders);
         }
     }
-    if open.len() > 1 {
-        needs.insert(Feature::ConcurrentStreams);
-    }
     if case.expects().filter_map(|expect| expect.fault.as_ref()).any(|any| any.of.iter().all(|(fault, _)| *fault)) {
         needs.insert(Feature::Faults);
     }
@@ -56,4 +54,32 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Feature> {
         needs.insert(Feature::Grpc);
     }
     needs
+}
+
+/// The streams that are open after a step, if no plugin ends one. For each: whether its request has ended, and its response.
+#[derive(Default)]
+struct Open {
+    streams: BTreeMap<u32, (bool, bool)>,
+}
+
+impl Open {
+    fn after(&mut self, step: &Step) {
+        let Some(stream) = step.stream() else { return };
+        let (request, response) = self.streams.entry(stream).or_default();
+        match step {
+            Step::RequestHeaders { end_of_stream, .. } | Step::RequestBody { end_of_stream, .. } => {
+                *request = *end_of_stream
+            }
+            Step::ResponseHeaders { end_of_stream, .. } | Step::ResponseBody { end_of_stream, .. } => {
+                *response = *end_of_stream;
+            }
+            Step::RequestTrailers { .. } => *request = true,
+            Step::ResponseTrailers { .. } => *response = true,
+            Step::ClientReset { .. } | Step::UpstreamReset { .. } => (*request, *response) = (true, true),
+            _ => {}
+        }
+        if *request && *response {
+            self.streams.remove(&stream);
+        }
+    }
 }

@@ -9,6 +9,33 @@ pub(super) struct Context {
     pub(super) steps: &'static [&'static str],
 }
 
+impl Context {
+    /// The text of further steps: the stream, if there is one, is reset, and the plugin serves another one.
+    pub(super) fn next(&self) -> String {
+        let begins = |what: &str| self.steps.iter().any(|step| step.starts_with(what));
+        let (tcp, http) = (begins("connect"), begins("request_headers"));
+        let reset = if tcp || http { "\n[[step]]\nclient_reset = true\n" } else { "" };
+        let stream = u8::from(tcp || http);
+        let opened = if tcp { CONNECT } else { NEXT };
+        let then = if tcp { NEXT_BYTES.replace("$stream", &stream.to_string()) } else { NEXT_REQUEST.to_owned() };
+        format!("{reset}\n[[step]]\nstream = {stream}\n{opened}\n{then}")
+    }
+}
+
+const NEXT: &str = r#"request_headers = [[":method", "GET"], [":scheme", "http"], [":authority", "example.test"], [":path", "/"], ["x-next", "yes"]]"#;
+const NEXT_REQUEST: &str = r#"
+[step.expect]
+upstream = { headers = [["x-next", "yes"]], end_of_stream = true }
+"#;
+const NEXT_BYTES: &str = r#"
+[[step]]
+stream = $stream
+client_data = "next"
+
+[step.expect]
+upstream = { body = "next" }
+"#;
+
 const START: &str = "start = true";
 const REQUEST: &str =
     r#"request_headers = [[":method", "POST"], [":scheme", "http"], [":authority", "example.test"], [":path", "/"]]"#;

@@ -35,7 +35,7 @@ fn draft(
     expect: &'static str,
 ) -> Draft {
     let before = functions().filter(|other| valid::of(row).after.contains(&other.name));
-    let texts = before.chain([row]).map(|row| callbacks::text(row, &["TRAP"])).collect();
+    let texts = before.chain([row]).map(|row| callbacks::text(row, &["TRAP"], &[])).collect();
     Draft {
         id: format!("generated/{kind}/{}", row.name),
         title: format!("{} in {} has a defined answer, or ends the plugin", row.name, context.callback),

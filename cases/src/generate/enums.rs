@@ -23,7 +23,7 @@ fn draft(row: &'static Function) -> Option<Draft> {
     let calls = calls.map(|(name, value)| {
         let answer = match promised {
             true => format!("expect = \"{status}\"\n"),
-            false => any_answer(row, &format!("{name} {value}"), &[status]),
+            false => any_answer(row, &format!("{name} {value}"), &[status], &[]),
         };
         let text = valid::call(row, &[(name, &value)]) + &answer;
         Call { about: name, texts: [valid::of(row).before(), vec![text]].concat() }

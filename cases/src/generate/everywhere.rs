@@ -52,6 +52,23 @@ static ANSWERS: [(&str, Answer, &[&str]); 27] = [
     ("proxy_call_foreign_function", Answer::NotFound, &[]),
 ];
 
+/// What the functions return that are done; only what holds in every callback and however often the case was run before.
+const RETURNED: [(&str, &str); 11] = [
+    ("fd_write", "{ written_bytes = 7 }"),
+    ("proxy_get_log_level", "{ log_level = { at_most = 5 } }"),
+    ("proxy_get_current_time_nanoseconds", "{ time = { at_least = 1_577_836_800_000_000_000 } }"),
+    ("clock_time_get", "{ time = { at_least = 1_577_836_800_000_000_000 } }"),
+    ("random_get", "{ bytes = { size = 16 } }"),
+    ("environ_sizes_get", "{ num_elements = { at_least = 1 }, buffer_size = { at_least = 11 } }"),
+    ("environ_get", "{ variables = { contains = \"NAME=value\" } }"),
+    ("proxy_get_shared_data", "{ value = \"value\", cas = { at_least = 1 } }"),
+    ("proxy_resolve_shared_queue", "{ queue_id = { same_as = \"queue_id\" } }"),
+    // The item that leads to proxy_on_queue_ready comes first.
+    ("proxy_dequeue_shared_queue", "{ value = { one_of = [\"value\", \"item\"] } }"),
+    // Recorded as 1, or raised to that, and then raised by 1.
+    ("proxy_get_metric", "{ value = { at_least = 2 } }"),
+];
+
 /// Whether the answer of a function in a callback is decided, so that a case here demands it.
 pub(super) fn decides(function: &str, callback: &str) -> bool {
     answer(function, callback).is_some()
@@ -119,6 +136,11 @@ fn status(row: &Function, callback: &str) -> &'static str {
     }
 }
 
+fn returned(row: &Function) -> String {
+    let found = RETURNED.iter().find(|(name, _)| *name == row.name);
+    found.map_or(String::new(), |(_, values)| format!("returned = {values}\n"))
+}
+
 fn call(row: &'static Function, callback: &str) -> Call {
     let status = status(row, callback);
     let expect = match answer(row.name, callback) {
@@ -127,7 +149,7 @@ fn call(row: &'static Function, callback: &str) -> Call {
              {{ expect = \"INTERNAL_FAILURE\", answer = \"{0}: not sent\" }},\n]\n",
             row.name
         ),
-        _ => format!("expect = \"{status}\"\n"),
+        _ => format!("expect = \"{status}\"\n") + &returned(row),
     };
     Call { about: row.name, texts: vec![valid::call(row, &[]) + &expect] }
 }

@@ -56,7 +56,7 @@ struct Draft {
     context: &'static Context,
     /// The calls; a case without any is none.
     calls: Vec<Call>,
-    /// What is expected of the whole run, as the text of `[expect]`.
+    /// What is expected of the whole run, as the text of `[expect]`; if nothing, that the next stream is served.
     expect: &'static str,
     hazard: bool,
     /// It calls all functions there are, and so those that a host has.
@@ -123,8 +123,10 @@ impl Draft {
         for call in self.calls.iter().flat_map(|call| &call.texts) {
             let _ = write!(text, "\n[[step.guest]]\nin = \"{}\"\n{call}", context.callback);
         }
-        if !self.expect.is_empty() {
-            let _ = write!(text, "\n[expect]\n{}", self.expect);
+        match self.expect {
+            // The plugin runs on, and serves the next stream.
+            "" => text += &context.next(),
+            expect => text += &format!("\n[expect]\n{expect}"),
         }
         text.replace("$id", &self.id)
     }
@@ -166,9 +168,11 @@ fn success(row: &Function) -> &'static str {
     if row.returns == Returns::Errno { "SUCCESS" } else { "OK" }
 }
 
-/// The lines of a call that may answer any status that the table promises, or one of `others`; the record says which.
-fn any_answer(row: &Function, about: &str, others: &[&'static str]) -> String {
-    let mut statuses: Vec<&str> = row.promises.iter().map(|promise| promise.name).collect();
+/// The lines of a call that may answer any status that the table promises but those of `not`, or one of `others`; the record says
+/// which.
+fn any_answer(row: &Function, about: &str, others: &[&'static str], not: &[&str]) -> String {
+    let promised = row.promises.iter().map(|promise| promise.name);
+    let mut statuses: Vec<&str> = promised.filter(|name| !not.contains(name)).collect();
     if row.returns == Returns::Nothing {
         statuses.push(success(row));
     }

@@ -99,7 +99,7 @@ fn is_decided(row: &Function, param: &Param) -> bool {
 }
 
 fn open(row: &Function, hostile: &Hostile) -> String {
-    any_answer(row, &format!("{} {}", hostile.param.name, hostile.place), &[fault(row)])
+    any_answer(row, &format!("{} {}", hostile.param.name, hostile.place), &[fault(row)], &[])
 }
 
 const PAST: &str = "past the end";
