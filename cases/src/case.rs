@@ -66,6 +66,21 @@ impl Case {
         })
     }
 
+    /// What is acceptable where there is a choice: the outcomes, or else the alternatives of each call and expectation, in the words of the
+    /// record.
+    pub fn readings(&self) -> Vec<Vec<&str>> {
+        if !self.outcomes.is_empty() {
+            return vec![self.outcomes.iter().map(|(name, _)| name.as_str()).collect()];
+        }
+        let does = self.steps.iter().flat_map(|step| &step.guest).map(|does| &does.what);
+        let calls = does.filter_map(|what| match what {
+            Does::Call { accept, .. } => Some(accept.iter().filter_map(Accept::name).collect()),
+            _ => None,
+        });
+        let seen = self.expects().flat_map(Expect::alternatives).map(|(_, labels)| labels);
+        calls.chain(seen).filter(|names: &Vec<&str>| names.len() > 1).collect()
+    }
+
     /// What it comes from.
     pub fn origin(&self) -> Origin {
         let modules = || self.plugins.iter().filter_map(|plugin| plugin.module.as_ref());
@@ -221,6 +236,13 @@ pub(crate) struct Accept {
     pub(crate) answer: Option<String>,
 }
 
+impl Accept {
+    /// What to call it: its answer, or its status.
+    fn name(&self) -> Option<&str> {
+        self.answer.as_deref().or_else(|| self.expect.text().ok())
+    }
+}
+
 /// What is expected of a window, or of the whole run.
 #[derive(Clone, Debug, Default)]
 pub struct Expect {
@@ -241,6 +263,18 @@ pub struct Expect {
     pub(crate) would: Option<AnyOf<Vec<String>>>,
     /// A canary was rolled back.
     pub(crate) rolled_back: Option<(usize, bool)>,
+}
+
+impl Expect {
+    /// What the alternatives of each expectation are called, and its line.
+    pub(crate) fn alternatives(&self) -> Vec<(usize, Vec<&str>)> {
+        fn of<T>(any: &Option<AnyOf<T>>) -> Option<(usize, Vec<&str>)> {
+            any.as_ref().map(|any| (any.line, any.of.iter().map(|(_, label)| label.as_str()).collect()))
+        }
+        let Expect { start, fault, callbacks, upstream, client, calls, grpc, would, .. } = self;
+        let all = [of(start), of(fault), of(callbacks), of(upstream), of(client), of(calls), of(grpc), of(would)];
+        all.into_iter().flatten().collect()
+    }
 }
 
 /// Alternatives, each with what to call it in the record.

@@ -75,7 +75,8 @@ fn abi(args: &AbiArgs) -> String {
 }
 
 fn reports(args: &ReportArgs) -> Result<String, HarnessError> {
-    let written = pw_report::write(&args.records, &args.out)?;
+    let (cases, _) = Catalog::new(None)?.written();
+    let written = pw_report::write(&args.records, &cases, &args.out)?;
     Ok(written.iter().map(|path| format!("wrote {}\n", path.display())).collect())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::{AnyOf, Case, Does, Expect, outcome_of};
+use crate::case::{Case, Does, Expect, outcome_of};
 use crate::node::{Complaint, Read, meant};
 use crate::scenario::Step;
 
@@ -91,17 +91,5 @@ fn outcomes_can_hold(case: &Case) -> Read<()> {
             check(does.line, accept.iter().map(|accept| accept.answer.as_deref().unwrap_or_default()).collect())?;
         }
     }
-    case.expects().flat_map(answers).try_for_each(|(line, answers)| check(line, answers))
-}
-
-/// What the alternatives of an expectation are called.
-fn answers(expect: &Expect) -> Vec<(usize, Vec<&str>)> {
-    fn of<T>(any: &Option<AnyOf<T>>) -> Option<(usize, Vec<&str>)> {
-        any.as_ref().map(|any| (any.line, any.of.iter().map(|(_, label)| label.as_str()).collect()))
-    }
-    let Expect { start, fault, callbacks, upstream, client, calls, grpc, would, .. } = expect;
-    [of(start), of(fault), of(callbacks), of(upstream), of(client), of(calls), of(grpc), of(would)]
-        .into_iter()
-        .flatten()
-        .collect()
+    case.expects().flat_map(Expect::alternatives).try_for_each(|(line, answers)| check(line, answers))
 }

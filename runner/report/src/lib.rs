@@ -9,11 +9,12 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
+use pw_cases::case::Case;
 use pw_harness::error::HarnessError;
 use pw_harness::record::Record;
 
-/// Writes badges, the matrix and the questions of these records, and says which files these are.
-pub fn write(files: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>, HarnessError> {
+/// Writes badges, the matrix and the questions of these records, and says which files these are. The cases are those of the catalog.
+pub fn write(files: &[PathBuf], cases: &[Case], out: &Path) -> Result<Vec<PathBuf>, HarnessError> {
     let records = read(files)?;
     std::fs::create_dir_all(out).map_err(|error| HarnessError::io("make the folder", out.display(), &error))?;
     let mut written = Vec::new();
@@ -22,7 +23,7 @@ pub fn write(files: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>, HarnessError
         written.push((out.join(format!("{name}.badge.json")), badge::json(record)));
     }
     written.push((out.join("matrix.md"), matrix::render(&records)));
-    written.push((out.join("spec-questions.md"), questions::render(&records)));
+    written.push((out.join("spec-questions.md"), questions::render(&records, cases)));
     for (path, text) in &written {
         std::fs::write(path, text).map_err(|error| HarnessError::io("write", path.display(), &error))?;
     }

@@ -6,23 +6,29 @@ use std::fmt::Write;
 
 use pw_abi::SECTIONS;
 
+use pw_cases::case;
+use pw_cases::statements;
+
 use crate::text::{cell, clauses, host, title};
 use pw_harness::record::{Case, Record};
 use pw_harness::verdict::Verdict;
 
 /// The Markdown.
-pub fn render(records: &[Record]) -> String {
+pub fn render(records: &[Record], cases: &[case::Case]) -> String {
     let sections = gathered(records);
+    let catalog: HashMap<&str, &case::Case> = cases.iter().map(|case| (case.id.as_str(), case)).collect();
     let by_id = ById::new(records);
     let count: usize = sections.values().map(BTreeMap::len).sum();
     let mut text = format!(
         "# Questions to the specification\n\nMade by `pw-conform report` from the records beside it. Each of these {count} \
          questions is asked by cases of level `unspecified`: the specification is silent or contradicts itself, and each \
-         case lists the answers that are acceptable. A table says which of them a host gives.\n"
+         case lists the answers that are acceptable. Under a question stand the sentences of the specification that it is about, in our words, with links \
+         to them; the answers that we find acceptable; and what goes wrong in the field. A table says which of them a host gives. What the reference host \
+         answers is our proposal: it is what deployed plugins rely on, or the safe answer.\n"
     );
     for ((_, section), questions) in sections {
         let _ = writeln!(text, "\n## {}", title(section));
-        questions.into_iter().for_each(|(question, ids)| ask(&mut text, records, &by_id, &question, &ids));
+        questions.into_iter().for_each(|(question, ids)| ask(&mut text, records, (&by_id, &catalog), &question, &ids));
     }
     text
 }
@@ -62,15 +68,51 @@ impl<'a> ById<'a> {
     }
 }
 
-fn ask(text: &mut String, records: &[Record], by_id: &ById<'_>, question: &str, ids: &BTreeSet<&str>) {
+/// What is known of cases, by their ids: in the records, and in the catalog.
+type Known<'k, 'a> = (&'k ById<'a>, &'k HashMap<&'a str, &'a case::Case>);
+
+fn ask(text: &mut String, records: &[Record], (by_id, catalog): Known<'_, '_>, question: &str, ids: &BTreeSet<&str>) {
     let hosts: Vec<String> = records.iter().map(host).collect();
     let _ = writeln!(text, "\n### {}\n", question.replace('<', "&lt;"));
+    let asking: Vec<&case::Case> = ids.iter().filter_map(|id| catalog.get(id).copied()).collect();
+    about(text, &asking);
     let _ = writeln!(text, "| case | {} |\n|---|{}", hosts.join(" | "), "---|".repeat(hosts.len()));
     for id in ids {
         let cases = by_id.get(id);
         let answers: Vec<String> = cases.iter().map(|own| answers(own)).collect();
         let _ = writeln!(text, "| {} | {} |", name(cases, id), answers.join(" | "));
     }
+}
+
+/// The sentences that a question is about, the acceptable answers, and what goes wrong in the field.
+fn about(text: &mut String, asking: &[&case::Case]) {
+    let mut lines: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for case in asking {
+        let Some(version) = case.versions.last() else { continue };
+        let cited = case.statements.iter().filter_map(|id| statements::find(id));
+        for one in cited.filter(|one| seen.insert(one.id.as_str())) {
+            lines.push(format!("- The text: {} ([v{version}]({}))", plain(&one.says), one.url(*version)));
+        }
+    }
+    for case in asking {
+        let readings = case.readings();
+        let readings: BTreeSet<String> = readings.iter().map(|names| names.join(", or ")).collect();
+        if !readings.is_empty() {
+            let readings: Vec<&str> = readings.iter().map(String::as_str).collect();
+            lines.push(format!("- Acceptable in `{}`: {}", case.id, plain(&readings.join("; "))));
+        }
+    }
+    let whys: BTreeSet<&str> = asking.iter().filter_map(|case| case.why.as_deref()).collect();
+    lines.extend(whys.iter().map(|why| format!("- In the field: {}", plain(why))));
+    if !lines.is_empty() {
+        let _ = writeln!(text, "{}\n", lines.join("\n"));
+    }
+}
+
+/// A text in one line, without HTML.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('<', "&lt;")
 }
 
 /// A case's id, and its title if it is hand-written.
@@ -148,7 +190,7 @@ mod tests {
         for case in &mut two.cases {
             (case.level, case.question) = ("unspecified".to_owned(), Some("which?".to_owned()));
         }
-        let text = render(&[one, two]);
+        let text = render(&[one, two], &[]);
         let clause = format!("([`proxy_log/OK`]({}))", pw_abi::clause_url("proxy_log/OK", pw_abi::Version::V0_2_1));
         let buffers = format!(
             "\n## Buffers\n\n### which?\n\n| case | one 1.2.3 | two 1.2.3 |\n|---|---|---|\n\
