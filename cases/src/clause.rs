@@ -9,7 +9,8 @@ pub(crate) fn versions(node: &Node) -> Read<Vec<Version>> {
     let one = |name: &str| match Version::parse(name) {
         Some(version) => Ok(version),
         None => {
-            node.complain(format!("unknown version `{name}`{}", meant(name, Version::ALL.iter().map(|v| v.name()))))
+            let meant = meant(name, Version::ALL.iter().map(|v| v.name()));
+            node.complain(format!("unknown version `{name}`{meant}; a range is written `0.2.0..` or `..0.2.0`"))
         }
     };
     let text = node.text()?;

@@ -92,7 +92,10 @@ struct Lowering<'a> {
     /// By plugin; a standby is not yet.
     at_work: Vec<bool>,
     calls: Vec<CallCheck>,
-    registers: BTreeMap<String, u32>,
+    /// The names under which numbers are kept, and the VM in which that is, by its first plugin; all VMs have the first few.
+    registers: BTreeMap<String, (u32, Option<usize>)>,
+    /// The VM of the plugin whose block is read.
+    home: usize,
     /// The plugins and callbacks that have an optional block, with its line.
     optional: BTreeMap<(usize, usize), usize>,
     /// The number of the step.
@@ -101,9 +104,10 @@ struct Lowering<'a> {
 
 impl<'a> Lowering<'a> {
     fn new(case: &'a Case, version: Version) -> Read<Lowering<'a>> {
-        let mut registers: BTreeMap<String, u32> = (0..5).map(|number| (format!("arg{number}"), number)).collect();
-        registers.insert("plugin_context".to_owned(), PLUGIN_CONTEXT);
-        registers.insert("stream_context".to_owned(), STREAM_CONTEXT);
+        let mut registers: BTreeMap<String, (u32, Option<usize>)> =
+            (0..5).map(|number| (format!("arg{number}"), (number, None))).collect();
+        registers.insert("plugin_context".to_owned(), (PLUGIN_CONTEXT, None));
+        registers.insert("stream_context".to_owned(), (STREAM_CONTEXT, None));
         let mut scripts = case.plugins.iter().map(|plugin| empty_script(plugin, version)).collect::<Read<Vec<_>>>()?;
         for (home, script) in scripts.iter_mut().enumerate() {
             script.members(&roots(case, home));
@@ -121,6 +125,7 @@ impl<'a> Lowering<'a> {
             at_work,
             calls: Vec::new(),
             registers,
+            home: 0,
             optional: BTreeMap::new(),
             now: 0,
         })
@@ -194,6 +199,13 @@ impl<'a> Lowering<'a> {
         at: (usize, usize),
     ) -> Read<()> {
         let id = self.calls.len() as u32;
+        self.home = self.plugins[plugin].home.unwrap_or(plugin);
+        if self.entries(plugin, at.0)[at.1].result.is_some() {
+            return complain(
+                does.line,
+                format!("{} has returned already in this step: put this before `returns`", row.name),
+            );
+        }
         let act = match &does.what {
             Does::Returns(node) => {
                 let result = result_bits(node, row)?;
@@ -294,7 +306,7 @@ impl<'a> Lowering<'a> {
             row.params.iter().any(|param| param.lanes.contains(&name) || is_given(param) && param.name == name)
         };
         if let Some((name, node)) = args.iter().find(|(name, _)| !known(name)) {
-            let names = row.params.iter().map(|param| param.name);
+            let names = row.params.iter().filter(|param| is_given(param)).map(|param| param.name);
             return node.complain(format!("{} has no parameter `{name}`{}", row.name, meant(name, names)));
         }
         let arg = |name: &str| args.iter().find(|(known, _)| known == name).map(|(_, node)| node);
@@ -312,7 +324,13 @@ impl<'a> Lowering<'a> {
                 (_, [Some(one), Some(other)]) => lanes.extend([self.raw(one)?, self.raw(other)?]),
                 (Some(node), _) => lanes.extend(self.value(node, param.kind)?),
                 (None, [Some(one)]) => lanes.push(self.raw(one)?),
-                (None, _) => return complain(line, format!("{} needs the argument `{}`", row.name, param.name)),
+                (None, own) => {
+                    let lane = param.lanes.iter().zip(own).find_map(|(lane, node)| node.map(|node| (lane, node)));
+                    if let Some((lane, node)) = lane {
+                        return node.complain(format!("`{lane}` is one half of `{0}`: write `{0}`", param.name));
+                    }
+                    return complain(line, format!("{} needs the argument `{}`", row.name, param.name));
+                }
             }
         }
         if row.params.iter().any(|param| param.kind == Kind::Writes) {
@@ -333,7 +351,11 @@ impl<'a> Lowering<'a> {
         let Some((_, name)) = entries.iter().find(|(key, _)| key == "saved") else { return Ok(None) };
         let name_text = name.text()?;
         match self.registers.get(name_text) {
-            Some(register) => Ok(Some(Lane::Register(*register))),
+            Some((_, Some(home))) if *home != self.home => name.complain(format!(
+                "`{name_text}` was saved by plugin `{}`: what a plugin saves only the plugins of its VM can use",
+                self.plugins[*home].settings.name
+            )),
+            Some((register, _)) => Ok(Some(Lane::Register(*register))),
             None => {
                 let names = self.registers.keys().map(String::as_str);
                 name.complain(format!("nothing was saved as `{name_text}` before{}", meant(name_text, names)))
@@ -371,10 +393,16 @@ impl<'a> Lowering<'a> {
         let Some(out) =
             outs.iter_mut().find(|out| out.name == value && matches!(out.form, Form::Word(_) | Form::Double(_)))
         else {
-            return name.complain(format!("the call returns no number `{value}`"));
+            let numbers = outs.iter().filter(|out| matches!(out.form, Form::Word(_) | Form::Double(_)));
+            let names: Vec<&str> = numbers.map(|out| out.name).collect();
+            return name.complain(format!("the call returns no number `{value}`{}", meant(value, names.into_iter())));
         };
         let next = self.registers.len() as u32;
-        let register = *self.registers.entry(text.to_owned()).or_insert(next);
+        let (register, home) = self.registers.entry(text.to_owned()).or_insert((next, Some(self.home)));
+        if *home != Some(self.home) {
+            return name.complain(format!("another plugin saves `{text}`, or it is always there: choose another name"));
+        }
+        let register = *register;
         if register >= REGISTERS {
             return name.complain("too many names to save numbers under");
         }

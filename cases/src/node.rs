@@ -209,6 +209,9 @@ impl<'a> Table<'a> {
 /// `, did you mean …?` if one of the names is close to `written`, else the names that there are if they are few.
 pub fn meant<'a>(written: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
     let near = names.clone().map(|name| (osa_distance(written, name), name)).min();
+    // A beginning is as good as a slip.
+    let begun = names.clone().find(|name| written.len() > 2 && name.starts_with(written)).map(|name| (0, name));
+    let near = begun.or(near);
     match near {
         Some((distance, name)) if distance <= 2 + written.len() / 5 => format!(", did you mean `{name}`?"),
         _ => {

@@ -44,6 +44,8 @@ pub struct Template {
     scripted: Vec<&'static str>,
     /// The functions that it imports; none where it imports all of them.
     functions: Option<Vec<&'static str>>,
+    /// The functions without a result that it imports with one.
+    with_results: Vec<&'static str>,
     /// Each request brings a script.
     streamed: bool,
 }
@@ -72,6 +74,7 @@ impl Template {
             allocators: allocators.clone(),
             scripted: scripted.collect(),
             functions: None,
+            with_results: Vec::new(),
             streamed: false,
         }
     }
@@ -89,6 +92,11 @@ impl Template {
         Template { functions: Some(functions), ..self }
     }
 
+    /// The same, but these functions, which have no result, are imported with one: what they return is a status.
+    pub fn with_results(self, functions: &[&'static str]) -> Template {
+        Template { with_results: functions.to_vec(), ..self }
+    }
+
     /// The probe of a version that imports these functions and does nothing.
     pub fn importing(version: Version, functions: &[&'static str]) -> Template {
         Template { functions: Some(functions.to_vec()), ..Template::full(&Script::new(version)) }
@@ -102,7 +110,7 @@ impl Template {
             .collect();
         let mut text = String::from("(module\n");
         text += "(import \"env\" \"proxy_log\" (func $log (param i32 i32 i32) (result i32)))\n";
-        rows.iter().for_each(|(number, row)| import(&mut text, *number, row));
+        rows.iter().for_each(|(number, row)| self.import(&mut text, *number, row));
         text += &INTERPRETER
             .replace("$PAGES", &PAGES.to_string())
             .replace("$FUNCTIONS", &script::functions().count().to_string())
@@ -120,7 +128,7 @@ impl Template {
             .replace("$CALLBACKS", &script::callbacks().count().to_string())
             .replace("$TABLE", &TABLE.to_string())
             .replace("$LAST_ROOT", &(ROOTS - 1).to_string());
-        rows.iter().for_each(|(number, row)| thunk(&mut text, *number, row));
+        rows.iter().for_each(|(number, row)| thunk(&mut text, *number, row, self.result(row).is_some()));
         if self.streamed {
             text += &loader();
         }
@@ -141,6 +149,22 @@ impl Template {
 
     fn imports(&self, row: &Function) -> bool {
         self.functions.as_ref().is_none_or(|functions| functions.contains(&row.name))
+    }
+
+    /// The result with which a function is imported.
+    fn result(&self, row: &Function) -> Option<Lane> {
+        row.result().or_else(|| self.with_results.contains(&row.name).then_some(Lane::I32))
+    }
+
+    fn import(&self, text: &mut String, number: usize, row: &Function) {
+        // It is there already.
+        if row.name == LOG {
+            return;
+        }
+        let params: String = row.lanes().map(|(_, lane)| format!(" {}", lane.name())).collect();
+        let result = self.result(row).map_or(String::new(), |lane| format!(" (result {})", lane.name()));
+        let (module, name) = (row.module, row.name);
+        let _ = writeln!(text, "(import \"{module}\" \"{name}\" (func $f{number} (param{params}){result}))");
     }
 
     fn export(&self, text: &mut String, number: usize, row: &Callback) {
@@ -173,25 +197,14 @@ pub fn assemble(wat: &str) -> Result<Vec<u8>, wat::Error> {
     wat::parse_str(wat)
 }
 
-fn import(text: &mut String, number: usize, row: &Function) {
-    // It is there already.
-    if row.name == LOG {
-        return;
-    }
-    let params: String = row.lanes().map(|(_, lane)| format!(" {}", lane.name())).collect();
-    let result = row.result().map_or(String::new(), |lane| format!(" (result {})", lane.name()));
-    let (module, name) = (row.module, row.name);
-    let _ = writeln!(text, "(import \"{module}\" \"{name}\" (func $f{number} (param{params}){result}))");
-}
-
 /// A function without parameters that takes a call's lanes from memory.
-fn thunk(text: &mut String, number: usize, row: &Function) {
+fn thunk(text: &mut String, number: usize, row: &Function, has_result: bool) {
     let callee = if row.name == LOG { "log".to_owned() } else { format!("f{number}") };
     let _ = write!(text, "(elem (i32.const {number}) func $t{number}) (func $t{number} (result i32) (call ${callee}");
     for (index, (_, lane)) in row.lanes().enumerate() {
         let _ = write!(text, " ({}.load (i32.const {}))", lane.name(), LANES as usize + 8 * index);
     }
-    let zero = if row.result().is_some() { "" } else { " (i32.const 0)" };
+    let zero = if has_result { "" } else { " (i32.const 0)" };
     let _ = writeln!(text, "){zero})");
 }
 

@@ -83,7 +83,12 @@ fn a_step_about_a_stream_comes_after_the_one_that_opens_it() {
     refused("[[step]]\nresponse_headers = []\n", "f:4: no earlier step opens stream 0");
     refused(&format!("{REQUEST}[[step]]\nrequest_body = \"\"\nstream = 1\n"), "f:6: no earlier step opens stream 1");
     case(&format!("{REQUEST}[[step]]\nresponse_headers = []\n"));
-    case("[[step]]\nconnect = true\nstream = 3\n[[step]]\nclient_reset = true\nstream = 3\n");
+    case("[[step]]\nconnect = true\n[[step]]\nclient_reset = true\n[[step]]\nconnect = true\nstream = 1\n");
+    refused(
+        "[[step]]\nconnect = true\nstream = 3\n",
+        "f:4: this step opens the stream after 0 others: write `stream = 0`",
+    );
+    refused(&format!("{REQUEST}{REQUEST}"), "f:6: this step opens the stream after 1 others: write `stream = 1`");
 }
 
 #[test]
@@ -103,6 +108,51 @@ fn a_repeated_step_is_done_that_many_times() {
     let large = "[[step]]\nrequest_body = { repeat = \"ab\", times = 100000 }\nrepeat = 1000\n";
     refused(&format!("{REQUEST}{large}"), "f:8: the steps of this case that have `repeat` take more than");
     refused("[[step]]\nadvance = 1\nrepeat = 0\n", "expected a number from 1 to 10000");
+}
+
+#[test]
+fn a_repeated_step_opens_another_stream_each_time() {
+    let case = case(&format!("{REQUEST}repeat = 3\n[[step]]\nconnect = true\nstream = 3\n"));
+    let lowered = case.lower(Version::V0_2_1).unwrap_or_else(|error| panic!("{error:?}"));
+    let streams: Vec<Option<u32>> = lowered.scenario.steps.iter().map(Step::stream).collect();
+    assert_eq!(streams, [0, 1, 2, 3].map(Some));
+}
+
+#[test]
+fn slips_of_a_writer_are_explained() {
+    let plugins = "[[plugin]]\nname = \"one\"\n[[plugin]]\nname = \"two\"\n";
+    let block = |text: &str| format!("{REQUEST}[[step.guest]]\n{text}\n");
+    let call = |args: &str| block(&format!("call = \"proxy_set_effective_context\"\nargs = {{ {args} }}"));
+    let saves = |more: &str| {
+        let define =
+            "call = \"proxy_define_metric\"\nargs = { metric_type = 0, name = \"m\" }\nsave = { metric_id = \"m\" }";
+        format!("{plugins}{}[[step.guest]]\n{more}\n", block(define))
+    };
+    let get = "call = \"proxy_get_metric\"\nargs = { metric_id = { saved = \"m\" } }";
+    let rows = [
+        (saves(&format!("plugin = \"two\"\n{get}")), "`m` was saved by plugin `one`"),
+        (saves(&get.replace("\"m\"", "\"n\"")), "nothing was saved as `n` before"),
+        (saves(&format!("{get}\nreturned = {{ value = {{ same_as = \"n\" }} }}")), "nothing is saved as `n`"),
+        (call("context_id = { save = \"m\" }"), "expected a number, or { saved = \"name\" }"),
+        (call("context_id = 1, status_code = 1"), "proxy_set_effective_context has no parameter `status_code`"),
+        (
+            block("call = \"proxy_log\"\nargs = { log_level = 1, message_data = 1 }"),
+            "`message_data` is one half of `message`",
+        ),
+        (block("call = \"proxy_done\"\nexpect = { value = 1 }"), "expected a status such as `\"OK\"`"),
+        (block("call = \"proxy_done\"\nreturns = { value = 1 }"), "write `returned` for what the call returns"),
+        (block("returns = \"PAUSE\"\n[[step.guest]]\ncall = \"proxy_done\""), "has returned already"),
+        ("[[step]]\ncall_response = 200\n".to_owned(), "expected fields: [[name, value], …]"),
+        (format!("{REQUEST}exp = 1\n"), "did you mean `expect`?"),
+        ("abi = \">=0.2.0\"\n".to_owned(), "a range is written `0.2.0..`"),
+        (
+            "[expect]\nclient = [{ status = 200, answer = \"tken\" }]\n[outcome.taken]\n[outcome.refused]\n".to_owned(),
+            "the answer `tken` is not the outcome `taken`",
+        ),
+    ];
+    for (body, message) in rows {
+        refused(&body, message);
+    }
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use strsim::osa_distance;
+
 use crate::case::{Case, Does, Expect, outcome_of};
-use crate::node::{Complaint, Read, meant};
+use crate::node::{Complaint, Node, Read, Value, meant};
 use crate::scenario::Step;
 
 pub(super) fn check(case: &Case) -> Read<()> {
@@ -51,13 +53,55 @@ fn streams_are_open(case: &Case) -> Read<()> {
         let Some(world) = &step.step else { continue };
         let Some(stream) = world.stream() else { continue };
         if matches!(world, Step::RequestHeaders { .. } | Step::Connect { .. }) {
+            let next = open.len() as u32;
+            if stream != next {
+                let message = format!("this step opens the stream after {next} others: write `stream = {next}`");
+                return Err(Complaint { line: step.line, message });
+            }
             open.insert(stream);
         } else if !open.contains(&stream) {
-            let message = format!("no earlier step opens stream {stream}: `request_headers` or `connect` does");
+            let message = format!(
+                "no earlier step opens stream {stream}: `request_headers` or `connect` does, with `stream = {stream}` if it is not 0"
+            );
             return Err(Complaint { line: step.line, message });
         }
     }
     Ok(())
+}
+
+/// Whether each number that another is compared with is saved somewhere, or always there.
+pub(super) fn names_are_saved(root: &Node) -> Read<()> {
+    fn saved<'a>(node: &'a Node, names: &mut Vec<&'a str>) {
+        match &node.value {
+            Value::List(items) => items.iter().for_each(|item| saved(item, names)),
+            Value::Table(entries) => {
+                for (key, node) in entries {
+                    match &node.value {
+                        Value::Table(saves) if key == "save" => {
+                            names.extend(saves.iter().filter_map(|(_, name)| name.text().ok()))
+                        }
+                        _ => saved(node, names),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    fn compared(node: &Node, names: &[&str]) -> Read<()> {
+        match &node.value {
+            Value::List(items) => items.iter().try_for_each(|item| compared(item, names)),
+            Value::Table(entries) => entries.iter().try_for_each(|(key, node)| match node.text() {
+                Ok(name) if ["same_as", "differs_from"].contains(&key.as_str()) && !names.contains(&name) => {
+                    node.complain(format!("nothing is saved as `{name}`{}", meant(name, names.iter().copied())))
+                }
+                _ => compared(node, names),
+            }),
+            _ => Ok(()),
+        }
+    }
+    let mut names = vec!["plugin_context", "stream_context"];
+    saved(root, &mut names);
+    compared(root, &names)
 }
 
 /// Whether every list that has alternatives of one outcome has some of each.
@@ -74,6 +118,15 @@ fn outcomes_can_hold(case: &Case) -> Read<()> {
     }
     let check = |line: usize, answers: Vec<&str>| {
         let answers: Vec<&str> = answers.into_iter().map(outcome_of).collect();
+        let slip = |answer: &&str| outcomes.iter().find(|outcome| (1..=2).contains(&osa_distance(answer, outcome)));
+        if let Some((answer, outcome)) = answers.iter().find_map(|answer| Some((answer, slip(answer)?)))
+            && !outcomes.contains(answer)
+        {
+            let message = format!(
+                "the answer `{answer}` is not the outcome `{outcome}`: if it is not a slip, give it a name that differs more"
+            );
+            return Err(Complaint { line, message });
+        }
         let coupled = answers.iter().any(|answer| outcomes.contains(answer));
         let free = answers.iter().any(|answer| !outcomes.contains(answer));
         match outcomes.iter().find(|outcome| coupled && !free && !answers.contains(outcome)) {

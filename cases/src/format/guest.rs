@@ -23,6 +23,11 @@ pub(super) fn guest(node: &Node, step: &str, caused: Option<&'static str>) -> Re
         },
         (None, Some(value), None) => Does::Returns(value.clone()),
         (None, None, Some(Node { value: Value::Boolean(true), .. })) => Does::Trap,
+        (Some(_), Some(_), _) => {
+            return table.need("returns")?.complain(
+                "`returns` ends the callback: put it into a `[[step.guest]]` of its own, or write `returned` for what the call returns",
+            );
+        }
         _ => return node.complain("what the guest does is one of `call`, `returns` and `trap`"),
     };
     let optional = table.map("optional", Node::flag)?.unwrap_or(false);

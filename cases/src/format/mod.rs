@@ -25,6 +25,7 @@ use crate::statements::{self, Statement};
 pub fn parse(id: &str, file: &str, source: &str, modules: Modules<'_>) -> Result<Case, Error> {
     let parsed = read(source).and_then(|root| {
         repetitions(&root)?;
+        check::names_are_saved(&root)?;
         case(id, file, source, &root, modules)
     });
     let checked = parsed.and_then(|case| {

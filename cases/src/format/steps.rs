@@ -23,13 +23,18 @@ pub(super) fn steps(nodes: &[Node]) -> Read<Vec<CaseStep>> {
         let repeat: usize = repeat?.unwrap_or(1);
         for copy in 0..repeat {
             let continues = |stream| copy + 1 < repeat || last.continues(&table, stream, index);
-            steps.push(step(node, &table, index + copy, &continues)?);
+            steps.push(step(node, &table, (index, copy), &continues)?);
         }
     }
     Ok(steps)
 }
 
-fn step(node: &Node, table: &Table<'_>, index: usize, continues: &dyn Fn(u32) -> bool) -> Read<CaseStep> {
+fn step(
+    node: &Node,
+    table: &Table<'_>,
+    (index, copy): (usize, usize),
+    continues: &dyn Fn(u32) -> bool,
+) -> Read<CaseStep> {
     let kinds = || language::STEPS.iter().filter(|kind| table.find(kind.key.name).is_some());
     let mut said = table.find("start").map(|_| "start").into_iter().chain(kinds().map(|kind| kind.key.name));
     let name = match (said.next(), said.next()) {
@@ -52,14 +57,22 @@ fn step(node: &Node, table: &Table<'_>, index: usize, continues: &dyn Fn(u32) ->
         return node.complain(format!("a step with `{name}` has no `{key}`{there}"));
     }
     let step = match kind {
-        Some(kind) => Some(world(table, kind, continues)?),
-        None if index > 0 => return table.need("start")?.complain("`start` comes first"),
+        Some(kind) => Some(nth(world(table, kind, continues)?, copy)),
+        None if index + copy > 0 => return table.need("start")?.complain("`start` comes first"),
         None => None,
     };
     let guest = table.items("guest")?.iter().map(|node| guest(node, name, kind.and_then(|kind| kind.callback)));
     let expect = table.map("expect", expect)?.unwrap_or_default();
     let outcomes = outcomes(table)?;
     Ok(CaseStep { line: node.line, step, guest: guest.collect::<Read<_>>()?, expect, outcomes })
+}
+
+/// A repeated step that opens a stream opens another one each time.
+fn nth(mut step: Step, copy: usize) -> Step {
+    if let Step::RequestHeaders { stream, .. } | Step::Connect { stream } = &mut step {
+        *stream = stream.saturating_add(u32::try_from(copy).unwrap_or(u32::MAX));
+    }
+    step
 }
 
 /// A step of the world, by way of the JSON that adapters get.

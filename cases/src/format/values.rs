@@ -96,11 +96,14 @@ fn repeated(node: &Node) -> Read<usize> {
 
 /// `[[name, value], …]`.
 pub(crate) fn fields(node: &Node) -> Read<Fields> {
-    let pair = |node: &Node| match node.list()? {
-        [name, value] => Ok((data(name)?, data(value)?)),
+    let pair = |node: &Node| match &node.value {
+        Value::List(pair) if pair.len() == 2 => Ok((data(&pair[0])?, data(&pair[1])?)),
         _ => node.complain("a field is a list of two: [name, value]"),
     };
-    node.list()?.iter().map(pair).collect()
+    match &node.value {
+        Value::List(fields) => fields.iter().map(pair).collect(),
+        _ => node.expected("fields: [[name, value], …]"),
+    }
 }
 
 /// Fields, serialised, or bytes to be taken as they are.

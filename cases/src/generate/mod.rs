@@ -141,13 +141,18 @@ impl Call {
 
 /// What is known to crash a host, so that it gets its own case and host process: the case that it would be in,
 /// and the function that is called, or the parameter that is spoilt.
-const HAZARDS: [(&str, &str); 8] = [
+const HAZARDS: [(&str, &str); 13] = [
     ("generated/callbacks/proxy_on_done", "proxy_send_local_response"),
     ("generated/callbacks/proxy_on_log", "proxy_send_local_response"),
     ("generated/callbacks/proxy_on_delete", "proxy_send_local_response"),
     ("generated/callbacks_since_0_2_0/proxy_on_done", "proxy_close_stream"),
     ("generated/callbacks_since_0_2_0/proxy_on_log", "proxy_close_stream"),
     ("generated/callbacks_since_0_2_0/proxy_on_delete", "proxy_close_stream"),
+    ("generated/statusless/proxy_on_request_headers", "proxy_continue_response"),
+    ("generated/statusless/proxy_on_request_body", "proxy_continue_response"),
+    ("generated/statusless/proxy_on_request_trailers", "proxy_continue_response"),
+    ("generated/statusless/proxy_on_response_headers", "proxy_continue_response"),
+    ("generated/statusless/proxy_on_response_trailers", "proxy_continue_response"),
     ("generated/empty_pointers/proxy_grpc_call", "upstream_name"),
     ("generated/empty_pointers/proxy_grpc_stream", "upstream_name"),
 ];

@@ -271,6 +271,8 @@ fn wire_fails(wire: &Wire, parts: &[&Part]) -> Failure {
 /// The parts of a message put together.
 #[derive(Default)]
 struct Whole {
+    /// A TCP connection was opened.
+    opened: bool,
     headers: Option<Fields>,
     body: Vec<u8>,
     trailers: Option<Fields>,
@@ -279,7 +281,7 @@ struct Whole {
 
 impl Whole {
     fn is_nothing(&self) -> bool {
-        self.headers.is_none() && self.trailers.is_none() && self.body.is_empty() && !self.end_of_stream
+        !self.opened && self.headers.is_none() && self.trailers.is_none() && self.body.is_empty() && !self.end_of_stream
     }
 
     fn add(&mut self, part: &Part) {
@@ -296,7 +298,8 @@ impl Whole {
                 self.trailers = Some(trailers.clone());
                 self.end_of_stream = true;
             }
-            Part::Opened | Part::Reset => {}
+            Part::Opened => self.opened = true,
+            Part::Reset => {}
         }
     }
 }
@@ -370,6 +373,7 @@ fn calls_fail(expected: &[CallMade], events: &[Event]) -> Failure {
     expected.iter().zip(&made).find_map(|(expected, made)| {
         let Event::HttpCall { upstream, headers, body, trailers, .. } = made else { return None };
         let whole = Whole {
+            opened: false,
             headers: Some(headers.clone()),
             body: body.0.clone(),
             trailers: (!trailers.is_empty()).then(|| trailers.clone()),

@@ -71,7 +71,7 @@ pub(super) fn number(node: &Node, kind: Kind) -> Read<u64> {
     let Kind::Enum(table) = kind else {
         let bits = match &node.value {
             Value::Integer(_) | Value::Boolean(_) => return in_lane(node, kind),
-            _ => node.expected("a number")?,
+            _ => node.expected("a number, or { saved = \"name\" }")?,
         };
         return Ok(bits);
     };
@@ -150,6 +150,7 @@ fn status(node: &Node, row: &Function) -> Read<(Option<u32>, String)> {
                 node.complain(format!("unknown status `{name}`{}", meant(name, names)))
             }
         },
+        Value::Table(_) => node.expected("a status such as `\"OK\"`, or a list of them; values go into `returned`"),
         _ => {
             let value: u32 = node.number()?;
             Ok((Some(value), row.status_name(value).map_or_else(|| value.to_string(), str::to_owned)))

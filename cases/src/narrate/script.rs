@@ -13,8 +13,16 @@ use crate::want::Want;
 pub fn script(case: &Case, lowered: &Lowered) -> String {
     let mut text = String::new();
     let mut steps = lowered.scenario.steps.iter().zip(1..);
-    for step in &case.steps {
-        match step.step.as_ref().and_then(|_| steps.next()) {
+    // The copies of a repeated step have its line.
+    for copies in case.steps.chunk_by(|one, other| one.line == other.line) {
+        let step = &copies[0];
+        let first = step.step.as_ref().and_then(|_| steps.next());
+        steps.by_ref().take(copies.iter().skip(1).filter(|step| step.step.is_some()).count()).for_each(drop);
+        match first {
+            Some((step, number)) if copies.len() > 1 => {
+                let last = number + copies.len() - 1;
+                let _ = writeln!(text, "steps {number} to {last}, each: {step}");
+            }
             Some((step, number)) => {
                 let _ = writeln!(text, "step {number}: {step}");
             }

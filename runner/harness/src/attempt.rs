@@ -39,7 +39,6 @@ pub enum Attempt {
 
 /// Attempts a job on a host that lacks the functions of a survey.
 pub fn attempt(job: Job<'_>, adapter: &mut dyn Adapter, survey: &Survey) -> Attempt {
-    let lacks = survey.lacks(job.version);
     let case = &*as_run(job, survey);
     let lowered = match case.lower(job.version) {
         Ok(lowered) => lowered,
@@ -51,7 +50,7 @@ pub fn attempt(job: Job<'_>, adapter: &mut dyn Adapter, survey: &Survey) -> Atte
     if let Some(reason) = lacking(job, &lowered.scenario, adapter.host()) {
         return Attempt::Skipped(reason);
     }
-    if let Some(attempt) = lacking_functions(job, &lowered.scenario, lacks, adapter.host()) {
+    if let Some(attempt) = lacking_functions(job, &lowered.scenario, survey, adapter.host()) {
         return attempt;
     }
     let run = || adapter.run(&case.id, job.version, &lowered.scenario);
@@ -128,13 +127,19 @@ fn row(import: &Import<'_>, types: &[FuncType]) -> Option<&'static Function> {
 }
 
 /// What there is instead of a run if the host lacks functions that the plugins of a scenario use.
-fn lacking_functions(job: Job<'_>, scenario: &Scenario, lacks: &[&'static str], host: &Host) -> Option<Attempt> {
+fn lacking_functions(job: Job<'_>, scenario: &Scenario, survey: &Survey, host: &Host) -> Option<Attempt> {
     if job.case.accepts_refusal() {
         return None;
     }
-    let uses = scenario.plugins.iter().flat_map(|plugin| functions(&plugin.guest));
-    let lacking = uses.filter(|row| lacks.contains(&row.name));
-    let (cited, used): (Vec<_>, Vec<_>) = lacking.partition(|row| job.case.cites(row));
+    let (lacks, with_results) = (survey.lacks(job.version), survey.with_results(job.version));
+    // The probe is made for the host; another module imports functions as the table declares them.
+    let is_lacking = |guest: &Guest, row: &Function| {
+        lacks.contains(&row.name) || guest.script().is_none() && with_results.contains(&row.name)
+    };
+    let uses = scenario.plugins.iter().flat_map(|plugin| {
+        functions(&plugin.guest).into_iter().filter(|row| is_lacking(&plugin.guest, row)).collect::<Vec<_>>()
+    });
+    let (cited, used): (Vec<_>, Vec<_>) = uses.partition(|row| job.case.cites(row));
     let names = |rows: Vec<&'static Function>| {
         let mut names: Vec<&'static str> = rows.into_iter().map(|row| row.name).collect();
         names.sort_unstable();

@@ -1,6 +1,6 @@
 //! Which functions of the ABI a host links. Found out before the cases are run, by probes that import them and do nothing.
 
-use pw_abi::{Function, Version};
+use pw_abi::{Function, Returns, Version};
 use pw_cases::adapter::{Adapter, Outcome};
 use pw_cases::probe::{Template, assemble};
 use pw_cases::scenario::{Guest, Plugin, Scenario};
@@ -18,6 +18,8 @@ const MAX_SHOWN: usize = 6;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     lacking: Vec<Lacking>,
+    /// The functions without a result that it links with one, by version.
+    with_results: Vec<(Version, Vec<&'static str>)>,
     /// The versions of which it does not start a plugin that does nothing, with its own words.
     refused: Vec<(Version, String)>,
 }
@@ -54,7 +56,17 @@ impl Survey {
                 )));
             }
             let functions: Vec<&'static str> = functions(version).map(|row| row.name).collect();
-            let lacks = lacks(adapter, version, &functions)?;
+            let (mut lacks, mut with_results) = (lacks(adapter, version, &functions)?, Vec::new());
+            for function in functions_without_result(version) {
+                let Some(at) = lacks.iter().position(|(name, _)| *name == function) else { continue };
+                if refusal(&started_with_results(adapter, version, function)?).is_none() {
+                    lacks.remove(at);
+                    with_results.push(function);
+                }
+            }
+            if !with_results.is_empty() {
+                survey.with_results.push((version, with_results));
+            }
             if let Some((_, reason)) = lacks.first().cloned() {
                 let functions = lacks.into_iter().map(|(function, _)| function).collect();
                 survey.lacking.push(Lacking { version, functions, reason });
@@ -67,6 +79,12 @@ impl Survey {
     pub fn lacks(&self, version: Version) -> &[&'static str] {
         let known = self.lacking.iter().find(|lacking| lacking.version == version);
         known.map_or(&[], |lacking| &lacking.functions)
+    }
+
+    /// The functions of a version that have no result, and that the host links with one, as if they returned a status.
+    pub fn with_results(&self, version: Version) -> &[&'static str] {
+        let known = self.with_results.iter().find(|(known, _)| *known == version);
+        known.map_or(&[], |(_, functions)| functions)
     }
 
     /// Versions and functions, as the record keeps them.
@@ -94,7 +112,14 @@ impl Survey {
             let (count, noun) = (functions.len(), if functions.len() == 1 { "function" } else { "functions" });
             format!("{host} lacks {count} {noun} of ABI v{version}: {names}{more}. Of the first it says: {reason}")
         });
-        refused.chain(lacking).collect()
+        let with_results = self.with_results.iter().map(|(version, functions)| {
+            format!(
+                "{host} links {} of ABI v{version} with a status as the result, which the specification gives and takes away: \
+                 cases call them so",
+                functions.join(", ")
+            )
+        });
+        refused.chain(lacking).chain(with_results).collect()
     }
 }
 
@@ -122,13 +147,31 @@ fn lacks(
     Ok(lacking)
 }
 
+/// The functions of a version without a result, of which the specification says elsewhere that they return a status. Not WASI's.
+fn functions_without_result(version: Version) -> impl Iterator<Item = &'static str> {
+    functions(version).filter(|row| row.returns == Returns::Nothing && row.module == "env").map(|row| row.name)
+}
+
+/// What was seen when a host started a plugin that imports a function with a result that it does not have.
+fn started_with_results(
+    adapter: &mut dyn Adapter,
+    version: Version,
+    function: &'static str,
+) -> Result<Transcript, HarnessError> {
+    start(adapter, version, &Template::importing(version, &[function]).with_results(&[function]))
+}
+
 /// What was seen when a host started a plugin that imports these functions.
 fn started(
     adapter: &mut dyn Adapter,
     version: Version,
     functions: &[&'static str],
 ) -> Result<Transcript, HarnessError> {
-    let probe = Template::importing(version, functions).wat(&[]);
+    start(adapter, version, &Template::importing(version, functions))
+}
+
+fn start(adapter: &mut dyn Adapter, version: Version, template: &Template) -> Result<Transcript, HarnessError> {
+    let probe = template.wat(&[]);
     let wasm = assemble(&probe).map_err(|error| HarnessError::new(format!("failed to assemble the probe: {error}")))?;
     let plugins = vec![Plugin::new(NAME, Guest::Module(wasm))];
     let scenario = Scenario { plugins, steps: Vec::new(), hazard: false };
@@ -202,7 +245,7 @@ mod tests {
     fn of_many_functions_the_first_are_shown() {
         let functions = vec!["a", "b", "c", "d", "e", "f", "g", "h", "i"];
         let lacking = vec![Lacking { version: Version::V0_2_1, functions, reason: "unknown import".to_owned() }];
-        let survey = Survey { lacking, refused: Vec::new() };
+        let survey = Survey { lacking, ..Survey::default() };
         let expected = "x lacks 9 functions of ABI v0.2.1: a, b, c, d, e, f and 3 more (-v shows all). Of the first it says: unknown import";
         assert_eq!(survey.text("x", false), [expected]);
         assert!(survey.text("x", true)[0].contains("f, g, h, i. Of the first"));

@@ -187,6 +187,7 @@ impl Process {
                 let lacks = self.program.survey.lacks(version).iter().copied();
                 let lacks: Vec<&'static str> = lacks.filter(|name| !called.contains(name)).collect();
                 let template = Template::full(script).lacking(&lacks);
+                let template = template.with_results(self.program.survey.with_results(version));
                 let script = script.bytes();
                 let size = Shape::capacity(script.len());
                 let id = self.shape(running, template, size)?;
