@@ -4,7 +4,7 @@
 mod lanes;
 mod size;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pw_abi::{Function, Kind, Param, Version};
 
@@ -92,8 +92,8 @@ struct Lowering<'a> {
     /// By plugin; a standby is not yet.
     at_work: Vec<bool>,
     calls: Vec<CallCheck>,
-    /// The names under which numbers are kept, and the VM in which that is, by its first plugin; all VMs have the first few.
-    registers: BTreeMap<String, (u32, Option<usize>)>,
+    /// The names under which numbers are kept, and the VMs in which that is, by their first plugins; all VMs have the first few.
+    registers: BTreeMap<String, (u32, Option<BTreeSet<usize>>)>,
     /// The VM of the plugin whose block is read.
     home: usize,
     /// The plugins and callbacks that have an optional block, with its line.
@@ -104,7 +104,7 @@ struct Lowering<'a> {
 
 impl<'a> Lowering<'a> {
     fn new(case: &'a Case, version: Version) -> Read<Lowering<'a>> {
-        let mut registers: BTreeMap<String, (u32, Option<usize>)> =
+        let mut registers: BTreeMap<String, (u32, Option<BTreeSet<usize>>)> =
             (0..5).map(|number| (format!("arg{number}"), (number, None))).collect();
         registers.insert("plugin_context".to_owned(), (PLUGIN_CONTEXT, None));
         registers.insert("stream_context".to_owned(), (STREAM_CONTEXT, None));
@@ -351,10 +351,13 @@ impl<'a> Lowering<'a> {
         let Some((_, name)) = entries.iter().find(|(key, _)| key == "saved") else { return Ok(None) };
         let name_text = name.text()?;
         match self.registers.get(name_text) {
-            Some((_, Some(home))) if *home != self.home => name.complain(format!(
-                "`{name_text}` was saved by plugin `{}`: what a plugin saves only the plugins of its VM can use",
-                self.plugins[*home].settings.name
-            )),
+            Some((_, Some(homes))) if !homes.contains(&self.home) => {
+                let others: Vec<&str> = homes.iter().map(|home| self.plugins[*home].settings.name.as_str()).collect();
+                name.complain(format!(
+                    "`{name_text}` was saved by plugin `{}`: what a plugin saves only the plugins of its VM can use",
+                    others.join("`, `")
+                ))
+            }
             Some((register, _)) => Ok(Some(Lane::Register(*register))),
             None => {
                 let names = self.registers.keys().map(String::as_str);
@@ -398,10 +401,11 @@ impl<'a> Lowering<'a> {
             return name.complain(format!("the call returns no number `{value}`{}", meant(value, names.into_iter())));
         };
         let next = self.registers.len() as u32;
-        let (register, home) = self.registers.entry(text.to_owned()).or_insert((next, Some(self.home)));
-        if *home != Some(self.home) {
-            return name.complain(format!("another plugin saves `{text}`, or it is always there: choose another name"));
-        }
+        let (register, homes) = self.registers.entry(text.to_owned()).or_insert((next, Some(BTreeSet::new())));
+        let Some(homes) = homes else {
+            return name.complain(format!("`{text}` is always there: choose another name"));
+        };
+        homes.insert(self.home);
         let register = *register;
         if register >= REGISTERS {
             return name.complain("too many names to save numbers under");

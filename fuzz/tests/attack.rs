@@ -10,7 +10,7 @@ use pw_fuzz::campaign::NOT_SHOWN;
 use pw_host::Planted;
 
 /// Seconds until a campaign ends without a find.
-const TIME: &str = "120";
+const TIME: &str = "300";
 
 #[test]
 fn attacks_find_what_no_scenario_shows() {

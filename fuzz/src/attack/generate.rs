@@ -406,15 +406,15 @@ fn action(draw: &mut Draw<'_>, crowd: bool) -> Action {
         },
         20 => Action::Reset { stream: number(draw), by_client: draw.chance(50) },
         21 | 22 => Action::Advance { nanoseconds: draw.pick(&[0, 1_000_000, 10_000_000, 1_000_000_000, u64::MAX, 1]) },
-        23 | 24 => Action::Settle,
+        23 => Action::Settle,
+        24 if draw.chance(50) => Action::Fail { call: number(draw) },
         25 => Action::Answer {
             call: number(draw),
             headers: map(draw),
             body: draw.pick(&[0, 10, 100_000, 16_000_000]),
             trailers: map(draw),
         },
-        26 => Action::Fail { call: number(draw) },
-        27 => Action::Grpc {
+        26 => Action::Grpc {
             call: number(draw),
             event: match draw.below(5) {
                 0 => Event::InitialMetadata(map(draw)),
@@ -424,9 +424,9 @@ fn action(draw: &mut Draw<'_>, crowd: bool) -> Action {
             },
             times: draw.times(most.min(1000)),
         },
-        28 => Action::Flood {
+        27 | 28 => Action::Flood {
             chain: chain(draw, crowd),
-            pieces: draw.pick(&[100, 10_000, 3]).min(most),
+            pieces: draw.pick(&[100, 10_000, 3, 1_000]).min(most),
             size: draw.pick(&[1, 0]),
             continues: draw.chance(50),
             how: draw.pick(&[Operation::Terminate, Operation::Remove, Operation::Retire]),
