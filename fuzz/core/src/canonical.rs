@@ -4,6 +4,8 @@
 //! callback has an entry for each such step; of any other callback the entries are written at the start and then one per
 //! step, as it is the n-th call that the n-th entry is for.
 
+use std::collections::BTreeSet;
+
 use pw_cases::language;
 use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Entry, Lane, REGISTERS, STREAM_CONTEXT, Script};
@@ -75,10 +77,11 @@ fn number_streams(steps: &mut [Step]) {
     }
 }
 
-/// Numbers actions and registers in that order. A register that is read before anything was kept in it is 0.
+/// Numbers actions and registers in that order. A register that is read before the plugin has kept anything in it is 0.
 fn number(scenario: &mut Scenario, order: &[Place]) {
     let mut id = 0;
     let mut registers = [None; REGISTERS as usize];
+    let mut kept: BTreeSet<(usize, u32)> = BTreeSet::new();
     let mut next = STREAM_CONTEXT + 1;
     for (plugin, callback, place) in order {
         let Some(script) = script_of(&mut scenario.plugins[*plugin]) else { continue };
@@ -91,6 +94,7 @@ fn number(scenario: &mut Scenario, order: &[Place]) {
                     && *register > STREAM_CONTEXT
                 {
                     let number = registers.get(*register as usize).copied().flatten();
+                    let number = number.filter(|number| kept.contains(&(*plugin, *number)));
                     *lane = number.map_or(Lane::Bits(0), Lane::Register);
                 }
             }
@@ -103,6 +107,7 @@ fn number(scenario: &mut Scenario, order: &[Place]) {
                     })
                 });
                 out.save = out.save.filter(|number| *number < REGISTERS);
+                kept.extend(out.save.map(|number| (*plugin, number)));
             }
         }
     }
