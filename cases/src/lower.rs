@@ -18,6 +18,8 @@ use crate::probe;
 use crate::scenario::{self, Guest, Scenario};
 use crate::script::{self, Act, Action, Entry, Form, Lane, Out, PLUGIN_CONTEXT, REGISTERS, STREAM_CONTEXT, Script};
 
+const TICK: &str = "proxy_on_tick";
+
 /// A case for one version.
 #[derive(Clone, Debug)]
 pub struct Lowered {
@@ -134,8 +136,7 @@ impl<'a> Lowering<'a> {
     /// A step's own callback has an entry in every script at work for which the step does not expect that it never comes, so that the
     /// n-th entry is for the n-th such step; ticks come as they like, so that only scripted ones count.
     fn step(&mut self, step: &CaseStep) -> Read<()> {
-        let caused =
-            step.step.as_ref().and_then(|step| language::of(step).callback).filter(|name| *name != "proxy_on_tick");
+        let caused = step.step.as_ref().and_then(|step| language::of(step).callback).filter(|name| *name != TICK);
         let caused = caused.and_then(script::callback_number);
         self.now += usize::from(step.step.is_some());
         let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
@@ -278,7 +279,8 @@ impl<'a> Lowering<'a> {
             accept,
             save,
             optional: does.optional,
-            step: does.caused.then_some(self.now),
+            // Time passes on a real host in every step.
+            step: (does.caused && callback != TICK).then_some(self.now),
         });
     }
 
