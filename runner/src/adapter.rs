@@ -16,8 +16,8 @@ use crate::cli::AdapterCommand;
 /// The host cannot be started, or standard input or output failed.
 pub fn run(command: &AdapterCommand) -> Result<Exit, HarnessError> {
     match command {
-        AdapterCommand::Reference => {
-            let mut adapter = InProcess::new()?;
+        AdapterCommand::Reference { choices } => {
+            let mut adapter = InProcess::with_choices(choices.choices()?)?;
             serve(&mut adapter, stdin().lock(), stdout())
                 .map_err(|error| HarnessError::io("serve", "the reference host", &error))?;
             Ok(Exit::Passed)

@@ -13,6 +13,7 @@ use pw_harness::console::ColorWhen;
 use pw_harness::plan::Shard;
 use pw_harness::running::Verbosity;
 use pw_plugin::check::CheckArgs;
+use pw_plugin::choices::ChoiceArgs;
 use pw_plugin::try_plugin::TryArgs;
 
 use crate::{duration, examples};
@@ -113,7 +114,11 @@ pub enum SchemaName {
 #[derive(Clone, Debug, Subcommand)]
 pub enum AdapterCommand {
     /// Drive the reference host
-    Reference,
+    Reference {
+        #[expect(missing_docs, reason = "its type says it")]
+        #[command(flatten)]
+        choices: ChoiceArgs,
+    },
     /// Drive a real Envoy, over real sockets
     Envoy {
         /// The Envoy [default: $PW_CONFORM_ENVOY, or `envoy` in the PATH]
@@ -140,6 +145,9 @@ pub struct HostArgs {
     /// Copy every line between this program and the adapters to a file
     #[arg(long, value_name = "FILE")]
     pub trace_adapter: Option<PathBuf>,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub choices: ChoiceArgs,
 }
 
 /// Which catalog.
@@ -291,7 +299,7 @@ impl SmokeArgs {
     /// Which host, and how.
     pub fn host(&self) -> HostArgs {
         let SmokeArgs { host, envoy, timeout, trace_adapter } = self.clone();
-        HostArgs { host, envoy, timeout, known: None, trace_adapter }
+        HostArgs { host, envoy, timeout, known: None, trace_adapter, choices: ChoiceArgs::default() }
     }
 }
 

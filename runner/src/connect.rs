@@ -10,6 +10,7 @@ use pw_harness::connection::Connection;
 use pw_harness::error::HarnessError;
 use pw_harness::invocation::Invocation;
 use pw_harness::survey::Survey;
+use pw_plugin::choices::ChoiceArgs;
 
 use crate::cli::{CatalogArgs, HostArgs};
 
@@ -22,11 +23,15 @@ pub fn connection(args: &HostArgs) -> Result<Connection, HarnessError> {
     if args.envoy.is_some() && args.host != "envoy" {
         return Err(HarnessError::new("--envoy goes with --host envoy"));
     }
+    if !args.choices.is_empty() && args.host != "reference" {
+        return Err(HarnessError::new("--choice and --choices go with the reference host"));
+    }
+    args.choices.choices()?;
     let cores = available_parallelism().map_or(1, usize::from);
     let (words, jobs) = match args.host.as_str() {
-        "reference" => (own("reference", None)?, cores),
+        "reference" => (own("reference", None, &args.choices)?, cores),
         // Most of the time they wait for an Envoy to be idle.
-        "envoy" => (own("envoy", args.envoy.as_deref())?, 2 * cores),
+        "envoy" => (own("envoy", args.envoy.as_deref(), &args.choices)?, 2 * cores),
         command => (split(command)?, 1),
     };
     let tap = args.trace_adapter.as_deref().map(Tap::create).transpose()?;
@@ -39,7 +44,9 @@ pub fn connection(args: &HostArgs) -> Result<Connection, HarnessError> {
 pub fn invocation(host: &HostArgs, catalog: &CatalogArgs) -> Invocation {
     let paths = [("--envoy", &host.envoy), ("--known", &host.known), ("--catalog", &catalog.catalog)];
     let paths = paths.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?.display().to_string())));
-    Invocation::new([("--host", host.host.clone())].into_iter().chain(paths).collect())
+    let choice = host.choices.choice.iter().map(|choice| ("--choice", choice.clone()));
+    let seed = host.choices.seed.iter().map(|seed| ("--choices", seed.to_string()));
+    Invocation::new([("--host", host.host.clone())].into_iter().chain(paths).chain(choice).chain(seed).collect())
 }
 
 fn split(command: &str) -> Result<Vec<String>, HarnessError> {
@@ -59,12 +66,13 @@ fn is_near(word: &str, name: &str) -> bool {
 }
 
 /// The adapter of that name in this program.
-fn own(name: &str, envoy: Option<&Path>) -> Result<Vec<String>, HarnessError> {
+fn own(name: &str, envoy: Option<&Path>, choices: &ChoiceArgs) -> Result<Vec<String>, HarnessError> {
     let program = std::env::current_exe().map_err(|error| HarnessError::io("find", "this program", &error))?;
     let mut words = vec![text(&program)?, "adapter".to_owned(), name.to_owned()];
     if let Some(path) = envoy {
         words.extend(["--envoy".to_owned(), text(path)?]);
     }
+    words.extend(choices.words());
     Ok(words)
 }
 
@@ -78,7 +86,14 @@ mod tests {
     use super::*;
 
     fn args(host: &str) -> HostArgs {
-        HostArgs { host: host.to_owned(), envoy: None, timeout: 7, known: None, trace_adapter: None }
+        HostArgs {
+            host: host.to_owned(),
+            envoy: None,
+            timeout: 7,
+            known: None,
+            trace_adapter: None,
+            choices: ChoiceArgs::default(),
+        }
     }
 
     #[test]

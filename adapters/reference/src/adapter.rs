@@ -5,6 +5,7 @@ use pw_cases::adapter::{Adapter, Outcome, Sink};
 use pw_cases::protocol::{Feature, Host, PROTOCOL};
 use pw_cases::scenario::{Scenario, Step};
 use pw_cases::transcript::{Event, Transcript};
+use pw_host::Choices;
 
 use crate::live::Live;
 use crate::reference::Reference;
@@ -21,11 +22,18 @@ pub struct InProcess {
 impl InProcess {
     /// A host with nothing in it.
     pub fn new() -> Result<InProcess, String> {
-        let reference = Reference::new()?;
+        InProcess::with_choices(Choices::default())
+    }
+
+    /// A host with these answers to open questions, which its version names where they are not the usual ones.
+    pub fn with_choices(choices: Choices) -> Result<InProcess, String> {
+        let reference = Reference::new()?.with_choices(choices);
+        let version = env!("CARGO_PKG_VERSION");
+        let version = if choices == Choices::default() { version.to_owned() } else { format!("{version} {choices}") };
         let host = Host {
             protocol: PROTOCOL,
             name: "reference".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version,
             abi: Version::ALL.iter().map(|version| version.name().to_owned()).collect(),
             features: Feature::ALL.to_vec(),
             in_process: true,
@@ -44,7 +52,7 @@ impl Adapter for InProcess {
     }
 
     fn trace(&mut self, _id: &str, _version: Version, scenario: &Scenario, seen: &Sink) -> Result<Outcome, String> {
-        let mut world = World::new();
+        let mut world = self.reference.world();
         let live = Live::new(seen.clone());
         world.proxy().observe(Box::new(live.clone()));
         let mut started = true;
@@ -63,7 +71,7 @@ impl Adapter for InProcess {
     }
 
     fn keep(&mut self, _id: &str, _version: Version, scenario: &Scenario) -> Result<Outcome, String> {
-        let mut world = World::new();
+        let mut world = self.reference.world();
         if self.reference.start(&mut world, scenario)? {
             world.run(&scenario.steps);
         }

@@ -8,7 +8,7 @@ use pw_cases::scenario::{Failure, Guest, Plugin, PluginSettings, Scenario};
 use pw_cases::script::{SCRIPT, Script};
 use pw_cases::shape::Shape;
 use pw_cases::transcript::{Event, Transcript};
-use pw_host::{Compiler, Engine, EngineConfig, FailurePolicy, Limits, Metering, PluginConfig, Pool, Reload};
+use pw_host::{Choices, Compiler, Engine, EngineConfig, FailurePolicy, Limits, Metering, PluginConfig, Pool, Reload};
 
 use crate::agree::agree;
 use crate::modules::{Loaded, Modules};
@@ -23,6 +23,7 @@ const FUEL: u64 = 300_000_000;
 #[derive(Clone)]
 pub struct Reference {
     modules: Modules,
+    choices: Choices,
 }
 
 /// Shared, so that each module is compiled once.
@@ -46,7 +47,7 @@ impl Reference {
     /// A host with its own engine. An error is wasmtime's.
     pub fn with_config(config: &EngineConfig) -> Result<Reference, String> {
         let engine = Engine::with_config(config).map_err(|error| format!("failed to set up wasmtime: {error:#}"))?;
-        Ok(Reference { modules: Modules::new(engine) })
+        Ok(Reference { modules: Modules::new(engine), choices: Choices::default() })
     }
 
     /// A host that does not bound the time of plugins, with their VMs in a pool: for many scenarios a second, whose plugins
@@ -56,9 +57,19 @@ impl Reference {
         Reference::with_config(&EngineConfig { pool: Some(pool), ..EngineConfig::default() })
     }
 
+    /// The same host with these answers to open questions.
+    pub fn with_choices(self, choices: Choices) -> Reference {
+        Reference { choices, ..self }
+    }
+
+    /// A world for a scenario of this host.
+    pub fn world(&self) -> World {
+        World::with_choices(self.choices)
+    }
+
     /// Runs a scenario. Fails if the probe reports something else than the host saw, and if the transcript is too long to keep.
     pub fn run(&self, scenario: &Scenario) -> Result<Transcript, String> {
-        let mut world = World::new();
+        let mut world = self.world();
         let trace = Trace::default();
         world.proxy().observe(Box::new(trace.clone()));
         if self.start(&mut world, scenario)? {

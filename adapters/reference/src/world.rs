@@ -8,8 +8,8 @@ use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, GrpcPart, Part};
 use pw_host::{
-    Canary, Effect, ForeignFunction, GrpcCallId, GrpcEvent, HttpCallId, Module, ModuleError, Piece, PluginConfig,
-    PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
+    Canary, Choices, Effect, ForeignFunction, GrpcCallId, GrpcEvent, HttpCallId, Module, ModuleError, Piece,
+    PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
 };
 
 use crate::room::{self, Room, TOO_LONG};
@@ -62,12 +62,18 @@ struct Stream {
 impl World {
     /// A proxy without plugins, in the world of cases.
     pub fn new() -> World {
-        World::of(Some(UPSTREAMS.map(str::to_owned).to_vec()))
+        World::with_choices(Choices::default())
+    }
+
+    /// The same, with these answers to open questions.
+    pub fn with_choices(choices: Choices) -> World {
+        World::of(Some(UPSTREAMS.map(str::to_owned).to_vec()), choices)
     }
 
     /// A proxy without plugins, where these upstreams are, or any.
-    pub fn of(upstreams: Option<Vec<String>>) -> World {
+    pub fn of(upstreams: Option<Vec<String>>, choices: Choices) -> World {
         let config = ProxyConfig {
+            choices,
             start_time: START,
             seed: 1,
             log_level: pw_abi::LogLevel::TRACE,

@@ -37,6 +37,11 @@ pub fn run(args: &FuzzArgs, console: &mut Console) -> Result<Exit, HarnessError>
     if args.host.host != "reference" {
         return against::run(args, console);
     }
+    if !args.host.choices.is_empty() {
+        return Err(HarnessError::new(
+            "--choice and --choices are for `run`, `explain` and `try`: the model of `fuzz` knows the usual answers only",
+        ));
+    }
     let host = Reference::pooled()?;
     if args.planted {
         return planted(args, &host, console);

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::choices::ChoiceArgs;
+
 /// A plugin, or resources that make a chain of them, and the request that is sent.
 #[derive(Clone, Debug, Args)]
 #[command(override_usage = "pw-conform try [OPTIONS] <PLUGIN.wasm> [PATH]\n       \
@@ -37,6 +39,9 @@ pub struct TryArgs {
     /// [default: 1000000000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub fuel: Option<u64>,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub choices: ChoiceArgs,
     /// Compile the plugin without the cache on disk
     #[arg(long)]
     pub no_cache: bool,

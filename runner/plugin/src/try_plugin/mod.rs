@@ -16,7 +16,7 @@ use pw_cases::transcript::{Event, Transcript};
 use pw_harness::console::Console;
 use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
-use pw_host::{Engine, Limits, Module, PluginConfig};
+use pw_host::{Choices, Engine, Limits, Module, PluginConfig};
 use pw_reference::{Trace, World};
 
 pub use self::args::TryArgs;
@@ -42,7 +42,7 @@ const MORE_FUEL: &str = "# a callback burned all of its fuel: `--fuel N` grants 
 pub fn run(args: &TryArgs, console: &Console) -> Result<Exit, HarnessError> {
     let engine = engine(args.no_cache)?;
     let limits = limits(args.fuel);
-    let mut attempt = Attempt::new(args.trace);
+    let mut attempt = Attempt::new(args.trace, args.choices.choices()?);
     let headers = match (args.wasm_plugins.as_slice(), &args.plugin, &args.path) {
         ([], Some(plugin), path) => {
             let module = load(&engine, plugin)?;
@@ -94,8 +94,8 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(trace: bool) -> Attempt {
-        let mut world = World::of(None);
+    fn new(trace: bool, choices: Choices) -> Attempt {
+        let mut world = World::of(None, choices);
         let trace = trace.then(Trace::default);
         if let Some(trace) = &trace {
             world.proxy().observe(Box::new(trace.clone()));

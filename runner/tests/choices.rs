@@ -1,0 +1,95 @@
+//! Whatever the reference host answers to open questions, it passes the catalog: the acceptable answers in it are complete.
+
+mod support;
+
+use std::path::Path;
+use std::thread;
+
+use pw_cases::case::Case;
+use pw_cases::catalog;
+use pw_harness::attempt::{Attempt, attempt};
+use pw_harness::plan::Job;
+use pw_harness::survey::Survey;
+use pw_host::Choices;
+use pw_plugin::choices::drawn;
+use pw_reference::InProcess;
+use support::Folder;
+
+/// Seeds of random answers.
+const SEEDS: u64 = 20;
+
+fn cases() -> Vec<Case> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases/catalog");
+    let (cases, errors) = catalog::whole(Path::new(folder));
+    assert!(errors.is_empty(), "{errors:#?}");
+    cases
+}
+
+/// What fails with these answers, each in a line.
+fn failures(cases: &[Case], choices: Choices) -> Vec<String> {
+    let mut reference = InProcess::with_choices(choices).expect("wasmtime runs here");
+    let jobs = cases.iter().flat_map(|case| case.versions.iter().map(move |version| (case, *version)));
+    let failure = |(case, version)| {
+        let job = Job { case, target: &case.id, version };
+        let why = match attempt(job, &mut reference, &Survey::default()) {
+            Attempt::Judged(_, judgement) => {
+                let finding = judgement.findings.into_iter().next()?;
+                format!("{}: expected {}, found {}", finding.about(), finding.expected, finding.actual)
+            }
+            _ => "it did not run".to_owned(),
+        };
+        Some(format!("{} in ABI v{version} with {choices}: {why}", case.id))
+    };
+    jobs.filter_map(failure).collect()
+}
+
+/// Each of these answers on the whole catalog, two at a time.
+#[track_caller]
+fn check(all: &[Choices]) {
+    let cases = cases();
+    let half = all.len().div_ceil(2).max(1);
+    let failures: Vec<String> = thread::scope(|scope| {
+        let halves: Vec<_> = all
+            .chunks(half)
+            .map(|some| scope.spawn(|| some.iter().flat_map(|choices| failures(&cases, *choices)).collect::<Vec<_>>()))
+            .collect();
+        halves.into_iter().flat_map(|half| half.join().expect("no case panics")).collect()
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn the_catalog_holds_with_each_choice_turned() {
+    let turned = Choices::NAMES.iter().map(|name| {
+        let mut choices = Choices::default();
+        let choice = choices.get_mut(name).expect("it has that name");
+        *choice = !*choice;
+        choices
+    });
+    check(&turned.collect::<Vec<_>>());
+}
+
+#[test]
+#[ignore = "it takes minutes: .ci/nightly runs it"]
+fn the_catalog_holds_with_choices_at_random() {
+    check(&(0..SEEDS).map(drawn).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_choice_changes_what_the_host_does() {
+    let folder = Folder::new("choices");
+    let case = "context_lifecycle/shutdown_logs_the_plugin";
+    let answer = |words: &[&str]| {
+        let said = folder.run(&[&["run", case, "--abi", "0.2.1", "--report", "record.jsonl"], words].concat());
+        said.check(0, &[]);
+        let record = folder.record("record.jsonl");
+        let version = record[0]["host"]["version"].as_str().unwrap_or_default().to_owned();
+        (record[1]["answer"].as_str().unwrap_or_default().to_owned(), version)
+    };
+    let (usual, version) = answer(&[]);
+    let (turned, named) = answer(&["--choice", "log_plugin_contexts=true"]);
+    assert_ne!(usual, turned);
+    assert_eq!(named, format!("{version} log_plugin_contexts=true"));
+    folder.run(&["run", case, "--choice", "log_plugin_contexts"]).check(2, &["write NAME=true or NAME=false"]);
+    folder.run(&["run", case, "--host", "envoy", "--choices", "1"]).check(2, &["go with the reference host"]);
+}
