@@ -99,6 +99,65 @@ choices! {
         ///
         /// Envoy sets `text/plain`.
         local_response_content_type = true;
+        /// If true, `proxy_get_buffer_bytes` with a start at or after the end of the buffer returns no bytes; if false, it is BAD_ARGUMENT.
+        ///
+        /// The question: is such a start an error? (`buffers/get_past_the_end`)
+        reads_past_the_end = true;
+        /// If true, `proxy_set_buffer_bytes` with a size that reaches past the end of the buffer replaces all from the start on; if false, it is
+        /// BAD_ARGUMENT, and nothing changes.
+        ///
+        /// The question: may the size mean all that there is? (`buffers/set_more_than_there_is`)
+        ///
+        /// Plugins pass the largest number to replace a body.
+        writes_past_the_end = true;
+        /// If true, a configuration that is empty is a buffer without bytes; if false, it is NOT_FOUND.
+        ///
+        /// The question: is an empty configuration available? (`configuration/empty`)
+        empty_configurations = true;
+        /// If true, a gauge that is decremented below 0 wraps around; if false, that is BAD_ARGUMENT, and nothing changes.
+        ///
+        /// The question: what is a gauge below 0? (`metrics/gauge_below_zero`)
+        gauges_wrap = false;
+        /// If true, a counter that is incremented beyond 64 bits wraps around; if false, that is BAD_ARGUMENT, and nothing changes.
+        ///
+        /// The question: what comes after the largest number? (`metrics/counter_beyond_64_bits`)
+        counters_wrap = false;
+        /// If true, recording a smaller value than a counter has sets it; if false, that is BAD_ARGUMENT.
+        ///
+        /// The question: may a counter be set back? (`metrics/record_counter_lower`)
+        counters_can_be_lowered = true;
+        /// If true, an increment by 0 is OK; if false, it is BAD_ARGUMENT.
+        ///
+        /// The question: is an increment by nothing one? (`metrics/increment_by_zero`)
+        increments_by_zero = true;
+        /// If true, the value of a histogram is the last that was recorded; if false, it has none, which is BAD_ARGUMENT.
+        ///
+        /// The question: what is read from a histogram? (`metrics/histogram_as_a_number`)
+        histograms_have_values = true;
+        /// If true, a histogram can be incremented, which records its last value and the increment; if false, that is BAD_ARGUMENT.
+        ///
+        /// The question: what does an increment do to a histogram? (`metrics/histogram_as_a_number`)
+        histograms_can_be_incremented = false;
+        /// If true, `proxy_set_shared_data` with a compare-and-swap value that is not 0 creates a key that does not exist; if false, that is
+        /// CAS_MISMATCH.
+        ///
+        /// The question: does a value match a key that does not exist? (`shared_key_value_store/cas_for_missing_key`)
+        compare_and_swap_creates = false;
+        /// If true, an item that is dequeued and cannot be returned, for want of memory of the plugin or a good place, stays in the queue; if
+        /// false, it is lost.
+        ///
+        /// The question: what becomes of an item that cannot be returned? (`shared_queues/dequeue_without_memory`)
+        undelivered_items_stay = true;
+        /// If true, `random_get` returns more than 64 KiB at a time, up to 1 MiB; if false, that is INVAL.
+        ///
+        /// The question: how many bytes are too many? (`randomness/sixty_four_kilobytes`)
+        large_random_numbers = false;
+        /// If true, properties that are numbers are decimal text; if false, they are 8 bytes, little-endian.
+        ///
+        /// The question: how are numbers written? (`properties/sizes`, `properties/ids_and_ports`, `properties/protocol_and_times`)
+        ///
+        /// Envoy's are 8 bytes, which SDKs read.
+        numbers_as_text = false;
     }
 }
 

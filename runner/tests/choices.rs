@@ -25,37 +25,42 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// What fails with these answers, each in a line.
-fn failures(cases: &[Case], choices: Choices) -> Vec<String> {
+/// What fails with these answers, each in a line, and what the cases answer.
+fn outcome(cases: &[Case], choices: Choices) -> (Vec<String>, Vec<String>) {
     let mut reference = InProcess::with_choices(choices).expect("wasmtime runs here");
     let jobs = cases.iter().flat_map(|case| case.versions.iter().map(move |version| (case, *version)));
-    let failure = |(case, version)| {
+    let (mut failures, mut answers) = (Vec::new(), Vec::new());
+    for (case, version) in jobs {
         let job = Job { case, target: &case.id, version };
         let why = match attempt(job, &mut reference, &Survey::default()) {
             Attempt::Judged(_, judgement) => {
-                let finding = judgement.findings.into_iter().next()?;
-                format!("{}: expected {}, found {}", finding.about(), finding.expected, finding.actual)
+                answers.push(format!("{} in ABI v{version}: {}", case.id, judgement.answers.join("; ")));
+                let finding = judgement.findings.into_iter().next();
+                finding.map(|finding| {
+                    format!("{}: expected {}, found {}", finding.about(), finding.expected, finding.actual)
+                })
             }
-            _ => "it did not run".to_owned(),
+            _ => Some("it did not run".to_owned()),
         };
-        Some(format!("{} in ABI v{version} with {choices}: {why}", case.id))
-    };
-    jobs.filter_map(failure).collect()
+        failures.extend(why.map(|why| format!("{} in ABI v{version} with {choices}: {why}", case.id)));
+    }
+    (failures, answers)
 }
 
-/// Each of these answers on the whole catalog, two at a time.
+/// The catalog with each of these answers, two at a time. None fails, and the answers of the cases are returned.
 #[track_caller]
-fn check(all: &[Choices]) {
+fn check(all: &[Choices]) -> Vec<Vec<String>> {
     let cases = cases();
     let half = all.len().div_ceil(2).max(1);
-    let failures: Vec<String> = thread::scope(|scope| {
-        let halves: Vec<_> = all
-            .chunks(half)
-            .map(|some| scope.spawn(|| some.iter().flat_map(|choices| failures(&cases, *choices)).collect::<Vec<_>>()))
-            .collect();
+    let outcomes: Vec<(Vec<String>, Vec<String>)> = thread::scope(|scope| {
+        let run = |some: &[Choices]| some.iter().map(|choices| outcome(&cases, *choices)).collect::<Vec<_>>();
+        let halves: Vec<_> = all.chunks(half).map(|some| scope.spawn(move || run(some))).collect();
         halves.into_iter().flat_map(|half| half.join().expect("no case panics")).collect()
     });
+    let (failures, answers): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
+    let failures = failures.concat();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    answers
 }
 
 #[test]
@@ -66,7 +71,11 @@ fn the_catalog_holds_with_each_choice_turned() {
         *choice = !*choice;
         choices
     });
-    check(&turned.collect::<Vec<_>>());
+    let all: Vec<Choices> = [Choices::default()].into_iter().chain(turned).collect();
+    let answers = check(&all);
+    for (choices, turned) in all.iter().zip(&answers).skip(1) {
+        assert_ne!(turned, &answers[0], "no case notices {choices}");
+    }
 }
 
 #[test]

@@ -21,9 +21,14 @@ impl Buffers for State {
         value: &[u8],
     ) -> Result<(), Status> {
         let (missing, max, max_memory) = (self.missing(buffer), self.limits().held, self.limits().host_memory);
+        let past_the_end = self.config.choices.writes_past_the_end;
         let account = self.plugin().account.clone();
         let stage = self.body(buffer).ok_or(missing)?;
         let length = stage.body.as_ref().map_or(0, |(body, _)| body.len());
+        // With a start at the end or after it a value is appended, whatever the size is.
+        if !past_the_end && (start as usize) < length && start.saturating_add(size) as usize > length {
+            return Err(Status::BAD_ARGUMENT);
+        }
         let start = length.min(start as usize);
         let end = length.min(start.saturating_add(size as usize));
         planted!(PrependReplaces => if start == 0 && size == 0 {
@@ -47,7 +52,10 @@ impl Buffers for State {
 
     fn proxy_get_buffer_bytes(&mut self, buffer: BufferType, start: u32, max_size: u32) -> Result<Value, Status> {
         let mut scratch = std::mem::take(&mut self.scratch);
+        let past_the_end = self.config.choices.reads_past_the_end;
+        let mut is_past = false;
         let found = self.buffer(buffer, |bytes| {
+            is_past = start > 0 && start as usize >= bytes.len();
             planted!(StartIgnored => return Value::Shared(bytes.slice(..bytes.len().min(max_size as usize))));
             let start = bytes.len().min(start as usize);
             let end = bytes.len().min(start.saturating_add(max_size as usize));
@@ -57,6 +65,9 @@ impl Buffers for State {
         planted!(SizesAreSigned => if found.is_some() && max_size > i32::MAX as u32 {
             return Err(Status::BAD_ARGUMENT);
         });
+        if is_past && !past_the_end {
+            return Err(Status::BAD_ARGUMENT);
+        }
         found.ok_or_else(|| self.missing(buffer))
     }
 
@@ -82,7 +93,9 @@ impl State {
         if side(buffer).is_some() {
             return self.body(buffer)?.body.as_ref().map(|(body, _)| look(body));
         }
-        self.other(buffer).map(look)
+        let empty = self.config.choices.empty_configurations;
+        let is_configuration = matches!(buffer, BufferType::VM_CONFIGURATION | BufferType::PLUGIN_CONFIGURATION);
+        self.other(buffer).filter(|bytes| empty || !is_configuration || !bytes.is_empty()).map(look)
     }
 
     /// A buffer that is not a body.

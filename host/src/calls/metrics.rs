@@ -16,7 +16,11 @@ impl Metrics for State {
 
     /// A histogram's value is the last one that was recorded.
     fn proxy_record_metric(&mut self, metric: u32, value: u64) -> Result<(), Status> {
+        let can_be_lowered = self.config.choices.counters_can_be_lowered;
         let metric = self.metric(metric)?;
+        if !can_be_lowered && metric.metric_type == MetricType::COUNTER && value < metric.value {
+            return Err(Status::BAD_ARGUMENT);
+        }
         planted!(RecordAdds => if metric.metric_type == MetricType::COUNTER {
             metric.value = metric.value.wrapping_add(value);
             return Ok(());
@@ -25,8 +29,9 @@ impl Metrics for State {
         Ok(())
     }
 
-    /// A counter is not decremented, no value goes below 0, and a histogram cannot be incremented.
+    /// A counter is not decremented.
     fn proxy_increment_metric(&mut self, metric: u32, delta: i64) -> Result<(), Status> {
+        let choices = self.config.choices;
         let metric = self.metric(metric)?;
         planted!(CounterGoesDown => {
             metric.value = metric.value.wrapping_add_signed(delta);
@@ -35,15 +40,29 @@ impl Metrics for State {
         let applies = match metric.metric_type {
             MetricType::COUNTER => delta >= 0,
             MetricType::GAUGE => true,
+            _ => choices.histograms_can_be_incremented,
+        };
+        let wraps = match metric.metric_type {
+            MetricType::COUNTER => choices.counters_wrap,
+            MetricType::GAUGE => choices.gauges_wrap,
             _ => false,
         };
-        let value = metric.value.checked_add_signed(delta).filter(|_| applies);
+        let value = match wraps {
+            true => Some(metric.value.wrapping_add_signed(delta)),
+            false => metric.value.checked_add_signed(delta),
+        };
+        let value = value.filter(|_| applies && (delta != 0 || choices.increments_by_zero));
         metric.value = value.ok_or(Status::BAD_ARGUMENT)?;
         Ok(())
     }
 
     fn proxy_get_metric(&mut self, metric: u32) -> Result<u64, Status> {
-        let value = self.metric(metric)?.value;
+        let has_values = self.config.choices.histograms_have_values;
+        let metric = self.metric(metric)?;
+        if !has_values && metric.metric_type == MetricType::HISTOGRAM {
+            return Err(Status::BAD_ARGUMENT);
+        }
+        let value = metric.value;
         planted!(MetricOfFourBytes => return Ok(value & 0xFFFF_FFFF));
         Ok(value)
     }

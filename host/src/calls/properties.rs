@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use pw_abi::{Properties, Status};
 
+use crate::choices::Choices;
 use crate::config::TlsInfo;
 use crate::state::account::ENTRY;
 use crate::state::{Property, State, Stream, Undo};
@@ -67,13 +68,13 @@ impl State {
             }
             _ => {}
         }
-        let (now, with_ports) = (self.now, self.config.choices.addresses_with_ports);
+        let (now, choices) = (self.now, self.config.choices);
         // No path of the host has more than two parts.
         let mut parts = path.split(|byte| *byte == 0);
         let (first, second) = (parts.next(), parts.next());
         let parts = first.zip(second).filter(|_| parts.next().is_none());
         if let (Some((stream, _)), Some(parts)) = (self.stream(), parts)
-            && let Some(value) = well_known(stream, now, with_ports, &[parts.0, parts.1])
+            && let Some(value) = well_known(stream, now, choices, &[parts.0, parts.1])
         {
             return Ok(value);
         }
@@ -108,8 +109,13 @@ fn is_read_only(path: &[u8]) -> bool {
     ROOTS.contains(&root)
 }
 
-fn well_known(stream: &Stream, now: u64, with_ports: bool, parts: &[&[u8]; 2]) -> Option<Bytes> {
+fn well_known(stream: &Stream, now: u64, choices: Choices, parts: &[&[u8]; 2]) -> Option<Bytes> {
     let info = &stream.info;
+    let with_ports = choices.addresses_with_ports;
+    let number = |number: u64| match choices.numbers_as_text {
+        true => text(&number.to_string()),
+        false => Bytes::copy_from_slice(&number.to_le_bytes()),
+    };
     let address = |address: Option<std::net::SocketAddr>| {
         address.map(|address| text(&if with_ports { address.to_string() } else { address.ip().to_string() }))
     };
@@ -171,10 +177,6 @@ fn trimmed(path: &[u8]) -> &[u8] {
 
 fn text(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
-}
-
-fn number(number: u64) -> Bytes {
-    Bytes::copy_from_slice(&number.to_le_bytes())
 }
 
 #[cfg(test)]

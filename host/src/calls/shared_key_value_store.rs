@@ -11,9 +11,9 @@ use crate::state::{Realm, State};
 use crate::value::Value;
 
 impl SharedKeyValueStore for State {
-    /// No compare-and-swap value but 0 matches a missing key.
     fn proxy_set_shared_data(&mut self, key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
         let (next, max, memory) = (self.next_cas, self.limits().shared_data, self.limits().host_memory);
+        let creates = self.config.choices.compare_and_swap_creates;
         let store = self.shared_data();
         planted!(CasZeroCompared => if cas == 0 && store.shared_data.contains_key(key) {
             return Err(Status::CAS_MISMATCH);
@@ -23,7 +23,7 @@ impl SharedKeyValueStore for State {
             return Ok(());
         });
         let old = store.shared_data.get(key);
-        if cas != 0 && old.is_none_or(|(_, current)| *current != cas) {
+        if cas != 0 && old.map_or(!creates, |(_, current)| *current != cas) {
             return Err(Status::CAS_MISMATCH);
         }
         let (more, less) = (value.len() + key.len(), old.map_or(0, |(old, _)| old.len() + key.len()));

@@ -98,6 +98,9 @@ impl SharedQueues for State {
         }
         let value = Value::of(&item, 0..item.len(), &mut self.scratch);
         self.taken = Some((queue, item));
+        if !self.config.choices.undelivered_items_stay {
+            self.taken = None;
+        }
         planted!(ItemLost => self.taken = None);
         Ok(value)
     }
