@@ -45,7 +45,7 @@ pub fn invocation(host: &HostArgs, catalog: &CatalogArgs) -> Invocation {
     let paths = [("--envoy", &host.envoy), ("--known", &host.known), ("--catalog", &catalog.catalog)];
     let paths = paths.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?.display().to_string())));
     let choice = host.choices.choice.iter().map(|choice| ("--choice", choice.clone()));
-    let seed = host.choices.seed.iter().map(|seed| ("--choices", seed.to_string()));
+    let seed = host.choices.choices_seed.iter().map(|seed| ("--choices", seed.to_string()));
     Invocation::new([("--host", host.host.clone())].into_iter().chain(paths).chain(choice).chain(seed).collect())
 }
 

@@ -12,7 +12,7 @@ pub struct ChoiceArgs {
     pub choice: Vec<String>,
     /// Answer all open questions at random
     #[arg(long = "choices", value_name = "SEED")]
-    pub seed: Option<u64>,
+    pub choices_seed: Option<u64>,
 }
 
 impl ChoiceArgs {
@@ -22,7 +22,7 @@ impl ChoiceArgs {
     ///
     /// There is no choice of a name, or a value is neither true nor false.
     pub fn choices(&self) -> Result<Choices, HarnessError> {
-        let mut choices = self.seed.map_or_else(Choices::default, drawn);
+        let mut choices = self.choices_seed.map_or_else(Choices::default, drawn);
         for words in &self.choice {
             let wrong = |message: String| HarnessError::new(format!("--choice {words}: {message}"));
             let (name, value) =
@@ -38,14 +38,14 @@ impl ChoiceArgs {
 
     /// The flags once more, for a program that is started with them.
     pub fn words(&self) -> Vec<String> {
-        let seed = self.seed.iter().flat_map(|seed| ["--choices".to_owned(), seed.to_string()]);
+        let seed = self.choices_seed.iter().flat_map(|seed| ["--choices".to_owned(), seed.to_string()]);
         let choice = self.choice.iter().flat_map(|choice| ["--choice".to_owned(), choice.clone()]);
         seed.chain(choice).collect()
     }
 
     /// Whether any answer is asked for.
     pub fn is_empty(&self) -> bool {
-        self.choice.is_empty() && self.seed.is_none()
+        self.choice.is_empty() && self.choices_seed.is_none()
     }
 }
 
@@ -69,8 +69,10 @@ mod tests {
 
     #[test]
     fn choices_are_read_and_passed_on() {
-        let args =
-            |choice: &[&str], seed| ChoiceArgs { choice: choice.iter().map(|one| (*one).to_owned()).collect(), seed };
+        let args = |choice: &[&str], seed| ChoiceArgs {
+            choice: choice.iter().map(|one| (*one).to_owned()).collect(),
+            choices_seed: seed,
+        };
         let read = |choice: &[&str]| args(choice, None).choices().map_err(|error| error.to_string());
         assert_eq!(read(&[]), Ok(Choices::default()));
         assert_eq!(
