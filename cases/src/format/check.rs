@@ -1,7 +1,5 @@
 //! What a case must be besides well-formed: its plugins and streams exist, and each outcome can hold.
 
-use std::collections::BTreeSet;
-
 use strsim::osa_distance;
 
 use crate::case::{Case, Does, Expect, outcome_of};
@@ -48,18 +46,17 @@ fn plugins_exist(case: &Case) -> Read<()> {
 
 /// Whether each step about a stream comes after the one that opens it.
 fn streams_are_open(case: &Case) -> Read<()> {
-    let mut open = BTreeSet::new();
+    let mut next = 0;
     for step in &case.steps {
         let Some(world) = &step.step else { continue };
         let Some(stream) = world.stream() else { continue };
         if matches!(world, Step::RequestHeaders { .. } | Step::Connect { .. }) {
-            let next = open.len() as u32;
             if stream != next {
                 let message = format!("this step opens the stream after {next} others: write `stream = {next}`");
                 return Err(Complaint { line: step.line, message });
             }
-            open.insert(stream);
-        } else if !open.contains(&stream) {
+            next += 1;
+        } else if stream >= next {
             let message = format!(
                 "no earlier step opens stream {stream}: `request_headers` or `connect` does, with `stream = {stream}` if it is not 0"
             );
@@ -118,10 +115,9 @@ fn outcomes_can_hold(case: &Case) -> Read<()> {
     }
     let check = |line: usize, answers: Vec<&str>| {
         let answers: Vec<&str> = answers.into_iter().map(outcome_of).collect();
-        let slip = |answer: &&str| outcomes.iter().find(|outcome| (1..=2).contains(&osa_distance(answer, outcome)));
-        if let Some((answer, outcome)) = answers.iter().find_map(|answer| Some((answer, slip(answer)?)))
-            && !outcomes.contains(answer)
-        {
+        let near = |answer: &str| outcomes.iter().find(|outcome| osa_distance(answer, outcome) <= 2);
+        let mut others = answers.iter().filter(|answer| !outcomes.contains(answer));
+        if let Some((answer, outcome)) = others.find_map(|answer| Some((answer, near(answer)?))) {
             let message = format!(
                 "the answer `{answer}` is not the outcome `{outcome}`: if it is not a slip, give it a name that differs more"
             );

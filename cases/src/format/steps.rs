@@ -14,9 +14,9 @@ use crate::scenario::Step;
 pub(super) fn steps(nodes: &[Node]) -> Read<Vec<CaseStep>> {
     let last = Last::of(nodes);
     let mut steps = Vec::new();
+    let mut keys = language::STEP.names();
+    keys.extend(language::STEPS.iter().flat_map(|kind| kind.details.iter().chain([&kind.key])).map(|key| key.name));
     for (index, node) in nodes.iter().enumerate() {
-        let mut keys = language::STEP.names();
-        keys.extend(language::STEPS.iter().flat_map(|kind| kind.details.iter().chain([&kind.key])).map(|key| key.name));
         let table = node.table(&keys)?;
         let repeat =
             table.map("repeat", |node| json::json(node, &language::STEP.keys[1].form).and_then(|_| node.number()));
@@ -48,9 +48,7 @@ fn step(
     };
     let kind = kinds().next();
     let details = kind.map_or(&[][..], |kind| kind.details);
-    let own = |key: &str| {
-        key == name || details.iter().any(|detail| detail.name == key) || language::STEP.names().contains(&key)
-    };
+    let own = |key: &str| key == name || details.iter().chain(language::STEP.keys).any(|known| known.name == key);
     if let Some((key, node)) = node.entries()?.iter().find(|(key, _)| !own(key)) {
         let names: Vec<&str> = details.iter().map(|detail| detail.name).collect();
         let there = if names.is_empty() { String::new() } else { format!("; it has {}", names.join(", ")) };

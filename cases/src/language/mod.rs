@@ -15,6 +15,26 @@ pub use self::manual::manual;
 pub use self::print::{bytes, entries, fields, step, text};
 pub use self::schema::schema;
 pub use self::steps::{Kind, STEPS, of};
-pub use self::tables::{
-    ACCEPT, CALL, CASE, EXPECT, GRPC, GUEST, LIMITS_TABLE, LOG_LINE, MESSAGE, PLUGIN, SETTINGS, STEP, WANTS,
-};
+pub use self::tables::{ACCEPT, CALL, CASE, EXPECT, GRPC, GUEST, LOG_LINE, MESSAGE, PLUGIN, SETTINGS, STEP, WANTS};
+
+#[cfg(test)]
+mod tests {
+    use pw_abi::LogLevel;
+
+    use super::*;
+    use crate::case::Level;
+
+    /// The words of a key of a table.
+    fn words(table: &Table, name: &str) -> Vec<&'static str> {
+        let key = table.keys.iter().find(|key| key.name == name).expect("the table has it");
+        let Form::Word(words) = key.form else { panic!("{name} is not a word") };
+        words.to_vec()
+    }
+
+    #[test]
+    fn words_are_those_of_the_enums() {
+        assert_eq!(words(&CASE, "level"), Level::ALL.map(|(name, _)| name));
+        let levels: Vec<&str> = LogLevel::TABLE.values.iter().map(|value| value.name).collect();
+        assert_eq!(words(&LOG_LINE, "level"), levels);
+    }
+}

@@ -146,7 +146,7 @@ pub const SETTINGS: [Key; 11] = [
 const LIMIT: Form = Form::Number(0, i64::MAX);
 
 /// The limits of a plugin.
-pub static LIMITS_TABLE: Table = Table {
+pub(super) static LIMITS_TABLE: Table = Table {
     name: "limits",
     about: "The limits of a plugin.",
     keys: &[

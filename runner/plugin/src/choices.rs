@@ -49,15 +49,12 @@ impl ChoiceArgs {
     }
 }
 
-/// Answers at random: the bits of a seed, mixed by SplitMix64.
+/// Answers at random, by a seed.
 pub fn drawn(seed: u64) -> Choices {
-    let mut choices = Choices::default();
-    let mut state = seed;
+    let (mut choices, mut random) = (Choices::default(), fastrand::Rng::with_seed(seed));
     for name in Choices::NAMES {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         if let Some(choice) = choices.get_mut(name) {
-            *choice = (mixed ^ (mixed >> 27)) >> 63 == 1;
+            *choice = random.bool();
         }
     }
     choices
