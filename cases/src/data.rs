@@ -6,7 +6,9 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Bytes. In JSON a string if they are UTF-8, else `{"hex": "00ff"}`.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,28 +73,46 @@ impl fmt::Debug for Data {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Form {
-    Text(String),
-    Hex { hex: String },
-}
-
 impl Serialize for Data {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.as_str() {
             Some(text) => serializer.serialize_str(text),
-            None => Form::Hex { hex: self.to_hex() }.serialize(serializer),
+            None => serializer.collect_map([("hex", self.to_hex())]),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Data {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Data, D::Error> {
-        match Form::deserialize(deserializer)? {
-            Form::Text(text) => Ok(Data(text.into_bytes())),
-            Form::Hex { hex } => Data::from_hex(&hex).ok_or_else(|| D::Error::custom(format!("`{hex}` is not hex"))),
+        deserializer.deserialize_any(TextOrHex)
+    }
+}
+
+struct TextOrHex;
+
+impl<'de> Visitor<'de> for TextOrHex {
+    type Value = Data;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a string, or an object with hex digits: {\"hex\": \"00ff\"}")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Data, E> {
+        Ok(text.into())
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Data, E> {
+        Ok(Data(text.into_bytes()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Data, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Hex {
+            hex: String,
         }
+        let Hex { hex } = Hex::deserialize(MapAccessDeserializer::new(fields))?;
+        Data::from_hex(&hex).ok_or_else(|| Error::custom(format!("`{hex}` is not hex")))
     }
 }
 
@@ -129,8 +149,21 @@ impl Serialize for Base64 {
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Base64, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        STANDARD.decode(text).map(Base64).map_err(|error| D::Error::custom(format!("not base64: {error}")))
+        deserializer.deserialize_str(Digits)
+    }
+}
+
+struct Digits;
+
+impl Visitor<'_> for Digits {
+    type Value = Base64;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a string with base64")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Base64, E> {
+        STANDARD.decode(text).map(Base64).map_err(|error| E::custom(format!("not base64: {error}")))
     }
 }
 

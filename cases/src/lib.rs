@@ -26,5 +26,6 @@ pub mod script;
 pub mod serve;
 pub mod shape;
 pub mod statements;
+mod tagged;
 pub mod transcript;
 pub mod want;

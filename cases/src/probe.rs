@@ -233,7 +233,8 @@ fn callback(text: &mut String, number: usize, row: &Callback, (version, loads): 
     let result = row.result.map_or(String::new(), |kind| format!(" (result {})", kind.lane().name()));
     let list: String = params.iter().map(|lane| format!(" {}", lane.name())).collect();
     let load = if loads { " (call $load)" } else { "" };
-    let _ = write!(text, "(func (export \"{}\") (param{list}){result}{load}", row.name);
+    let name = row.name;
+    let _ = write!(text, "(func ${name} (export \"{name}\") (param{list}){result}{load}");
     for index in 0..params.len() {
         let _ = write!(
             text,
@@ -257,7 +258,7 @@ fn callback(text: &mut String, number: usize, row: &Callback, (version, loads): 
 fn scripted_allocator(text: &mut String, number: usize, name: &str) {
     let _ = writeln!(
         text,
-        "(func (export \"{name}\") (param $size i32) (result i32) (local $place i32) (local $heap_before i32) \
+        "(func ${name} (export \"{name}\") (param $size i32) (result i32) (local $place i32) (local $heap_before i32) \
          (local.set $place (call $allocate (local.get $size))) (local.set $heap_before (global.get $heap)) \
          (drop (call $run (i32.const {number}) (i32.const 0) (i32.const 0))) \
          (global.set $heap (local.get $heap_before)) (local.get $place))"
@@ -287,12 +288,42 @@ const INTERPRETER: &str = r#"
     (call $char (i32.add (local.get $digit)
       (select (i32.const 87) (i32.const 48) (i32.gt_u (local.get $digit) (i32.const 9)))))
     (br_if $next (i64.ne (local.get $bits) (i64.const 0)))))
+;; The digits of two bytes in each half: apart, the higher byte first. All eight are made at once, since most of what a probe does is to write digits.
+(func $eight (param $halves i64) (local $digits i64)
+  (local.set $halves (i64.or
+    (i64.and (local.get $halves) (i64.const 0x000000ff000000ff))
+    (i64.shl (i64.and (local.get $halves) (i64.const 0x0000ff000000ff00)) (i64.const 8))))
+  (local.set $digits (i64.or
+    (i64.and (i64.shr_u (local.get $halves) (i64.const 4)) (i64.const 0x000f000f000f000f))
+    (i64.shl (i64.and (local.get $halves) (i64.const 0x000f000f000f000f)) (i64.const 8))))
+  (if (i32.lt_u (global.get $at) (i32.const $LOG_END))
+    (then
+      (i64.store (global.get $at) (i64.add
+        (i64.add (local.get $digits) (i64.const 0x3030303030303030))
+        (i64.mul (i64.const 39) (i64.and (i64.const 0x0101010101010101)
+          (i64.shr_u (i64.add (local.get $digits) (i64.const 0x0606060606060606)) (i64.const 4))))))
+      (global.set $at (i32.add (global.get $at) (i32.const 8))))))
 (func $silent (result i32) (i32.and (i32.load offset=$SCRIPT (i32.const 8)) (i32.const 2)))
 (func $word (param $value i32)
   (if (call $silent) (then (return)))
   (call $char (i32.const 32))
-  (call $digits (i64.extend_i32_u (local.get $value)) (i64.const 32)))
+  ;; The bytes in the order in which they are written.
+  (local.set $value (i32.or
+    (i32.and (i32.rotl (local.get $value) (i32.const 8)) (i32.const 0x00ff00ff))
+    (i32.and (i32.rotl (local.get $value) (i32.const 24)) (i32.const 0xff00ff00))))
+  (call $four (local.get $value)))
+(func $four (param $bytes i32)
+  (call $eight (i64.or
+    (i64.extend_i32_u (i32.and (local.get $bytes) (i32.const 0xffff)))
+    (i64.shl (i64.extend_i32_u (i32.shr_u (local.get $bytes) (i32.const 16))) (i64.const 32)))))
 (func $bytes (param $from i32) (param $size i32)
+  (loop $next
+    (if (i32.ge_u (local.get $size) (i32.const 4))
+      (then
+        (call $four (i32.load (local.get $from)))
+        (local.set $from (i32.add (local.get $from) (i32.const 4)))
+        (local.set $size (i32.sub (local.get $size) (i32.const 4)))
+        (br $next))))
   (loop $next
     (if (i32.eqz (local.get $size)) (then (return)))
     (call $digits (i64.load8_u (local.get $from)) (i64.const 8))
@@ -396,7 +427,7 @@ const INTERPRETER: &str = r#"
 
 ;; Does the action at the address, and returns the address after it.
 (func $act (param $action i32) (result i32)
-  (local $lanes i32) (local $outs i32) (local $at i32) (local $lane i32) (local $status i32) (local $value i64)
+  (local $lanes i32) (local $outs i32) (local $at i32) (local $lane i32) (local $size i32) (local $status i32) (local $value i64)
   (if (i32.eq (i32.load (local.get $action)) (i32.const -1)) (then unreachable))
   (local.set $lanes (i32.load offset=8 (local.get $action)))
   (local.set $outs (i32.load offset=12 (local.get $action)))
@@ -406,6 +437,9 @@ const INTERPRETER: &str = r#"
     (if (local.get $lanes)
       (then
         (local.set $value (i64.load offset=8 (local.get $at)))
+        (local.set $size (i32.load offset=4 (local.get $at)))
+        (if (local.get $size)
+          (then (memory.fill (i32.wrap_i64 (local.get $value)) (i32.const 255) (local.get $size))))
         (if (i32.load (local.get $at))
           (then (local.set $value (i64.load offset=$REGISTERS (i32.shl (i32.wrap_i64 (local.get $value)) (i32.const 3))))))
         (i64.store (local.get $lane) (local.get $value))

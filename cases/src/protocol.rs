@@ -9,50 +9,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Base64;
 use crate::scenario::{PluginSettings, Step};
+use crate::tagged::tagged;
 use crate::transcript::Event;
 
 /// The version of the protocol.
 pub const PROTOCOL: u32 = 2;
 
-/// From the harness.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Request {
-    /// What host is it, and what can it do? Answered by [`Response::Host`].
-    Start {
-        /// [`PROTOCOL`].
-        protocol: u32,
-    },
-    /// Keep this module of the probe, which later runs name and bring scripts for. Answered by [`Response::Kept`].
-    Shape {
-        /// Its name in [`Guest::Shape`].
-        id: String,
-        /// The module.
-        wasm: Base64,
-        /// The place of the script's first byte in the module.
-        offset: usize,
-        /// The number of bytes that a script may have; those that it does not have are 0.
-        size: usize,
-        /// Where in the memory of an instance the script lies, for hosts that write it there.
-        address: u32,
-    },
-    /// Keep this module, which later runs name. Answered by [`Response::Kept`].
-    Module {
-        /// Its name in [`Guest::Module`].
-        id: String,
-        /// The module.
-        wasm: Base64,
-    },
-    /// Run a scenario. Answered by [`Response::Ran`], [`Response::Skipped`] or [`Response::Errored`].
-    Run(Run),
-    /// More steps for the scenario that was run last, which was to be kept. Streams and calls are numbered on. Answered as
-    /// [`Request::Run`] is; a host that crashed cannot continue.
-    More {
-        /// What the world does.
-        steps: Vec<Step>,
-    },
-    /// End. Not answered.
-    Stop,
+tagged! {
+    "type"
+    /// From the harness.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Request = "Request" {
+        /// What host is it, and what can it do? Answered by [`Response::Host`].
+        Start {
+            /// [`PROTOCOL`].
+            protocol: u32,
+        },
+        /// Keep this module of the probe, which later runs name and bring scripts for. Answered by [`Response::Kept`].
+        Shape {
+            /// Its name in [`Guest::Shape`].
+            id: String,
+            /// The module.
+            wasm: Base64,
+            /// The place of the script's first byte in the module.
+            offset: usize,
+            /// The number of bytes that a script may have; those that it does not have are 0.
+            size: usize,
+            /// Where in the memory of an instance the script lies, for hosts that write it there.
+            address: u32,
+        },
+        /// Keep this module, which later runs name. Answered by [`Response::Kept`].
+        Module {
+            /// Its name in [`Guest::Module`].
+            id: String,
+            /// The module.
+            wasm: Base64,
+        },
+        /// Run a scenario. Answered by [`Response::Ran`], [`Response::Skipped`] or [`Response::Errored`].
+        Run(Run),
+        /// More steps for the scenario that was run last, which was to be kept. Streams and calls are numbered on. Answered as
+        /// [`Request::Run`] is; a host that crashed cannot continue.
+        More {
+            /// What the world does.
+            steps: Vec<Step>,
+        },
+        /// End. Not answered.
+        Stop,
+    }
 }
 
 /// A scenario as an adapter gets it.
@@ -110,35 +113,37 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// From the adapter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Response {
-    /// To [`Request::Start`].
-    Host(Host),
-    /// To [`Request::Shape`] and [`Request::Module`].
-    Kept,
-    /// Before the answer to a [`Run`] with `trace`: this was seen. All of them come once more in [`Response::Ran`].
-    Event {
-        /// What was seen.
-        event: Event,
-    },
-    /// The scenario was run, and this was seen.
-    Ran {
-        /// In order. An [`Event::Step`] comes before what is seen of each step, counted from 0 in each answer; only a
-        /// module that is refused or a crash of the host ends them early.
-        events: Vec<Event>,
-    },
-    /// The scenario cannot be run on this host.
-    Skipped {
-        /// Why.
-        reason: String,
-    },
-    /// The adapter failed. The harness may continue with the next scenario.
-    Errored {
-        /// What failed, and the way out.
-        context: String,
-    },
+tagged! {
+    "type"
+    /// From the adapter.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Response = "Response" {
+        /// To [`Request::Start`].
+        Host(Host),
+        /// To [`Request::Shape`] and [`Request::Module`].
+        Kept,
+        /// Before the answer to a [`Run`] with `trace`: this was seen. All of them come once more in [`Response::Ran`].
+        Event {
+            /// What was seen.
+            event: Event,
+        },
+        /// The scenario was run, and this was seen.
+        Ran {
+            /// In order. An [`Event::Step`] comes before what is seen of each step, counted from 0 in each answer; only a
+            /// module that is refused or a crash of the host ends them early.
+            events: Vec<Event>,
+        },
+        /// The scenario cannot be run on this host.
+        Skipped {
+            /// Why.
+            reason: String,
+        },
+        /// The adapter failed. The harness may continue with the next scenario.
+        Errored {
+            /// What failed, and the way out.
+            context: String,
+        },
+    }
 }
 
 /// Who a host is, and what it can do.

@@ -12,6 +12,7 @@ use crate::data::{Data, Fields};
 use crate::probe::{Template, assemble};
 use crate::script::Script;
 use crate::shape::Shape;
+use crate::tagged::tagged;
 
 /// Plugins on one chain, and what the world does.
 #[derive(Clone, Debug)]
@@ -139,198 +140,200 @@ impl Guest {
     }
 }
 
-/// Something that the world outside of the host does.
-///
-/// `stream` numbers the streams from 0 in the order of their opening; `call` numbers the plugins' HTTP calls from 0 in
-/// the order in which they reach the outside, and the gRPC calls and streams likewise.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Step {
-    /// The client sends the headers of a request, which opens the stream.
-    RequestHeaders {
-        /// Which stream.
-        stream: u32,
-        /// Lower-case names, pseudo headers first.
-        headers: Fields,
-        /// No body and no trailers will follow.
-        end_of_stream: bool,
-    },
-    /// The client sends a piece of the request's body.
-    RequestBody {
-        /// Which stream.
-        stream: u32,
-        /// The piece.
-        body: Data,
-        /// Nothing will follow.
-        end_of_stream: bool,
-    },
-    /// The client sends the request's trailers, which ends the request.
-    RequestTrailers {
-        /// Which stream.
-        stream: u32,
-        /// The trailers.
-        trailers: Fields,
-    },
-    /// The upstream sends the headers of the response.
-    ResponseHeaders {
-        /// Which stream.
-        stream: u32,
-        /// With `:status`.
-        headers: Fields,
-        /// No body and no trailers will follow.
-        end_of_stream: bool,
-    },
-    /// The upstream sends a piece of the response's body.
-    ResponseBody {
-        /// Which stream.
-        stream: u32,
-        /// The piece.
-        body: Data,
-        /// Nothing will follow.
-        end_of_stream: bool,
-    },
-    /// The upstream sends the response's trailers, which ends the response.
-    ResponseTrailers {
-        /// Which stream.
-        stream: u32,
-        /// The trailers.
-        trailers: Fields,
-    },
-    /// The client opens a TCP connection, which opens the stream.
-    Connect {
-        /// Which stream.
-        stream: u32,
-    },
-    /// The client sends bytes on its TCP connection.
-    ClientData {
-        /// Which stream.
-        stream: u32,
-        /// The bytes.
-        data: Data,
-        /// It sends no more.
-        end_of_stream: bool,
-    },
-    /// The upstream sends bytes on its TCP connection.
-    UpstreamData {
-        /// Which stream.
-        stream: u32,
-        /// The bytes.
-        data: Data,
-        /// It sends no more.
-        end_of_stream: bool,
-    },
-    /// The client gives the stream up.
-    ClientReset {
-        /// Which stream.
-        stream: u32,
-    },
-    /// The upstream gives the stream up.
-    UpstreamReset {
-        /// Which stream.
-        stream: u32,
-    },
-    /// The server of an HTTP call of a plugin's answers.
-    CallResponse {
-        /// Which call.
-        call: u32,
-        /// With `:status`.
-        headers: Fields,
-        /// The whole body.
-        body: Data,
-        /// The trailers, if any.
-        trailers: Fields,
-    },
-    /// The server of an HTTP call of a plugin's closes the stream without an answer.
-    CallReset {
-        /// Which call.
-        call: u32,
-    },
-    /// The server of a gRPC call of a plugin's sends its initial metadata.
-    GrpcInitialMetadata {
-        /// Which gRPC call or stream.
-        call: u32,
-        /// The metadata.
-        metadata: Fields,
-    },
-    /// The server of a gRPC call of a plugin's sends a message.
-    GrpcMessage {
-        /// Which gRPC call or stream.
-        call: u32,
-        /// The message.
-        message: Data,
-    },
-    /// The server of a gRPC call of a plugin's ends it.
-    GrpcClose {
-        /// Which gRPC call or stream.
-        call: u32,
-        /// gRPC's status code.
-        status: u32,
-        /// gRPC's status message.
-        message: String,
-        /// The trailing metadata, besides the status.
-        metadata: Fields,
-    },
-    /// The server of a gRPC call of a plugin's cuts it off.
-    GrpcReset {
-        /// Which gRPC call or stream.
-        call: u32,
-    },
-    /// The host calls the first plugin's foreign function.
-    ForeignCall {
-        /// The function's number.
-        function: u32,
-        /// The arguments.
-        arguments: Data,
-    },
-    /// The operator gives a plugin another configuration. Streams that run finish with the old one.
-    Reconfigure {
-        /// The plugin's name.
-        plugin: String,
-        /// The new configuration.
-        configuration: Data,
-    },
-    /// The operator puts a standby plugin into another's place. Streams that run finish with the old one.
-    Replace {
-        /// The plugin's name.
-        plugin: String,
-        /// The standby plugin's.
-        by: String,
-    },
-    /// The operator gives a share of a plugin's new streams to a standby plugin.
-    Canary {
-        /// The plugin's name.
-        plugin: String,
-        /// The standby plugin's.
-        by: String,
-        /// How many streams in a hundred.
-        share: u8,
-        /// In how many of its streams in a hundred it may fault before it is rolled back.
-        faults: u8,
-    },
-    /// The operator gives all new streams to a plugin's canary.
-    Promote {
-        /// The plugin's name.
-        plugin: String,
-    },
-    /// The operator gives a plugin's canary no more streams.
-    RollBack {
-        /// The plugin's name.
-        plugin: String,
-    },
-    /// The operator takes a plugin out of new streams. Streams that run finish with it.
-    Remove {
-        /// The plugin's name.
-        plugin: String,
-    },
-    /// The operator reads all metrics of plugins.
-    ReadMetrics,
-    /// Time passes.
-    Advance {
-        /// Milliseconds.
-        milliseconds: u64,
-    },
-    /// The operator removes the plugins; streams that still run are reset first.
-    Shutdown,
+tagged! {
+    "do"
+    /// Something that the world outside of the host does.
+    ///
+    /// `stream` numbers the streams from 0 in the order of their opening; `call` numbers the plugins' HTTP calls from 0 in
+    /// the order in which they reach the outside, and the gRPC calls and streams likewise.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Step = "Step" {
+        /// The client sends the headers of a request, which opens the stream.
+        RequestHeaders {
+            /// Which stream.
+            stream: u32,
+            /// Lower-case names, pseudo headers first.
+            headers: Fields,
+            /// No body and no trailers will follow.
+            end_of_stream: bool,
+        },
+        /// The client sends a piece of the request's body.
+        RequestBody {
+            /// Which stream.
+            stream: u32,
+            /// The piece.
+            body: Data,
+            /// Nothing will follow.
+            end_of_stream: bool,
+        },
+        /// The client sends the request's trailers, which ends the request.
+        RequestTrailers {
+            /// Which stream.
+            stream: u32,
+            /// The trailers.
+            trailers: Fields,
+        },
+        /// The upstream sends the headers of the response.
+        ResponseHeaders {
+            /// Which stream.
+            stream: u32,
+            /// With `:status`.
+            headers: Fields,
+            /// No body and no trailers will follow.
+            end_of_stream: bool,
+        },
+        /// The upstream sends a piece of the response's body.
+        ResponseBody {
+            /// Which stream.
+            stream: u32,
+            /// The piece.
+            body: Data,
+            /// Nothing will follow.
+            end_of_stream: bool,
+        },
+        /// The upstream sends the response's trailers, which ends the response.
+        ResponseTrailers {
+            /// Which stream.
+            stream: u32,
+            /// The trailers.
+            trailers: Fields,
+        },
+        /// The client opens a TCP connection, which opens the stream.
+        Connect {
+            /// Which stream.
+            stream: u32,
+        },
+        /// The client sends bytes on its TCP connection.
+        ClientData {
+            /// Which stream.
+            stream: u32,
+            /// The bytes.
+            data: Data,
+            /// It sends no more.
+            end_of_stream: bool,
+        },
+        /// The upstream sends bytes on its TCP connection.
+        UpstreamData {
+            /// Which stream.
+            stream: u32,
+            /// The bytes.
+            data: Data,
+            /// It sends no more.
+            end_of_stream: bool,
+        },
+        /// The client gives the stream up.
+        ClientReset {
+            /// Which stream.
+            stream: u32,
+        },
+        /// The upstream gives the stream up.
+        UpstreamReset {
+            /// Which stream.
+            stream: u32,
+        },
+        /// The server of an HTTP call of a plugin's answers.
+        CallResponse {
+            /// Which call.
+            call: u32,
+            /// With `:status`.
+            headers: Fields,
+            /// The whole body.
+            body: Data,
+            /// The trailers, if any.
+            trailers: Fields,
+        },
+        /// The server of an HTTP call of a plugin's closes the stream without an answer.
+        CallReset {
+            /// Which call.
+            call: u32,
+        },
+        /// The server of a gRPC call of a plugin's sends its initial metadata.
+        GrpcInitialMetadata {
+            /// Which gRPC call or stream.
+            call: u32,
+            /// The metadata.
+            metadata: Fields,
+        },
+        /// The server of a gRPC call of a plugin's sends a message.
+        GrpcMessage {
+            /// Which gRPC call or stream.
+            call: u32,
+            /// The message.
+            message: Data,
+        },
+        /// The server of a gRPC call of a plugin's ends it.
+        GrpcClose {
+            /// Which gRPC call or stream.
+            call: u32,
+            /// gRPC's status code.
+            status: u32,
+            /// gRPC's status message.
+            message: String,
+            /// The trailing metadata, besides the status.
+            metadata: Fields,
+        },
+        /// The server of a gRPC call of a plugin's cuts it off.
+        GrpcReset {
+            /// Which gRPC call or stream.
+            call: u32,
+        },
+        /// The host calls the first plugin's foreign function.
+        ForeignCall {
+            /// The function's number.
+            function: u32,
+            /// The arguments.
+            arguments: Data,
+        },
+        /// The operator gives a plugin another configuration. Streams that run finish with the old one.
+        Reconfigure {
+            /// The plugin's name.
+            plugin: String,
+            /// The new configuration.
+            configuration: Data,
+        },
+        /// The operator puts a standby plugin into another's place. Streams that run finish with the old one.
+        Replace {
+            /// The plugin's name.
+            plugin: String,
+            /// The standby plugin's.
+            by: String,
+        },
+        /// The operator gives a share of a plugin's new streams to a standby plugin.
+        Canary {
+            /// The plugin's name.
+            plugin: String,
+            /// The standby plugin's.
+            by: String,
+            /// How many streams in a hundred.
+            share: u8,
+            /// In how many of its streams in a hundred it may fault before it is rolled back.
+            faults: u8,
+        },
+        /// The operator gives all new streams to a plugin's canary.
+        Promote {
+            /// The plugin's name.
+            plugin: String,
+        },
+        /// The operator gives a plugin's canary no more streams.
+        RollBack {
+            /// The plugin's name.
+            plugin: String,
+        },
+        /// The operator takes a plugin out of new streams. Streams that run finish with it.
+        Remove {
+            /// The plugin's name.
+            plugin: String,
+        },
+        /// The operator reads all metrics of plugins.
+        ReadMetrics,
+        /// Time passes.
+        Advance {
+            /// Milliseconds.
+            milliseconds: u64,
+        },
+        /// The operator removes the plugins; streams that still run are reset first.
+        Shutdown,
+    }
 }
 
 impl Step {

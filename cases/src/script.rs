@@ -117,7 +117,7 @@ pub enum Lane {
     Bits(u64),
     /// The address of these bytes.
     Address(Data),
-    /// The address of a free place of this size, filled with 0xFF before the call; `Out`s name it by its number.
+    /// The address of a free place of this size, which is filled with 0xFF before the call; `Out`s name it by its number.
     Slot(u32),
     /// The bits of a register.
     Register(u32),
@@ -244,9 +244,10 @@ impl Script {
     /// The bytes that lie at [`SCRIPT`].
     ///
     /// First the allocators' mode and answer, whether to report them or nothing at all, and where the heap starts; then whose contexts the
-    /// first plugin contexts are; then for each plugin and callback the address of its first entry; then entries and data.
+    /// first plugin contexts are; then for each plugin and callback the address of its first entry; then entries and data. The slots of calls
+    /// lie between the end of the bytes and the heap.
     pub fn bytes(&self) -> Vec<u8> {
-        let mut image = Image { bytes: Vec::with_capacity(IMAGE), words: Vec::new(), slots: Vec::new() };
+        let mut image = Image { bytes: Vec::with_capacity(IMAGE), ..Image::default() };
         image.bytes.resize(TABLE + 4 * self.entries.len(), 0);
         for (place, root) in image.bytes[16..TABLE].iter_mut().zip(&self.roots) {
             *place = *root;
@@ -271,8 +272,9 @@ impl Script {
         image.set(4, answer);
         image.set(8, u32::from(self.report_allocations) | u32::from(self.silent) << 1);
         image.align();
-        let heap = SCRIPT + image.bytes.len() as u32;
-        image.set(12, heap);
+        let end = SCRIPT + image.bytes.len() as u32;
+        image.move_slots(end);
+        image.set(12, end + image.behind);
         image.bytes
     }
 }
@@ -280,11 +282,17 @@ impl Script {
 /// Bytes that most scripts have room in.
 const IMAGE: usize = 0x4000;
 
+#[derive(Default)]
 struct Image {
     bytes: Vec<u8>,
     /// The words of the entry at hand, and the addresses of the slots of its action.
     words: Vec<u32>,
     slots: Vec<u32>,
+    /// The number of bytes of all slots, which lie behind the others.
+    behind: u32,
+    /// Which of the words of the entry at hand, and then which of the bytes, begin an address of a slot.
+    slot_words: Vec<usize>,
+    slot_places: Vec<usize>,
 }
 
 impl Image {
@@ -292,6 +300,7 @@ impl Image {
     fn entry(&mut self, entry: &Entry) -> usize {
         let result = [u32::from(entry.result.is_some()), entry.result.unwrap_or(0)];
         self.words.clear();
+        self.slot_words.clear();
         self.words.extend([0, result[0], result[1], entry.actions.len() as u32]);
         entry.actions.iter().for_each(|action| self.action(action));
         self.align();
@@ -299,11 +308,12 @@ impl Image {
         self.bytes.resize(place + 4 * self.words.len(), 0);
         let (places, _) = self.bytes[place..].as_chunks_mut::<4>();
         places.iter_mut().zip(&self.words).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
+        self.slot_places.extend(self.slot_words.iter().map(|word| place + 4 * word));
         place
     }
 
-    /// An action: function (all ones to trap), id, numbers of lanes and outs; per lane whether it is a register, and
-    /// its 64 bits at 8; per out its form, two words and the register to save to, counted from 1.
+    /// An action: function (all ones to trap), id, numbers of lanes and outs; per lane whether it is a register, the number of bytes to fill
+    /// there, and its 64 bits at 8; per out its form, two words and the register to save to, counted from 1.
     fn action(&mut self, action: &Action) {
         let Act::Call { function, lanes, outs } = &action.act else {
             return self.words.extend([u32::MAX, action.id, 0, 0]);
@@ -318,23 +328,43 @@ impl Image {
                 Lane::Address(data) => (0, self.place(&data.0).into()),
                 Lane::Iovecs(pieces) => (0, self.iovecs(pieces).into()),
                 Lane::Slot(size) => {
-                    let address = self.slot(*size as usize);
-                    self.slots.push(address);
-                    (0, address.into())
+                    self.slots.push(self.behind);
+                    self.behind += size.next_multiple_of(16);
+                    self.words.extend([0, *size]);
+                    self.slot(self.slots.len() as u32 - 1);
+                    self.words.push(0);
+                    continue;
                 }
             };
             self.words.extend([register, 0, bits as u32, (bits >> 32) as u32]);
         }
-        let slot = |number: u32| self.slots.get(number as usize).copied().unwrap_or(0);
         for out in outs {
-            let (form, first, second) = match out.form {
-                Form::Word(place) => (0, slot(place), 0),
-                Form::Double(place) => (1, slot(place), 0),
-                Form::Bytes(pointer, size) => (2, slot(pointer), slot(size)),
-                Form::Region(place, size) => (3, slot(place), size),
-            };
-            self.words.extend([form, first, second, out.save.map_or(0, |register| register + 1)]);
+            match out.form {
+                Form::Word(place) => self.written(0, place),
+                Form::Double(place) => self.written(1, place),
+                Form::Bytes(pointer, _) => self.written(2, pointer),
+                Form::Region(place, _) => self.written(3, place),
+            }
+            match out.form {
+                Form::Bytes(_, size) => self.slot(size),
+                Form::Region(_, size) => self.words.push(size),
+                Form::Word(_) | Form::Double(_) => self.words.push(0),
+            }
+            self.words.push(out.save.map_or(0, |register| register + 1));
         }
+    }
+
+    /// The form of an out, and its first slot.
+    fn written(&mut self, form: u32, slot: u32) {
+        self.words.push(form);
+        self.slot(slot);
+    }
+
+    /// The address of a slot of the action at hand: from the end of the bytes, which is not known yet.
+    fn slot(&mut self, number: u32) {
+        let Some(address) = self.slots.get(number as usize) else { return self.words.push(0) };
+        self.slot_words.push(self.words.len());
+        self.words.push(*address);
     }
 
     fn iovecs(&mut self, pieces: &[Data]) -> u32 {
@@ -350,11 +380,12 @@ impl Image {
         address
     }
 
-    /// A free place, filled with ones.
-    fn slot(&mut self, size: usize) -> u32 {
-        let address = self.place(&[]);
-        self.bytes.resize(self.bytes.len() + size, 0xFF);
-        address
+    /// Lets the slots begin at an address.
+    fn move_slots(&mut self, start: u32) {
+        for place in std::mem::take(&mut self.slot_places) {
+            let word: [u8; 4] = self.bytes[place..place + 4].try_into().expect("a word has four bytes");
+            self.set(place, start + u32::from_le_bytes(word));
+        }
     }
 
     fn align(&mut self) {

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Data, Fields};
+use crate::tagged::tagged;
 
 /// What was seen of a run, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,187 +19,193 @@ pub struct Transcript {
     pub events: Vec<Event>,
 }
 
-/// One thing that was seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Event {
-    /// The world does the step of this index; what follows is seen after it. What comes before the first is the start.
-    Step {
-        /// Counted from 0.
-        index: u32,
-    },
-    /// The host did not take a plugin: its module, its start or its configuration failed.
-    Refused {
-        /// The plugin's name.
-        plugin: String,
-        /// The host's words.
-        reason: String,
-    },
-    /// A plugin wrote to the host's log.
-    Log {
-        /// The plugin's name.
-        plugin: String,
-        /// `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `CRITICAL`.
-        level: String,
-        /// The message.
-        message: Data,
-    },
-    /// Something reached the upstream.
-    Upstream {
-        /// Which stream.
-        stream: u32,
-        /// What.
-        part: Part,
-    },
-    /// Something reached the client.
-    Client {
-        /// Which stream.
-        stream: u32,
-        /// What.
-        part: Part,
-    },
-    /// A call of a plugin's reached its server.
-    HttpCall {
-        /// Counted from 0.
-        call: u32,
-        /// The upstream that the plugin named.
-        upstream: String,
-        /// The request's headers.
-        headers: Fields,
-        /// The request's body.
-        body: Data,
-        /// The request's trailers.
-        trailers: Fields,
-    },
-    /// Something reached the server of a gRPC call or stream of a plugin's.
-    Grpc {
-        /// Counted from 0.
-        call: u32,
-        /// What.
-        part: GrpcPart,
-    },
-    /// What a metric of a plugin's was when the operator read it.
-    Metric {
-        /// The name that the plugin gave it.
-        name: String,
-        /// The value.
-        value: u64,
-    },
-    /// A plugin trapped, or was stopped by the host.
-    Fault {
-        /// The plugin's name.
-        plugin: String,
-        /// The host's words.
-        reason: String,
-    },
-    /// What a log-only plugin would have done to a stream.
-    Discarded {
-        /// The plugin's name.
-        plugin: String,
-        /// Which stream.
-        stream: u32,
-        /// What: see the manual of case files.
-        what: String,
-    },
-    /// A canary faulted too often, and gets no more streams.
-    RolledBack {
-        /// The name of the plugin that was to be replaced.
-        plugin: String,
-    },
-    /// The host process died.
-    Died {
-        /// How: `SIGSEGV`, `exit status 1`.
-        how: String,
-    },
-    /// The host called a plugin.
-    Callback {
-        /// The plugin's name.
-        plugin: String,
-        /// The export's name.
-        name: String,
-        /// The arguments, as bits.
-        args: Vec<u32>,
-    },
-    /// A callback returned.
-    Returned {
-        /// The plugin's name.
-        plugin: String,
-        /// The export's name.
-        name: String,
-        /// The result, if the callback has one.
-        result: Option<u32>,
-    },
-    /// A plugin called the host, and the call returned.
-    Call {
-        /// The plugin's name.
-        plugin: String,
-        /// The function's name.
-        function: String,
-        /// Which action of the plugin's script, if it was one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        action: Option<u32>,
-        /// The in-arguments, as people read them.
-        args: Vec<String>,
-        /// What it returned, as bits; 0 where the function returns nothing.
-        status: u32,
-        /// What it wrote, by parameter or lane.
-        returned: Vec<(String, Returned)>,
-    },
+tagged! {
+    "event"
+    /// One thing that was seen.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Event = "Event" {
+        /// The world does the step of this index; what follows is seen after it. What comes before the first is the start.
+        Step {
+            /// Counted from 0.
+            index: u32,
+        },
+        /// The host did not take a plugin: its module, its start or its configuration failed.
+        Refused {
+            /// The plugin's name.
+            plugin: String,
+            /// The host's words.
+            reason: String,
+        },
+        /// A plugin wrote to the host's log.
+        Log {
+            /// The plugin's name.
+            plugin: String,
+            /// `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `CRITICAL`.
+            level: String,
+            /// The message.
+            message: Data,
+        },
+        /// Something reached the upstream.
+        Upstream {
+            /// Which stream.
+            stream: u32,
+            /// What.
+            part: Part,
+        },
+        /// Something reached the client.
+        Client {
+            /// Which stream.
+            stream: u32,
+            /// What.
+            part: Part,
+        },
+        /// A call of a plugin's reached its server.
+        HttpCall {
+            /// Counted from 0.
+            call: u32,
+            /// The upstream that the plugin named.
+            upstream: String,
+            /// The request's headers.
+            headers: Fields,
+            /// The request's body.
+            body: Data,
+            /// The request's trailers.
+            trailers: Fields,
+        },
+        /// Something reached the server of a gRPC call or stream of a plugin's.
+        Grpc {
+            /// Counted from 0.
+            call: u32,
+            /// What.
+            part: GrpcPart,
+        },
+        /// What a metric of a plugin's was when the operator read it.
+        Metric {
+            /// The name that the plugin gave it.
+            name: String,
+            /// The value.
+            value: u64,
+        },
+        /// A plugin trapped, or was stopped by the host.
+        Fault {
+            /// The plugin's name.
+            plugin: String,
+            /// The host's words.
+            reason: String,
+        },
+        /// What a log-only plugin would have done to a stream.
+        Discarded {
+            /// The plugin's name.
+            plugin: String,
+            /// Which stream.
+            stream: u32,
+            /// What: see the manual of case files.
+            what: String,
+        },
+        /// A canary faulted too often, and gets no more streams.
+        RolledBack {
+            /// The name of the plugin that was to be replaced.
+            plugin: String,
+        },
+        /// The host process died.
+        Died {
+            /// How: `SIGSEGV`, `exit status 1`.
+            how: String,
+        },
+        /// The host called a plugin.
+        Callback {
+            /// The plugin's name.
+            plugin: String,
+            /// The export's name.
+            name: String,
+            /// The arguments, as bits.
+            args: Vec<u32>,
+        },
+        /// A callback returned.
+        Returned {
+            /// The plugin's name.
+            plugin: String,
+            /// The export's name.
+            name: String,
+            /// The result, if the callback has one.
+            result: Option<u32>,
+        },
+        /// A plugin called the host, and the call returned.
+        Call {
+            /// The plugin's name.
+            plugin: String,
+            /// The function's name.
+            function: String,
+            /// Which action of the plugin's script, if it was one.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            action: Option<u32>,
+            /// The in-arguments, as people read them.
+            args: Vec<String>,
+            /// What it returned, as bits; 0 where the function returns nothing.
+            status: u32,
+            /// What it wrote, by parameter or lane.
+            returned: Vec<(String, Returned)>,
+        },
+    }
 }
 
-/// A piece of an HTTP message or of a TCP stream.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "part", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Part {
-    /// The TCP connection was opened.
-    Opened,
-    /// The headers.
-    Headers {
-        /// With pseudo headers.
-        headers: Fields,
-        /// Nothing follows.
-        end_of_stream: bool,
-    },
-    /// A piece of the body.
-    Body {
-        /// The piece.
-        body: Data,
-        /// Nothing follows.
-        end_of_stream: bool,
-    },
-    /// The trailers.
-    Trailers {
+tagged! {
+    "part"
+    /// A piece of an HTTP message or of a TCP stream.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Part = "Part" {
+        /// The TCP connection was opened.
+        Opened,
+        /// The headers.
+        Headers {
+            /// With pseudo headers.
+            headers: Fields,
+            /// Nothing follows.
+            end_of_stream: bool,
+        },
+        /// A piece of the body.
+        Body {
+            /// The piece.
+            body: Data,
+            /// Nothing follows.
+            end_of_stream: bool,
+        },
         /// The trailers.
-        trailers: Fields,
-    },
-    /// The stream was reset.
-    Reset,
+        Trailers {
+            /// The trailers.
+            trailers: Fields,
+        },
+        /// The stream was reset.
+        Reset,
+    }
 }
 
-/// A piece of a gRPC call or stream on its way to the server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "part", rename_all = "snake_case", deny_unknown_fields)]
-pub enum GrpcPart {
-    /// The beginning.
-    Opened {
-        /// The upstream that the plugin named.
-        upstream: String,
-        /// The service's full name.
-        service: String,
-        /// The method's name.
-        method: String,
-        /// The initial metadata, perhaps among others of the host's.
-        metadata: Fields,
-    },
-    /// A message.
-    Message {
-        /// The message.
-        message: Data,
-    },
-    /// The plugin sends no more.
-    End,
-    /// The call or stream was cancelled.
-    Reset,
+tagged! {
+    "part"
+    /// A piece of a gRPC call or stream on its way to the server.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum GrpcPart = "GrpcPart" {
+        /// The beginning.
+        Opened {
+            /// The upstream that the plugin named.
+            upstream: String,
+            /// The service's full name.
+            service: String,
+            /// The method's name.
+            method: String,
+            /// The initial metadata, perhaps among others of the host's.
+            metadata: Fields,
+        },
+        /// A message.
+        Message {
+            /// The message.
+            message: Data,
+        },
+        /// The plugin sends no more.
+        End,
+        /// The call or stream was cancelled.
+        Reset,
+    }
 }
 
 /// What a call wrote through an out-parameter.

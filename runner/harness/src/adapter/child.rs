@@ -2,31 +2,38 @@
 //!
 //! Knows nothing of what the lines say.
 
-use std::io::{BufReader, Read, Write};
-use std::process::{Child as Process, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::process::{Child as Process, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// How much of the standard error is kept.
 const STDERR_TAIL_BYTES: usize = 4096;
 /// How long a line may be, in MiB. No transcript comes near it.
 pub(super) const MAX_LINE_MIB: usize = 64;
-/// The number of lines that are read ahead.
-const MAX_LINES_AHEAD: usize = 4;
+/// How much is read at a time: what a pipe holds.
+const PIECE_BYTES: usize = 0x1_0000;
 /// What a child that lived on is said to have done.
 pub(super) const KILLED: &str = "did not end, and was killed";
 /// How long a child that failed us gets to end once its standard input is closed.
 pub(super) const END_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A running child.
+/// A running child. One thread talks to it: what it does not read yet and what it writes are waited for at the same time.
 #[derive(Debug)]
 pub(super) struct Child {
     process: Process,
-    input: Option<Sender<Vec<u8>>>,
-    lines: Receiver<Vec<u8>>,
-    unfinished: Shared,
+    input: Option<ChildStdin>,
+    output: Option<ChildStdout>,
+    /// Lines that the child has not read, from its first byte on that is not written.
+    unwritten: Vec<u8>,
+    /// What the child wrote beyond the lines that were taken; there is no end of a line before `searched`.
+    unread: Vec<u8>,
+    searched: usize,
+    piece: Vec<u8>,
     errors: Shared,
     errors_read: thread::JoinHandle<()>,
 }
@@ -52,48 +59,101 @@ impl Child {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Its own process group, so that what the program starts can be killed with it.
-        #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut process = command.spawn()?;
-        let unfinished = Shared::default();
+        let (input, output) = (process.stdin.take(), process.stdout.take());
+        let pipes = [input.as_ref().map(AsFd::as_fd), output.as_ref().map(AsFd::as_fd)];
+        for pipe in pipes.into_iter().flatten() {
+            rustix::io::ioctl_fionbio(pipe, true)?;
+        }
         let errors = Shared::default();
-        let (input, to_write) = channel();
-        let (lines_read, lines) = sync_channel(MAX_LINES_AHEAD);
-        if let Some(pipe) = process.stdin.take() {
-            thread::spawn(move || write(pipe, &to_write));
-        }
-        if let Some(pipe) = process.stdout.take() {
-            let unfinished = unfinished.clone();
-            thread::spawn(move || read_lines(pipe, &unfinished, &lines_read));
-        }
         let pipe = process.stderr.take();
         let kept = errors.clone();
         let errors_read = thread::spawn(move || pipe.into_iter().for_each(|pipe| keep_tail(pipe, &kept)));
-        Ok(Child { process, input: Some(input), lines, unfinished, errors, errors_read })
-    }
-
-    /// Sends a line; a child that reads none notices nothing.
-    pub(super) fn send(&self, mut line: Vec<u8>) {
-        line.push(b'\n');
-        // A child that is gone is noticed when its answer is awaited.
-        let _ = self.input.as_ref().map(|input| input.send(line));
-    }
-
-    /// The next line, without its end.
-    pub(super) fn line(&self, timeout: Duration) -> Result<Vec<u8>, ReadError> {
-        let unfinished = || locked(&self.unfinished).clone();
-        self.lines.recv_timeout(timeout).map_err(|error| match error {
-            RecvTimeoutError::Disconnected if locked(&self.unfinished).len() > MAX_LINE_MIB << 20 => {
-                ReadError::LineTooLong
-            }
-            RecvTimeoutError::Timeout => ReadError::Timeout(unfinished()),
-            RecvTimeoutError::Disconnected => ReadError::Eof(unfinished()),
+        Ok(Child {
+            process,
+            input,
+            output,
+            unwritten: Vec::new(),
+            unread: Vec::new(),
+            searched: 0,
+            piece: vec![0; PIECE_BYTES],
+            errors,
+            errors_read,
         })
     }
 
+    /// Sends a line, as far as the child reads it now; [`Child::line`] sends the rest. A child that reads none notices nothing.
+    pub(super) fn send(&mut self, line: &[u8]) {
+        self.unwritten.extend(line);
+        self.unwritten.push(b'\n');
+        self.write();
+    }
+
+    /// The next line, without its end.
+    pub(super) fn line(&mut self, timeout: Duration) -> Result<Vec<u8>, ReadError> {
+        let until = Instant::now() + timeout;
+        loop {
+            if let Some(line) = self.taken_line() {
+                return Ok(line);
+            }
+            if self.unread.len() > MAX_LINE_MIB << 20 {
+                return Err(ReadError::LineTooLong);
+            }
+            let Some(output) = &self.output else { return Err(ReadError::Eof(self.unread.clone())) };
+            let mut pipes = vec![PollFd::new(output, PollFlags::IN)];
+            if let (Some(input), false) = (&self.input, self.unwritten.is_empty()) {
+                pipes.push(PollFd::new(input, PollFlags::OUT));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            // A signal ends the wait early, and a time that is too long for the system is as good as none.
+            let ready = poll(&mut pipes, Timespec::try_from(left).ok().as_ref());
+            if ready == Ok(0) && left.is_zero() {
+                return Err(ReadError::Timeout(self.unread.clone()));
+            }
+            self.write();
+            self.read();
+        }
+    }
+
     /// A line that is there already.
-    pub(super) fn waiting_line(&self) -> Option<Vec<u8>> {
-        self.lines.try_recv().ok()
+    pub(super) fn waiting_line(&mut self) -> Option<Vec<u8>> {
+        self.read();
+        self.taken_line()
+    }
+
+    fn taken_line(&mut self) -> Option<Vec<u8>> {
+        let Some(end) = self.unread[self.searched..].iter().position(|byte| *byte == b'\n') else {
+            self.searched = self.unread.len();
+            return None;
+        };
+        let rest = self.unread.split_off(self.searched + end + 1);
+        let mut line = std::mem::replace(&mut self.unread, rest);
+        line.pop();
+        self.searched = 0;
+        Some(line)
+    }
+
+    /// Writes what the child reads now. A child that is gone is noticed when its answer is awaited.
+    fn write(&mut self) {
+        while let (Some(input), false) = (&mut self.input, self.unwritten.is_empty()) {
+            match input.write(&self.unwritten) {
+                Ok(size @ 1..) => drop(self.unwritten.drain(..size)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => self.input = None,
+            }
+        }
+    }
+
+    /// Reads a piece of what the child has written.
+    fn read(&mut self) {
+        let Some(output) = &mut self.output else { return };
+        match output.read(&mut self.piece) {
+            Ok(size @ 1..) => self.unread.extend(&self.piece[..size]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Ok(0) | Err(_) => self.output = None,
+        }
     }
 
     /// Closes the standard input, waits that long for the child to end, kills it if it does not, and says how it ended.
@@ -144,7 +204,6 @@ impl Drop for Child {
     }
 }
 
-#[cfg(unix)]
 fn kill_group(process: &Process) {
     use rustix::process::{Pid, Signal, kill_process_group};
     if let Some(group) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) {
@@ -153,41 +212,8 @@ fn kill_group(process: &Process) {
     }
 }
 
-#[cfg(not(unix))]
-fn kill_group(_: &Process) {}
-
 fn locked(shared: &Shared) -> MutexGuard<'_, Vec<u8>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write(mut pipe: ChildStdin, lines: &Receiver<Vec<u8>>) {
-    for line in lines {
-        if pipe.write_all(&line).and_then(|()| pipe.flush()).is_err() {
-            return;
-        }
-    }
-}
-
-/// Stops at a line that is too long; what a child writes beyond the lines that are read ahead waits in its pipe.
-fn read_lines(pipe: impl Read, unfinished: &Shared, lines: &SyncSender<Vec<u8>>) {
-    let mut pipe = BufReader::new(pipe);
-    let mut piece = vec![0; 0x1_0000];
-    while let Ok(size @ 1..) = pipe.read(&mut piece) {
-        let mut rest = &piece[..size];
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let mut line = std::mem::take(&mut *locked(unfinished));
-            line.extend(&rest[..end]);
-            rest = &rest[end + 1..];
-            if lines.send(line).is_err() {
-                return;
-            }
-        }
-        let mut unfinished = locked(unfinished);
-        unfinished.extend(rest);
-        if unfinished.len() > MAX_LINE_MIB << 20 {
-            return;
-        }
-    }
 }
 
 fn keep_tail(mut pipe: impl Read, kept: &Shared) {
@@ -202,7 +228,6 @@ fn keep_tail(mut pipe: impl Read, kept: &Shared) {
 
 /// How a process ended: `exit status 1`, `SIGSEGV`.
 fn how(status: ExitStatus) -> String {
-    #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         const NAMES: [(i32, &str); 10] = [
             (1, "SIGHUP"),

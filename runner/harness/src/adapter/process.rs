@@ -296,7 +296,7 @@ impl Adapter for Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if let Some(Running { mut child, .. }) = self.running.take() {
-            child.send(json(&Request::Stop));
+            child.send(&json(&Request::Stop));
             child.end(STOP_TIMEOUT);
         }
     }
@@ -349,7 +349,7 @@ impl Program {
         }
         let line = json(request);
         self.tap('>', &line);
-        child.send(line);
+        child.send(&line);
         loop {
             let line = child.line(self.timeout).map_err(|error| self.no_line(child, error))?;
             self.tap('<', &line);
