@@ -10,6 +10,7 @@
 //! does   = "answers OK and an empty value"         # what the host does instead
 //! why    = "its map cannot tell the two apart"     # why it does that, and why the case is right
 //! link   = "https://github.com/…"                  # may be left out
+//! host   = "1.38.."                                # versions of the host, as `abi`: `..1.38` has 1.38.3; left out: all
 //! differs = "proxy_get_header_map_value/NOT_FOUND: OK"  # how `fuzz --host` reports it, or a list; may be left
 //!                                                  # out. `*` in place of the clause stands for any; `after` and calls, such
 //!                                                  # as `after proxy_on_log/proxy_continue_stream`, may follow
@@ -36,6 +37,9 @@ pub struct Known {
     pub line: usize,
     patterns: Vec<(usize, String)>,
     versions: Vec<Version>,
+    hosts: Hosts,
+    /// It is about the version of the host that is run.
+    applies: bool,
     /// The clauses that it departs from.
     pub clauses: Vec<String>,
     /// What it does instead.
@@ -46,6 +50,27 @@ pub struct Known {
     pub link: Option<String>,
     /// How `fuzz --host` reports it.
     pub differs: Vec<Differs>,
+}
+
+/// A range of versions of a host. A bound means all versions that begin with it.
+#[derive(Clone, Debug, Default)]
+struct Hosts {
+    since: Vec<u64>,
+    until: Option<Vec<u64>>,
+}
+
+impl Hosts {
+    fn contain(&self, version: &str) -> bool {
+        let version = numbers(version);
+        let until = self.until.as_ref();
+        version >= self.since && until.is_none_or(|until| version.iter().take(until.len()).le(until.iter()))
+    }
+}
+
+/// The numbers of a version: of `1.36.2-dev` 1, 36 and 2.
+fn numbers(version: &str) -> Vec<u64> {
+    let digits = |part: &str| part[..part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len())].parse().ok();
+    version.trim_start_matches('v').split('.').map_while(digits).collect()
 }
 
 /// A departure as `fuzz --host` reports it.
@@ -75,15 +100,21 @@ impl ExpectedFailures {
         &self.file
     }
 
+    /// Those of a host of this version, such as `1.36.4`. The others stay, for [`ExpectedFailures::check`].
+    #[must_use]
+    pub fn of_host(mut self, version: &str) -> ExpectedFailures {
+        self.entries.iter_mut().for_each(|entry| entry.applies = entry.hosts.contain(version));
+        self
+    }
+
     /// The entry about the case in that version.
     pub fn find(&self, id: &str, version: Version) -> Option<&Known> {
-        let about = |entry: &&Known| entry.versions.contains(&version) && entry.patterns.iter().any(|(_, p)| is(p, id));
-        self.entries.iter().find(about)
+        self.entries(version).find(|entry| entry.patterns.iter().any(|(_, pattern)| is(pattern, id)))
     }
 
     /// The entries for that version.
     pub fn entries(&self, version: Version) -> impl Iterator<Item = &Known> {
-        self.entries.iter().filter(move |entry| entry.versions.contains(&version))
+        self.entries.iter().filter(move |entry| entry.applies && entry.versions.contains(&version))
     }
 
     /// What in it is about none of `cases`.
@@ -104,7 +135,7 @@ impl ExpectedFailures {
 }
 
 fn known(node: &Node) -> Read<Known> {
-    let table = node.table(&["case", "abi", "clause", "does", "why", "link", "differs"])?;
+    let table = node.table(&["case", "abi", "clause", "does", "why", "link", "host", "differs"])?;
     let versions = table.map("abi", clause::versions)?.unwrap_or(Version::ALL.to_vec());
     let clauses = one_or_more(table.need("clause")?)?;
     let clauses = clauses.into_iter().map(|node| clause::clause(node, &versions)).collect::<Read<_>>()?;
@@ -113,6 +144,8 @@ fn known(node: &Node) -> Read<Known> {
         line: node.line,
         patterns: patterns.into_iter().map(|node| Ok((node.line, node.text()?.to_owned()))).collect::<Read<_>>()?,
         versions,
+        hosts: table.map("host", hosts)?.unwrap_or_default(),
+        applies: true,
         clauses,
         does: sentence(table.need("does")?)?,
         why: sentence(table.need("why")?)?,
@@ -121,6 +154,21 @@ fn known(node: &Node) -> Read<Known> {
             .map("differs", |node| one_or_more(node)?.into_iter().map(differs).collect())?
             .unwrap_or_default(),
     })
+}
+
+fn hosts(node: &Node) -> Read<Hosts> {
+    let text = node.text()?;
+    let (since, until) = text.split_once("..").unwrap_or((text, text));
+    match (bound(since), bound(until)) {
+        (Some(since), Some(until)) if !(since.is_empty() && until.is_empty()) => {
+            Ok(Hosts { since, until: (!until.is_empty()).then_some(until) })
+        }
+        _ => node.complain("this needs versions of the host: `1.38`, `1.38..`, `..1.38` or `1.36..1.38`"),
+    }
+}
+
+fn bound(text: &str) -> Option<Vec<u64>> {
+    text.split('.').filter(|_| !text.is_empty()).map(|part| part.parse().ok()).collect()
 }
 
 fn differs(node: &Node) -> Read<Differs> {
@@ -208,6 +256,24 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_may_be_about_some_versions_of_the_host() {
+        let rows = [
+            ("1.38..", ["1.37.9", "1.38.0", "2.0"], [false, true, true]),
+            ("..1.38", ["1.36", "1.38.3", "1.39.0"], [true, true, false]),
+            ("1.36..1.38", ["1.35.9", "1.36.1", "1.38.12"], [false, true, true]),
+            ("1.4", ["1.4.0-dev", "1.40.0", "main"], [true, false, false]),
+            ("1.10..", ["1.9", "v1.10", "1.11"], [false, true, true]),
+        ];
+        for (range, hosts, found) in rows {
+            let known = read_known(&format!("{ENTRY}host = \"{range}\"\n"));
+            let is_found = |host: &str| known.clone().of_host(host).find("a/one", Version::V0_2_1).is_some();
+            assert_eq!(hosts.map(is_found), found, "{range}: {hosts:?}");
+        }
+        let other = read_known(&format!("{ENTRY}host = \"1.2\"\n")).of_host("1.3");
+        assert_eq!(other.check(&[&case("a/one", "0.2.0..")]).len(), 1, "`b/*` is wrong for any host");
+    }
+
+    #[test]
     fn what_a_campaign_reports_is_read() {
         let source = format!("{ENTRY}differs = [\"proxy_log/OK: other values\", \"*: crashes with x after a/b, c\"]\n");
         let known = read_known(&source);
@@ -226,6 +292,12 @@ mod tests {
 
     #[test]
     fn errors_name_the_line() {
+        let hosts = "known/x.toml:7: this needs versions of the host: `1.38`, `1.38..`, `..1.38` or `1.36..1.38`";
+        for range in ["", "..", "1.x", "1..2..3", "-1"] {
+            let error =
+                ExpectedFailures::parse("known/x.toml", &format!("{ENTRY}host = \"{range}\"\n")).expect_err(range);
+            assert_eq!(error.to_string(), hosts, "{range}");
+        }
         let rows = [
             ("[[known]]\ncase = \"a\"\nclaus = 1", "known/x.toml:3: unknown key `claus`, did you mean `clause`?"),
             ("[[known]]\ncase = \"a\"", "known/x.toml:1: `clause` is missing"),

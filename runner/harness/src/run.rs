@@ -225,7 +225,8 @@ pub fn expected_failures(
     host: &Host,
     catalog: &Catalog,
 ) -> Result<ExpectedFailures, HarnessError> {
-    file.map_or_else(|| catalog.expected_failures(&host.name), embedded::expected_failures)
+    let failures = file.map_or_else(|| catalog.expected_failures(&host.name), embedded::expected_failures)?;
+    Ok(failures.of_host(&host.version))
 }
 
 /// Entries of expected failures that match no case; unknown while a part of the catalog cannot be read.

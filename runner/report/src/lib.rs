@@ -19,7 +19,9 @@ pub fn write(files: &[PathBuf], cases: &[Case], out: &Path) -> Result<Vec<PathBu
     std::fs::create_dir_all(out).map_err(|error| HarnessError::io("make the folder", out.display(), &error))?;
     let mut written = Vec::new();
     for record in &records {
-        let name = &record.header.host.name;
+        let host = &record.header.host;
+        let several = records.iter().filter(|other| other.header.host.name == host.name).count() > 1;
+        let name = if several { format!("{}-{}", host.name, host.version) } else { host.name.clone() };
         written.push((out.join(format!("{name}.badge.json")), badge::json(record)));
     }
     written.push((out.join("matrix.md"), matrix::render(&records)));
@@ -30,15 +32,15 @@ pub fn write(files: &[PathBuf], cases: &[Case], out: &Path) -> Result<Vec<PathBu
     Ok(written.into_iter().map(|(path, _)| path).collect())
 }
 
-/// Reads records, each of another host.
+/// Reads records, each of another host or of another version of one.
 pub fn read(files: &[PathBuf]) -> Result<Vec<Record>, HarnessError> {
     let records = files.iter().map(|file| Record::read(file)).collect::<Result<Vec<_>, _>>()?;
-    let name = |index: usize| records[index].header.host.name.as_str();
-    if let Some(twice) = (1..records.len()).find(|at| (0..*at).any(|other| name(other) == name(*at))) {
+    let host = |index: usize| &records[index].header.host;
+    if let Some(twice) = (1..records.len()).find(|at| (0..*at).any(|other| host(other) == host(*at))) {
         let message = format!(
-            "{}: a second record of the host {}: name one record per host",
+            "{}: a second record of the host {}: name one record per host and version",
             files[twice].display(),
-            name(twice)
+            text::host(&records[twice])
         );
         return Err(HarnessError::new(message));
     }

@@ -1,7 +1,7 @@
-//! Records side by side as Markdown: cases by section, hosts and versions in columns, and what is known of failures. Derived
-//! cases are counted apart, and named only where they fail.
+//! Records side by side as Markdown: one column per host, with the versions of the ABI folded where they do not differ, and failures by cause.
+//! Generated cases are counted apart, and named only where they fail.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 
 use pw_abi::{SECTIONS, Version};
@@ -12,6 +12,9 @@ use pw_harness::record::{Case, Record};
 use pw_harness::score::Score;
 use pw_harness::verdict::Verdict;
 
+/// The number of cases that a cause names.
+const NAMED_CASES: usize = 12;
+
 /// The Markdown.
 pub fn render(records: &[Record]) -> String {
     let matrix = Matrix::new(records);
@@ -19,9 +22,11 @@ pub fn render(records: &[Record]) -> String {
         String::from("# Conformance of hosts\n\nMade by `pw-conform report` from the records beside it.\n\n");
     matrix.summary(&mut text);
     matrix.by_section(&mut text);
-    text += "\n✓ passes · ✗ fails · ~ fails, and it is known why · ! passes though it is known to fail · ? the \
-             specification leaves it open · – cannot be run on this host · E the harness failed · empty: not a case of \
-             this version\n";
+    matrix.functions(&mut text);
+    matrix.changes(&mut text);
+    text += "\n## Cases\n\n✓ passes · ✗ fails · ~ fails, and it is known why · ! passes though it is known to fail · ? the \
+             specification leaves it open · – cannot be run on this host · E the harness failed · empty: not run for this host. \
+             One mark stands for all versions of the ABI that the case has; several stand for 0.1.0, 0.2.0 and 0.2.1 in this order.\n";
     let written = matrix.sections.iter().filter(|(section, _)| !section.starts_with("generated/"));
     written.for_each(|(section, cases)| matrix.cases(&mut text, section, cases));
     matrix.failures(&mut text, "Known failures", "instead, and why", &[Verdict::Known]);
@@ -39,13 +44,13 @@ struct Matrix<'a> {
     sections: Vec<(&'a str, Vec<Vec<&'a Case>>)>,
     /// The outcomes of a case of a version, by record.
     verdicts: Vec<HashMap<(&'a str, &'a str), Verdict>>,
-    /// Those that any record has.
-    versions: Vec<&'static str>,
+    /// The versions for which any record has a case.
+    versions: HashMap<&'a str, BTreeSet<&'a str>>,
 }
 
 impl<'a> Matrix<'a> {
     fn new(records: &'a [Record]) -> Matrix<'a> {
-        let all = || records.iter().flat_map(|record| &record.cases);
+        let mut versions: HashMap<&str, BTreeSet<&str>> = HashMap::new();
         let place = |slug: &str| SECTIONS.iter().position(|section| section.slug == slug).unwrap_or(usize::MAX);
         let mut sections: BTreeMap<(usize, &str), Vec<Vec<&Case>>> = BTreeMap::new();
         let mut verdicts = vec![HashMap::new(); records.len()];
@@ -54,14 +59,14 @@ impl<'a> Matrix<'a> {
                 let section = sections.entry((place(case.section()), case.section()));
                 section.or_insert_with(|| vec![Vec::new(); records.len()])[number].push(case);
                 verdicts[number].entry((&case.id[..], &case.abi[..])).or_insert(case.verdict);
+                versions.entry(&case.id).or_default().insert(&case.abi);
             }
         }
-        let versions = Version::ALL.into_iter().map(Version::name);
         Matrix {
             records,
             sections: sections.into_iter().map(|((_, section), cases)| (section, cases)).collect(),
             verdicts,
-            versions: versions.filter(|version| all().any(|case| case.abi == *version)).collect(),
+            versions,
         }
     }
 
@@ -87,34 +92,110 @@ impl<'a> Matrix<'a> {
     }
 
     fn by_section(&self, text: &mut String) {
-        let hosts: Vec<String> = self.records.iter().map(host).collect();
-        let _ = writeln!(text, "\nOf the required cases:\n\n| section | {} |", hosts.join(" | "));
-        let _ = writeln!(text, "|---|{}", "---:|".repeat(hosts.len()));
+        let _ = writeln!(text, "\nOf the required cases, those that pass, and all:\n");
+        self.head(text, "section", "---:");
         for (section, cases) in &self.sections {
-            let score = |own: &Vec<&Case>| Score::of(own.iter().copied(), Level::Required).to_string();
-            let shares: Vec<String> = cases.iter().map(score).collect();
-            let _ = writeln!(text, "| {} | {} |", title(section), shares.join(" | "));
+            let shares = cases.iter().map(|own| match Score::of(own.iter().copied(), Level::Required) {
+                Score { all: 0, .. } => "–".to_owned(),
+                Score { run: 0, .. } => "not run".to_owned(),
+                Score { conforms, all, .. } => format!("{conforms}/{all}"),
+            });
+            let shares: Vec<String> = shares.collect();
+            if shares.iter().any(|share| share != "–") {
+                let _ = writeln!(text, "| {} | {} |", title(section), shares.join(" | "));
+            }
+        }
+    }
+
+    /// The functions that a host lacks.
+    fn functions(&self, text: &mut String) {
+        let lacks = |record: &Record| record.header.lacks.values().flatten().cloned().collect::<Vec<_>>();
+        let names: BTreeSet<String> = self.records.iter().flat_map(lacks).collect();
+        if names.is_empty() {
+            return;
+        }
+        let _ = writeln!(
+            text,
+            "\n## Functions\n\nThose that a host lacks, and for which versions of the ABI if not for all that it has:\n"
+        );
+        self.head(text, "function", ":-:");
+        for name in names {
+            let marks = self.records.iter().map(|record| {
+                let lacks = &record.header.lacks;
+                let without = lacks.iter().filter(|(_, lacks)| lacks.contains(&name)).map(|(abi, _)| abi.as_str());
+                let without: BTreeSet<&str> = without.collect();
+                let rows = |abi: &&str| {
+                    Version::parse(abi).is_some_and(|version| pw_abi::host_function(version, &name).is_some())
+                };
+                if without.is_empty() {
+                    "✓".to_owned()
+                } else if run_versions(record).into_iter().filter(rows).all(|abi| without.contains(abi)) {
+                    "lacks".to_owned()
+                } else {
+                    format!("lacks in {}", Vec::from_iter(without).join(", "))
+                }
+            });
+            let _ = writeln!(text, "| `{name}` | {} |", marks.collect::<Vec<_>>().join(" | "));
+        }
+    }
+
+    /// What differs between the versions of a host.
+    fn changes(&self, text: &mut String) {
+        let names: BTreeSet<&str> = self.records.iter().map(|record| record.header.host.name.as_str()).collect();
+        for name in names {
+            let of_name = |number: &usize| self.records[*number].header.host.name == name;
+            let numbers: Vec<usize> = (0..self.records.len()).filter(of_name).collect();
+            if numbers.len() < 2 {
+                continue;
+            }
+            let ids: BTreeSet<&str> =
+                numbers.iter().flat_map(|number| &self.records[*number].cases).map(|case| &case.id[..]).collect();
+            let rows = ids.into_iter().filter_map(|id| {
+                let marks: Vec<String> = numbers.iter().map(|number| self.marks(*number, id)).collect();
+                marks.iter().any(|mark| *mark != marks[0]).then(|| format!("| `{id}` | {} |\n", marks.join(" | ")))
+            });
+            let rows: Vec<String> = rows.collect();
+            let _ = writeln!(text, "\n## Versions of {name}\n");
+            if rows.is_empty() {
+                let _ = writeln!(text, "No case differs between them.");
+                continue;
+            }
+            let hosts: Vec<String> = numbers.iter().map(|number| host(&self.records[*number])).collect();
+            let _ = writeln!(text, "The cases that differ between them:\n\n| case | {} |", hosts.join(" | "));
+            let _ = writeln!(text, "|---|{}", ":-:|".repeat(hosts.len()));
+            rows.iter().for_each(|row| text.push_str(row));
         }
     }
 
     fn cases(&self, text: &mut String, section: &str, cases: &[Vec<&Case>]) {
-        let _ = writeln!(text, "\n## {}\n", title(section));
+        let _ = writeln!(text, "\n### {}\n", title(section));
         if let Some(section) = pw_abi::section(section) {
             let _ = writeln!(text, "[The specification's text]({})\n", section.url(Version::V0_2_1));
         }
-        let columns =
-            || (0..self.records.len()).flat_map(|number| self.versions.iter().map(move |version| (number, *version)));
-        let head = |(number, version): (usize, &str)| format!("{} v{version}", self.records[number].header.host.name);
-        let heads: Vec<String> = columns().map(head).collect();
-        let _ = writeln!(text, "| case | {} |", heads.join(" | "));
-        let _ = writeln!(text, "|---|{}", ":-:|".repeat(heads.len()));
+        self.head(text, "case", ":-:");
         let all = cases.iter().flatten();
         let cases: BTreeMap<&str, &str> = all.map(|case| (case.id.as_str(), case.title.as_str())).collect();
         for (id, title) in cases {
-            let marks: Vec<&str> =
-                columns().map(|(number, version)| mark(self.verdicts[number].get(&(id, version)))).collect();
+            let marks: Vec<String> = (0..self.records.len()).map(|number| self.marks(number, id)).collect();
             let name = id.rsplit('/').next().unwrap_or_default();
             let _ = writeln!(text, "| `{name}` {} | {} |", cell(title), marks.join(" | "));
+        }
+    }
+
+    /// The first lines of a table with a column for each host.
+    fn head(&self, text: &mut String, first: &str, align: &str) {
+        let hosts: Vec<String> = self.records.iter().map(host).collect();
+        let _ = writeln!(text, "| {first} | {} |", hosts.join(" | "));
+        let _ = writeln!(text, "|---|{}", format!("{align}|").repeat(hosts.len()));
+    }
+
+    /// The outcome of a case on a host: a mark, or one per version of the ABI if they differ.
+    fn marks(&self, number: usize, id: &str) -> String {
+        let versions = self.versions.get(id).into_iter().flatten();
+        let marks: Vec<&str> = versions.map(|version| mark(self.verdicts[number].get(&(id, *version)))).collect();
+        match marks.first() {
+            Some(first) if marks.iter().all(|mark| mark == first) => (*first).to_owned(),
+            _ => marks.iter().map(|mark| if mark.is_empty() { "·" } else { mark }).collect(),
         }
     }
 
@@ -132,21 +213,25 @@ impl<'a> Matrix<'a> {
         if rows.is_empty() {
             return;
         }
-        let _ =
-            writeln!(text, "\n## {heading}\n\n| case | versions | clause | host | {column} |\n|---|---|---|---|---|");
-        for ((id, host, words), row) in rows {
-            let versions = row.versions.join(", ");
-            let clauses = clauses(&row.case.clause, row.versions);
-            let _ = writeln!(text, "| `{id}` | {versions} | {clauses} | {host} | {words} |");
+        let _ = writeln!(text, "\n## {heading}\n\n| host | {column} | clause | cases | |\n|---|---|---|---:|---|");
+        for ((host, words), cause) in rows {
+            let clauses = clauses(cause.clauses, cause.versions);
+            let named: Vec<String> = cause.ids.iter().take(NAMED_CASES).map(|id| format!("`{id}`")).collect();
+            let more = match cause.ids.len() - named.len() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            let _ =
+                writeln!(text, "| {host} | {words} | {clauses} | {} | {}{more} |", cause.ids.len(), named.join(", "));
         }
     }
 
     fn skips(&self, text: &mut String) {
-        let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        let mut reasons: BTreeMap<(String, &str), usize> = BTreeMap::new();
         for record in self.records {
             for case in record.cases.iter().filter(|case| case.verdict == Verdict::Skip) {
                 let reason = case.reason.as_deref().unwrap_or_default();
-                *reasons.entry((&record.header.host.name, reason)).or_default() += 1;
+                *reasons.entry((host(record), reason)).or_default() += 1;
             }
         }
         if reasons.is_empty() {
@@ -158,26 +243,33 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Cases of these verdicts by id, host and words, with the versions for which they are the same.
-    fn gathered(
-        &self,
-        verdicts: &[Verdict],
-        words: impl Fn(&Case) -> String,
-    ) -> BTreeMap<(&'a str, &'a str, String), Gathered<'a>> {
-        let mut rows: BTreeMap<_, Gathered<'a>> = BTreeMap::new();
+    /// Cases of these verdicts by host and words.
+    fn gathered(&self, verdicts: &[Verdict], words: impl Fn(&Case) -> String) -> BTreeMap<(String, String), Cause<'a>> {
+        let mut causes: BTreeMap<_, Cause<'a>> = BTreeMap::new();
         for record in self.records {
             for case in record.cases.iter().filter(|case| verdicts.contains(&case.verdict)) {
-                let key = (case.id.as_str(), record.header.host.name.as_str(), words(case));
-                rows.entry(key).or_insert(Gathered { case, versions: Vec::new() }).versions.push(&case.abi);
+                let cause = causes.entry((host(record), words(case))).or_default();
+                cause.ids.insert(&case.id);
+                cause.versions.insert(&case.abi);
+                cause.clauses.extend(&case.clause);
             }
         }
-        rows
+        causes
     }
 }
 
-struct Gathered<'a> {
-    case: &'a Case,
-    versions: Vec<&'a str>,
+/// What fails for one reason.
+#[derive(Default)]
+struct Cause<'a> {
+    ids: BTreeSet<&'a str>,
+    versions: BTreeSet<&'a str>,
+    clauses: BTreeSet<&'a String>,
+}
+
+/// The versions of the ABI for which a host was run.
+fn run_versions(record: &Record) -> BTreeSet<&str> {
+    let is_run = |case: &&Case| !matches!(case.verdict, Verdict::Skip | Verdict::Error);
+    record.cases.iter().filter(is_run).map(|case| case.abi.as_str()).collect()
 }
 
 fn mark(verdict: Option<&Verdict>) -> &'static str {
@@ -208,7 +300,7 @@ mod tests {
                 ("buffers/b", "0.2.1", Verdict::Unspecified),
             ],
         );
-        let two = sample(
+        let mut two = sample(
             "two",
             &[
                 ("http_fields/a", "0.2.0", Verdict::Known),
@@ -218,24 +310,54 @@ mod tests {
                 ("generated/pointers/c", "0.2.1", Verdict::Pass),
             ],
         );
+        two.header.lacks = [("0.2.1".to_owned(), vec!["proxy_log".to_owned()])].into();
         let text = render(&[one, two]);
         let lines = [
             "| one 1.2.3 | hand-written | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1 of 2 (50 %) | – | – |",
             "| one 1.2.3 | generated | 0 | 0 | 0 | 0 | 0 | 0 | 0 | – | – | – |",
             "| two 1.2.3 | hand-written | 0 | 0 | 2 | 0 | 1 | 1 | 0 | 0 of 3 (0 %), 1 not run | – | – |",
             "| two 1.2.3 | generated | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 1 of 1 (100 %) | – | – |",
-            "| HTTP fields | 1 of 2 (50 %) | 0 of 2 (0 %) |",
-            "| case | one v0.2.0 | one v0.2.1 | two v0.2.0 | two v0.2.1 |",
-            "| `a` the title of http_fields/a | ✓ | ✗ | ~ | ~ |",
-            "| two | the reason \\| of &lt;skip> | 1 |",
+            "| HTTP fields | 1/2 | 0/2 |",
+            "| The manual | – | not run |",
+            "| `proxy_log` | ✓ | lacks in 0.2.1 |",
+            "| case | one 1.2.3 | two 1.2.3 |",
+            "| `a` the title of http_fields/a | ✓✗ | ~ |",
+            "| `b` the title of buffers/b | ? | ? |",
+            "| two 1.2.3 | the reason \\| of &lt;skip> | 1 |",
         ];
         let clause = format!("[`proxy_log/OK`]({})", pw_abi::clause_url("proxy_log/OK", Version::V0_2_1));
-        let known = format!("| `http_fields/a` | 0.2.0, 0.2.1 | {clause} | two | the reason \\| of &lt;known> |");
+        let known = format!("| two 1.2.3 | the reason \\| of &lt;known> | {clause} | 1 | `http_fields/a` |");
         for line in lines.into_iter().chain([known.as_str()]) {
             assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
         }
-        assert!(!text.contains("## generated"), "generated cases are counted only:\n{text}");
+        assert!(!text.contains("## generated") && !text.contains("## Versions of"), "{text}");
         let at = |heading: &str| text.find(heading).unwrap_or_else(|| panic!("no {heading}"));
-        assert!(at("## Buffers") < at("## HTTP fields") && at("## HTTP fields") < at("## The manual"));
+        assert!(at("### Buffers") < at("### HTTP fields") && at("### HTTP fields") < at("### The manual"));
+    }
+
+    #[test]
+    fn what_differs_between_versions_of_a_host_is_told() {
+        let old = sample(
+            "one",
+            &[("a/b", "0.2.0", Verdict::Pass), ("a/b", "0.2.1", Verdict::Known), ("a/c", "0.2.1", Verdict::Pass)],
+        );
+        let mut new = sample("one", &[("a/b", "0.2.1", Verdict::Pass), ("a/c", "0.2.1", Verdict::Pass)]);
+        new.header.host.version = "1.3".to_owned();
+        let text = render(&[old, new]);
+        assert!(
+            text.contains(
+                "## Versions of one\n\nThe cases that differ between them:\n\n| case | one 1.2.3 | one 1.3 |"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("\n| `a/b` | ✓~ | ·✓ |\n") && !text.contains("| `a/c` |"), "{text}");
+    }
+
+    #[test]
+    fn a_cause_names_a_few_of_its_cases() {
+        let ids: Vec<String> = (10..=30).map(|number| format!("a/{number}")).collect();
+        let failures: Vec<_> = ids.iter().map(|id| (id.as_str(), "0.2.1", Verdict::Known)).collect();
+        let text = render(&[sample("one", &failures)]);
+        assert!(text.contains("| 21 | `a/10`, ") && text.contains("`a/21` and 9 more |"), "{text}");
     }
 }
