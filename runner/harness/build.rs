@@ -29,13 +29,24 @@ fn main() -> io::Result<()> {
     files.extend(reports.into_iter().filter(|path| has_extension(path, &["jsonl"])));
     files.sort();
     files.iter().for_each(|file| println!("cargo::rerun-if-changed={}", file.display()));
+    let out = variable("OUT_DIR")?;
     let mut text = String::from("[\n");
     for file in &files {
         let inside = file.strip_prefix(&root).map_err(io::Error::other)?;
         let name = inside.to_string_lossy().replace('\\', "/");
-        let _ = writeln!(text, "    ({name:?}, include_bytes!({file:?}) as &[u8]),");
+        let included = if has_extension(file, &["jsonl"]) { compressed(file, &out)? } else { file.clone() };
+        let _ = writeln!(text, "    ({name:?}, include_bytes!({included:?}) as &[u8]),");
     }
-    fs::write(variable("OUT_DIR")?.join("files.rs"), text + "]\n")
+    fs::write(out.join("files.rs"), text + "]\n")
+}
+
+/// Compresses a record, which is twenty times as long otherwise.
+fn compressed(file: &Path, out: &Path) -> io::Result<PathBuf> {
+    let place = out.join(file.file_name().unwrap_or_default()).with_extension("gz");
+    let mut encoder = flate2::write::GzEncoder::new(fs::File::create(&place)?, flate2::Compression::default());
+    io::copy(&mut fs::File::open(file)?, &mut encoder)?;
+    encoder.finish()?;
+    Ok(place)
 }
 
 fn below(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

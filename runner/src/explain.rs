@@ -144,9 +144,8 @@ fn render_outcome(line: &record::Case, transcript: Option<&str>, host: &Host) ->
 /// What other hosts did with the case when they were last run, by the committed records.
 fn elsewhere(line: &record::Case, host: &Host) -> String {
     let mut text = String::new();
-    for record in embedded::records().filter(|record| record.header.host.name != host.name) {
-        let Some(case) = record.cases.iter().find(|case| case.id == line.id && case.abi == line.abi) else { continue };
-        let Program { name, version } = &record.header.host;
+    let outcomes = embedded::outcomes(&line.id, &line.abi);
+    for (Program { name, version }, case) in outcomes.into_iter().filter(|(other, _)| other.name != host.name) {
         let words = case.reason.as_ref().or(case.answer.as_ref()).map_or(String::new(), |words| format!(": {words}"));
         let _ = writeln!(text, "on {name} {version}  {}{words}", case.verdict);
     }

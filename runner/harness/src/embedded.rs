@@ -1,7 +1,9 @@
 //! The catalog, the expected failures and the compiled plugins: those in the program, or those of a folder that the user names.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use flate2::read::GzDecoder;
 use pw_cases::case::Case;
 use pw_cases::catalog::{self, File};
 use pw_cases::files;
@@ -9,7 +11,7 @@ use pw_cases::format::Error;
 use pw_cases::known::ExpectedFailures;
 
 use crate::error::HarnessError;
-use crate::record::Record;
+use crate::record::{self, Header, Line, Program};
 
 /// What `build.rs` has put into the program, by path, sorted.
 static FILES: &[File] = &include!(concat!(env!("OUT_DIR"), "/files.rs"));
@@ -27,11 +29,27 @@ pub fn text(path: &str) -> Option<&'static str> {
     std::str::from_utf8(FILES[index].1).ok()
 }
 
-/// The committed records in the program: what hosts did when they were last run.
-pub fn records() -> impl Iterator<Item = Record> {
+/// What hosts did in a case for a version of the ABI when they were last run, by the committed records in the program.
+pub fn outcomes(id: &str, abi: &str) -> Vec<(Program, record::Case)> {
+    let id = format!("\"id\":{}", serde_json::Value::from(id));
+    let outcome = |text: &str| {
+        let Ok(Line::Header(Header { host, .. })) = serde_json::from_str(text.lines().next()?) else { return None };
+        // To read all lines would take seconds.
+        let cases = text.lines().filter(|line| line.contains(&id)).filter_map(|line| serde_json::from_str(line).ok());
+        let case = cases.filter_map(|line| if let Line::Case(case) = line { Some(*case) } else { None });
+        Some((host, case.into_iter().find(|case| case.abi == abi)?))
+    };
+    records().filter_map(|text| outcome(&text)).collect()
+}
+
+/// The texts of the records. One that cannot be read says nothing; they are checked when they are made.
+fn records() -> impl Iterator<Item = String> {
     let files = FILES.iter().filter(|(path, _)| path.starts_with(REPORTS));
-    // They are checked when they are made; one that cannot be read says nothing.
-    files.filter_map(|(_, bytes)| Record::parse(std::str::from_utf8(bytes).ok()?).ok())
+    files.filter_map(|(_, bytes)| {
+        let mut text = String::new();
+        GzDecoder::new(*bytes).read_to_string(&mut text).ok()?;
+        Some(text)
+    })
 }
 
 /// A catalog, with the expected failures of hosts.
@@ -118,8 +136,17 @@ mod tests {
         assert!(embedded == on_disk, "the program is stale: {} cases, {} on disk", embedded.len(), on_disk.len());
         assert!(text("cases/plugins/manifest.toml").is_some_and(|text| text.contains("[[plugin]]")));
         assert_eq!(text("cases/plugins/nothing.toml"), None);
-        let hosts: Vec<String> = records().map(|record| record.header.host.name).collect();
-        assert_eq!(hosts, ["envoy", "reference"]);
+        let reports = folder.join("../../reports").read_dir().expect("the checkout has reports");
+        let reports = reports.map(|entry| entry.expect("a folder can be read").path());
+        let mut on_disk: Vec<PathBuf> =
+            reports.filter(|path| path.extension().is_some_and(|is| is == "jsonl")).collect();
+        on_disk.sort();
+        let on_disk: Vec<_> =
+            on_disk.iter().map(std::fs::read_to_string).collect::<Result<_, _>>().expect("they are text");
+        assert!(records().eq(on_disk), "the program is stale: its records are not those on disk");
+        let outcomes = outcomes("http_fields/add_value", "0.2.1");
+        let hosts: Vec<&str> = outcomes.iter().map(|(host, _)| host.name.as_str()).collect();
+        assert!(hosts.contains(&"envoy") && hosts.contains(&"reference"), "{hosts:?}");
         assert!(
             Catalog::Embedded
                 .expected_failures("envoy")

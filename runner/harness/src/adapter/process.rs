@@ -12,6 +12,7 @@ use pw_cases::data::Base64;
 use pw_cases::probe::Template;
 use pw_cases::protocol::{self, Host, PROTOCOL, Request, Response, Run};
 use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
+use pw_cases::script::Script;
 use pw_cases::shape::Shape;
 use pw_cases::transcript::{Event, Transcript};
 
@@ -182,11 +183,7 @@ impl Process {
     fn plugin(&self, running: &mut Running, plugin: &Plugin, version: Version) -> Result<protocol::Plugin, NoAnswer> {
         let guest = match &plugin.guest {
             Guest::Probe(script) => {
-                // What the script calls is imported even if the host lacks it: its answer may be to refuse the module.
-                let called: Vec<&str> = script.functions().into_iter().map(|row| row.name).collect();
-                let lacks = self.program.survey.lacks(version).iter().copied();
-                let lacks: Vec<&'static str> = lacks.filter(|name| !called.contains(name)).collect();
-                let template = Template::full(script).lacking(&lacks);
+                let template = self.template(script, version);
                 let template = template.with_results(self.program.survey.with_results(version));
                 let script = script.bytes();
                 let size = Shape::capacity(script.len());
@@ -200,6 +197,19 @@ impl Process {
             }
         };
         Ok(protocol::Plugin { settings: plugin.settings.clone(), guest })
+    }
+
+    /// A host in the adapter's own process compiles a shape once, so that one for many scripts is the cheapest. Another compiles each run's
+    /// module, and a small one is.
+    fn template(&self, script: &Script, version: Version) -> Template {
+        if !self.host.in_process {
+            return Template::smallest(script);
+        }
+        // What the script calls is imported even if the host lacks it: its answer may be to refuse the module.
+        let called: Vec<&str> = script.functions().into_iter().map(|row| row.name).collect();
+        let lacks = self.program.survey.lacks(version).iter().copied();
+        let lacks: Vec<&'static str> = lacks.filter(|name| !called.contains(name)).collect();
+        Template::full(script).lacking(&lacks)
     }
 
     fn shape(&self, running: &mut Running, template: Template, size: usize) -> Result<String, NoAnswer> {
