@@ -4,7 +4,7 @@
 //!
 //! ```toml
 //! [[known]]
-//! case   = "http_fields/get_value_missing_key"     # an id, `prefix/*`, or a list of these
+//! case   = "http_fields/get_value_missing_key"     # an id, with `*` for anything, or a list of these
 //! abi    = "0.2.0.."                               # as in a case; left out: all versions
 //! clause = "proxy_get_header_map_value/NOT_FOUND"  # or a list
 //! does   = "answers OK and an empty value"         # what the host does instead
@@ -199,19 +199,24 @@ fn sentence(node: &Node) -> Read<String> {
     }
 }
 
-/// Whether `id` is meant by the pattern: it is the id, or `prefix/*`.
+/// Whether `id` is meant by the pattern, in which `*` stands for anything.
 fn is(pattern: &str, id: &str) -> bool {
-    match pattern.strip_suffix("/*") {
-        Some(prefix) => id.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/')),
-        None => pattern == id,
-    }
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == id };
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let rest = id.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
+    let behind = |rest: &mut &str, part: &str| {
+        let at = rest.find(part)?;
+        *rest = &rest[at + part.len()..];
+        Some(())
+    };
+    rest.is_some_and(|mut rest| middle.split('*').all(|part| behind(&mut rest, part).is_some()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ENTRY: &str = "[[known]]\ncase = [\"a/one\", \"b/*\"]\nabi = \"0.2.0..\"\nclause = \"proxy_log/OK\"\n\
+    const ENTRY: &str = "[[known]]\ncase = [\"a/one\", \"b/*\", \"c/*.e\"]\nabi = \"0.2.0..\"\nclause = \"proxy_log/OK\"\n\
         does = \"Nothing.\"\nwhy = \"it sleeps\"\n";
 
     fn case(id: &str, abi: &str) -> Case {
@@ -234,6 +239,9 @@ mod tests {
             ("b/any", Version::V0_2_1, true),
             ("b", Version::V0_2_1, false),
             ("bc/any", Version::V0_2_1, false),
+            ("c/d.e", Version::V0_2_1, true),
+            ("c/x/d.e", Version::V0_2_1, true),
+            ("c/d.e.f", Version::V0_2_1, false),
         ];
         for (id, version, found) in rows {
             assert_eq!(known.find(id, version).is_some(), found, "{id} {version}");
@@ -244,7 +252,8 @@ mod tests {
 
     #[test]
     fn entries_about_no_case_are_errors() {
-        let errors = read_known(ENTRY).check(&[&case("a/two", "0.2.0.."), &case("b/x", "0.1.0")]);
+        let errors =
+            read_known(ENTRY).check(&[&case("a/two", "0.2.0.."), &case("b/x", "0.1.0"), &case("c/d.e", "0.2.0..")]);
         let errors: Vec<String> = errors.iter().map(Error::to_string).collect();
         assert_eq!(
             errors,
@@ -270,7 +279,7 @@ mod tests {
             assert_eq!(hosts.map(is_found), found, "{range}: {hosts:?}");
         }
         let other = read_known(&format!("{ENTRY}host = \"1.2\"\n")).of_host("1.3");
-        assert_eq!(other.check(&[&case("a/one", "0.2.0..")]).len(), 1, "`b/*` is wrong for any host");
+        assert_eq!(other.check(&[&case("a/one", "0.2.0..")]).len(), 2, "`b/*` and `c/*.e` are wrong for any host");
     }
 
     #[test]
