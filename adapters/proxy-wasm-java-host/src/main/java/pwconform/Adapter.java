@@ -22,7 +22,7 @@ import java.util.concurrent.TimeoutException;
 /** Runs the scenarios of pw-conform on io.roastedroot:proxy-wasm-java-host: a request a line, an answer a line. */
 public final class Adapter {
     private static final int PROTOCOL = 2;
-    private static final int DEADLINE_SECONDS = 15;
+    private static final int DEADLINE_SECONDS = 10;
     private static final List<String> ABI = List.of("0.1.0", "0.2.0", "0.2.1");
     private static final List<String> FEATURES = List.of(
             "http", "concurrent_streams", "chains", "http_calls", "grpc", "metrics", "background", "time", "faults", "shutdown", "keep");

@@ -8,6 +8,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * A request and its response on their way through a chain of plugins: what the JAX-RS filter of the library does, except
@@ -153,7 +154,7 @@ final class HttpStream {
         return !over && !answered(leg);
     }
 
-    /** A server answers 500 if a filter throws. */
+    /** A server answers 500 if a filter throws, or leaves it with what it cannot write. */
     private void fail(Leg trapped) {
         resetUpstream();
         if (response.begun) {
@@ -314,7 +315,20 @@ final class HttpStream {
             }
         }
 
+        /** Whether a server could write these headers, whatever plugins have made of them. */
+        private boolean writable() {
+            if (isRequest) {
+                return Stream.of(":method", ":scheme", ":authority", ":path").allMatch(name -> headers.get(name) != null);
+            }
+            var status = headers.get(":status");
+            return status != null && status.matches("[1-9][0-9][0-9]");
+        }
+
         private void send(Piece piece) {
+            if (piece.kind == Kind.HEADERS && !writable()) {
+                fail(null);
+                return;
+            }
             var receiver = isRequest ? "upstream" : "client";
             begun = true;
             ended = piece.end;

@@ -12,7 +12,9 @@ import java.net.URI;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -22,6 +24,9 @@ import java.util.stream.Stream;
 final class Outside {
     private static final int GRPC_DEADLINE_EXCEEDED = 4;
     private static final int GRPC_UNAVAILABLE = 14;
+
+    /** Headers that the HTTP client of JAX-RS, java.net.http, sets on its own; it takes none from plugins. */
+    private static final Set<String> OF_THE_CLIENT = Set.of("connection", "content-length", "expect", "host", "upgrade");
 
     private final Events events;
     private final Guard guard;
@@ -241,7 +246,7 @@ final class Outside {
             }
         }
 
-        /** The request as its server sees it; `Host`, which the library adds, is `:authority` there. */
+        /** The request as its server sees it. `Host`, which the library adds, is `:authority` there. */
         private static ProxyMap received(String method, URI uri, ProxyMap headers) {
             var received = new Fields();
             received.add(":method", method);
@@ -249,7 +254,7 @@ final class Outside {
             received.add(":authority", uri.getRawAuthority());
             received.add(":path", uri.getRawPath() + (uri.getRawQuery() == null ? "" : "?" + uri.getRawQuery()));
             for (var field : headers.entries()) {
-                if (!field.getKey().equalsIgnoreCase("host")) {
+                if (!OF_THE_CLIENT.contains(field.getKey().toLowerCase(Locale.ROOT))) {
                     received.add(field.getKey(), field.getValue());
                 }
             }
