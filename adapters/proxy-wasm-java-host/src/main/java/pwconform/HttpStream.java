@@ -44,19 +44,24 @@ final class HttpStream {
     }
 
     Fields requestHeaders() {
-        return request.headers;
+        return visible(request.headers);
     }
 
     Fields requestTrailers() {
-        return request.trailers;
+        return visible(request.trailers);
     }
 
     Fields responseHeaders() {
-        return response.headers;
+        return visible(response.headers);
     }
 
     Fields responseTrailers() {
-        return response.trailers;
+        return visible(response.trailers);
+    }
+
+    /** A map that has not come is not there, and at last, when the stream is logged, it is empty. */
+    private Fields visible(Fields map) {
+        return map == null && over ? new Fields() : map;
     }
 
     void requestBody(byte[] body, boolean end) {

@@ -163,10 +163,8 @@ final class Leg implements HttpRequestAdaptor {
             case "request.protocol" -> bytes(protocol());
             case "request.url_path" -> bytes(stream.requestHeaders().get(":path").split("\\?", 2)[0]);
             case "request.headers" -> stream.requestHeaders().encode();
-            case "request.size" -> bytes(caller.getHttpRequestBody().length);
             case "response.code" -> status();
             case "response.headers" -> stream.responseHeaders() == null ? null : stream.responseHeaders().encode();
-            case "response.size" -> bytes(caller.getHttpResponseBody().length);
             default -> null;
         };
     }
