@@ -127,8 +127,10 @@ public final class Adapter {
         try {
             done.get(DEADLINE_SECONDS, TimeUnit.SECONDS);
         } catch (TimeoutException e) {
-            done.cancel(true);
             events.died("no answer within " + DEADLINE_SECONDS + " s");
+            done.cancel(true);
+            scenario = null;
+            awaitRunner();
         } catch (InterruptedException | ExecutionException e) {
             var cause = e.getCause() == null ? e : e.getCause();
             return errored(request.path("id").asText() + ": " + cause);
@@ -136,6 +138,15 @@ public final class Adapter {
         var answer = message("ran");
         answer.set("events", events.take());
         return answer;
+    }
+
+    /** Waits until the interrupted scenario is gone. If it stays, so does its thread: then the whole process ends, as in a crash. */
+    private void awaitRunner() {
+        try {
+            runner.submit(() -> {}).get(1, TimeUnit.SECONDS);
+        } catch (InterruptedException | ExecutionException | TimeoutException e) {
+            Runtime.getRuntime().halt(1);
+        }
     }
 
     private byte[] module(JsonNode guest) {

@@ -9,6 +9,7 @@ import java.util.function.Consumer;
 final class Events {
     private final Consumer<ObjectNode> trace;
     private ArrayNode seen = Wire.JSON.createArrayNode();
+    private boolean over;
 
     /** Each event is given to {@code trace} at once, too. */
     Events(Consumer<ObjectNode> trace) {
@@ -38,8 +39,10 @@ final class Events {
         add(event("fault").put("plugin", plugin).put("reason", reason(cause)));
     }
 
-    void died(String how) {
+    /** The last event: what the thread of the scenario adds afterwards is dropped. */
+    synchronized void died(String how) {
         add(event("died").put("how", how));
+        over = true;
     }
 
     void metric(String name, long value) {
@@ -100,8 +103,10 @@ final class Events {
     }
 
     private synchronized void add(ObjectNode event) {
-        seen.add(event);
-        trace.accept(event);
+        if (!over) {
+            seen.add(event);
+            trace.accept(event);
+        }
     }
 
     private static ObjectNode event(String name) {
