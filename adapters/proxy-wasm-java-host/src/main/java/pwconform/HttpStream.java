@@ -15,6 +15,8 @@ import java.util.stream.Stream;
  * that bodies come in pieces and nothing blocks. A piece that a plugin pauses stays at that plugin's stage.
  */
 final class HttpStream {
+    private static final byte[] NOTHING = new byte[0];
+
     private final int number;
     private final Events events;
     private final List<Leg> legs = new ArrayList<>();
@@ -40,7 +42,7 @@ final class HttpStream {
                 return;
             }
         }
-        arrive(request, new Piece(Kind.HEADERS, new byte[0], end));
+        arrive(request, new Piece(Kind.HEADERS, NOTHING, end));
     }
 
     Fields requestHeaders() {
@@ -59,24 +61,19 @@ final class HttpStream {
         return visible(response.trailers);
     }
 
-    /** A map that has not come is not there, and at last, when the stream is logged, it is empty. */
-    private Fields visible(Fields map) {
-        return map == null && over ? new Fields() : map;
-    }
-
     void requestBody(byte[] body, boolean end) {
         arrive(request, new Piece(Kind.BODY, body, end));
     }
 
     void requestTrailers(Fields trailers) {
         request.trailers = trailers;
-        arrive(request, new Piece(Kind.TRAILERS, new byte[0], true));
+        arrive(request, new Piece(Kind.TRAILERS, NOTHING, true));
     }
 
     void responseHeaders(Fields headers, boolean end) {
         if (upstreamTalks()) {
             response.headers = headers;
-            arrive(response, new Piece(Kind.HEADERS, new byte[0], end));
+            arrive(response, new Piece(Kind.HEADERS, NOTHING, end));
         }
     }
 
@@ -89,7 +86,7 @@ final class HttpStream {
     void responseTrailers(Fields trailers) {
         if (upstreamTalks()) {
             response.trailers = trailers;
-            arrive(response, new Piece(Kind.TRAILERS, new byte[0], true));
+            arrive(response, new Piece(Kind.TRAILERS, NOTHING, true));
         }
     }
 
@@ -116,6 +113,11 @@ final class HttpStream {
             }
         }
         return busy;
+    }
+
+    /** A map that has not come is not there, and at last, when the stream is logged, it is empty. */
+    private Fields visible(Fields map) {
+        return map == null && over ? new Fields() : map;
     }
 
     private boolean upstreamTalks() {
@@ -196,7 +198,7 @@ final class HttpStream {
         // A response of an upstream is replaced in its place, other local responses pass through the response callbacks.
         var at = replaces ? legs.size() : 0;
         var body = answer.body();
-        response.push(at, new Piece(Kind.HEADERS, new byte[0], body.length == 0));
+        response.push(at, new Piece(Kind.HEADERS, NOTHING, body.length == 0));
         if (body.length > 0) {
             response.push(at, new Piece(Kind.BODY, body, true));
         }
@@ -275,7 +277,7 @@ final class HttpStream {
             switch (piece.kind) {
                 case HEADERS -> filter(at, piece, leg -> leg.onHeaders(isRequest, piece.end));
                 case BODY -> {
-                    var held = stage.paused == null ? new byte[0] : stage.leg.body(isRequest);
+                    var held = stage.paused == null ? NOTHING : stage.leg.body(isRequest);
                     var all = new Piece(Kind.BODY, Helpers.append(held, piece.body), piece.end);
                     filter(at, all, leg -> leg.onBody(isRequest, all.body, all.end));
                 }
