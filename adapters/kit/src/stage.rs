@@ -30,8 +30,10 @@ const STREAM_PING_TIMEOUT: Duration = Duration::from_millis(200);
 const CHAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The number of pings in a row that have to be answered with nothing seen between them.
 const QUIET_PINGS: u32 = 5;
-/// The time between every second answer and the next ping.
+/// The least time between every second answer and the next ping.
 const PING_INTERVAL: Duration = Duration::from_micros(300);
+/// The most.
+const MAX_PING_INTERVAL: Duration = Duration::from_millis(20);
 /// The maximum number of pings after a step, for plugins that are never idle.
 const MAX_PINGS: u32 = 150;
 /// How long VMs may take to go once their chain is removed.
@@ -178,13 +180,13 @@ impl Stage {
     pub async fn quiesce(&mut self) -> Result<(), HostError> {
         let mut quiet = 0;
         for _ in 0..MAX_PINGS {
-            let before = self.seen;
+            let (before, start) = (self.seen, Instant::now());
             let ping = self.instance.ping().await?;
-            let deadline = Instant::now() + PING_TIMEOUT;
-            while self.watch_next(deadline).await? != Some(ping) {}
+            while self.watch_next(start + PING_TIMEOUT).await? != Some(ping) {}
             if quiet % 2 == 0 {
-                // Timers of the runtime take two milliseconds at least. What comes meanwhile is seen before the next answer.
-                std::thread::sleep(PING_INTERVAL);
+                // As long as the answer took, which is long on a busy machine. Timers of the runtime take two milliseconds at least. What
+                // comes meanwhile is seen before the next answer.
+                std::thread::sleep(start.elapsed().clamp(PING_INTERVAL, MAX_PING_INTERVAL));
             }
             quiet = if self.seen == before { quiet + 1 } else { 0 };
             // To ask the kernel takes longer than a ping, so it is asked at both ends of a quiet time only.
