@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 
 use crate::proxy::Proxy;
 
-const FEATURES: [&str; 14] = [
+const FEATURES: [&str; 15] = [
     "http", "tcp", "concurrent_streams", "chains", "http_calls", "grpc", "foreign_calls", "metrics", "background",
-    "shared_vms", "time", "environment", "faults", "shutdown",
+    "shared_vms", "time", "environment", "faults", "shutdown", "keep",
 ];
 
 fn about() -> Value {
@@ -38,11 +38,14 @@ fn about() -> Value {
 struct Adapter {
     host: Host,
     kept: HashMap<String, Value>,
+    /// The scenario that may continue.
+    last: Option<Proxy>,
 }
 
 impl Adapter {
     /// Runs a scenario, and answers what was seen.
-    fn run(&self, request: &Value) -> Result<Value, String> {
+    fn run(&mut self, request: &Value) -> Result<Value, String> {
+        self.last = None;
         let mut proxy = Proxy::new(&self.host, request["trace"] == true);
         for plugin in list(request, "plugins") {
             let (settings, guest) = (&plugin["settings"], &plugin["guest"]);
@@ -52,11 +55,14 @@ impl Adapter {
                 return Ok(ran(&proxy));
             }
         }
-        for (index, step) in list(request, "steps").enumerate() {
-            proxy.services.desk().event(json!({ "event": "step", "index": index }));
-            proxy.step(step)?;
-        }
-        Ok(ran(&proxy))
+        let answer = steps(&mut proxy, request);
+        self.last = Some(proxy).filter(|_| request["keep"] == true);
+        answer
+    }
+
+    /// Continues the last scenario.
+    fn more(&mut self, request: &Value) -> Result<Value, String> {
+        steps(self.last.as_mut().ok_or("there is no scenario that could continue")?, request)
     }
 
     /// The module of a plugin: one that was kept, perhaps with a script at its offset.
@@ -70,6 +76,15 @@ impl Adapter {
         place.copy_from_slice(&script);
         Ok(wasm)
     }
+}
+
+/// Does steps, and answers what was seen.
+fn steps(proxy: &mut Proxy, request: &Value) -> Result<Value, String> {
+    for (index, step) in list(request, "steps").enumerate() {
+        proxy.services.desk().event(json!({ "event": "step", "index": index }));
+        proxy.step(step)?;
+    }
+    Ok(ran(proxy))
 }
 
 fn ran(proxy: &Proxy) -> Value {
@@ -87,7 +102,7 @@ fn base64(value: &Value) -> Result<Vec<u8>, String> {
 /// Answers requests until the harness says `stop` or is gone.
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let host = Host::new(&Engine::new()?)?;
-    let mut adapter = Adapter { host, kept: HashMap::new() };
+    let mut adapter = Adapter { host, kept: HashMap::new(), last: None };
     for line in io::stdin().lines() {
         let answer = match serde_json::from_str::<Value>(&line?) {
             Err(error) => Err(format!("not a JSON object: {error}")),
@@ -98,6 +113,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     Ok(json!({ "type": "kept" }))
                 }
                 Some("run") => adapter.run(&request).map_err(|context| format!("{}: {context}", request["id"])),
+                Some("more") => adapter.more(&request),
                 Some("stop") => break,
                 other => Err(format!("this adapter does not know the request {other:?}")),
             },

@@ -211,13 +211,16 @@ impl Proxy {
         self.streams.now = self.services.uptime();
         let (answer, streams) = guest.with(std::mem::take(&mut self.streams), call);
         self.streams = streams;
-        let crashed = guest.is_poisoned();
+        let (id, crashed, open) = (guest.id(), guest.is_poisoned(), guest.open_callouts());
         self.set_ticks(vm);
         let commands = std::mem::take(&mut self.streams.commands);
         if crashed {
             // What the callback has asked for is not done.
             let reason = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
-            self.services.desk().event(json!({ "event": "fault", "plugin": name, "reason": reason }));
+            let mut desk = self.services.desk();
+            desk.event(json!({ "event": "fault", "plugin": name, "reason": reason }));
+            desk.abandon(id, open.into_iter().map(|open| open.callout));
+            drop(desk);
             let plugins = &self.plugins;
             let hit = |stream: &Stream| stream.filters.iter().any(|filter| plugins[filter.plugin].vm == vm);
             let streams = self.streams.streams.iter().filter(|(_, stream)| hit(stream));
@@ -303,6 +306,7 @@ impl Proxy {
             filters: Vec::new(),
             messages: [Message::default(), Message::default()],
             properties: Default::default(),
+            upstream_gone: false,
             over: false,
             closed_by: (PeerType::Local, PeerType::Local),
         };
@@ -417,6 +421,12 @@ impl Proxy {
     /// A piece leaves the chain.
     fn send(&mut self, stream: u32, direction: usize, piece: Piece) {
         let Some(found) = self.live(stream) else { return };
+        if let Piece::Headers(headers, _) = &piece
+            && !found.tcp
+            && !is_head(direction, headers)
+        {
+            return self.fail(stream);
+        }
         let message = &mut found.messages[direction];
         message.sent = true;
         let (part, end) = match piece {
@@ -437,9 +447,7 @@ impl Proxy {
         if tcp && answered && requested {
             self.end(stream);
         } else if !tcp && answered {
-            if !requested {
-                self.event(stream, REQUEST, json!({ "part": "reset" }));
-            }
+            self.reset_upstream(stream);
             self.end(stream);
         }
     }
@@ -458,9 +466,7 @@ impl Proxy {
         let message = &mut found.messages[RESPONSE];
         message.headers = headers.clone();
         message.size = body.len() as u64;
-        if found.messages[REQUEST].sent {
-            self.event(stream, REQUEST, json!({ "part": "reset" }));
-        }
+        self.reset_upstream(stream);
         self.event(stream, RESPONSE, headers_part(&headers, body.is_empty()));
         if !body.is_empty() {
             self.event(stream, RESPONSE, body_part(&body, true));
@@ -479,28 +485,33 @@ impl Proxy {
 
     /// Resets a stream on both sides.
     fn reset(&mut self, stream: u32) {
+        if self.live(stream).is_some() {
+            self.reset_upstream(stream);
+            self.event(stream, RESPONSE, json!({ "part": "reset" }));
+            self.end(stream);
+        }
+    }
+
+    /// The upstream is told that nothing more comes, if there is anything that it waits for or still has to send.
+    fn reset_upstream(&mut self, stream: u32) {
         let Some(found) = self.live(stream) else { return };
-        if found.messages[REQUEST].sent {
+        let [request, response] = &found.messages;
+        if request.sent && !found.upstream_gone && !(request.complete && response.ended) {
             self.event(stream, REQUEST, json!({ "part": "reset" }));
         }
-        self.event(stream, RESPONSE, json!({ "part": "reset" }));
-        self.end(stream);
     }
 
     fn client_reset(&mut self, stream: u32) {
         let Some(found) = self.live(stream) else { return };
         found.closed_by = (PeerType::Remote, PeerType::Local);
-        if found.messages[REQUEST].sent {
-            self.event(stream, REQUEST, json!({ "part": "reset" }));
-        }
+        self.reset_upstream(stream);
         self.end(stream);
     }
 
     fn upstream_reset(&mut self, stream: u32) {
         let Some(found) = self.live(stream).filter(|found| found.messages[REQUEST].sent) else { return };
         found.closed_by = (PeerType::Local, PeerType::Remote);
-        // It is gone already.
-        found.messages[REQUEST].sent = false;
+        found.upstream_gone = true;
         self.fail(stream);
     }
 
@@ -558,14 +569,7 @@ impl Proxy {
             }
             scope.on_delete(context)
         });
-        let mut desk = self.services.desk();
-        for call in ended.into_iter().flatten() {
-            let number = desk.grpc_calls.iter().position(|known| (known.guest, known.id) == (id, call));
-            if let Some(number) = number {
-                desk.event(json!({ "event": "grpc", "call": number, "part": { "part": "reset" } }));
-            }
-        }
-        drop(desk);
+        self.services.desk().abandon(id, ended.into_iter().flatten());
         if is_root {
             self.plugins[plugin].tick = None;
         }
@@ -724,6 +728,15 @@ impl Stage {
         let headers = self.headers.take().map(|(headers, end)| Piece::Headers(headers, end));
         let body = self.body.take().map(|(body, end)| Piece::Body(body, end && ends));
         headers.into_iter().chain(body).chain(trailers.map(Piece::Trailers))
+    }
+}
+
+/// Whether a message can be sent with these headers: those of a request say what is asked for, those of a response have a status.
+fn is_head(direction: usize, headers: &VecHeaderMap) -> bool {
+    let has = |name: &[u8]| headers.get(name).is_some_and(|value| !value.is_empty());
+    match direction {
+        REQUEST => has(b":method") && has(b":path"),
+        _ => headers.get(b":status").is_some_and(|status| status.len() == 3 && status.iter().all(u8::is_ascii_digit)),
     }
 }
 

@@ -74,8 +74,13 @@ impl Desk {
         std::mem::take(&mut self.events)
     }
 
-    fn grpc(&mut self, call: Invocation, id: CalloutId, part: Value) {
-        let number = self.grpc_calls.iter().position(|known| (known.guest, known.id) == (call.guest, id));
+    /// Ends calls of a guest that nobody waits for any more; a server notices that only of gRPC.
+    pub fn abandon(&mut self, guest: GuestId, calls: impl Iterator<Item = CalloutId>) {
+        calls.for_each(|id| self.grpc(guest, id, json!({ "part": "reset" })));
+    }
+
+    fn grpc(&mut self, guest: GuestId, id: CalloutId, part: Value) {
+        let number = self.grpc_calls.iter().position(|known| (known.guest, known.id) == (guest, id));
         if let Some(number) = number {
             self.event(json!({ "event": "grpc", "call": number, "part": part }));
         }
@@ -182,11 +187,14 @@ impl Callouts for Services {
             desk.dead.push((call, false));
         } else if SERVERS.contains(&&*request.upstream) {
             desk.http_calls.push(call);
+            // A client knows the length of what it sends, and does not take a plugin's word for it.
+            let mut headers = request.headers;
+            headers.retain(|(name, _)| !name.eq_ignore_ascii_case(b"content-length"));
             let event = json!({
                 "event": "http_call",
                 "call": desk.http_calls.len() - 1,
                 "upstream": data(&request.upstream),
-                "headers": pairs(&request.headers),
+                "headers": pairs(&headers),
                 "body": data(&request.body),
                 "trailers": pairs(&request.trailers),
             });
@@ -201,8 +209,8 @@ impl Callouts for Services {
         let opened = opened(&request.upstream, &request.service, &request.method, pairs(&request.initial_metadata));
         self.open(self.call(call, id, Some(request.timeout)), &request.upstream, opened)?;
         let mut desk = self.desk();
-        desk.grpc(call, id, json!({ "part": "message", "message": data(&request.message) }));
-        desk.grpc(call, id, json!({ "part": "end" }));
+        desk.grpc(call.guest, id, json!({ "part": "message", "message": data(&request.message) }));
+        desk.grpc(call.guest, id, json!({ "part": "end" }));
         Ok(())
     }
 
@@ -213,19 +221,19 @@ impl Callouts for Services {
 
     fn grpc_send(&self, call: Invocation, id: CalloutId, message: &[u8], end_of_stream: bool) -> Result<(), Status> {
         let mut desk = self.desk();
-        desk.grpc(call, id, json!({ "part": "message", "message": data(message) }));
+        desk.grpc(call.guest, id, json!({ "part": "message", "message": data(message) }));
         if end_of_stream {
-            desk.grpc(call, id, json!({ "part": "end" }));
+            desk.grpc(call.guest, id, json!({ "part": "end" }));
         }
         Ok(())
     }
 
     fn grpc_cancel(&self, call: Invocation, id: CalloutId) {
-        self.desk().grpc(call, id, json!({ "part": "reset" }));
+        self.desk().grpc(call.guest, id, json!({ "part": "reset" }));
     }
 
     fn grpc_close(&self, call: Invocation, id: CalloutId) {
-        self.desk().grpc(call, id, json!({ "part": "end" }));
+        self.desk().grpc(call.guest, id, json!({ "part": "end" }));
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Stream {
     pub messages: [Message; 2],
     pub properties: BTreeMap<Vec<Vec<u8>>, Vec<u8>>,
     pub over: bool,
+    /// The upstream has reset it.
+    pub upstream_gone: bool,
     /// Who has closed the connection to the client, and the one to the upstream.
     pub closed_by: (PeerType, PeerType),
 }
