@@ -18,8 +18,21 @@ use serde_json::{Value, json};
 use crate::proxy::Proxy;
 
 const FEATURES: [&str; 15] = [
-    "http", "tcp", "concurrent_streams", "chains", "http_calls", "grpc", "foreign_calls", "metrics", "background",
-    "shared_vms", "time", "environment", "faults", "shutdown", "keep",
+    "http",
+    "tcp",
+    "concurrent_streams",
+    "chains",
+    "http_calls",
+    "grpc",
+    "foreign_calls",
+    "metrics",
+    "background",
+    "shared_vms",
+    "time",
+    "environment",
+    "faults",
+    "shutdown",
+    "keep",
 ];
 
 fn about() -> Value {

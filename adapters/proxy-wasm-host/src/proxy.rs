@@ -620,17 +620,15 @@ impl Proxy {
         let pairs = fields(&step["metadata"]).pairs();
         let metadata = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         match kind {
-            "grpc_initial_metadata" => self.deliver(call, |scope| {
-                scope.on_grpc_receive_initial_metadata(call.context, call.id, metadata)
-            }),
+            "grpc_initial_metadata" => {
+                self.deliver(call, |scope| scope.on_grpc_receive_initial_metadata(call.context, call.id, metadata))
+            }
             "grpc_message" => {
                 let message = bytes(&step["message"]);
                 self.deliver(call, |scope| scope.on_grpc_receive(call.context, call.id, message.into()));
             }
             "grpc_close" => {
-                self.deliver(call, |scope| {
-                    scope.on_grpc_receive_trailing_metadata(call.context, call.id, metadata)
-                });
+                self.deliver(call, |scope| scope.on_grpc_receive_trailing_metadata(call.context, call.id, metadata));
                 let code = step["status"].as_u64().unwrap_or_default() as u32;
                 self.grpc_closed(call, code, step["message"].as_str().unwrap_or_default());
             }
@@ -666,7 +664,11 @@ impl Proxy {
     fn time_out(&mut self, now: u64) {
         let take = |calls: &mut Vec<Call>| -> Vec<Call> {
             let late = calls.iter_mut().filter(|call| call.due.is_some_and(|due| due <= now));
-            late.map(|call| { call.due = None; *call }).collect()
+            late.map(|call| {
+                call.due = None;
+                *call
+            })
+            .collect()
         };
         let mut desk = self.services.desk();
         let (http, grpc) = (take(&mut desk.http_calls), take(&mut desk.grpc_calls));
