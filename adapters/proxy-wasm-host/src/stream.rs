@@ -89,11 +89,25 @@ pub struct Stream {
 pub const REQUEST: usize = 0;
 pub const RESPONSE: usize = 1;
 
-/// What a plugin wants to be done to a stream when its callback has returned.
+/// What is to be done to a stream when the running callback has returned.
 pub enum Command {
-    Continue { stream: u32, place: usize, direction: usize },
-    Close { stream: u32 },
-    Respond { stream: u32, headers: VecHeaderMap, body: Vec<u8> },
+    Continue {
+        stream: u32,
+        place: usize,
+        direction: usize,
+    },
+    Close {
+        stream: u32,
+    },
+    Respond {
+        stream: u32,
+        headers: VecHeaderMap,
+        body: Vec<u8>,
+    },
+    /// A plugin has crashed, or returned nonsense.
+    Fail {
+        stream: u32,
+    },
 }
 
 /// All streams: a plugin may turn to another stream than that of its callback.
