@@ -128,7 +128,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Some("run") => adapter.run(&request).map_err(|context| format!("{}: {context}", request["id"])),
                 Some("more") => adapter.more(&request),
                 Some("stop") => break,
-                other => Err(format!("this adapter does not know the request {other:?}")),
+                _ => Err(format!("this adapter does not know the request {}", request["type"])),
             },
         };
         let answer = answer.unwrap_or_else(|context| json!({ "type": "errored", "context": context }));
