@@ -125,12 +125,18 @@ pub enum AdapterCommand {
         #[arg(long, value_name = "PATH")]
         envoy: Option<PathBuf>,
     },
+    /// Drive the sidecar, the reference host over real sockets
+    Sidecar {
+        /// Be the sidecar itself, with this configuration
+        #[arg(long, value_name = "FILE")]
+        serve: Option<PathBuf>,
+    },
 }
 
 /// Which host, and how.
 #[derive(Clone, Debug, Args)]
 pub struct HostArgs {
-    /// The host: `reference`, `envoy`, or the command line of a program that speaks the adapter protocol
+    /// The host: `reference`, `envoy`, `sidecar`, or the command line of a program that speaks the adapter protocol
     #[arg(long, value_name = "HOST", default_value = "reference")]
     pub host: String,
     /// The Envoy that `--host envoy` runs [default: $PW_CONFORM_ENVOY, or `envoy` in the PATH]

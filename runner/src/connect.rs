@@ -32,6 +32,7 @@ pub fn connection(args: &HostArgs) -> Result<Connection, HarnessError> {
         "reference" => (own("reference", None, &args.choices)?, cores),
         // Most of the time they wait for an Envoy to be idle.
         "envoy" => (own("envoy", args.envoy.as_deref(), &args.choices)?, 2 * cores),
+        "sidecar" => (own("sidecar", None, &args.choices)?, cores),
         command => (split(command)?, 1),
     };
     let tap = args.trace_adapter.as_deref().map(Tap::create).transpose()?;
@@ -50,7 +51,7 @@ pub fn invocation(host: &HostArgs, catalog: &CatalogArgs) -> Invocation {
 }
 
 fn split(command: &str) -> Result<Vec<String>, HarnessError> {
-    if let Some(name) = ["reference", "envoy"].into_iter().find(|name| is_near(command, name)) {
+    if let Some(name) = ["reference", "envoy", "sidecar"].into_iter().find(|name| is_near(command, name)) {
         return Err(HarnessError::new(format!("--host {command}: there is no such program, did you mean `{name}`?")));
     }
     shlex::split(command).filter(|words| !words.is_empty()).ok_or_else(|| {
