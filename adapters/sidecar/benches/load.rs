@@ -30,10 +30,14 @@ const PLUGIN: &str = r#"(module
 fn main() {
     let upstream = serve();
     let folder = tempfile::tempdir().expect("it can be made");
-    std::fs::write(folder.path().join("p.wasm"), wat::parse_str(PLUGIN).expect("it is a module")).expect("it can be written");
+    std::fs::write(folder.path().join("p.wasm"), wat::parse_str(PLUGIN).expect("it is a module"))
+        .expect("it can be written");
     let rates = ["", r#"{ "name": "p", "file": "p.wasm" }"#].map(|plugins| measure(folder.path(), upstream, plugins));
     let [without, with] = rates;
-    println!("requests per second of one core: {without:.0} without plugins, {with:.0} with one: {:.0} %", 100.0 * with / without);
+    println!(
+        "requests per second of one core: {without:.0} without plugins, {with:.0} with one: {:.0} %",
+        100.0 * with / without
+    );
 }
 
 /// Requests per second of CPU time.

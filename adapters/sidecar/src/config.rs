@@ -270,7 +270,8 @@ mod tests {
 
     #[test]
     fn little_has_to_be_said() {
-        let config = read(r#"{ "listen": "127.0.0.1:0", "route": "a", "upstreams": { "a": { "address": "127.0.0.1:1" } } }"#);
+        let config =
+            read(r#"{ "listen": "127.0.0.1:0", "route": "a", "upstreams": { "a": { "address": "127.0.0.1:1" } } }"#);
         let config = config.expect("it is a configuration");
         assert_eq!((config.workers, config.plugins.len(), config.upstreams["a"].protocol), (1, 0, Protocol::Http1));
     }
@@ -278,8 +279,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let plugin = |more: &str| {
-            format!(r#"{{ "listen": "127.0.0.1:0", "route": "a", "upstreams": {{ "a": {{ "address": "127.0.0.1:1" }} }},
-                "plugins": [{{ "name": "p", "file": "p.wasm", {more} }}] }}"#)
+            format!(
+                r#"{{ "listen": "127.0.0.1:0", "route": "a", "upstreams": {{ "a": {{ "address": "127.0.0.1:1" }} }},
+                "plugins": [{{ "name": "p", "file": "p.wasm", {more} }}] }}"#
+            )
         };
         let rows = [
             (r#"{ "listen": "127.0.0.1:0", "route": "b", "upstreams": {} }"#.to_owned(), "no upstream `b`"),

@@ -86,7 +86,9 @@ pub(crate) async fn next_piece(body: &mut Incoming) -> Option<Piece> {
     match body.frame().await {
         Some(Ok(frame)) => match frame.into_data() {
             Ok(data) => Some(Piece::body(data, body.is_end_stream())),
-            Err(frame) => frame.into_trailers().ok().map(|trailers| Piece::trailers(message::trailer_fields(&trailers))),
+            Err(frame) => {
+                frame.into_trailers().ok().map(|trailers| Piece::trailers(message::trailer_fields(&trailers)))
+            }
         },
         Some(Err(_)) => None,
         None => Some(Piece::body("", true)),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use pw_host::{Piece, StreamId, StreamInfo};
@@ -17,7 +17,7 @@ use tokio::task::spawn_local;
 
 use crate::exchange::next_piece;
 use crate::message::{self, Reset};
-use crate::pipe::PipeBody;
+use crate::pipe::{Pipe, PipeBody};
 use crate::upstream::Local;
 use crate::worker::Worker;
 
@@ -81,6 +81,15 @@ impl Front {
     }
 }
 
+/// A tunnel is not opened: the bytes in it are not messages that plugins could see.
+fn refuse_tunnel() -> Response<PipeBody> {
+    let nothing = Rc::new(Pipe::default());
+    nothing.end();
+    let mut response = Response::new(PipeBody::new(nothing, None));
+    *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+    response
+}
+
 /// Passes a request through the plugins, and returns the response; the rest of both follows.
 async fn respond(
     worker: Rc<Worker>,
@@ -88,6 +97,9 @@ async fn respond(
     info: StreamInfo,
     request: Request<Incoming>,
 ) -> Result<Response<PipeBody>, Reset> {
+    if request.method() == Method::CONNECT {
+        return Ok(refuse_tunnel());
+    }
     let (parts, body) = request.into_parts();
     let ended = body.is_end_stream();
     let (stream, down) = worker.open(port, info);

@@ -67,15 +67,18 @@ pub fn run(config: Config) -> Result<(), String> {
     let shared = Shared { config: Arc::new(config), modules: Arc::new(modules), workers: Arc::new(workers), ends };
     // The first thing that is reported ends all: a signal, or that a worker cannot start.
     let (report, mut reports) = mpsc::channel::<Result<(), String>>(1);
-    let workers: Vec<_> = (0..).zip(questions).map(|(number, questions)| {
-        let (shared, report) = (shared.clone(), report.clone());
-        thread::spawn(move || {
-            if let Err(error) = work(number, &shared, questions) {
-                // If there was a report before, this one is not needed.
-                let _ = report.try_send(Err(error));
-            }
+    let workers: Vec<_> = (0..)
+        .zip(questions)
+        .map(|(number, questions)| {
+            let (shared, report) = (shared.clone(), report.clone());
+            thread::spawn(move || {
+                if let Err(error) = work(number, &shared, questions) {
+                    // If there was a report before, this one is not needed.
+                    let _ = report.try_send(Err(error));
+                }
+            })
         })
-    }).collect();
+        .collect();
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let failed = |error| format!("failed to wait for signals: {error}");
@@ -129,9 +132,10 @@ fn work(number: usize, shared: &Shared, questions: mpsc::UnboundedReceiver<Quest
         if plugin.background && number > 0 {
             continue;
         }
-        let started = module.as_ref().map_err(ToString::to_string).and_then(|module| {
-            worker.start(module, plugin.config()?, !plugin.background)
-        });
+        let started = module
+            .as_ref()
+            .map_err(ToString::to_string)
+            .and_then(|module| worker.start(module, plugin.config()?, !plugin.background));
         if let Err(reason) = started {
             log::write(config.log, &plugin.name, Line::Refused(&reason));
             return Err(format!("plugin `{}` was not started", plugin.name));

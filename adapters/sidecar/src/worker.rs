@@ -11,7 +11,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use pw_abi::LogLevel;
 use pw_host::{
-    Effect, Fields, GrpcEvent, HttpCallId, Module, Piece, PluginConfig, PluginId, Proxy, ProxyConfig, StreamId, StreamInfo,
+    Effect, Fields, GrpcEvent, HttpCallId, Module, Piece, PluginConfig, PluginId, Proxy, ProxyConfig, StreamId,
+    StreamInfo,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, oneshot};
@@ -76,12 +77,7 @@ struct Stream {
 
 impl Worker {
     /// Without plugins. `upstreams` are those that plugins may call; what needs connections goes to `jobs`.
-    pub(crate) fn new(
-        upstreams: Vec<String>,
-        verbose: bool,
-        format: LogFormat,
-        jobs: UnboundedSender<Job>,
-    ) -> Worker {
+    pub(crate) fn new(upstreams: Vec<String>, verbose: bool, format: LogFormat, jobs: UnboundedSender<Job>) -> Worker {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let config = ProxyConfig {
             start_time: u64::try_from(time).unwrap_or(u64::MAX),

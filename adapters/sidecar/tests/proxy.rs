@@ -164,7 +164,10 @@ fn passes_requests_through_a_plugin_whatever_each_side_speaks() {
         // More than windows and pipes hold.
         let body = Bytes::from(vec![b'x'; 8 << 20]);
         let response = post(sidecar.listen, body.clone());
-        assert_eq!((response.status(), &response.headers()["x-plugin"]), (hyper::StatusCode::OK, &"was here".parse().expect("it is a value")));
+        assert_eq!(
+            (response.status(), &response.headers()["x-plugin"]),
+            (hyper::StatusCode::OK, &"was here".parse().expect("it is a value"))
+        );
         assert_eq!(response.headers()["x-path"], "/here");
         assert!(*response.body() == body, "{protocol}: the body came back changed");
         let text = get(sidecar.listen, "/there");
