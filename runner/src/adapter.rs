@@ -28,17 +28,10 @@ pub fn run(command: &AdapterCommand) -> Result<Exit, HarnessError> {
     }
 }
 
-#[cfg(unix)]
 fn run_envoy(envoy: Option<std::path::PathBuf>) -> Result<Exit, HarnessError> {
     pw_adapter_envoy::program::run(envoy).map(|()| Exit::Passed).map_err(HarnessError::new)
 }
 
-#[cfg(not(unix))]
-fn run_envoy(_: Option<std::path::PathBuf>) -> Result<Exit, HarnessError> {
-    Err(HarnessError::new("the adapter for Envoy needs a Unix"))
-}
-
-#[cfg(unix)]
 fn run_sidecar() -> Result<Exit, HarnessError> {
     let program = std::env::current_exe().map_err(|error| HarnessError::io("find", "this program", &error))?;
     let command = [program.into(), "adapter".into(), "sidecar".into(), "--serve".into()].to_vec();
@@ -46,17 +39,6 @@ fn run_sidecar() -> Result<Exit, HarnessError> {
     pw_adapter_kit::program::run(Box::new(target)).map(|()| Exit::Passed).map_err(HarnessError::new)
 }
 
-#[cfg(unix)]
 fn serve_sidecar(config: &std::path::Path) -> Result<Exit, HarnessError> {
     pw_sidecar::serve::run_file(config).map(|()| Exit::Passed).map_err(HarnessError::new)
-}
-
-#[cfg(not(unix))]
-fn run_sidecar() -> Result<Exit, HarnessError> {
-    Err(HarnessError::new("the sidecar needs a Unix"))
-}
-
-#[cfg(not(unix))]
-fn serve_sidecar(_: &std::path::Path) -> Result<Exit, HarnessError> {
-    Err(HarnessError::new("the sidecar needs a Unix"))
 }

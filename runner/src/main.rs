@@ -14,7 +14,6 @@ use pw_harness::exit::Exit;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    #[cfg(unix)]
     if let Some(exit) = pw_adapter_kit::guard::become_guarded() {
         return exit;
     }

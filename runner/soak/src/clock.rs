@@ -4,16 +4,8 @@
 use std::time::Duration;
 
 /// CPU time of this thread.
-#[cfg(unix)]
 pub(super) fn now() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     // It counts from 0, and nanoseconds are less than a second.
     Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
-}
-
-/// On systems that do not report a thread's CPU time, the time of the clock.
-#[cfg(not(unix))]
-pub(super) fn now() -> Duration {
-    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
-    START.elapsed()
 }
