@@ -92,13 +92,19 @@ impl<'a> Matrix<'a> {
     }
 
     fn by_section(&self, text: &mut String) {
-        let _ = writeln!(text, "\nOf the required cases, those that pass, and all:\n");
+        text.push_str(
+            "\nOf the required cases for the versions of the ABI that the host has: those that pass, those that were run, and in parentheses \
+             those that were not, since the host or its adapter cannot.\n\n",
+        );
         self.head(text, "section", "---:");
         for (section, cases) in &self.sections {
             let shares = cases.iter().map(|own| match Score::of(own.iter().copied(), Level::Required) {
                 Score { all: 0, .. } => "–".to_owned(),
                 Score { run: 0, .. } => "not run".to_owned(),
-                Score { conforms, all, .. } => format!("{conforms}/{all}"),
+                score @ Score { conforms, run, .. } => match score.not_run() - score.other_versions {
+                    0 => format!("{conforms}/{run}"),
+                    not_run => format!("{conforms}/{run} ({not_run})"),
+                },
             });
             let shares: Vec<String> = shares.collect();
             if shares.iter().any(|share| share != "–") {
