@@ -56,6 +56,28 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// A limit by its name, to be changed; `None` if there is no such limit. Not those of a call's time, whose unit depends on the metering, and
+    /// not [`callbacks_per_event`](Limits::callbacks_per_event).
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut usize> {
+        Some(match name {
+            "memory" => &mut self.memory,
+            "table_elements" => &mut self.table_elements,
+            "log_lines" => &mut self.log_lines,
+            "log_bytes" => &mut self.log_bytes,
+            "held" => &mut self.held,
+            "fields" => &mut self.fields,
+            "shared_data" => &mut self.shared_data,
+            "queue" => &mut self.queue,
+            "queues" => &mut self.queues,
+            "metrics" => &mut self.metrics,
+            "calls" => &mut self.calls,
+            "pending" => &mut self.pending,
+            "properties" => &mut self.properties,
+            "host_memory" => &mut self.host_memory,
+            _ => return None,
+        })
+    }
+
     /// The limits of a plugin whose module has this size, in bytes.
     pub(crate) fn of_module(self, bytes: usize) -> Limits {
         let more = (u128::from(self.fuel) * bytes as u128) >> 20;

@@ -170,24 +170,8 @@ pub fn policy(failure: Failure) -> FailurePolicy {
 fn limits(settings: &PluginSettings) -> Result<Limits, String> {
     let mut limits = Limits { fuel: FUEL, ..Limits::default() };
     for (name, max) in &settings.limits {
-        let max = usize::try_from(*max).unwrap_or(usize::MAX);
-        let limit = match name.as_str() {
-            "memory" => &mut limits.memory,
-            "table_elements" => &mut limits.table_elements,
-            "log_lines" => &mut limits.log_lines,
-            "log_bytes" => &mut limits.log_bytes,
-            "held" => &mut limits.held,
-            "fields" => &mut limits.fields,
-            "shared_data" => &mut limits.shared_data,
-            "queue" => &mut limits.queue,
-            "queues" => &mut limits.queues,
-            "metrics" => &mut limits.metrics,
-            "calls" => &mut limits.calls,
-            "pending" => &mut limits.pending,
-            "properties" => &mut limits.properties,
-            _ => return Err(format!("the reference host has no limit `{name}`")),
-        };
-        *limit = max;
+        let limit = limits.get_mut(name).ok_or_else(|| format!("the reference host has no limit `{name}`"))?;
+        *limit = usize::try_from(*max).unwrap_or(usize::MAX);
     }
     Ok(limits)
 }

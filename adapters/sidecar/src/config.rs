@@ -218,24 +218,7 @@ impl Plugin {
 fn limits(named: &BTreeMap<String, usize>) -> Result<Limits, String> {
     let mut limits = Limits::default();
     for (name, max) in named {
-        let limit = match name.as_str() {
-            "memory" => &mut limits.memory,
-            "table_elements" => &mut limits.table_elements,
-            "log_lines" => &mut limits.log_lines,
-            "log_bytes" => &mut limits.log_bytes,
-            "held" => &mut limits.held,
-            "fields" => &mut limits.fields,
-            "shared_data" => &mut limits.shared_data,
-            "queue" => &mut limits.queue,
-            "queues" => &mut limits.queues,
-            "metrics" => &mut limits.metrics,
-            "calls" => &mut limits.calls,
-            "pending" => &mut limits.pending,
-            "properties" => &mut limits.properties,
-            "host_memory" => &mut limits.host_memory,
-            _ => return Err(format!("there is no limit `{name}`")),
-        };
-        *limit = *max;
+        *limits.get_mut(name).ok_or_else(|| format!("there is no limit `{name}`"))? = *max;
     }
     Ok(limits)
 }
