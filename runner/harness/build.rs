@@ -26,6 +26,7 @@ fn main() -> io::Result<()> {
     }
     // A package without records is whole: `explain` has nothing to say of other hosts then.
     let reports = entries(&root.join("reports")).unwrap_or_default();
+    println!("cargo::rerun-if-changed={}", root.join("reports").display());
     files.extend(reports.into_iter().filter(|path| has_extension(path, &["jsonl"])));
     files.sort();
     files.iter().for_each(|file| println!("cargo::rerun-if-changed={}", file.display()));
