@@ -12,6 +12,9 @@ import (
 // deadline is how long a scenario may take before the host counts as hung.
 const deadline = 5 * time.Second
 
+// maxScenarios is how many scenarios a child runs at most, since it frees nothing.
+const maxScenarios = 50
+
 // parent keeps modules, and runs scenarios in a child, which it starts again when it is spent.
 type parent struct {
 	kept  map[string]request
@@ -25,6 +28,8 @@ type child struct {
 	send    *json.Encoder
 	reports chan report
 	has     map[string]bool
+	// count is the number of scenarios that it has run.
+	count int
 	// spent says that the next scenario needs another process.
 	spent bool
 }
@@ -48,7 +53,7 @@ func (p *parent) answer(r request) object {
 		p.kept[r.ID] = r
 		return object{"type": "kept"}
 	case "run":
-		if p.child != nil && (p.child.spent || r.Hazard) {
+		if p.child != nil && (p.child.spent || p.child.count == maxScenarios || r.Hazard) {
 			p.end()
 		}
 		return p.run(r)
@@ -72,6 +77,7 @@ func (p *parent) run(r request) object {
 	}
 	child := p.child
 	child.spent = child.spent || r.Hazard
+	child.count++
 	for _, plugin := range r.Plugins {
 		name := plugin.module()
 		module, ok := p.kept[name]

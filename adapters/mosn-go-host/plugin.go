@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/tetratelabs/wazero/sys"
 	"mosn.io/proxy-wasm-go-host/proxywasm/common"
 	v1 "mosn.io/proxy-wasm-go-host/proxywasm/v1"
 )
@@ -125,14 +126,18 @@ func (c *context) call(callback string, call func(exports) error) bool {
 		return true
 	}
 	fmt.Fprintf(os.Stderr, "%s: %s: %v\n", p.name, callback, err)
-	if !isMismatch(err) {
+	if isTrap(err) {
 		p.crash(err)
 	}
 	return false
 }
 
-// isMismatch says whether wazero has refused to call a function with that number of arguments.
-func isMismatch(err error) bool { return strings.HasPrefix(err.Error(), "expected ") }
+// isTrap says whether the error comes from within the plugin. Others come before the call: a wrong number of arguments, a
+// callback that the plugin does not have by the library's name, or that the library does not have.
+func isTrap(err error) bool {
+	var exit *sys.ExitError
+	return errors.As(err, &exit) || strings.Contains(err.Error(), "wasm stack trace")
+}
 
 // crash reports a trap, and ends what the plugin has to do with: its streams fail, now and later.
 func (p *plugin) crash(cause error) {
@@ -140,11 +145,11 @@ func (p *plugin) crash(cause error) {
 	reason, _, _ := strings.Cut(cause.Error(), "\n")
 	p.proxy.report(object{"event": "fault", "plugin": p.name, "reason": reason})
 	p.proxy.later = append(p.proxy.later, func() {
-		for _, stream := range p.proxy.streams {
-			if !stream.over && stream.has(p) {
+		p.proxy.each(func(stream *stream) {
+			if stream.has(p) {
 				stream.fail()
 			}
-		}
+		})
 	})
 }
 

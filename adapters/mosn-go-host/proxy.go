@@ -31,13 +31,6 @@ func newProxy(report func(object)) *proxy {
 	return &proxy{report: report, streams: map[int]*stream{}, readers: map[uint32][]*plugin{}}
 }
 
-// close frees what the plugins have of the runtime, and calls nobody.
-func (p *proxy) close() {
-	for _, plugin := range p.plugins {
-		plugin.instance.Stop()
-	}
-}
-
 // start starts a plugin whose module is instantiated.
 func (p *proxy) start(r pluginRequest, instance common.WasmInstance, abi string) error {
 	plugin := newPlugin(p, r, instance, abi)
@@ -101,6 +94,18 @@ func (p *proxy) with(number int, do func(*stream)) {
 	}
 }
 
+// each does something to all streams that are not over, in their order.
+func (p *proxy) each(do func(*stream)) {
+	numbers := []int{}
+	for number := range p.streams {
+		numbers = append(numbers, number)
+	}
+	sort.Ints(numbers)
+	for _, number := range numbers {
+		p.with(number, do)
+	}
+}
+
 func (p *proxy) arrive(number int, way direction, piece piece) {
 	p.with(number, func(s *stream) { s.arrive(way, piece) })
 }
@@ -157,14 +162,7 @@ func (p *proxy) advance(milliseconds int64) {
 
 // shutdown ends the streams, then the plugins.
 func (p *proxy) shutdown() {
-	numbers := []int{}
-	for number := range p.streams {
-		numbers = append(numbers, number)
-	}
-	sort.Ints(numbers)
-	for _, number := range numbers {
-		p.with(number, (*stream).reset)
-	}
+	p.each((*stream).reset)
 	p.settle()
 	for _, plugin := range p.plugins {
 		plugin.root.done()

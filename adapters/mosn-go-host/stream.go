@@ -138,7 +138,7 @@ func (s *stream) feed(way direction, nth int, p piece) {
 				s.fail()
 				return
 			}
-			message.limit = nth
+			_ = nth
 		}
 		if s.over {
 			return

@@ -17,7 +17,7 @@ func newV2(c *context) (*v2.ABIContext, exports) {
 type exportsV2 struct{ v2.Exports }
 
 // errNoCallback is for callbacks that the draft does not have.
-var errNoCallback = errors.New("expected a callback that the library does not have")
+var errNoCallback = errors.New("the library does not have this callback")
 
 func (e exportsV2) contextCreate(id, parent int32) error {
 	kind := v2.ContextTypeStreamContext

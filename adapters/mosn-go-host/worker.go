@@ -61,9 +61,6 @@ func (w *worker) event(event object) {
 }
 
 func (w *worker) run(r request) {
-	if w.proxy != nil {
-		w.proxy.close()
-	}
 	w.failure = ""
 	w.proxy = newProxy(w.event)
 	for _, plugin := range r.Plugins {
@@ -101,7 +98,8 @@ func (w *worker) start(p pluginRequest) error {
 }
 
 // instance makes an instance of a plugin's module as the library's example does: imports, then the start. The library
-// panics over modules that the runtime refuses; that is recovered, as nothing but the load is lost.
+// panics over modules that the runtime refuses; that is recovered, as nothing but the load is lost. Instances are freed
+// with the process: Instance.Stop works in the background, and takes the compiled code from other instances.
 func (w *worker) instance(p pluginRequest) (instance common.WasmInstance, abi string, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
