@@ -61,9 +61,16 @@ func report(reason any, stack string) {
 		return
 	}
 	first, _, _ := strings.Cut(text, "\n")
-	seen(object{"event": "died", "how": "panic: " + short(first) + " in " + place})
+	how := "panic: " + strings.TrimSuffix(short(first), " (recovered by wazero)") + ", in " + place
+	if called := called.FindStringSubmatch(text); called != nil {
+		how += ", by " + called[1]
+	}
+	seen(object{"event": "died", "how": how})
 	write(message{Done: true})
 }
+
+// called is the host function that wazero has recovered from.
+var called = regexp.MustCompile(`\(recovered by wazero\)\nwasm stack trace:\n\t\w+\.(\w+)\(`)
 
 // call is a function in a stack trace, of this program or of the SDK.
 var call = regexp.MustCompile(`(?m)^\t?(main|\S*/proxywasm/\w+)\.(\S+)\(.*\)$`)

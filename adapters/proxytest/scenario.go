@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/proxytest"
 )
@@ -41,7 +42,8 @@ func run(j job) error {
 func (s *scenario) start(j job) (refusal string) {
 	vm, err := proxytest.NewWasmVMContext(j.Wasm)
 	if err != nil {
-		return short(err.Error())
+		reason, _, _ := strings.Cut(err.Error(), "\n")
+		return short(reason)
 	}
 	options := proxytest.NewEmulatorOption().WithVMContext(vm).
 		WithVMConfiguration([]byte(j.Settings.VMConfiguration)).WithPluginConfiguration([]byte(j.Settings.Configuration))

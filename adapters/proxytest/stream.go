@@ -1,7 +1,9 @@
 package main
 
 import (
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/proxytest"
 	"github.com/proxy-wasm/proxy-wasm-go-sdk/proxywasm/types"
@@ -114,6 +116,10 @@ func (s *stream) call(side side, piece piece) types.Action {
 func (s *stream) forward(side side) {
 	direction := &s.directions[side]
 	for _, piece := range direction.paused {
+		if piece.kind == headers && !s.writable(side, piece) {
+			s.fail()
+			return
+		}
 		direction.begun = true
 		direction.ended = piece.end
 		s.send(side, piece)
@@ -121,25 +127,63 @@ func (s *stream) forward(side side) {
 	direction.paused = nil
 }
 
-// send reports what the plugin has left of a piece.
+// writable says whether a proxy could write the headers that the plugin has left: it keeps the pseudo headers that came, and a
+// status is a number.
+func (s *stream) writable(side side, piece piece) bool {
+	if side == toClient {
+		return number.MatchString(value(s.host.GetCurrentResponseHeaders(s.id), ":status"))
+	}
+	for _, field := range piece.fields {
+		name := string(field[0])
+		if strings.HasPrefix(name, ":") && value(s.host.GetCurrentRequestHeaders(s.id), name) == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// number is how a status has to look.
+var number = regexp.MustCompile(`^[1-9][0-9][0-9]$`)
+
+// value is that of a header; empty if there is none.
+func value(pairs [][2]string, name string) string {
+	for _, pair := range pairs {
+		if pair[0] == name {
+			return pair[1]
+		}
+	}
+	return ""
+}
+
+// fail ends a stream whose headers cannot be written, as a proxy does.
+func (s *stream) fail() {
+	s.resetUpstream()
+	s.seen(toClient, object{"part": "headers", "headers": fields{{":status", "500"}}, "end_of_stream": true})
+	s.close()
+}
+
+// send reports what the plugin has left of a piece. A message that ends may have got trailers from the plugin.
 func (s *stream) send(side side, piece piece) {
+	left := currentTrailers(s.host, s.id, side)
+	end := piece.end && len(left) == 0
 	switch piece.kind {
 	case headers:
 		pairs := s.host.GetCurrentRequestHeaders(s.id)
 		if side == toClient {
 			pairs = s.host.GetCurrentResponseHeaders(s.id)
 		}
-		s.seen(side, object{"part": "headers", "headers": fieldsOf(pairs), "end_of_stream": piece.end})
+		s.seen(side, object{"part": "headers", "headers": fieldsOf(pairs), "end_of_stream": end})
 	case body:
 		bytes := s.host.GetCurrentRequestBody(s.id)
 		if side == toClient {
 			bytes = s.host.GetCurrentResponseBody(s.id)
 		}
-		if len(bytes) > 0 || piece.end {
-			s.seen(side, object{"part": "body", "body": data(bytes), "end_of_stream": piece.end})
+		if len(bytes) > 0 || end {
+			s.seen(side, object{"part": "body", "body": data(bytes), "end_of_stream": end})
 		}
-	case trailers:
-		s.seen(side, object{"part": "trailers", "trailers": currentTrailers(s.host, s.id, side)})
+	}
+	if piece.end && (piece.kind == trailers || len(left) > 0) {
+		s.seen(side, object{"part": "trailers", "trailers": left})
 	}
 }
 
