@@ -245,16 +245,13 @@ func (p *plugin) setPeriod(period int32) {
 	p.due = p.proxy.now + p.period
 }
 
-// close closes the stream, when the callback has returned.
-func (c *context) close(isTCP bool) bool {
-	if c.place == nil || c.place.stream.isTCP != isTCP {
+// close closes the stream, when the callback has returned. False without one.
+func (c *context) close() bool {
+	if c.place == nil {
 		return false
 	}
 	stream := c.place.stream
-	c.plugin.proxy.later = append(c.plugin.proxy.later, func() {
-		if !stream.over {
-			stream.reset()
-		}
-	})
+	stream.isClosing = true
+	c.plugin.proxy.later = append(c.plugin.proxy.later, stream.reset)
 	return true
 }

@@ -34,9 +34,6 @@ type message struct {
 	size              int
 	// arrived: all of it came; sent: its headers have left; complete: all of it has left.
 	arrived, sent, complete bool
-	// limit is the number of plugins that still see it, in its order: a callback that could not be called ends that of
-	// its plugin and of all behind, as in MOSN.
-	limit int
 }
 
 // stream is an HTTP exchange, or a TCP connection.
@@ -50,6 +47,8 @@ type stream struct {
 	// own are the properties that plugins have set.
 	own  map[string]string
 	over bool
+	// isClosing says that a plugin has closed it, in a callback that has not returned yet.
+	isClosing bool
 	// upstreamGone says that the upstream has reset it.
 	upstreamGone bool
 	// closers say who has closed the connection to the client, and the one to the upstream.
@@ -91,7 +90,6 @@ func (p *proxy) open(number int, isTCP bool, first piece) {
 			return
 		}
 	}
-	s.messages[request_].limit, s.messages[response_].limit = len(s.places), len(s.places)
 	s.arrive(request_, first)
 }
 
@@ -126,19 +124,17 @@ func (s *stream) feed(way direction, nth int, p piece) {
 		case trailersPiece:
 			message.trailers = p.fields
 		}
-		if nth >= message.limit {
-			continue
-		}
 		place := s.places[nth]
 		if way == response_ {
 			place = s.places[len(s.places)-1-nth]
 		}
-		if !place.filter(way, &p) {
-			if place.context.plugin.crashed {
-				s.fail()
-				return
-			}
-			_ = nth
+		// A plugin that could not be called, for all that the library says, has not seen the piece: it moves on, as in MOSN.
+		place.filter(way, &p)
+		switch {
+		case place.context.plugin.crashed:
+			s.fail()
+		case s.isClosing:
+			s.reset()
 		}
 		if s.over {
 			return
@@ -157,7 +153,7 @@ func (s *stream) feed(way direction, nth int, p piece) {
 
 // filter calls a plugin for a piece, which it may change. What the callback returns is lost: the library returns the
 // action of Imports.Wait in its place.
-func (l *place) filter(way direction, p *piece) bool {
+func (l *place) filter(way direction, p *piece) {
 	c, size, end := l.context, int32(len(p.body)), int32(0)
 	if p.fields != nil {
 		size = int32(len(p.fields.list))
@@ -167,12 +163,10 @@ func (l *place) filter(way direction, p *piece) bool {
 	}
 	l.piece, l.way, l.buffer = p, way, common.NewIoBufferBytes(append([]byte{}, p.body...))
 	callback := callbackOf(l.stream.isTCP, way, p.kind)
-	called := c.call(callback, func(e exports) error { return e.filter(callback, c.id, size, end) })
-	if called {
+	if c.call(callback, func(e exports) error { return e.filter(callback, c.id, size, end) }) {
 		p.body = l.buffer.Bytes()
 	}
 	l.piece = nil
-	return called
 }
 
 // callbackOf is the name of the callback for a piece.
@@ -265,6 +259,9 @@ func (s *stream) fail() {
 
 // reset resets the stream on both sides.
 func (s *stream) reset() {
+	if s.over {
+		return
+	}
 	s.resetUpstream()
 	s.report(response_, object{"part": "reset"})
 	s.end()

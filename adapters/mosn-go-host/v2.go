@@ -103,8 +103,10 @@ func (i *importsV2) CloseHttpRequest() v2.Result { return i.close(false) }
 
 func (i *importsV2) CloseHttpResponse() v2.Result { return i.close(false) }
 
-func (i *importsV2) close(isTCP bool) v2.Result {
-	return result(i.context.close(isTCP), v2.ResultBadArgument)
+// close closes the stream: one of TCP only if that is asked for, as it has no request and no response.
+func (i *importsV2) close(tcpToo bool) v2.Result {
+	c := i.context
+	return result((tcpToo || c.place != nil && !c.place.stream.isTCP) && c.close(), v2.ResultBadArgument)
 }
 
 func (i *importsV2) GetHttpRequestHeader() common.HeaderMap { return i.context.headers(request_) }
