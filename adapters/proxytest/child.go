@@ -22,7 +22,12 @@ func child() {
 		_ = vm.Close()
 	}
 	var j job
-	if err := json.NewDecoder(os.Stdin).Decode(&j); err != nil {
+	err := json.NewDecoder(os.Stdin).Decode(&j)
+	switch {
+	case err == io.EOF:
+		return
+	case err != nil:
+		write(message{Failed: "failed to read a scenario: " + err.Error()})
 		return
 	}
 	// An address that is not there is a panic like any other: then its place is known.

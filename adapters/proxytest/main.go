@@ -6,6 +6,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 )
 
@@ -53,8 +54,12 @@ func serve() error {
 	defer children.stop()
 	for {
 		var r request
-		if err := requests.Decode(&r); err != nil || r.Type == "stop" {
+		err := requests.Decode(&r)
+		switch {
+		case err == io.EOF || err == nil && r.Type == "stop":
 			return nil
+		case err != nil:
+			return fmt.Errorf("failed to read a request: %w", err)
 		}
 		if err := answers.Encode(answer(r, kept, &children)); err != nil {
 			return fmt.Errorf("failed to write an answer: %w", err)
