@@ -34,7 +34,8 @@ type plugin struct {
 	callback string
 	// answer is the response that proxy_on_http_call_response is about.
 	answer *answer
-	// crashed says that it has trapped: it is not called any more.
+	// cause is why it could not be called the last time; crashed says that it has trapped: it is not called any more.
+	cause   error
 	crashed bool
 }
 
@@ -75,28 +76,33 @@ func (p *plugin) newContext(place *place) *context {
 
 // start calls what a plugin is started with. It is refused if it says so, or traps.
 func (p *plugin) start() error {
-	if !p.root.call("proxy_on_context_create", func(e exports) error { return e.contextCreate(p.root.id, 0) }) {
-		return errors.New("proxy_on_context_create failed")
+	root := p.root
+	if !root.call("proxy_on_context_create", func(e exports) error { return e.contextCreate(root.id, 0) }) {
+		return fmt.Errorf("proxy_on_context_create: %w", p.cause)
 	}
-	started := int32(1)
-	for _, one := range []struct {
-		callback string
-		size     int
-		call     func(exports) func(int32, int32) (int32, error)
-	}{
-		{"proxy_on_vm_start", len(p.vmConfiguration), func(e exports) func(int32, int32) (int32, error) { return e.ProxyOnVmStart }},
-		{"proxy_on_configure", len(p.configuration), func(e exports) func(int32, int32) (int32, error) { return e.ProxyOnConfigure }},
-	} {
-		called := p.root.call(one.callback, func(e exports) (err error) {
-			started, err = one.call(e)(p.root.id, int32(one.size))
-			return err
-		})
-		if !called {
-			return fmt.Errorf("%s failed", one.callback)
-		}
-		if started == 0 {
-			return fmt.Errorf("%s returned false", one.callback)
-		}
+	err := root.accept("proxy_on_vm_start", func(e exports) (int32, error) {
+		return e.ProxyOnVmStart(root.id, int32(len(p.vmConfiguration)))
+	})
+	if err != nil {
+		return err
+	}
+	return root.accept("proxy_on_configure", func(e exports) (int32, error) {
+		return e.ProxyOnConfigure(root.id, int32(len(p.configuration)))
+	})
+}
+
+// accept calls a callback whose result says whether the plugin starts.
+func (c *context) accept(callback string, call func(exports) (int32, error)) error {
+	accepted := int32(1)
+	called := c.call(callback, func(e exports) (err error) {
+		accepted, err = call(e)
+		return err
+	})
+	switch {
+	case !called:
+		return fmt.Errorf("%s: %w", callback, c.plugin.cause)
+	case accepted == 0:
+		return fmt.Errorf("%s returned false", callback)
 	}
 	return nil
 }
@@ -125,6 +131,7 @@ func (c *context) call(callback string, call func(exports) error) bool {
 	if err == nil {
 		return true
 	}
+	p.cause = err
 	fmt.Fprintf(os.Stderr, "%s: %s: %v\n", p.name, callback, err)
 	if isTrap(err) {
 		p.crash(err)

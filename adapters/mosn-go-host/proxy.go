@@ -52,21 +52,21 @@ func (p *proxy) step(s step) error {
 	case "request_headers":
 		p.open(s.Stream, false, headers)
 	case "request_body":
-		p.arrive(s.Stream, request_, body)
+		p.arrive(s.Stream, toUpstream, body)
 	case "request_trailers":
-		p.arrive(s.Stream, request_, trailers)
+		p.arrive(s.Stream, toUpstream, trailers)
 	case "response_headers":
-		p.arrive(s.Stream, response_, headers)
+		p.arrive(s.Stream, toClient, headers)
 	case "response_body":
-		p.arrive(s.Stream, response_, body)
+		p.arrive(s.Stream, toClient, body)
 	case "response_trailers":
-		p.arrive(s.Stream, response_, trailers)
+		p.arrive(s.Stream, toClient, trailers)
 	case "connect":
 		p.open(s.Stream, true, piece{kind: headersPiece, fields: &fields{}})
 	case "client_data":
-		p.arrive(s.Stream, request_, bytes)
+		p.arrive(s.Stream, toUpstream, bytes)
 	case "upstream_data":
-		p.arrive(s.Stream, response_, bytes)
+		p.arrive(s.Stream, toClient, bytes)
 	case "client_reset":
 		p.with(s.Stream, (*stream).clientReset)
 	case "upstream_reset":

@@ -176,7 +176,7 @@ func (c *context) property(path string) (string, bool) {
 	total := func(m message) int64 {
 		return int64(m.size) + int64(logged(m.headers).ByteSize()+logged(m.trailers).ByteSize())
 	}
-	request, response := s.messages[request_], s.messages[response_]
+	request, response := s.messages[toUpstream], s.messages[toClient]
 	switch strings.ReplaceAll(path, "\x00", ".") {
 	case "connection.id":
 		return integer(int64(s.number) + 1)

@@ -6,8 +6,8 @@ import "mosn.io/proxy-wasm-go-host/proxywasm/common"
 type direction int
 
 const (
-	request_ direction = iota
-	response_
+	toUpstream direction = iota
+	toClient
 )
 
 // kind is what a piece is. A TCP connection begins with headers without fields.
@@ -90,7 +90,7 @@ func (p *proxy) open(number int, isTCP bool, first piece) {
 			return
 		}
 	}
-	s.arrive(request_, first)
+	s.arrive(toUpstream, first)
 }
 
 // has says whether a plugin is on the stream.
@@ -106,7 +106,7 @@ func (s *stream) has(p *plugin) bool {
 // arrive takes a piece from the client or the upstream.
 func (s *stream) arrive(way direction, p piece) {
 	message := &s.messages[way]
-	if message.arrived || way == response_ && !s.messages[request_].sent {
+	if message.arrived || way == toClient && !s.messages[toUpstream].sent {
 		return
 	}
 	message.arrived = p.end
@@ -125,7 +125,7 @@ func (s *stream) feed(way direction, nth int, p piece) {
 			message.trailers = p.fields
 		}
 		place := s.places[nth]
-		if way == response_ {
+		if way == toClient {
 			place = s.places[len(s.places)-1-nth]
 		}
 		// A plugin that could not be called, for all that the library says, has not seen the piece: it moves on, as in MOSN.
@@ -209,14 +209,14 @@ func (s *stream) send(way direction, p piece) {
 	}
 	message.sent, message.complete = true, p.end
 	s.report(way, part)
-	requested, answered := s.messages[request_].complete, s.messages[response_].complete
+	requested, answered := s.messages[toUpstream].complete, s.messages[toClient].complete
 	switch {
 	case p.end && s.isTCP && requested && answered:
 		s.end()
 	case p.end && !s.isTCP && answered:
 		s.resetUpstream()
 		s.end()
-	case p.end && way == request_:
+	case p.end && way == toUpstream:
 		s.closers = [2]int32{peerRemote, peerLocal}
 	case p.end:
 		s.closers = [2]int32{peerLocal, peerRemote}
@@ -225,7 +225,7 @@ func (s *stream) send(way direction, p piece) {
 
 // isHead says whether a message can be sent with these headers.
 func isHead(way direction, headers *fields) bool {
-	if way == request_ {
+	if way == toUpstream {
 		return headers.has(":method") && headers.has(":path")
 	}
 	status, _ := headers.Get(":status")
@@ -246,14 +246,14 @@ func (s *stream) fail() {
 	if s.over {
 		return
 	}
-	if s.isTCP || s.messages[response_].sent {
+	if s.isTCP || s.messages[toClient].sent {
 		s.reset()
 		return
 	}
 	s.resetUpstream()
 	headers := &fields{[]field{{":status", "503"}}}
-	s.messages[response_].headers = headers
-	s.report(response_, headersPart(headers, true))
+	s.messages[toClient].headers = headers
+	s.report(toClient, headersPart(headers, true))
 	s.end()
 }
 
@@ -263,15 +263,15 @@ func (s *stream) reset() {
 		return
 	}
 	s.resetUpstream()
-	s.report(response_, object{"part": "reset"})
+	s.report(toClient, object{"part": "reset"})
 	s.end()
 }
 
 // resetUpstream resets the request at the upstream, unless both sides of the exchange have ended.
 func (s *stream) resetUpstream() {
-	request, response := s.messages[request_], s.messages[response_]
+	request, response := s.messages[toUpstream], s.messages[toClient]
 	if request.sent && !s.upstreamGone && !(request.complete && response.arrived) {
-		s.report(request_, object{"part": "reset"})
+		s.report(toUpstream, object{"part": "reset"})
 	}
 }
 
@@ -282,7 +282,7 @@ func (s *stream) clientReset() {
 }
 
 func (s *stream) upstreamReset() {
-	if s.messages[request_].sent {
+	if s.messages[toUpstream].sent {
 		s.closers = [2]int32{peerLocal, peerRemote}
 		s.upstreamGone = true
 		s.fail()
@@ -297,7 +297,7 @@ func (s *stream) end() {
 	s.over = true
 	for _, place := range s.places {
 		c := place.context
-		if s.isTCP && s.messages[request_].sent {
+		if s.isTCP && s.messages[toUpstream].sent {
 			c.call("proxy_on_upstream_connection_close", func(e exports) error { return e.upstreamClose(c.id, s.closers[1]) })
 		}
 		if s.isTCP {

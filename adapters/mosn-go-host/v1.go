@@ -91,21 +91,21 @@ func (i *importsV1) Done() v1.WasmResult {
 	return status(i.context.finalize(), v1.WasmResultNotFound)
 }
 
-func (i *importsV1) GetDownStreamData() common.IoBuffer { return i.context.bytes(request_, true) }
+func (i *importsV1) GetDownStreamData() common.IoBuffer { return i.context.bytes(toUpstream, true) }
 
-func (i *importsV1) GetUpstreamData() common.IoBuffer { return i.context.bytes(response_, true) }
+func (i *importsV1) GetUpstreamData() common.IoBuffer { return i.context.bytes(toClient, true) }
 
-func (i *importsV1) GetHttpRequestHeader() common.HeaderMap { return i.context.headers(request_) }
+func (i *importsV1) GetHttpRequestHeader() common.HeaderMap { return i.context.headers(toUpstream) }
 
-func (i *importsV1) GetHttpRequestBody() common.IoBuffer { return i.context.bytes(request_, false) }
+func (i *importsV1) GetHttpRequestBody() common.IoBuffer { return i.context.bytes(toUpstream, false) }
 
-func (i *importsV1) GetHttpRequestTrailer() common.HeaderMap { return i.context.trailers(request_) }
+func (i *importsV1) GetHttpRequestTrailer() common.HeaderMap { return i.context.trailers(toUpstream) }
 
-func (i *importsV1) GetHttpResponseHeader() common.HeaderMap { return i.context.headers(response_) }
+func (i *importsV1) GetHttpResponseHeader() common.HeaderMap { return i.context.headers(toClient) }
 
-func (i *importsV1) GetHttpResponseBody() common.IoBuffer { return i.context.bytes(response_, false) }
+func (i *importsV1) GetHttpResponseBody() common.IoBuffer { return i.context.bytes(toClient, false) }
 
-func (i *importsV1) GetHttpResponseTrailer() common.HeaderMap { return i.context.trailers(response_) }
+func (i *importsV1) GetHttpResponseTrailer() common.HeaderMap { return i.context.trailers(toClient) }
 
 func (i *importsV1) GetHttpCallResponseHeaders() common.HeaderMap { return i.context.answerHeaders() }
 

@@ -91,9 +91,9 @@ func (i *importsV2) GetVmConfig() common.IoBuffer { return i.context.vmConfigura
 
 func (i *importsV2) GetPluginConfig() common.IoBuffer { return i.context.configuration() }
 
-func (i *importsV2) GetDownStreamData() common.IoBuffer { return i.context.bytes(request_, true) }
+func (i *importsV2) GetDownStreamData() common.IoBuffer { return i.context.bytes(toUpstream, true) }
 
-func (i *importsV2) GetUpstreamData() common.IoBuffer { return i.context.bytes(response_, true) }
+func (i *importsV2) GetUpstreamData() common.IoBuffer { return i.context.bytes(toClient, true) }
 
 func (i *importsV2) CloseDownStream() v2.Result { return i.close(true) }
 
@@ -109,17 +109,17 @@ func (i *importsV2) close(tcpToo bool) v2.Result {
 	return result((tcpToo || c.place != nil && !c.place.stream.isTCP) && c.close(), v2.ResultBadArgument)
 }
 
-func (i *importsV2) GetHttpRequestHeader() common.HeaderMap { return i.context.headers(request_) }
+func (i *importsV2) GetHttpRequestHeader() common.HeaderMap { return i.context.headers(toUpstream) }
 
-func (i *importsV2) GetHttpRequestBody() common.IoBuffer { return i.context.bytes(request_, false) }
+func (i *importsV2) GetHttpRequestBody() common.IoBuffer { return i.context.bytes(toUpstream, false) }
 
-func (i *importsV2) GetHttpRequestTrailer() common.HeaderMap { return i.context.trailers(request_) }
+func (i *importsV2) GetHttpRequestTrailer() common.HeaderMap { return i.context.trailers(toUpstream) }
 
-func (i *importsV2) GetHttpResponseHeader() common.HeaderMap { return i.context.headers(response_) }
+func (i *importsV2) GetHttpResponseHeader() common.HeaderMap { return i.context.headers(toClient) }
 
-func (i *importsV2) GetHttpResponseBody() common.IoBuffer { return i.context.bytes(response_, false) }
+func (i *importsV2) GetHttpResponseBody() common.IoBuffer { return i.context.bytes(toClient, false) }
 
-func (i *importsV2) GetHttpResponseTrailer() common.HeaderMap { return i.context.trailers(response_) }
+func (i *importsV2) GetHttpResponseTrailer() common.HeaderMap { return i.context.trailers(toClient) }
 
 func (i *importsV2) GetHttpCallResponseHeaders() common.HeaderMap { return i.context.answerHeaders() }
 
