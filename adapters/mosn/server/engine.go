@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 
 	"mosn.io/mosn/pkg/types"
@@ -71,10 +72,17 @@ func (i *instance) GetExportsFunc(name string) (types.WasmFunction, error) {
 func (f *function) Call(arguments ...interface{}) (interface{}, error) {
 	defer running.enter(f.plugin)()
 	result, err := f.WasmFunction.Call(arguments...)
-	if err != nil {
-		line{Plugin: f.plugin, Fault: err.Error()}.write()
+	if err != nil && !isMismatch(err) {
+		// Stack traces of the plugin and of Go follow.
+		reason, _, _ := strings.Cut(err.Error(), "\n")
+		line{Plugin: f.plugin, Fault: reason}.write()
 	}
 	return result, err
+}
+
+// isMismatch says whether MOSN's number of arguments was wrong, so that no code of the plugin was run.
+func isMismatch(err error) bool {
+	return strings.HasPrefix(err.Error(), "expected ") && strings.Contains(err.Error(), " params, but passed ")
 }
 
 // plugins has the plugin whose code each goroutine runs.

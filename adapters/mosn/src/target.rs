@@ -15,15 +15,8 @@ use crate::driver::Process;
 const VERSION: &str = "1.6.1";
 /// The versions of the ABI that MOSN has packages for.
 const ABI: [&str; 2] = ["0.1.0", "0.2.0"];
-const FEATURES: [Feature; 7] = [
-    Feature::Http,
-    Feature::ConcurrentStreams,
-    Feature::Chains,
-    Feature::HttpCalls,
-    Feature::SharedVms,
-    Feature::Time,
-    Feature::Faults,
-];
+const FEATURES: [Feature; 6] =
+    [Feature::Http, Feature::ConcurrentStreams, Feature::Chains, Feature::HttpCalls, Feature::Time, Feature::Faults];
 /// The field that names the client's port to the upstream.
 const CLIENT_PORT: &str = "x-mosn-client-port";
 /// The key under which a plugin finds its configuration.
@@ -99,9 +92,9 @@ fn module(folder: &Path, at: usize) -> PathBuf {
 }
 
 fn config(run: &Run, ports: &Ports, folder: &Path) -> Value {
-    let plugins = || run.plugins.iter().enumerate();
-    let wasms: Vec<Value> = plugins().map(|(at, plugin)| wasm(&module(folder, at), plugin)).collect();
-    let filters: Vec<Value> = plugins().map(|(at, plugin)| filter(at, plugin)).collect();
+    let wasms: Vec<Value> =
+        run.plugins.iter().enumerate().map(|(at, plugin)| wasm(&module(folder, at), plugin)).collect();
+    let filters: Vec<Value> = run.plugins.iter().map(filter).collect();
     let callees = CALLEES.iter().zip(ports.callees).map(|(name, port)| cluster(name, port));
     let clusters: Vec<Value> =
         [cluster(UPSTREAM, ports.upstream), cluster(DEAD, ports.dead)].into_iter().chain(callees).collect();
@@ -127,8 +120,8 @@ fn wasm(file: &Path, plugin: &Plugin) -> Value {
 }
 
 /// A plugin on the streams of a listener. MOSN gives the entries of the filter's configuration that are texts to the plugin.
-fn filter(at: usize, plugin: &Plugin) -> Value {
-    let mut config = json!({ "from_wasm_plugin": plugin.settings.name, "root_context_id": at + 1 });
+fn filter(plugin: &Plugin) -> Value {
+    let mut config = json!({ "from_wasm_plugin": plugin.settings.name });
     if plugin.settings.configuration != Data::default()
         && let Some(text) = plugin.settings.configuration.as_str()
     {
@@ -183,9 +176,9 @@ mod tests {
 
     #[test]
     fn a_configuration_is_an_entry_of_the_filter() {
-        let plain = filter(1, &Plugin::default().set(|settings| settings.name = "a".into()));
-        assert_eq!(plain["config"], json!({ "from_wasm_plugin": "a", "root_context_id": 2 }));
+        let plain = filter(&Plugin::default().set(|settings| settings.name = "a".into()));
+        assert_eq!(plain["config"], json!({ "from_wasm_plugin": "a" }));
         let plugin = Plugin::default().set(|settings| settings.configuration = Data::from("level: 3"));
-        assert_eq!(filter(0, &plugin)["config"]["configuration"], "level: 3");
+        assert_eq!(filter(&plugin)["config"]["configuration"], "level: 3");
     }
 }
