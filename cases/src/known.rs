@@ -204,12 +204,12 @@ fn is(pattern: &str, id: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == id };
     let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
     let rest = id.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
-    let behind = |rest: &mut &str, part: &str| {
+    let skip_past = |rest: &mut &str, part: &str| {
         let at = rest.find(part)?;
         *rest = &rest[at + part.len()..];
         Some(())
     };
-    rest.is_some_and(|mut rest| middle.split('*').all(|part| behind(&mut rest, part).is_some()))
+    rest.is_some_and(|mut rest| middle.split('*').all(|part| skip_past(&mut rest, part).is_some()))
 }
 
 #[cfg(test)]

@@ -274,7 +274,7 @@ impl Script {
         image.align();
         let end = SCRIPT + image.bytes.len() as u32;
         image.move_slots(end);
-        image.set(12, end + image.behind);
+        image.set(12, end + image.slot_bytes);
         image.bytes
     }
 }
@@ -288,8 +288,8 @@ struct Image {
     /// The words of the entry at hand, and the addresses of the slots of its action.
     words: Vec<u32>,
     slots: Vec<u32>,
-    /// The number of bytes of all slots, which lie behind the others.
-    behind: u32,
+    /// The number of bytes of all slots, which lie after the others.
+    slot_bytes: u32,
     /// Which of the words of the entry at hand, and then which of the bytes, begin an address of a slot.
     slot_words: Vec<usize>,
     slot_places: Vec<usize>,
@@ -328,8 +328,8 @@ impl Image {
                 Lane::Address(data) => (0, self.place(&data.0).into()),
                 Lane::Iovecs(pieces) => (0, self.iovecs(pieces).into()),
                 Lane::Slot(size) => {
-                    self.slots.push(self.behind);
-                    self.behind += size.next_multiple_of(16);
+                    self.slots.push(self.slot_bytes);
+                    self.slot_bytes += size.next_multiple_of(16);
                     self.words.extend([0, *size]);
                     self.slot(self.slots.len() as u32 - 1);
                     self.words.push(0);

@@ -128,7 +128,7 @@ impl<'de, A: MapAccess<'de>> VariantAccess<'de> for Fields<A> {
 
     fn unit_variant(mut self) -> Result<(), A::Error> {
         match self.0.next_entry::<String, IgnoredAny>()? {
-            Some((key, _)) => Err(Error::custom(format!("unknown field `{key}`, there are no fields"))),
+            Some((key, _)) => Err(Error::custom(format!("unknown field `{key}`, expected none"))),
             None => Ok(()),
         }
     }
@@ -193,7 +193,7 @@ mod tests {
             (r#"{"inner":[],"kind":"some"}"#, "missing field `one`"),
             (r#"{"kind":"some","one":1,"two":2}"#, "unknown field `two`, expected `one` or `inner`"),
             (r#"{"kind":"some","one":1,"kind":"some"}"#, "unknown field `kind`"),
-            (r#"{"kind":"nothing","one":1}"#, "unknown field `one`, there are no fields"),
+            (r#"{"kind":"nothing","one":1}"#, "unknown field `one`, expected none"),
             ("[]", "an object with the key `kind`"),
         ] {
             let error = serde_json::from_str::<Message>(text).expect_err(text).to_string();

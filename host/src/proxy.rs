@@ -247,6 +247,11 @@ impl Proxy {
         }
     }
 
+    /// The truth value that a plugin returned.
+    fn is_true(&mut self, value: u32) -> bool {
+        value == 1 || value != 0 && self.state().config.choices.any_number_is_true
+    }
+
     /// Calls a plugin if it has the callback. Its result, if it has one.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ use slab::Slab;
 pub(crate) use self::account::{Account, Charge, Charges};
 pub(crate) use self::direction::Direction;
 pub use self::grpc::GrpcEvent;
-pub(crate) use self::grpc::{GrpcCall, GrpcKind};
+pub(crate) use self::grpc::{GrpcCall, GrpcKind, GrpcSeen};
 pub(crate) use self::plugins::{CallId, Context, Plugin, Plugins, Share};
 pub(crate) use self::realm::{Metric, Queue, Realm};
 pub(crate) use self::shadow::Shadow;

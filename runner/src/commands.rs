@@ -9,7 +9,9 @@ use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
 use pw_harness::record::Counts;
 use pw_harness::select::select;
+use pw_host::Choices;
 use pw_plugin::{check, try_plugin};
+use pw_report::choices::Switch;
 use pw_report::{coverage, table};
 
 use crate::cli::{AbiArgs, Cli, Command, CoverageArgs, InitCommand, ListArgs, ReportArgs, SchemaName};
@@ -76,8 +78,15 @@ fn abi(args: &AbiArgs) -> String {
 
 fn reports(args: &ReportArgs) -> Result<String, HarnessError> {
     let (cases, _) = Catalog::new(None)?.written();
-    let written = pw_report::write(&args.records, &cases, &args.out)?;
+    let written = pw_report::write(&args.records, &cases, &switches(), &args.out)?;
     Ok(written.iter().map(|path| format!("wrote {}\n", path.display())).collect())
+}
+
+/// The switches of the reference host.
+pub fn switches() -> Vec<Switch> {
+    let usual = Choices::default();
+    let switches = Choices::NAMES.iter().zip(Choices::DOCS);
+    switches.map(|(name, doc)| Switch { name, default: usual.get(name).unwrap_or_default(), doc }).collect()
 }
 
 fn schema(name: SchemaName, markdown: bool) -> Result<String, HarnessError> {

@@ -177,6 +177,33 @@ fn a_host_without_a_function_fails_the_cases_that_cite_it() {
     assert!(others.is_empty() && !failed.is_empty(), "{others:?}\n{}", catalog.out);
 }
 
+#[test]
+fn a_host_that_loads_no_plugin_of_a_version_fails_the_cases_of_the_marker_and_no_others() {
+    let folder = Folder::new("adapter_refuses");
+    let host = example("reference_adapter lacks proxy_log");
+    let args = ["run", "integration/", "timers/", "--host", &host, "--abi", "0.2.1", "--report", "record.jsonl"];
+    folder.run(&args).check(
+        1,
+        &[
+            "reference-elsewhere does not start a plugin of ABI v0.2.1 that only logs",
+            "It says: missing import proxy_log",
+            "skipped",
+        ],
+    );
+    let record = folder.record("record.jsonl");
+    assert_eq!(record[0]["refuses"]["0.2.1"], "missing import proxy_log");
+    let cases: Vec<_> = record.iter().filter(|line| line["type"] == "case").collect();
+    for case in &cases {
+        let cites = case["statement"].to_string().contains("integration/marker_supports");
+        // A case that takes a refusal for an answer is run.
+        assert!(!cites || case["verdict"] == "fail", "{case}");
+        assert!(cites || case["verdict"] != "fail", "{case}");
+    }
+    let skipped =
+        cases.iter().filter(|case| case["reason"] == "reference-elsewhere 1.0 starts no plugin of ABI v0.2.1");
+    assert!(skipped.count() > 20);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_killed_adapter_takes_its_children_with_it() {

@@ -5,8 +5,11 @@ mod support;
 use std::path::Path;
 use std::thread;
 
+use pw_abi::Version;
+use pw_cases::adapter::{Adapter, Outcome};
 use pw_cases::case::Case;
 use pw_cases::catalog;
+use pw_cases::scenario::Scenario;
 use pw_harness::attempt::{Attempt, attempt};
 use pw_harness::plan::Job;
 use pw_harness::survey::Survey;
@@ -25,42 +28,68 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// What fails with these answers, each in a line, and what the cases answer.
-fn outcome(cases: &[Case], choices: Choices) -> (Vec<String>, Vec<String>) {
-    let mut reference = InProcess::with_choices(choices).expect("wasmtime runs here");
-    let jobs = cases.iter().flat_map(|case| case.versions.iter().map(move |version| (case, *version)));
-    let (mut failures, mut answers) = (Vec::new(), Vec::new());
-    for (case, version) in jobs {
-        let job = Job { case, target: &case.id, version };
-        let why = match attempt(job, &mut reference, &Survey::default()) {
-            Attempt::Judged(_, judgement) => {
-                answers.push(format!("{} in ABI v{version}: {}", case.id, judgement.answers.join("; ")));
-                let finding = judgement.findings.into_iter().next();
-                finding.map(|finding| {
-                    format!("{}: expected {}, found {}", finding.about(), finding.expected, finding.actual)
-                })
-            }
-            _ => Some("it did not run".to_owned()),
-        };
-        failures.extend(why.map(|why| format!("{} in ABI v{version} with {choices}: {why}", case.id)));
-    }
-    (failures, answers)
+/// A case for a version, as the host that answers as usual runs it.
+struct Usual<'a> {
+    case: &'a Case,
+    version: Version,
+    scenario: Scenario,
+    outcome: Outcome,
 }
 
-/// The catalog with each of these answers, two at a time. None fails, and the answers of the cases are returned.
+/// All cases, as the host that answers as usual runs them, which the tests of the catalog judge.
+fn usual(cases: &[Case]) -> Vec<Usual<'_>> {
+    let mut reference = InProcess::with_choices(Choices::default()).expect("wasmtime runs here");
+    let jobs = cases.iter().flat_map(|case| case.versions.iter().map(move |version| (case, *version)));
+    let mut run = |(case, version): (&'_ Case, Version)| {
+        let scenario = case.lower(version).map_err(|error| error.message).expect("it can be run").scenario;
+        let outcome = reference.run(&case.id, version, &scenario).expect("the reference host runs it");
+        (scenario, outcome)
+    };
+    let mut usual = Vec::new();
+    for (case, version) in jobs {
+        let (scenario, outcome) = run((case, version));
+        usual.push(Usual { case, version, scenario, outcome });
+    }
+    usual
+}
+
+/// What fails with these answers, each in a line, and how many cases are not run as usual. What is run as usual is judged as usual.
+fn outcome(cases: &[Usual<'_>], choices: Choices) -> (Vec<String>, usize) {
+    let mut reference = InProcess::with_choices(choices).expect("wasmtime runs here");
+    let (mut failures, mut others) = (Vec::new(), 0);
+    for Usual { case, version, scenario, outcome } in cases {
+        if reference.run(&case.id, *version, scenario).is_ok_and(|ran| ran == *outcome) {
+            continue;
+        }
+        others += 1;
+        let job = Job { case, target: &case.id, version: *version };
+        let why =
+            match attempt(job, &mut reference, &Survey::default()) {
+                Attempt::Judged(_, judgement) => judgement.findings.into_iter().next().map(|finding| {
+                    format!("{}: expected {}, found {}", finding.about(), finding.expected, finding.actual)
+                }),
+                _ => Some("it did not run".to_owned()),
+            };
+        failures.extend(why.map(|why| format!("{} in ABI v{version} with {choices}: {why}", case.id)));
+    }
+    (failures, others)
+}
+
+/// The catalog with each of these answers, two at a time. None fails. How many cases are not run as usual with each.
 #[track_caller]
-fn check(all: &[Choices]) -> Vec<Vec<String>> {
+fn check(all: &[Choices]) -> Vec<usize> {
     let cases = cases();
+    let cases = usual(&cases);
     let half = all.len().div_ceil(2).max(1);
-    let outcomes: Vec<(Vec<String>, Vec<String>)> = thread::scope(|scope| {
+    let outcomes: Vec<(Vec<String>, usize)> = thread::scope(|scope| {
         let run = |some: &[Choices]| some.iter().map(|choices| outcome(&cases, *choices)).collect::<Vec<_>>();
         let halves: Vec<_> = all.chunks(half).map(|some| scope.spawn(move || run(some))).collect();
         halves.into_iter().flat_map(|half| half.join().expect("no case panics")).collect()
     });
-    let (failures, answers): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
+    let (failures, others): (Vec<_>, Vec<_>) = outcomes.into_iter().unzip();
     let failures = failures.concat();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    answers
+    others
 }
 
 #[test]
@@ -71,10 +100,9 @@ fn the_catalog_holds_with_each_choice_turned() {
         *choice = !*choice;
         choices
     });
-    let all: Vec<Choices> = [Choices::default()].into_iter().chain(turned).collect();
-    let answers = check(&all);
-    for (choices, turned) in all.iter().zip(&answers).skip(1) {
-        assert_ne!(turned, &answers[0], "no case notices {choices}");
+    let all: Vec<Choices> = turned.collect();
+    for (choices, others) in all.iter().zip(check(&all)) {
+        assert!(others > 0, "no case notices {choices}");
     }
 }
 
@@ -101,4 +129,12 @@ fn a_choice_changes_what_the_host_does() {
     assert_eq!(named, format!("{version} log_plugin_contexts=true"));
     folder.run(&["run", case, "--choice", "log_plugin_contexts"]).check(2, &["write NAME=true or NAME=false"]);
     folder.run(&["run", case, "--host", "envoy", "--choices", "1"]).check(2, &["go with the reference host"]);
+}
+
+#[test]
+fn every_question_has_a_switch_or_a_reason_for_none() {
+    let record = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/reference.jsonl"));
+    let records = pw_report::read(&[record.to_owned()]).expect("it is a record");
+    let open = pw_report::choices::unexplained(&records, &pw_conform::commands::switches());
+    assert!(open.is_empty(), "{}", open.join("\n"));
 }

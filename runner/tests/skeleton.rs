@@ -121,6 +121,18 @@ fn a_mistake_fails_the_check_that_is_about_it() {
 }
 
 #[test]
+fn a_host_that_crashes_is_no_mistake_of_the_adapter() {
+    let said = Folder::new("skeleton_dies").run(&["smoke", "--host", &filled("dies")]);
+    said.check(
+        0,
+        &[
+            "\n10 of 10 checks passed",
+            "10 ok    a plugin that traps harms no later scenario: the trap crashes the host",
+        ],
+    );
+}
+
+#[test]
 fn what_a_host_does_not_claim_is_passed_over() {
     let said = Folder::new("skeleton_no_http").run(&["smoke", "--host", &filled("no_http")]);
     let over = "passed over, since filled 0.1.0 does not claim the feature http\n";

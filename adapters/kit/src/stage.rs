@@ -30,9 +30,9 @@ const STREAM_PING_TIMEOUT: Duration = Duration::from_millis(200);
 const CHAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The number of pings in a row that have to be answered with nothing seen between them.
 const QUIET_PINGS: u32 = 5;
-/// The least time between every second answer and the next ping.
+/// The least time before every second ping.
 const PING_INTERVAL: Duration = Duration::from_micros(300);
-/// The most.
+/// The longest time before every second ping.
 const MAX_PING_INTERVAL: Duration = Duration::from_millis(20);
 /// The maximum number of pings after a step, for plugins that are never idle.
 const MAX_PINGS: u32 = 150;
@@ -178,16 +178,19 @@ impl Stage {
     ///
     /// As all of waiting.
     pub async fn quiesce(&mut self) -> Result<(), HostError> {
-        let mut quiet = 0;
+        let (mut quiet, mut took) = (0, PING_INTERVAL);
         for _ in 0..MAX_PINGS {
-            let (before, start) = (self.seen, Instant::now());
+            let before = self.seen;
+            if quiet % 2 == 0 {
+                // As long as the last answer took, which is long on a busy machine. Timers of the runtime take two milliseconds at least.
+                // What arrives meanwhile is seen before the next answer.
+                std::thread::sleep(took.clamp(PING_INTERVAL, MAX_PING_INTERVAL));
+            }
+            let start = Instant::now();
             let ping = self.instance.ping().await?;
             while self.watch_next(start + PING_TIMEOUT).await? != Some(ping) {}
-            if quiet % 2 == 0 {
-                // As long as the answer took, which is long on a busy machine. Timers of the runtime take two milliseconds at least. What
-                // comes meanwhile is seen before the next answer.
-                std::thread::sleep(start.elapsed().clamp(PING_INTERVAL, MAX_PING_INTERVAL));
-            }
+            took = start.elapsed();
+            self.check_deadline()?;
             quiet = if self.seen == before { quiet + 1 } else { 0 };
             // To ask the kernel takes longer than a ping, so it is asked at both ends of a quiet time only.
             if matches!(quiet, 1 | QUIET_PINGS) && self.instance.is_busy() {
@@ -243,6 +246,11 @@ impl Stage {
         while let Some(seen) = self.instance.next(end).await? {
             self.see(seen);
         }
+        self.check_deadline()
+    }
+
+    /// Fails if the scenario has taken too long.
+    fn check_deadline(&self) -> Result<(), HostError> {
         if Instant::now() > self.deadline {
             let context = format!("the scenario did not end within {} s", SCENARIO_TIMEOUT.as_secs());
             return Err(HostError::Adapter(context));

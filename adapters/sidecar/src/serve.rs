@@ -197,7 +197,7 @@ async fn serve(listener: TcpListener, worker: Rc<Worker>, shared: &Shared) {
                     drop(open);
                 });
             }
-            // There are no more descriptors: some will be closed.
+            // The process has no file descriptor left: wait until connections close.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }

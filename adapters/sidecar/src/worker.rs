@@ -131,7 +131,7 @@ impl Worker {
         })
     }
 
-    /// Something happens: the proxy is told, and what it wants is done.
+    /// Passes an event to the proxy, then carries out the effects.
     pub(crate) fn event<T>(&self, act: impl FnOnce(&mut Proxy) -> T) -> T {
         self.with(|core| act(&mut core.proxy))
     }

@@ -20,7 +20,7 @@ impl Buffers for State {
         size: u32,
         value: &[u8],
     ) -> Result<(), Status> {
-        let (missing, max, max_memory) = (self.missing(buffer), self.limits().held, self.limits().host_memory);
+        let (missing, max, max_memory) = (self.not_written(buffer), self.limits().held, self.limits().host_memory);
         let past_the_end = self.config.choices.writes_past_the_end;
         let account = self.plugin().account.clone();
         let stage = self.body(buffer).ok_or(missing)?;
@@ -87,6 +87,12 @@ impl State {
         if known { Status::NOT_FOUND } else { Status::BAD_ARGUMENT }
     }
 
+    /// The status of a call that changes a buffer that is not available, or can only be read.
+    fn not_written(&mut self, buffer: BufferType) -> Status {
+        let not_found = self.config.choices.read_only_buffers_are_not_found || side(buffer).is_some();
+        if !not_found && self.buffer(buffer, |_| ()).is_some() { Status::BAD_ARGUMENT } else { self.missing(buffer) }
+    }
+
     /// Calls `look` with a buffer, if it is available.
     #[inline]
     fn buffer<T>(&mut self, buffer: BufferType, look: impl FnOnce(&Bytes) -> T) -> Option<T> {
@@ -102,9 +108,10 @@ impl State {
     fn other(&mut self, buffer: BufferType) -> Option<&Bytes> {
         let callback = self.active.callback;
         let as_buffers = self.rules().configurations_are_buffers;
+        let empty_calls = self.config.choices.empty_call_bodies;
         match buffer {
             BufferType::HTTP_CALL_RESPONSE_BODY => match self.active.subject.as_deref() {
-                Some(Subject::HttpCall(call)) => Some(&call.body),
+                Some(Subject::HttpCall(call)) if empty_calls || !call.body.is_empty() => Some(&call.body),
                 _ => None,
             },
             BufferType::GRPC_CALL_MESSAGE => match self.active.subject.as_deref() {

@@ -22,7 +22,12 @@ impl ContextLifecycle for State {
         planted!(UnknownContext => if !self.plugin().contexts.contains_key(&context_id) {
             return Ok(());
         });
-        let stream = self.plugin().contexts.get(&context_id).ok_or(Status::BAD_ARGUMENT)?.stream;
+        let zero_is_one = self.config.choices.zero_is_a_context;
+        let stream = match self.plugin().contexts.get(&context_id) {
+            Some(context) => context.stream,
+            None if context_id == 0 && zero_is_one => None,
+            None => return Err(Status::BAD_ARGUMENT),
+        };
         self.active.context = context_id;
         self.active.stream = stream;
         Ok(())

@@ -13,7 +13,7 @@ use crate::effect::Effect;
 use crate::http::{self, Part};
 use crate::ids::GrpcCallId;
 use crate::state::account::{CALL, EFFECT, MAP};
-use crate::state::{CallId, GrpcCall, GrpcKind, State, Timer};
+use crate::state::{CallId, GrpcCall, GrpcKind, GrpcSeen, State, Timer};
 
 impl GrpcCalls for State {
     /// The timeout is in milliseconds; 0: no timeout.
@@ -45,9 +45,13 @@ impl GrpcCalls for State {
     }
 
     fn proxy_grpc_send(&mut self, stream: u32, message: &[u8], end_stream: bool) -> Result<(), Status> {
+        let choices = self.config.choices;
         let (call, kind) = self.grpc_call(stream)?;
-        if *kind != GrpcKind::Stream {
-            return Err(Status::BAD_ARGUMENT);
+        match *kind {
+            GrpcKind::Stream => {}
+            GrpcKind::HalfClosed if choices.late_grpc_messages_are_dropped => return Ok(()),
+            GrpcKind::Call if choices.call_ids_of_another_kind_are_not_found => return Err(Status::NOT_FOUND),
+            GrpcKind::HalfClosed | GrpcKind::Call => return Err(Status::BAD_ARGUMENT),
         }
         self.send(call, Some(message), end_stream)?;
         if end_stream && let Some(found) = self.grpc_calls.get_mut(&call) {
@@ -68,10 +72,12 @@ impl GrpcCalls for State {
     /// Ends the plugin's side of a stream, on which the server may continue. That side of a call has ended already, so that the call
     /// is cancelled.
     fn proxy_grpc_close(&mut self, call_or_stream: u32) -> Result<(), Status> {
+        let choices = self.config.choices;
         let (call, kind) = self.grpc_call(call_or_stream)?;
         match *kind {
             GrpcKind::Call => return self.proxy_grpc_cancel(call_or_stream),
-            GrpcKind::HalfClosed => {}
+            GrpcKind::HalfClosed if choices.closes_grpc_again => {}
+            GrpcKind::HalfClosed => return Err(Status::BAD_ARGUMENT),
             GrpcKind::Stream => {
                 self.send(call, None, true)?;
                 if let Some(found) = self.grpc_calls.get_mut(&call) {
@@ -121,7 +127,8 @@ impl State {
             self.timers.set(deadline, Timer::GrpcCall(call, plugin));
         }
         self.plugin().calls.insert(token, CallId::Grpc(call));
-        self.grpc_calls.insert(call, GrpcCall { plugin, token, kind, deadline, _charge: charge });
+        self.grpc_calls
+            .insert(call, GrpcCall { plugin, token, kind, seen: GrpcSeen::default(), deadline, _charge: charge });
         let [upstream, service, method] = [upstream, service, method].map(str::to_owned);
         self.plugin_effect(Effect::GrpcCall { call, plugin, upstream, service, method, metadata, timeout }, size)?;
         Ok((call, token))
@@ -139,13 +146,15 @@ impl State {
 
     /// The active plugin's call or stream of that id.
     fn grpc_call(&mut self, token: u32) -> Result<(GrpcCallId, &mut GrpcKind), Status> {
+        let choices = self.config.choices;
         match self.plugin().calls.get(&token).copied() {
             Some(CallId::Grpc(id)) => {
                 let call = self.grpc_calls.get_mut(&id).ok_or(Status::NOT_FOUND)?;
                 Ok((id, &mut call.kind))
             }
-            Some(CallId::Http(_)) => Err(Status::BAD_ARGUMENT),
-            None => Err(Status::NOT_FOUND),
+            Some(CallId::Http(_)) if choices.call_ids_of_another_kind_are_not_found => Err(Status::NOT_FOUND),
+            None if choices.unknown_grpc_ids_are_not_found => Err(Status::NOT_FOUND),
+            Some(CallId::Http(_)) | None => Err(Status::BAD_ARGUMENT),
         }
     }
 }

@@ -24,7 +24,9 @@ const FIELD: usize = 64;
 
 impl HttpFields for State {
     fn proxy_get_header_map_size(&mut self, map: MapType) -> Result<u32, Status> {
-        Ok(self.map(map)?.serialized_size() as u32)
+        let serialized = self.config.choices.map_sizes_are_serialized;
+        let map = self.map(map)?;
+        Ok(if serialized { map.serialized_size() } else { map.bytes() } as u32)
     }
 
     fn proxy_get_header_map_pairs(&mut self, map: MapType) -> Result<Arc<Fields>, Status> {
@@ -57,7 +59,8 @@ impl HttpFields for State {
         if found?.is_some() {
             return Ok(Value::Scratch(size));
         }
-        if self.rules().missing_key_is_not_found { Err(Status::NOT_FOUND) } else { Ok(Bytes::new().into()) }
+        let not_found = self.rules().missing_key_is_not_found || self.config.choices.missing_keys_are_never_empty;
+        if not_found { Err(Status::NOT_FOUND) } else { Ok(Bytes::new().into()) }
     }
 
     fn proxy_add_header_map_value(&mut self, map: MapType, key: &[u8], value: &[u8]) -> Result<(), Status> {
@@ -118,16 +121,38 @@ fn part(map: MapType) -> Option<(Direction, Phase)> {
 }
 
 impl State {
+    /// The map that a call reads.
     fn map(&mut self, map: MapType) -> Result<&Arc<Fields>, Status> {
+        let unavailable = self.unavailable(map);
+        self.readable(map).ok_or(unavailable)
+    }
+
+    /// The status of a call on a map that is not available.
+    fn unavailable(&self, map: MapType) -> Status {
+        let not_found =
+            self.config.choices.unavailable_maps_are_not_found && map <= MapType::HTTP_CALL_RESPONSE_TRAILERS;
+        if not_found { Status::NOT_FOUND } else { Status::BAD_ARGUMENT }
+    }
+
+    /// The status of a call that changes a map that is not available, or can only be read.
+    fn unwritable(&mut self, map: MapType) -> Status {
+        let read_only = match self.config.choices.read_only_maps_are_not_found {
+            true => Status::NOT_FOUND,
+            false => Status::BAD_ARGUMENT,
+        };
+        if self.readable(map).is_some() { read_only } else { self.unavailable(map) }
+    }
+
+    fn readable(&mut self, map: MapType) -> Option<&Arc<Fields>> {
         let Some((direction, phase)) = part(map) else {
             return match (map, self.active.subject.as_deref()) {
-                (MapType::HTTP_CALL_RESPONSE_HEADERS, Some(Subject::HttpCall(call))) => Ok(&call.headers),
-                (MapType::HTTP_CALL_RESPONSE_TRAILERS, Some(Subject::HttpCall(call))) => Ok(&call.trailers),
+                (MapType::HTTP_CALL_RESPONSE_HEADERS, Some(Subject::HttpCall(call))) => Some(&call.headers),
+                (MapType::HTTP_CALL_RESPONSE_TRAILERS, Some(Subject::HttpCall(call))) => Some(&call.trailers),
                 (MapType::GRPC_CALL_INITIAL_METADATA, Some(Subject::Grpc(GrpcEvent::InitialMetadata(metadata))))
                 | (MapType::GRPC_CALL_TRAILING_METADATA, Some(Subject::Grpc(GrpcEvent::TrailingMetadata(metadata)))) => {
-                    Ok(metadata)
+                    Some(metadata)
                 }
-                _ => Err(Status::BAD_ARGUMENT),
+                _ => None,
             };
         };
         if self.active.callback == Some(On::proxy_on_log) {
@@ -135,9 +160,9 @@ impl State {
             let message = self.http_stream().map(|(stream, _)| &*stream.message(direction));
             let map = message
                 .and_then(|found| if phase == Phase::Headers { &found.headers } else { &found.trailers }.as_ref());
-            return Ok(map.unwrap_or(&EMPTY));
+            return Some(map.unwrap_or(&EMPTY));
         }
-        let (stream, filter) = self.http_stream().ok_or(Status::BAD_ARGUMENT)?;
+        let (stream, filter) = self.http_stream()?;
         let stage = stream.filters[filter].stage(direction);
         match phase {
             Phase::Headers if stage.phase == Some(phase) => stage.headers.as_ref().map(|(headers, _)| headers),
@@ -145,17 +170,21 @@ impl State {
             Phase::Trailers if stage.accepts_new_trailers() => Some(&*stage.trailers.get_or_insert_default()),
             _ => None,
         }
-        .ok_or(Status::BAD_ARGUMENT)
     }
 
     /// The map that a call changes, with room for `more` bytes of memory.
     fn map_mut(&mut self, map: MapType, more: usize) -> Result<&mut Fields, Status> {
-        let (direction, phase) = part(map).ok_or(Status::BAD_ARGUMENT)?;
+        let choices = &self.config.choices;
+        let unwritable = match choices.unavailable_maps_are_not_found || choices.read_only_maps_are_not_found {
+            true => self.unwritable(map),
+            false => Status::BAD_ARGUMENT,
+        };
+        let (direction, phase) = part(map).ok_or(unwritable)?;
         let State { active, streams, plugins, .. } = self;
         let here = active.stream.filter(|_| active.callback != Some(On::proxy_on_log));
         let found = here.and_then(|(stream, place)| Some((streams.get_mut(stream)?, place)));
         let http = found.filter(|(stream, _)| stream.protocol == Protocol::Http);
-        let ((stream, place), plugin) = http.zip(plugins.get(active.plugin)).ok_or(Status::BAD_ARGUMENT)?;
+        let ((stream, place), plugin) = http.zip(plugins.get(active.plugin)).ok_or(unwritable)?;
         let id = stream.id;
         let stage = stream.filters[place].stage(direction);
         let there = match phase {
@@ -164,7 +193,7 @@ impl State {
             Phase::Body => false,
         };
         if !there {
-            return Err(Status::BAD_ARGUMENT);
+            return Err(unwritable);
         }
         let map =
             if phase == Phase::Headers { stage.headers.as_ref().map(|it| &it.0) } else { stage.trailers.as_ref() };
@@ -179,7 +208,7 @@ impl State {
             Phase::Headers => stage.headers.as_mut().map(|(headers, _)| headers),
             _ => Some(stage.trailers.get_or_insert_default()),
         };
-        map.map(Arc::make_mut).ok_or(Status::BAD_ARGUMENT)
+        map.map(Arc::make_mut).ok_or(unwritable)
     }
 
     /// Keeps the body before the callback changes it, if a crash undoes the change.

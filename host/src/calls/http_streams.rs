@@ -26,9 +26,13 @@ impl HttpStreams for State {
         if !(200..=599).contains(&status_code) {
             return Err(Status::BAD_ARGUMENT);
         }
-        let (stream, _) = self.http_stream().ok_or(Status::BAD_ARGUMENT)?;
+        let too_late = match self.config.choices.late_local_responses_are_dropped {
+            true => Ok(()),
+            false => Err(Status::BAD_ARGUMENT),
+        };
+        let Some((stream, _)) = self.http_stream() else { return too_late };
         if stream.over || stream.response.sent {
-            return Err(Status::BAD_ARGUMENT);
+            return too_late;
         }
         if stream.local.is_none() {
             let is_head = stream.request.is_head;

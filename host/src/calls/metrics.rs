@@ -11,6 +11,9 @@ impl Metrics for State {
         if metric_type > MetricType::HISTOGRAM {
             return Err(Status::BAD_ARGUMENT);
         }
+        if !self.config.choices.metric_types_share_names && self.is_of_another_type(metric_type, name) {
+            return Err(Status::BAD_ARGUMENT);
+        }
         self.define(metric_type, name).ok_or(Status::INTERNAL_FAILURE)
     }
 

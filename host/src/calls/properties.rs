@@ -22,7 +22,8 @@ impl Properties for State {
     fn proxy_set_property(&mut self, path: &[u8], value: &[u8]) -> Result<(), Status> {
         let path = trimmed(path);
         if is_read_only(path) {
-            return Err(Status::NOT_FOUND);
+            let ignored = self.config.choices.set_host_properties_are_ignored;
+            return if ignored { Ok(()) } else { Err(Status::NOT_FOUND) };
         }
         let (max, bytes) = (self.limits().properties, path.len() + value.len());
         let (stream, place) = self.stream().ok_or(Status::NOT_FOUND)?;
@@ -64,7 +65,8 @@ impl State {
             b"plugin_root_id" => return Ok(text(&plugin.root_id)),
             b"plugin_vm_id" => return Ok(text(&plugin.vm_id)),
             b"" | b"connection" | b"source" | b"destination" | b"upstream" | b"request" | b"response" => {
-                return Err(Status::SERIALIZATION_FAILURE);
+                let not_found = self.config.choices.parts_of_paths_are_not_found;
+                return Err(if not_found { Status::NOT_FOUND } else { Status::SERIALIZATION_FAILURE });
             }
             _ => {}
         }

@@ -13,7 +13,7 @@ use crate::value::Value;
 impl SharedKeyValueStore for State {
     fn proxy_set_shared_data(&mut self, key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
         let (next, max, memory) = (self.next_cas, self.limits().shared_data, self.limits().host_memory);
-        let creates = self.config.choices.compare_and_swap_creates;
+        let choices = self.config.choices;
         let store = self.shared_data();
         planted!(CasZeroCompared => if cas == 0 && store.shared_data.contains_key(key) {
             return Err(Status::CAS_MISMATCH);
@@ -23,9 +23,15 @@ impl SharedKeyValueStore for State {
             return Ok(());
         });
         let old = store.shared_data.get(key);
-        if cas != 0 && old.map_or(!creates, |(_, current)| *current != cas) {
+        if cas != 0 && old.map_or(!choices.compare_and_swap_creates, |(_, current)| *current != cas) {
             return Err(Status::CAS_MISMATCH);
         }
+        let number = match old {
+            Some((old, current)) if !choices.equal_values_are_changes && old == value => *current,
+            Some((_, current)) if choices.compare_and_swap_values_of_keys => current.checked_add(1).unwrap_or(1),
+            None if choices.compare_and_swap_values_of_keys => 1,
+            _ => next,
+        };
         let (more, less) = (value.len() + key.len(), old.map_or(0, |(old, _)| old.len() + key.len()));
         let (entry, gone) = (ENTRY + more, if old.is_some() { ENTRY + less } else { 0 });
         let has_room = entry <= gone || store.account.has_room(entry - gone, memory);
@@ -35,7 +41,7 @@ impl SharedKeyValueStore for State {
         store.shared_size = store.shared_size - less + more;
         store.account.add(entry);
         store.account.release(gone);
-        store.shared_data.insert(key.to_vec(), (Bytes::copy_from_slice(value), next));
+        store.shared_data.insert(key.to_vec(), (Bytes::copy_from_slice(value), number));
         self.next_cas = next.checked_add(1).unwrap_or(1);
         Ok(())
     }

@@ -47,7 +47,8 @@ impl SharedQueues for State {
     fn proxy_resolve_shared_queue(&mut self, vm_id: &[u8], name: &[u8]) -> Result<u32, Status> {
         let own = self.plugin().realm;
         let named = || self.realm_names.get(str::from_utf8(vm_id).ok()?).copied();
-        let realm = if vm_id.is_empty() { Some(own) } else { named() };
+        let is_own = vm_id.is_empty() && self.config.choices.empty_vm_id_is_the_own;
+        let realm = if is_own { Some(own) } else { named() };
         let found = realm.and_then(|realm| self.realms.get(realm)?.queue_names.get(name).copied());
         let id = found.ok_or(Status::NOT_FOUND)?;
         if !self.realm().queues.contains(&id) {

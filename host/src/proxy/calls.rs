@@ -30,7 +30,8 @@ impl Proxy {
     /// An HTTP call of a plugin has failed.
     pub fn http_call_failed(&mut self, call: HttpCallId) {
         self.begin();
-        ended(self, call, failure("the call failed"));
+        let end = failure(self, "the call failed", "503");
+        ended(self, call, end);
         self.run();
     }
 
@@ -95,7 +96,8 @@ pub(super) fn due(proxy: &mut Proxy, timer: Timer) {
         Timer::HttpCall(call, _) => {
             if proxy.state().http_calls.contains_key(&call) {
                 proxy.state().effect(Effect::CancelHttpCall { call });
-                ended(proxy, call, failure("the call timed out"));
+                let end = failure(proxy, "the call timed out", "504");
+                ended(proxy, call, end);
                 // Another call that is due now stays in flight until its own timer is handled.
                 proxy.state().agenda.last_is_next();
             }
@@ -105,9 +107,12 @@ pub(super) fn due(proxy: &mut Proxy, timer: Timer) {
     }
 }
 
-fn failure(reason: &'static str) -> HttpCallEnd {
+/// The end of a call that has failed; `status` is that of a response of the host's own.
+fn failure(proxy: &mut Proxy, reason: &'static str, status: &str) -> HttpCallEnd {
     const UNAVAILABLE: u32 = 14;
-    HttpCallEnd { status: (UNAVAILABLE, reason), ..HttpCallEnd::default() }
+    let has_response = proxy.state().config.choices.failed_calls_have_responses;
+    let headers = if has_response { Arc::new(Fields::from([(":status", status)])) } else { Arc::default() };
+    HttpCallEnd { headers, status: (UNAVAILABLE, reason), ..HttpCallEnd::default() }
 }
 
 fn ended(proxy: &mut Proxy, call: HttpCallId, end: HttpCallEnd) {
@@ -117,15 +122,10 @@ fn ended(proxy: &mut Proxy, call: HttpCallId, end: HttpCallEnd) {
     planted!(AnswerToTheLast => plugin = proxy.sources.last_key_value().map_or(plugin, |(last, _)| *last));
     let args = [token, end.headers.len() as u32, end.body.len() as u32, end.trailers.len() as u32];
     if !proxy.about(plugin, On::proxy_on_http_call_response, args, Subject::HttpCall(end)) {
-        let end = failure("the answer has no room");
+        let end = failure(proxy, "the answer has no room", "503");
+        let args = [token, end.headers.len() as u32, 0, 0];
         let subject = Subject::HttpCall(end);
-        let waits = About {
-            plugin,
-            on: On::proxy_on_http_call_response,
-            args: [token, 0, 0, 0],
-            subject,
-            _charge: Charge::default(),
-        };
+        let waits = About { plugin, on: On::proxy_on_http_call_response, args, subject, _charge: Charge::default() };
         proxy.state().agenda.last(Work::About(Box::new(waits)));
     }
 }

@@ -114,6 +114,17 @@ pub(super) fn fail(proxy: &mut Proxy, stream: StreamId) {
     answer(proxy, stream, "503");
 }
 
+/// The same, with callbacks for the response as for a plugin's local response, if no response has begun.
+pub(super) fn fail_through(proxy: &mut Proxy, stream: StreamId) {
+    let Some(found) = proxy.state().find(stream).filter(|found| !found.over) else { return };
+    if found.response.sent || found.answered || found.response.came != Progress::Nothing {
+        return fail(proxy, stream);
+    }
+    found.local = None;
+    let headers = Fields::from([(":status", "503")]);
+    answer_through(proxy, stream, LocalResponse { headers, ..LocalResponse::default() });
+}
+
 /// A message is not accepted: the host responds to a request with a status, and resets the stream of a response.
 pub(super) fn reject(proxy: &mut Proxy, stream: StreamId, direction: Direction, status: &str) {
     match direction {

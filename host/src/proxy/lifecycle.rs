@@ -86,7 +86,9 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
                 crashed(proxy, id, &reason, Some(id));
                 return start_failed(proxy, id, StartError::Trap(reason));
             }
-            Ok(Some(Some(0))) if on != On::proxy_on_context_create => return start_failed(proxy, id, error),
+            Ok(Some(Some(value))) if on != On::proxy_on_context_create && !proxy.is_true(value) => {
+                return start_failed(proxy, id, error);
+            }
             Ok(_) => {}
         }
     }
@@ -238,9 +240,8 @@ pub(super) fn done(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     if let Some(found) = proxy.state().plugins.get_mut(plugin).filter(|found| found.root == context) {
         found.asked = true;
     }
-    if proxy.call(plugin, On::proxy_on_done, context, [context, 0, 0, 0, 0]) == Some(Some(0))
-        && keep_pending(proxy, plugin, context)
-    {
+    let is_done = proxy.call(plugin, On::proxy_on_done, context, [context, 0, 0, 0, 0]).flatten();
+    if is_done.is_some_and(|value| !proxy.is_true(value)) && keep_pending(proxy, plugin, context) {
         return;
     }
     if !proxy.runs(plugin) {

@@ -8,7 +8,7 @@
 //! Each function here does one entry of the work list, or one step of it, and appends what follows to the list.
 
 use bytes::{Bytes, BytesMut};
-use pw_abi::PeerType;
+use pw_abi::{Action, PeerType};
 
 use super::chain::{self, effect, insert, is_last, release_in_turn, stage};
 use super::{Proxy, endings, lifecycle, rollout, shadow, tcp, wire};
@@ -79,7 +79,9 @@ impl Proxy {
         if let Some(found) = self.state().find(stream).filter(is_open) {
             found.reset = true;
             found.closed_by(PeerType::LOCAL, PeerType::REMOTE);
-            self.event(Work::Fail { stream });
+            let nothing_came = found.protocol == Protocol::Http && found.response.came == Progress::Nothing;
+            let shown = self.state().config.choices.host_responses_have_callbacks && nothing_came;
+            self.event(if shown { Work::FailThrough { stream } } else { Work::Fail { stream } });
         }
     }
 
@@ -214,13 +216,15 @@ pub(super) fn feed(
     stage.came(body, charges);
     let (on, size, end) = stage.buffer(piece, direction, tcp);
     let action = proxy.call(plugin, on, context, [context, size, u32::from(end), 0, 0]);
+    let unknown_pauses = proxy.state().config.choices.unknown_actions_pause;
     let Some(found) = proxy.state().find(stream).filter(|found| found.moves(direction)) else { return };
     let filter = &mut found.filters[place];
     if filter.gone {
         return;
     }
     let stage = filter.stage(direction);
-    let paused = action.flatten().is_some_and(|action| action != pw_abi::Action::CONTINUE.0);
+    let pauses = |action| action == Action::PAUSE.0 || unknown_pauses && action != Action::CONTINUE.0;
+    let paused = action.flatten().is_some_and(pauses);
     if paused && !std::mem::take(&mut stage.resume) {
         stage.paused = true;
     } else {

@@ -93,6 +93,7 @@ impl Proxy {
             Work::Reset { stream } => endings::reset(self, stream, true),
             Work::ClientReset { stream } => endings::reset(self, stream, false),
             Work::Fail { stream } => endings::fail(self, stream),
+            Work::FailThrough { stream } => endings::fail_through(self, stream),
             Work::Reject { stream, direction, status } => endings::reject(self, stream, direction, status),
             Work::Detached { stream, places } => endings::detached(self, stream, &places),
             Work::Copy { stream, direction, piece } => shadow::feed(self, stream, direction, piece),

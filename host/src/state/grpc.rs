@@ -15,9 +15,32 @@ pub(crate) struct GrpcCall {
     pub(crate) token: u32,
     /// Whether the plugin may send messages on it.
     pub(crate) kind: GrpcKind,
+    /// What its server has sent.
+    pub(crate) seen: GrpcSeen,
     /// Nanoseconds since the start.
     pub(crate) deadline: Option<u64>,
     pub(crate) _charge: Charge,
+}
+
+/// What a server has sent.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct GrpcSeen {
+    pub(crate) initial: bool,
+    pub(crate) message: bool,
+    pub(crate) trailing: bool,
+}
+
+impl GrpcSeen {
+    /// With an event more.
+    pub(crate) fn with(mut self, event: &GrpcEvent) -> GrpcSeen {
+        match event {
+            GrpcEvent::InitialMetadata(_) => self.initial = true,
+            GrpcEvent::Message(_) => (self.initial, self.message) = (true, true),
+            GrpcEvent::TrailingMetadata(_) => (self.initial, self.trailing) = (true, true),
+            GrpcEvent::Closed { .. } => {}
+        }
+        self
+    }
 }
 
 /// What the plugin may still send.

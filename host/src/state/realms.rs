@@ -58,6 +58,12 @@ impl State {
         self.realm().account.has_room(bytes, max)
     }
 
+    /// Whether a metric of that name has another type.
+    pub(crate) fn is_of_another_type(&self, metric_type: MetricType, name: &[u8]) -> bool {
+        let mut others = self.metric_names.iter().enumerate().filter(|(of_type, _)| *of_type != metric_type.0 as usize);
+        others.any(|(_, names)| names.contains_key(name))
+    }
+
     /// The id of a metric of a known type, which is defined if it does not exist; `None` if that exceeds a limit.
     pub(crate) fn define(&mut self, metric_type: MetricType, name: &[u8]) -> Option<u32> {
         let of_type = metric_type.0 as usize;

@@ -39,6 +39,8 @@ pub(crate) enum Work {
     ClientReset { stream: StreamId },
     /// The stream cannot continue.
     Fail { stream: StreamId },
+    /// The same, with callbacks for the host's response.
+    FailThrough { stream: StreamId },
     /// A message is not accepted.
     Reject { stream: StreamId, direction: Direction, status: &'static str },
     /// The plugin at some places of a stream's chain was detached.
@@ -119,6 +121,7 @@ impl Work {
             | Work::Reset { stream }
             | Work::ClientReset { stream }
             | Work::Fail { stream }
+            | Work::FailThrough { stream }
             | Work::Reject { stream, .. }
             | Work::Detached { stream, .. }
             | Work::Copy { stream, .. }

@@ -50,6 +50,10 @@ pub fn attempt(job: Job<'_>, adapter: &mut dyn Adapter, survey: &Survey) -> Atte
     if let Some(reason) = lacking(job, &lowered.scenario, adapter.host()) {
         return Attempt::Skipped(reason);
     }
+    if survey.refusal(job.version).is_some() && !case.accepts_refusal() && !cites_loading(case) {
+        let Host { name, version, .. } = adapter.host();
+        return Attempt::Skipped(format!("{name} {version} starts no plugin of ABI v{}", job.version));
+    }
     if let Some(attempt) = lacking_functions(job, &lowered.scenario, survey, adapter.host()) {
         return attempt;
     }
@@ -155,6 +159,11 @@ fn lacking_functions(job: Job<'_>, scenario: &Scenario, survey: &Survey, host: &
             Some(Attempt::Skipped(format!("{} {} lacks {needs}", host.name, host.version)))
         }
     }
+}
+
+/// Whether the case checks that a host starts plugins of a version that it has.
+fn cites_loading(case: &Case) -> bool {
+    case.statements.contains(&"integration/marker_supports")
 }
 
 /// The steps that a transcript lacks: without them no expectation of a step would be judged.

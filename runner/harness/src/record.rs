@@ -58,6 +58,9 @@ pub struct Header {
     /// The functions that the host lacks, by version of the ABI, as the survey at the start found.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lacks: BTreeMap<String, Vec<String>>,
+    /// What the host said of a plugin that does nothing but log, by version of the ABI, if it did not start it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refuses: BTreeMap<String, String>,
     /// When the run began, as in RFC 3339.
     pub started: String,
 }

@@ -249,6 +249,7 @@ fn header(adapter: &str, host: &Host, selection: &Selection, survey: &Survey, pl
             .rows()
             .map(|(version, lacks)| (version.name().to_owned(), lacks.iter().map(|name| (*name).to_owned()).collect()))
             .collect(),
+        refuses: survey.refused().map(|(version, reason)| (version.name().to_owned(), reason.to_owned())).collect(),
         started: crate::timestamp::now(),
     }
 }

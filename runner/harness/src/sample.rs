@@ -46,6 +46,7 @@ pub fn sample(host: &str, verdicts: &[(&str, &str, Verdict)]) -> Record {
         catalog: cases.iter().map(|case| case.id.as_str()).collect::<BTreeSet<_>>().len(),
         planned: cases.len(),
         lacks: BTreeMap::new(),
+        refuses: BTreeMap::new(),
         started: "2026-01-31T12:00:00Z".to_owned(),
     };
     Record { header, footer: Footer { counts: Counts::of(&cases), cut_short: None }, cases }

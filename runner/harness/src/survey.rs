@@ -92,15 +92,23 @@ impl Survey {
         self.lacking.iter().map(|lacking| (lacking.version, lacking.functions.as_slice()))
     }
 
-    /// What the host said when it did not start a plugin that imports nothing but `proxy_log`.
-    pub fn refused(&self) -> Option<(Version, &str)> {
-        self.refused.first().map(|(version, reason)| (*version, reason.as_str()))
+    /// What the host said when it did not start a plugin of a version that imports nothing but `proxy_log`; nothing if it starts it.
+    pub fn refusal(&self, version: Version) -> Option<&str> {
+        self.refused.iter().find(|(refused, _)| *refused == version).map(|(_, reason)| reason.as_str())
+    }
+
+    /// The versions of which the host starts no plugin, with its words, as the record keeps them.
+    pub fn refused(&self) -> impl Iterator<Item = (Version, &str)> {
+        self.refused.iter().map(|(version, reason)| (*version, reason.as_str()))
     }
 
     /// What is to be said of it before the cases are run, in lines: all functions, or the first of many.
     pub fn text(&self, host: &str, all: bool) -> Vec<String> {
         let refused = self.refused.iter().map(|(version, reason)| {
-            format!("{host} does not start a plugin of ABI v{version} that only logs, so no case can pass. It says: {reason}")
+            format!(
+                "{host} does not start a plugin of ABI v{version} that only logs, so cases that check that it does fail, and the others \
+                 are skipped. It says: {reason}"
+            )
         });
         let lacking = self.lacking.iter().map(|Lacking { version, functions, reason }| {
             let shown = if all { functions.len() } else { MAX_SHOWN };

@@ -1,20 +1,24 @@
 //! Renders records of runs, and the table of the ABI. Each renderer is a pure function; [`write()`] puts their texts where they belong.
 
 pub mod badge;
+pub mod choices;
 pub mod coverage;
 pub mod matrix;
 pub mod questions;
+mod reasons;
 pub mod table;
 mod text;
 
 use std::path::{Path, PathBuf};
 
+use self::choices::Switch;
 use pw_cases::case::Case;
 use pw_harness::error::HarnessError;
 use pw_harness::record::Record;
 
-/// Writes badges, the matrix and the questions of these records, and says which files these are. The cases are those of the catalog.
-pub fn write(files: &[PathBuf], cases: &[Case], out: &Path) -> Result<Vec<PathBuf>, HarnessError> {
+/// Writes badges, the matrix, the questions and the choices of these records, and says which files these are. The cases are those of the catalog,
+/// the switches those of the reference host.
+pub fn write(files: &[PathBuf], cases: &[Case], switches: &[Switch], out: &Path) -> Result<Vec<PathBuf>, HarnessError> {
     let records = read(files)?;
     std::fs::create_dir_all(out).map_err(|error| HarnessError::io("make the folder", out.display(), &error))?;
     let mut written = Vec::new();
@@ -26,6 +30,7 @@ pub fn write(files: &[PathBuf], cases: &[Case], out: &Path) -> Result<Vec<PathBu
     }
     written.push((out.join("matrix.md"), matrix::render(&records)));
     written.push((out.join("spec-questions.md"), questions::render(&records, cases)));
+    written.push((out.join("choices.md"), choices::render(&records, switches)));
     for (path, text) in &written {
         std::fs::write(path, text).map_err(|error| HarnessError::io("write", path.display(), &error))?;
     }

@@ -22,6 +22,7 @@ pub fn render(records: &[Record]) -> String {
         String::from("# Conformance of hosts\n\nMade by `pw-conform report` from the records beside it.\n\n");
     matrix.summary(&mut text);
     matrix.by_section(&mut text);
+    matrix.refusals(&mut text);
     matrix.functions(&mut text);
     matrix.changes(&mut text);
     text += "\n## Cases\n\n✓ passes · ✗ fails · ~ fails, and it is known why · ! passes though it is known to fail · ? the \
@@ -110,6 +111,23 @@ impl<'a> Matrix<'a> {
             if shares.iter().any(|share| share != "–") {
                 let _ = writeln!(text, "| {} | {} |", title(section), shares.join(" | "));
             }
+        }
+    }
+
+    /// The versions of the ABI that a host claims, and starts no plugin of.
+    fn refusals(&self, text: &mut String) {
+        let refusals =
+            self.records.iter().flat_map(|record| record.header.refuses.iter().map(move |row| (record, row)));
+        let rows: Vec<String> = refusals
+            .map(|(record, (version, reason))| format!("| {} | {version} | {} |\n", host(record), cell(reason)))
+            .collect();
+        if !rows.is_empty() {
+            let _ = writeln!(
+                text,
+                "\n## Versions that a host does not load\n\nThese hosts start no plugin of these versions, not even one that only logs. \
+                 Cases that check that a plugin is loaded fail, and all others are skipped.\n\n| host | version of the ABI | what it says |\n|---|---|---|"
+            );
+            rows.iter().for_each(|row| text.push_str(row));
         }
     }
 
@@ -317,8 +335,10 @@ mod tests {
             ],
         );
         two.header.lacks = [("0.2.1".to_owned(), vec!["proxy_log".to_owned()])].into();
+        two.header.refuses = [("0.1.0".to_owned(), "not registered".to_owned())].into();
         let text = render(&[one, two]);
         let lines = [
+            "| two 1.2.3 | 0.1.0 | not registered |",
             "| one 1.2.3 | hand-written | 1 | 1 | 0 | 0 | 0 | 1 | 0 | 1 of 2 (50 %) | – | – |",
             "| one 1.2.3 | generated | 0 | 0 | 0 | 0 | 0 | 0 | 0 | – | – | – |",
             "| two 1.2.3 | hand-written | 0 | 0 | 2 | 0 | 1 | 1 | 0 | 0 of 3 (0 %), 1 not run | – | – |",

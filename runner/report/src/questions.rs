@@ -34,9 +34,9 @@ pub fn render(records: &[Record], cases: &[case::Case]) -> String {
 }
 
 /// By section, in the order of the specification, and by question: the cases that ask it.
-type Questions<'a> = BTreeMap<(usize, &'a str), BTreeMap<String, BTreeSet<&'a str>>>;
+pub(crate) type Questions<'a> = BTreeMap<(usize, &'a str), BTreeMap<String, BTreeSet<&'a str>>>;
 
-fn gathered(records: &[Record]) -> Questions<'_> {
+pub(crate) fn gathered(records: &[Record]) -> Questions<'_> {
     let place = |slug: &str| SECTIONS.iter().position(|section| section.slug == slug).unwrap_or(usize::MAX);
     let mut sections = Questions::new();
     for case in records.iter().flat_map(|record| &record.cases) {
@@ -50,10 +50,10 @@ fn gathered(records: &[Record]) -> Questions<'_> {
 }
 
 /// The cases of an id, by record.
-struct ById<'a>(HashMap<&'a str, Vec<Vec<&'a Case>>>);
+pub(crate) struct ById<'a>(HashMap<&'a str, Vec<Vec<&'a Case>>>);
 
 impl<'a> ById<'a> {
-    fn new(records: &'a [Record]) -> ById<'a> {
+    pub(crate) fn new(records: &'a [Record]) -> ById<'a> {
         let mut cases: HashMap<&str, Vec<Vec<&Case>>> = HashMap::new();
         for (number, record) in records.iter().enumerate() {
             for case in &record.cases {
@@ -63,7 +63,7 @@ impl<'a> ById<'a> {
         ById(cases)
     }
 
-    fn get(&self, id: &str) -> &[Vec<&'a Case>] {
+    pub(crate) fn get(&self, id: &str) -> &[Vec<&'a Case>] {
         self.0.get(id).map_or(&[], |cases| cases)
     }
 }
@@ -127,7 +127,7 @@ fn name(cases: &[Vec<&Case>], id: &str) -> String {
 }
 
 /// What a host answers: once if it is the same in all versions, else per version.
-fn answers(own: &[&Case]) -> String {
+pub(crate) fn answers(own: &[&Case]) -> String {
     let own: Vec<(&str, String)> = own.iter().map(|case| (case.abi.as_str(), answer(case))).collect();
     match own.first() {
         None => String::new(),

@@ -163,7 +163,7 @@ pub fn run(args: &SmokeArgs, console: &Console) -> Result<Exit, HarnessError> {
             Outcome::PassedOver(reason) => {
                 console.print(&format!("{number:2} --    {title}: passed over, since {reason}\n"))
             }
-            Outcome::Failed(what) => {
+            Outcome::Failed(what) | Outcome::Died(what) => {
                 console.print(&format!("{number:2} FAIL  {title}\n{}", indented(&what)));
                 console.print(&format!("\n{}\n", wrapped(&format!("Next: {}", check.advice))));
                 console.print(&format!("See docs/adapters.md, section \"{}\".\n", check.section));

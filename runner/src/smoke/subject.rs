@@ -31,6 +31,8 @@ pub(super) enum Outcome {
     PassedOver(String),
     /// It failed: what was expected and what was seen.
     Failed(String),
+    /// The same, and the host crashed.
+    Died(String),
 }
 
 /// An adapter.
@@ -96,7 +98,8 @@ impl Subject {
     fn survey(&mut self) -> Result<(), HarnessError> {
         let running = self.running()?;
         let survey = Survey::of(&mut running.process, &[running.version])?;
-        if let Some((version, reason)) = survey.refused() {
+        if let Some(reason) = survey.refusal(running.version) {
+            let version = running.version;
             return Err(HarnessError::new(format!(
                 "expected that a plugin of ABI v{version} which imports only proxy_log is started\nactual   {reason}"
             )));
@@ -123,6 +126,11 @@ impl Running {
                 let reports = self.host.features.contains(&Feature::Faults);
                 match self.case(check, if reports { &reported } else { first }) {
                     Outcome::Passed(_) => self.case(check, second),
+                    // That is the host's fault, which the catalog judges; here the adapter has to go on.
+                    Outcome::Died(_) => match self.case(check, second) {
+                        Outcome::Passed(_) => Outcome::Passed(Some("the trap crashes the host".to_owned())),
+                        other => other,
+                    },
                     other => other,
                 }
             }
@@ -170,7 +178,9 @@ impl Running {
                 let findings = findings.map(|finding| {
                     format!("{}\n  expected {}\n  actual   {}\n", finding.about(), finding.expected, finding.actual)
                 });
-                Outcome::Failed(format!("{}{}", findings.collect::<String>(), shown(&transcript)))
+                let text = format!("{}{}", findings.collect::<String>(), shown(&transcript));
+                let died = transcript.events.iter().any(|event| matches!(event, Event::Died { .. }));
+                if died { Outcome::Died(text) } else { Outcome::Failed(text) }
             }
             Attempt::Lacks(functions) => Outcome::PassedOver(format!("{name} lacks {}", functions.join(", "))),
             Attempt::Skipped(reason) => Outcome::Failed(skipped(&reason)),

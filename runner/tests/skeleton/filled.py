@@ -34,8 +34,11 @@ class Filled(adapter.Host):
         for event in answer["events"]:
             if event["event"] == "refused" and MODE != "accepts_all":
                 raise adapter.Refused(event["plugin"], event["reason"])
-            if event["event"] not in ("step", "refused"):
+            if event["event"] not in ("step", "refused") and not self.has_died():
                 self.events.extend(mistaken(event))
+
+    def has_died(self):
+        return any(event["event"] == "died" for event in self.events)
 
     def start(self, plugins):
         chain = []
@@ -78,6 +81,8 @@ def mistaken(event):
         return [{**event, "plugin": "first"}] if event["plugin"] == "second" else [event]
     if event["event"] == "fault" and MODE == "no_fault":
         return []
+    if event["event"] == "fault" and MODE == "dies":
+        return [{"event": "died", "how": "SIGILL"}]
     return [event]
 
 

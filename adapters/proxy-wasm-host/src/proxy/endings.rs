@@ -42,7 +42,7 @@ impl Proxy {
         }
     }
 
-    /// The upstream is told that nothing more comes, if there is anything that it waits for or still has to send.
+    /// Resets the request at the upstream, unless both sides of the exchange have ended.
     pub(super) fn reset_upstream(&mut self, stream: u32) {
         let Some(found) = self.live(stream) else { return };
         let [request, response] = &found.messages;

@@ -1,0 +1,152 @@
+//! For each question that the specification leaves open: the switch of the reference host, or why there is none, and what each host answers. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use crate::questions::{ById, answers, gathered};
+use crate::reasons::REASONS;
+use crate::text::title;
+use pw_harness::record::Record;
+
+/// A switch of the reference host.
+#[derive(Clone, Copy, Debug)]
+pub struct Switch {
+    /// Its name, as `--choice` has it.
+    pub name: &'static str,
+    /// Its value if nothing else is said.
+    pub default: bool,
+    /// What is said of it, in lines of Markdown, with the ids of the cases that ask its questions.
+    pub doc: &'static [&'static str],
+}
+
+/// The Markdown.
+pub fn render(records: &[Record], switches: &[Switch]) -> String {
+    let by_id = ById::new(records);
+    let sections = gathered(records);
+    let mut text = format!(
+        "# Choices\n\nMade by `pw-conform report` from the records beside it. Where the specification is silent or contradicts itself, hosts choose. \
+         The reference host has {} switches for such questions: `pw-conform run --choice NAME=true` turns one, `pw-conform try` too, and \
+         `--choices SEED` draws them all. The catalog passes whatever they say, which a test checks. For each question stand here the switch, or \
+         the reason why there is none, and the answers of the hosts.\n\n## Switches\n\n",
+        switches.len()
+    );
+    for Switch { name, default, doc } in switches {
+        let meaning = meaning(doc);
+        let _ = writeln!(text, "- `{name}` (usually {default}): {meaning}");
+    }
+    for ((_, section), questions) in sections.iter().filter(|((_, section), _)| *section != "generated cases") {
+        let _ = writeln!(text, "\n## {}", title(section));
+        for (question, ids) in questions {
+            let _ = writeln!(text, "\n### {}\n", question.replace('<', "&lt;"));
+            let names: Vec<String> = switches_of(switches, ids).map(|switch| format!("`{}`", switch.name)).collect();
+            let _ = match (names.is_empty(), reason(ids)) {
+                (false, _) => writeln!(text, "- Switch: {}", names.join(", ")),
+                (true, Some(reason)) => writeln!(text, "- No switch: {reason}."),
+                (true, None) => writeln!(text, "- No switch."),
+            };
+            for id in ids {
+                let _ = writeln!(text, "- `{id}`: {}", by_answer(records, &by_id, id));
+            }
+        }
+    }
+    text
+}
+
+/// The questions, by the ids of their cases, that have neither a switch nor a reason for none.
+pub fn unexplained(records: &[Record], switches: &[Switch]) -> Vec<String> {
+    let questions = gathered(records);
+    let questions = questions.iter().filter(|((_, section), _)| *section != "generated cases");
+    let all: BTreeSet<&str> =
+        questions.clone().flat_map(|(_, questions)| questions.values().flatten().copied()).collect();
+    let is_open = |ids: &&BTreeSet<&str>| switches_of(switches, ids).next().is_none() && reason(ids).is_none();
+    let open = questions.flat_map(|(_, questions)| questions.values()).filter(is_open);
+    let open = open.map(|ids| format!("no switch and no reason: {}", Vec::from_iter(ids.iter().copied()).join(", ")));
+    let reasons = REASONS.iter().flat_map(|(_, ids)| ids.iter().copied());
+    let named = reasons.chain(switches.iter().flat_map(|switch| cases(switch.doc)));
+    open.chain(named.filter(|id| !all.contains(id)).map(|id| format!("no question: {id}"))).collect()
+}
+
+/// The first paragraph of what is said of a switch.
+fn meaning(doc: &[&str]) -> String {
+    let lines = doc.iter().map(|line| line.trim()).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+/// The ids of cases in a text.
+fn cases<'a>(doc: &[&'a str]) -> impl Iterator<Item = &'a str> + use<'a> {
+    let quoted = doc.iter().flat_map(|line| line.split('`').skip(1).step_by(2)).collect::<Vec<&'a str>>();
+    quoted.into_iter().filter(|text| {
+        text.split_once('/').is_some_and(|(section, _)| pw_abi::section(section).is_some() || section == "faults")
+    })
+}
+
+fn switches_of<'a>(switches: &'a [Switch], ids: &BTreeSet<&str>) -> impl Iterator<Item = &'a Switch> {
+    switches.iter().filter(|switch| cases(switch.doc).any(|id| ids.contains(id)))
+}
+
+fn reason(ids: &BTreeSet<&str>) -> Option<&'static str> {
+    REASONS.iter().find(|(_, of)| of.iter().any(|id| ids.contains(id))).map(|(reason, _)| *reason)
+}
+
+/// The answers to a case, each with the hosts that give it.
+fn by_answer(records: &[Record], by_id: &ById<'_>, id: &str) -> String {
+    let mut hosts: BTreeMap<String, Vec<(String, Vec<String>)>> = BTreeMap::new();
+    let mut order = Vec::new();
+    for (record, own) in records.iter().zip(by_id.get(id)) {
+        let answer = answers(own);
+        if answer.is_empty() || answer.starts_with("not run") {
+            continue;
+        }
+        let program = &record.header.host;
+        if !order.contains(&answer) {
+            order.push(answer.clone());
+        }
+        let of_answer = hosts.entry(answer).or_default();
+        match of_answer.last_mut().filter(|(name, _)| *name == program.name) {
+            Some((_, versions)) => versions.push(program.version.clone()),
+            None => of_answer.push((program.name.clone(), vec![program.version.clone()])),
+        }
+    }
+    let name = |(name, versions): &(String, Vec<String>)| match &versions[..] {
+        [] | [_] => name.clone(),
+        [first, .., last] => format!("{name} {first} to {last}"),
+    };
+    let line = |answer: &String| {
+        let names: Vec<String> = hosts.get(answer).into_iter().flatten().map(name).collect();
+        format!("{} ({})", answer, names.join(", "))
+    };
+    order.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pw_harness::sample::sample;
+    use pw_harness::verdict::Verdict;
+
+    const DOC: &[&str] =
+        &[" If true, it is so; if false,", " it is not.", "", " The question: is it? (`buffers/asked`, `text/plain`)"];
+
+    #[test]
+    fn a_switch_stands_under_its_question_and_every_other_question_is_named() {
+        let mut one = sample(
+            "one",
+            &[("buffers/asked", "0.2.1", Verdict::Unspecified), ("buffers/other", "0.2.1", Verdict::Unspecified)],
+        );
+        one.cases[0].question = Some("Is it?".to_owned());
+        one.cases[1].question = Some("Is it not?".to_owned());
+        one.cases[0].answer = Some("it is".to_owned());
+        let switches = [Switch { name: "it_is", default: true, doc: DOC }];
+        let text = render(std::slice::from_ref(&one), &switches);
+        for line in [
+            "- `it_is` (usually true): If true, it is so; if false, it is not.",
+            "- Switch: `it_is`",
+            "- `buffers/asked`: it is (one)",
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
+        }
+        let open = unexplained(&[one], &switches);
+        assert!(open.contains(&"no switch and no reason: buffers/other".to_owned()), "{open:?}");
+        assert!(!open.iter().any(|line| line.contains("buffers/asked")), "{open:?}");
+    }
+}
