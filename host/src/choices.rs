@@ -214,7 +214,9 @@ choices! {
         /// If true, continuing what is not paused is OK; if false, it is BAD_ARGUMENT, and has no effect.
         ///
         /// The questions: what does it answer (`common_stream_operations/continue_what_is_not_paused`,
-        /// `common_stream_operations/continue_a_response_within_its_headers`, `common_stream_operations/tcp_continue_what_is_not_paused`)?
+        /// `common_stream_operations/continue_a_response_within_its_headers`, `common_stream_operations/tcp_continue_what_is_not_paused`), and what does
+        /// it answer for a stream that has ended (`common_stream_operations/continue_request_in_on_log`,
+        /// `common_stream_operations/continue_request_in_on_delete`)?
         ///
         /// Plugins continue to be on the safe side.
         continues_what_is_not_paused = true;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use crate::questions::{ById, answers, gathered};
+use crate::questions::{ById, Questions, answers, gathered};
 use crate::reasons::REASONS;
 use crate::text::title;
-use pw_harness::record::Record;
+use pw_harness::record::{Case, Record};
+use pw_harness::verdict::Verdict;
 
 /// A switch of the reference host.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +35,14 @@ pub fn render(records: &[Record], switches: &[Switch]) -> String {
         let meaning = meaning(doc);
         let _ = writeln!(text, "- `{name}` (usually {default}): {meaning}");
     }
+    let asked = asked(&sections);
     for ((_, section), questions) in sections.iter().filter(|((_, section), _)| *section != "generated cases") {
         let _ = writeln!(text, "\n## {}", title(section));
         for (question, ids) in questions {
             let _ = writeln!(text, "\n### {}\n", question.replace('<', "&lt;"));
-            let names: Vec<String> = switches_of(switches, ids).map(|switch| format!("`{}`", switch.name)).collect();
-            let _ = match (names.is_empty(), reason(ids)) {
+            let all = asked.get(question.as_str()).unwrap_or(ids);
+            let names: Vec<String> = switches_of(switches, all).map(|switch| format!("`{}`", switch.name)).collect();
+            let _ = match (names.is_empty(), reason(all)) {
                 (false, _) => writeln!(text, "- Switch: {}", names.join(", ")),
                 (true, Some(reason)) => writeln!(text, "- No switch: {reason}."),
                 (true, None) => writeln!(text, "- No switch."),
@@ -54,16 +57,25 @@ pub fn render(records: &[Record], switches: &[Switch]) -> String {
 
 /// The questions, by the ids of their cases, that have neither a switch nor a reason for none.
 pub fn unexplained(records: &[Record], switches: &[Switch]) -> Vec<String> {
-    let questions = gathered(records);
-    let questions = questions.iter().filter(|((_, section), _)| *section != "generated cases");
-    let all: BTreeSet<&str> =
-        questions.clone().flat_map(|(_, questions)| questions.values().flatten().copied()).collect();
-    let is_open = |ids: &&BTreeSet<&str>| switches_of(switches, ids).next().is_none() && reason(ids).is_none();
-    let open = questions.flat_map(|(_, questions)| questions.values()).filter(is_open);
+    let questions = asked(&gathered(records));
+    let all: BTreeSet<&str> = questions.values().flatten().copied().collect();
+    let is_open =
+        |ids: &&BTreeSet<&str>| !ids.is_empty() && switches_of(switches, ids).next().is_none() && reason(ids).is_none();
+    let open = questions.values().filter(is_open);
     let open = open.map(|ids| format!("no switch and no reason: {}", Vec::from_iter(ids.iter().copied()).join(", ")));
     let reasons = REASONS.iter().flat_map(|(_, ids)| ids.iter().copied());
     let named = reasons.chain(switches.iter().flat_map(|switch| cases(switch.doc)));
     open.chain(named.filter(|id| !all.contains(id)).map(|id| format!("no question: {id}"))).collect()
+}
+
+/// The cases of each question of hand-written cases, in whichever sections they are.
+fn asked<'a>(sections: &Questions<'a>) -> BTreeMap<String, BTreeSet<&'a str>> {
+    let mut asked: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for (question, ids) in sections.values().flatten() {
+        let ids = ids.iter().copied().filter(|id| !id.starts_with("generated/"));
+        asked.entry(question.clone()).or_default().extend(ids);
+    }
+    asked
 }
 
 /// The first paragraph of what is said of a switch.
@@ -93,10 +105,12 @@ fn by_answer(records: &[Record], by_id: &ById<'_>, id: &str) -> String {
     let mut hosts: BTreeMap<String, Vec<(String, Vec<String>)>> = BTreeMap::new();
     let mut order = Vec::new();
     for (record, own) in records.iter().zip(by_id.get(id)) {
-        let answer = answers(own);
-        if answer.is_empty() || answer.starts_with("not run") {
-            continue;
-        }
+        let run: Vec<&Case> = own.iter().copied().filter(|case| case.verdict != Verdict::Skip).collect();
+        let answer = match run.iter().all(|case| matches!(case.verdict, Verdict::Known | Verdict::Fail)) {
+            _ if run.is_empty() => continue,
+            true => "not acceptable".to_owned(),
+            false => answers(&run),
+        };
         let program = &record.header.host;
         if !order.contains(&answer) {
             order.push(answer.clone());
@@ -122,7 +136,6 @@ fn by_answer(records: &[Record], by_id: &ById<'_>, id: &str) -> String {
 mod tests {
     use super::*;
     use pw_harness::sample::sample;
-    use pw_harness::verdict::Verdict;
 
     const DOC: &[&str] =
         &[" If true, it is so; if false,", " it is not.", "", " The question: is it? (`buffers/asked`, `text/plain`)"];
