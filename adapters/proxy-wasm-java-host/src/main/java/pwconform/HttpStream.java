@@ -55,13 +55,13 @@ final class HttpStream {
     }
 
     void responseBody(byte[] body, boolean end) {
-        if (upstreamTalks()) {
+        if (responseHasHeaders()) {
             arrive(response, Piece.body(body, end));
         }
     }
 
     void responseTrailers(Fields trailers) {
-        if (upstreamTalks()) {
+        if (responseHasHeaders()) {
             response.trailers = trailers;
             arrive(response, Piece.trailers());
         }
@@ -160,6 +160,11 @@ final class HttpStream {
 
     private boolean upstreamTalks() {
         return !over && !local && request.begun;
+    }
+
+    /** A body or trailers without headers cannot be sent. */
+    private boolean responseHasHeaders() {
+        return upstreamTalks() && response.headers != null;
     }
 
     private void resetUpstream() {
