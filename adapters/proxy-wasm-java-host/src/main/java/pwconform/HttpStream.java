@@ -39,29 +39,33 @@ final class HttpStream {
     }
 
     void requestBody(byte[] body, boolean end) {
-        arrive(request, Piece.body(body, end));
+        if (!request.arrived) {
+            arrive(request, Piece.body(body, end));
+        }
     }
 
     void requestTrailers(Fields trailers) {
-        request.trailers = trailers;
-        arrive(request, Piece.trailers());
+        if (!request.arrived) {
+            request.trailers = trailers;
+            arrive(request, Piece.trailers());
+        }
     }
 
     void responseHeaders(Fields headers, boolean end) {
-        if (upstreamTalks()) {
+        if (upstreamTalks() && !response.arrived) {
             response.headers = headers;
             arrive(response, Piece.headers(end));
         }
     }
 
     void responseBody(byte[] body, boolean end) {
-        if (responseHasHeaders()) {
+        if (responseContinues()) {
             arrive(response, Piece.body(body, end));
         }
     }
 
     void responseTrailers(Fields trailers) {
-        if (responseHasHeaders()) {
+        if (responseContinues()) {
             response.trailers = trailers;
             arrive(response, Piece.trailers());
         }
@@ -162,9 +166,9 @@ final class HttpStream {
         return !over && !local && request.begun;
     }
 
-    /** A body or trailers without headers cannot be sent. */
-    private boolean responseHasHeaders() {
-        return upstreamTalks() && response.headers != null;
+    /** Whether the upstream can send a body or trailers: after its headers, and before its last piece. */
+    private boolean responseContinues() {
+        return upstreamTalks() && response.headers != null && !response.arrived;
     }
 
     private void resetUpstream() {
