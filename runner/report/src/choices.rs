@@ -24,11 +24,16 @@ pub struct Switch {
 pub fn render(records: &[Record], switches: &[Switch]) -> String {
     let by_id = ById::new(records);
     let sections = gathered(records);
+    let written = sections.iter().filter(|((_, section), _)| *section != "generated cases");
+    let ids: BTreeSet<&str> = written.flat_map(|(_, questions)| questions.values().flatten().copied()).collect();
+    let agreed = ids.iter().filter(|id| is_agreed(&by_answer(records, &by_id, id))).count();
+    let all = ids.len();
     let mut text = format!(
         "# Choices\n\nMade by `pw-conform report` from the records beside it. Where the specification is silent or contradicts itself, hosts choose. \
          The reference host has {} switches for such questions: `pw-conform run --choice NAME=true` turns one, `pw-conform try` too, and \
          `--choices SEED` draws them all. The catalog passes whatever they say, which a test checks. For each question stand here the switch, or \
-         the reason why there is none, and the answers of the hosts.\n\n## Switches\n\n",
+         the reason why there is none, and the answers of the hosts. \
+         In {agreed} of {all} cases three hosts or more answer, and all alike: there the specification could say what is done.\n\n## Switches\n\n",
         switches.len()
     );
     for Switch { name, default, doc } in switches {
@@ -48,7 +53,9 @@ pub fn render(records: &[Record], switches: &[Switch]) -> String {
                 (true, None) => writeln!(text, "- No switch."),
             };
             for id in ids {
-                let _ = writeln!(text, "- `{id}`: {}", by_answer(records, &by_id, id));
+                let answers = by_answer(records, &by_id, id);
+                let agree = if is_agreed(&answers) { " **All agree.**" } else { "" };
+                let _ = writeln!(text, "- `{id}`: {}{agree}", line(&answers));
             }
         }
     }
@@ -100,10 +107,12 @@ fn reason(ids: &BTreeSet<&str>) -> Option<&'static str> {
     REASONS.iter().find(|(_, of)| of.iter().any(|id| ids.contains(id))).map(|(reason, _)| *reason)
 }
 
+/// An answer, and the hosts that give it, with their versions.
+type Answer = (String, Vec<(String, Vec<String>)>);
+
 /// The answers to a case, each with the hosts that give it.
-fn by_answer(records: &[Record], by_id: &ById<'_>, id: &str) -> String {
-    let mut hosts: BTreeMap<String, Vec<(String, Vec<String>)>> = BTreeMap::new();
-    let mut order = Vec::new();
+fn by_answer(records: &[Record], by_id: &ById<'_>, id: &str) -> Vec<Answer> {
+    let mut by_answer: Vec<Answer> = Vec::new();
     for (record, own) in records.iter().zip(by_id.get(id)) {
         let run: Vec<&Case> = own.iter().copied().filter(|case| case.verdict != Verdict::Skip).collect();
         let answer = match run.iter().all(|case| matches!(case.verdict, Verdict::Known | Verdict::Fail)) {
@@ -112,24 +121,32 @@ fn by_answer(records: &[Record], by_id: &ById<'_>, id: &str) -> String {
             false => answers(&run),
         };
         let program = &record.header.host;
-        if !order.contains(&answer) {
-            order.push(answer.clone());
+        let at = by_answer.iter().position(|(known, _)| *known == answer).unwrap_or(by_answer.len());
+        if at == by_answer.len() {
+            by_answer.push((answer, Vec::new()));
         }
-        let of_answer = hosts.entry(answer).or_default();
+        let of_answer = &mut by_answer[at].1;
         match of_answer.last_mut().filter(|(name, _)| *name == program.name) {
             Some((_, versions)) => versions.push(program.version.clone()),
             None => of_answer.push((program.name.clone(), vec![program.version.clone()])),
         }
     }
+    by_answer
+}
+
+/// Whether several hosts, not counting versions, give one answer, and no host another.
+fn is_agreed(answers: &[Answer]) -> bool {
+    matches!(answers, [(_, hosts)] if hosts.len() > 2)
+}
+
+fn line(answers: &[Answer]) -> String {
     let name = |(name, versions): &(String, Vec<String>)| match &versions[..] {
         [] | [_] => name.clone(),
         [first, .., last] => format!("{name} {first} to {last}"),
     };
-    let line = |answer: &String| {
-        let names: Vec<String> = hosts.get(answer).into_iter().flatten().map(name).collect();
-        format!("{} ({})", answer, names.join(", "))
-    };
-    order.iter().map(line).collect::<Vec<_>>().join("; ")
+    let one =
+        |(answer, hosts): &Answer| format!("{answer} ({})", hosts.iter().map(name).collect::<Vec<_>>().join(", "));
+    answers.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
