@@ -9,6 +9,9 @@ use crate::text::title;
 use pw_harness::record::{Case, Record};
 use pw_harness::verdict::Verdict;
 
+/// Stands for what no answer of the catalog allows.
+const NOT_ACCEPTABLE: &str = "not acceptable";
+
 /// A switch of the reference host.
 #[derive(Clone, Copy, Debug)]
 pub struct Switch {
@@ -33,7 +36,7 @@ pub fn render(records: &[Record], switches: &[Switch]) -> String {
          The reference host has {} switches for such questions: `pw-conform run --choice NAME=true` turns one, `pw-conform try` too, and \
          `--choices SEED` draws them all. The catalog passes whatever they say, which a test checks. For each question stand here the switch, or \
          the reason why there is none, and the answers of the hosts. \
-         In {agreed} of {all} cases three hosts or more answer, and all alike: there the specification could say what is done.\n\n## Switches\n\n",
+         In {agreed} of {all} cases three hosts or more give an acceptable answer, and all the same one: there the specification could say what is done.\n\n## Switches\n\n",
         switches.len()
     );
     for Switch { name, default, doc } in switches {
@@ -54,7 +57,7 @@ pub fn render(records: &[Record], switches: &[Switch]) -> String {
             };
             for id in ids {
                 let answers = by_answer(records, &by_id, id);
-                let agree = if is_agreed(&answers) { " **All agree.**" } else { "" };
+                let agree = if is_agreed(&answers) { " **They agree.**" } else { "" };
                 let _ = writeln!(text, "- `{id}`: {}{agree}", line(&answers));
             }
         }
@@ -117,7 +120,7 @@ fn by_answer(records: &[Record], by_id: &ById<'_>, id: &str) -> Vec<Answer> {
         let run: Vec<&Case> = own.iter().copied().filter(|case| case.verdict != Verdict::Skip).collect();
         let answer = match run.iter().all(|case| matches!(case.verdict, Verdict::Known | Verdict::Fail)) {
             _ if run.is_empty() => continue,
-            true => "not acceptable".to_owned(),
+            true => NOT_ACCEPTABLE.to_owned(),
             false => answers(&run),
         };
         let program = &record.header.host;
@@ -134,9 +137,10 @@ fn by_answer(records: &[Record], by_id: &ById<'_>, id: &str) -> Vec<Answer> {
     by_answer
 }
 
-/// Whether several hosts, not counting versions, give one answer, and no host another.
+/// Whether three hosts or more, not counting versions, give the same acceptable answer, and no host gives another.
 fn is_agreed(answers: &[Answer]) -> bool {
-    matches!(answers, [(_, hosts)] if hosts.len() > 2)
+    let mut given = answers.iter().filter(|(answer, _)| answer != NOT_ACCEPTABLE);
+    given.next().is_some_and(|(_, hosts)| hosts.len() > 2) && given.next().is_none()
 }
 
 fn line(answers: &[Answer]) -> String {
