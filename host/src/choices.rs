@@ -238,7 +238,8 @@ choices! {
         ///
         /// The question: what does it answer? (`common_stream_operations/close_response_twice`)
         closes_again = true;
-        /// If true, continuing and closing are OK where there is no stream, and have no effect; if false, they are BAD_ARGUMENT.
+        /// If true, `proxy_continue_stream` and `proxy_close_stream` return OK and do nothing in a context without a stream; if false, they return
+        /// BAD_ARGUMENT.
         ///
         /// The question: what do they answer in the plugin's own context? (`common_stream_operations/without_a_stream`)
         stream_operations_without_a_stream = true;

@@ -46,12 +46,10 @@ impl CommonStreamOperations for State {
         if !choices.closes_again && stream.closed {
             return Err(Status::BAD_ARGUMENT);
         }
-        {
-            let (closed, stream) = (std::mem::replace(&mut stream.closed, true), stream.id);
-            if !closed {
-                self.change(Undo::Close(stream));
-                self.defer(Work::Close { stream });
-            }
+        let (closed, stream) = (std::mem::replace(&mut stream.closed, true), stream.id);
+        if !closed {
+            self.change(Undo::Close(stream));
+            self.defer(Work::Close { stream });
         }
         Ok(())
     }
