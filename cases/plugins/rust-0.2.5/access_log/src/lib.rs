@@ -1,0 +1,31 @@
+//! Logs the path, the status and two trailers of each stream when it is finished.
+
+use log::info;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Bytes, LogLevel};
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_http_context(|_, _| Box::new(Stream));
+}}
+
+struct Stream;
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_log(&mut self) {
+        info!(
+            "{} {} {} {}",
+            shown(self.get_http_request_header_bytes(":path")),
+            shown(self.get_http_response_header_bytes(":status")),
+            shown(self.get_http_request_trailer_bytes("x-sum")),
+            shown(self.get_http_response_trailer_bytes("x-sum")),
+        );
+    }
+}
+
+/// The log takes text only.
+fn shown(value: Option<Bytes>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| String::from_utf8_lossy(&value).into_owned())
+}
