@@ -22,8 +22,7 @@ class LocalResponse extends Context {
   private answered: bool = false;
 
   onRequestHeaders(a: u32, end_of_stream: bool): FilterHeadersStatusValues {
-    const holds = this.phase() == "request_body" || this.phase() == "request_trailers";
-    return this.answers("request_headers") || (holds && !end_of_stream)
+    return this.answers("request_headers")
       ? FilterHeadersStatusValues.StopIteration
       : FilterHeadersStatusValues.Continue;
   }
@@ -43,23 +42,16 @@ class LocalResponse extends Context {
 
   // The local response may pass here, too: by then, this has answered.
   onResponseHeaders(a: u32, end_of_stream: bool): FilterHeadersStatusValues {
-    const holds = this.phase() == "response_body" && !this.answered && !end_of_stream;
-    return this.answers("response_headers") || holds
+    return this.answers("response_headers")
       ? FilterHeadersStatusValues.StopIteration
       : FilterHeadersStatusValues.Continue;
-  }
-
-  onResponseBody(body_buffer_length: usize, end_of_stream: bool): FilterDataStatusValues {
-    return this.answers("response_body")
-      ? FilterDataStatusValues.StopIterationAndBuffer
-      : FilterDataStatusValues.Continue;
   }
 
   private phase(): string {
     return this.root_context.getConfiguration();
   }
 
-  /** Answers if `phase` is the one to answer from, and it has not answered before. */
+  /** Answers if `phase` is the configured one, unless it has answered before. */
   private answers(phase: string): bool {
     if (this.answered || phase != this.phase()) return false;
     this.answered = true;
