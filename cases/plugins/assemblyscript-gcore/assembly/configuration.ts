@@ -11,14 +11,16 @@ import {
 } from "@gcoredev/proxy-wasm-sdk-as/assembly";
 import { HeaderMapTypeValues, add_header_map_value } from "@gcoredev/proxy-wasm-sdk-as/assembly/runtime";
 
+// The VM starts once, for all of its plugins.
+let vm_configuration: ArrayBuffer = new ArrayBuffer(0);
+
 class ConfigurationRoot extends RootContext {
-  vm: ArrayBuffer = new ArrayBuffer(0);
   plugin: ArrayBuffer = new ArrayBuffer(0);
 
   onStart(vm_configuration_size: usize): bool {
     const configuration = get_buffer_bytes(BufferTypeValues.VmConfiguration, 0, vm_configuration_size as u32);
     if (String.UTF8.decode(configuration) == "refuse") return false;
-    this.vm = configuration;
+    vm_configuration = configuration;
     return true;
   }
 
@@ -38,7 +40,7 @@ class Configuration extends Context {
   onResponseHeaders(a: u32, end_of_stream: bool): FilterHeadersStatusValues {
     const root = this.root_context as ConfigurationRoot;
     add_header_map_value(HeaderMapTypeValues.ResponseHeaders, String.UTF8.encode("x-configuration"), root.plugin);
-    add_header_map_value(HeaderMapTypeValues.ResponseHeaders, String.UTF8.encode("x-vm-configuration"), root.vm);
+    add_header_map_value(HeaderMapTypeValues.ResponseHeaders, String.UTF8.encode("x-vm-configuration"), vm_configuration);
     return FilterHeadersStatusValues.Continue;
   }
 }

@@ -9,14 +9,16 @@ import {
   get_buffer_bytes,
 } from "@solo-io/proxy-runtime/runtime";
 
+// The VM starts once, for all of its plugins.
+let vm_configuration: ArrayBuffer = new ArrayBuffer(0);
+
 class ConfigurationRoot extends RootContext {
-  vm: ArrayBuffer = new ArrayBuffer(0);
   plugin: ArrayBuffer = new ArrayBuffer(0);
 
   onStart(vm_configuration_size: usize): bool {
     const configuration = get_buffer_bytes(BufferTypeValues.VmConfiguration, 0, vm_configuration_size as u32);
     if (String.UTF8.decode(configuration) == "refuse") return false;
-    this.vm = configuration;
+    vm_configuration = configuration;
     return true;
   }
 
@@ -36,7 +38,7 @@ class Configuration extends Context {
   onResponseHeaders(a: u32, end_of_stream: bool): FilterHeadersStatusValues {
     const root = this.root_context as ConfigurationRoot;
     add_header_map_value(HeaderMapTypeValues.ResponseHeaders, String.UTF8.encode("x-configuration"), root.plugin);
-    add_header_map_value(HeaderMapTypeValues.ResponseHeaders, String.UTF8.encode("x-vm-configuration"), root.vm);
+    add_header_map_value(HeaderMapTypeValues.ResponseHeaders, String.UTF8.encode("x-vm-configuration"), vm_configuration);
     return FilterHeadersStatusValues.Continue;
   }
 }
