@@ -36,22 +36,19 @@ type stream struct {
 	answered bool
 }
 
-func (s *stream) OnHttpRequestHeaders(_ int, endOfStream bool) types.Action {
-	switch s.phase {
-	case "request_headers":
+func (s *stream) OnHttpRequestHeaders(int, bool) types.Action {
+	if s.phase == "request_headers" {
 		return s.answer()
-	case "request_body", "request_trailers":
-		return holdUnless(endOfStream)
 	}
 	return types.ActionContinue
 }
 
 func (s *stream) OnHttpRequestBody(_ int, endOfStream bool) types.Action {
-	switch s.phase {
-	case "request_body":
+	switch {
+	case s.phase == "request_body":
 		return s.answer()
-	case "request_trailers":
-		return holdUnless(endOfStream)
+	case s.phase == "request_trailers" && !endOfStream:
+		return types.ActionPause
 	}
 	return types.ActionContinue
 }
@@ -64,32 +61,11 @@ func (s *stream) OnHttpRequestTrailers(int) types.Action {
 }
 
 // The host may show the plugin its own answer: that one passes.
-func (s *stream) OnHttpResponseHeaders(_ int, endOfStream bool) types.Action {
-	if s.answered {
-		return types.ActionContinue
-	}
-	switch s.phase {
-	case "response_headers":
-		return s.answer()
-	case "response_body":
-		return holdUnless(endOfStream)
-	}
-	return types.ActionContinue
-}
-
-func (s *stream) OnHttpResponseBody(int, bool) types.Action {
-	if s.phase == "response_body" && !s.answered {
+func (s *stream) OnHttpResponseHeaders(int, bool) types.Action {
+	if s.phase == "response_headers" && !s.answered {
 		return s.answer()
 	}
 	return types.ActionContinue
-}
-
-// The phase that is waited for never comes if the message ends before it.
-func holdUnless(endOfStream bool) types.Action {
-	if endOfStream {
-		return types.ActionContinue
-	}
-	return types.ActionPause
 }
 
 func (s *stream) answer() types.Action {

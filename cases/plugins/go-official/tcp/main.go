@@ -8,6 +8,7 @@ import (
 
 func main() {}
 
+// SetTcpContext would do, but with it the SDK calls a function that is nil when a connection opens (internal/entrypoints.go:47).
 func init() {
 	proxywasm.SetPluginContext(func(uint32) types.PluginContext { return &plugin{} })
 }
