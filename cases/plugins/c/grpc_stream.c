@@ -8,7 +8,7 @@ struct stream {
     uint32_t messages;
 };
 
-static bool open(struct context *stream)
+static bool open_stream(struct context *stream)
 {
     const struct bytes upstream = TEXT("callout"), service = TEXT("kit.Feed"), method = TEXT("Watch");
     const struct pair metadata[] = {{TEXT("x-kit"), TEXT("stream")}};
@@ -22,11 +22,11 @@ static bool open(struct context *stream)
     return stream->calling;
 }
 
-static void log_feed(const char *kind, enum proxy_map_type_t map)
+static void log_feed(struct bytes beginning, enum proxy_map_type_t map)
 {
     struct bytes feed;
     bool found = get_field(map, TEXT("x-feed"), &feed);
-    LOG((struct bytes){(uint8_t *)kind, strlen(kind)}, TEXT(": "), found ? feed : TEXT("-"));
+    LOG(beginning, found ? feed : TEXT("-"));
     release(feed);
 }
 
@@ -39,7 +39,7 @@ enum proxy_action_t proxy_on_request_headers(uint32_t stream_context_id, size_t 
 {
     (void)num_headers, (void)end_of_stream;
     struct stream *stream = find_stream(stream_context_id);
-    if (stream == NULL || !open(&stream->context)) {
+    if (stream == NULL || !open_stream(&stream->context)) {
         if (stream != NULL)
             stream->finished = true;
         send_response(503, NULL, 0, NO_BYTES);
@@ -87,14 +87,14 @@ void proxy_on_grpc_receive_initial_metadata(uint32_t plugin_context_id, uint32_t
 {
     (void)num_elements;
     if (find_caller(plugin_context_id, call_id) != NULL)
-        log_feed("initial", GRPC_CALL_INITIAL_METADATA);
+        log_feed(TEXT("initial: "), GRPC_CALL_INITIAL_METADATA);
 }
 
 void proxy_on_grpc_receive_trailing_metadata(uint32_t plugin_context_id, uint32_t call_id, size_t num_elements)
 {
     (void)num_elements;
     if (find_caller(plugin_context_id, call_id) != NULL)
-        log_feed("trailing", GRPC_CALL_TRAILING_METADATA);
+        log_feed(TEXT("trailing: "), GRPC_CALL_TRAILING_METADATA);
 }
 
 void proxy_on_grpc_close(uint32_t plugin_context_id, uint32_t call_id, uint32_t status_code)

@@ -75,10 +75,14 @@ uint32_t proxy_on_configure(uint32_t plugin_context_id, size_t plugin_configurat
     proxy_set_tick_period_milliseconds(period);
 
     struct state *plugin = find_plugin(plugin_context_id);
-    for (size_t i = 0; plugin != NULL && i < METRICS; i++)
-        plugin->metrics[i].defined = proxy_define_metric(metrics[i].type, metrics[i].name.data, metrics[i].name.size,
-                                                         &plugin->metrics[i].id)
-            == OK;
+    for (size_t i = 0; plugin != NULL && i < METRICS; i++) {
+        const struct bytes name = metrics[i].name;
+        uint32_t id;
+        if (proxy_define_metric(metrics[i].type, name.data, name.size, &id) == OK) {
+            plugin->metrics[i].defined = true;
+            plugin->metrics[i].id = id;
+        }
+    }
     return true;
 }
 
