@@ -154,10 +154,12 @@ pub enum Level {
     /// It is not a matter of the specification: a feature of operators, or something that we add. Such cases are in
     /// `extensions`, and in no score.
     Extension,
+    /// It is a case of the SDK kit: it judges plugins, and has no level of its own.
+    Kit,
 }
 
 impl Level {
-    /// The levels, as case files write them.
+    /// The levels that case files can have, as they write them.
     pub const ALL: [(&'static str, Level); 4] = [
         ("required", Level::Required),
         ("recommended", Level::Recommended),
@@ -168,7 +170,7 @@ impl Level {
 
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Level::ALL.iter().find(|(_, level)| level == self).map_or("", |(name, _)| name);
+        let name = Level::ALL.iter().find(|(_, level)| level == self).map_or("kit", |(name, _)| name);
         f.write_str(name)
     }
 }

@@ -25,10 +25,39 @@ pub fn with_generated((cases, errors): (Vec<Case>, Vec<Error>)) -> (Vec<Case>, V
 
 /// All cases in files below `folder`, sorted by id; ids are paths below it.
 pub fn load(folder: &Path) -> (Vec<Case>, Vec<Error>) {
-    let mut cases = Vec::new();
     let mut errors = Vec::new();
-    for file in below(folder, &mut errors) {
-        match load_file(&file, folder) {
+    let files = below(folder, &mut errors);
+    read_all(files.iter().map(|file| load_file(file, folder)), errors)
+}
+
+/// The cases of the SDK kit in `folder` that are about these plugins, by name, which are made of these modules. The ids are as of [`load`].
+pub fn load_kit(folder: &Path, plugins: Plugins<'_>) -> (Vec<Case>, Vec<Error>) {
+    let mut errors = Vec::new();
+    let folders: Vec<PathBuf> =
+        plugins.iter().map(|(name, _)| folder.join(name)).filter(|path| path.is_dir()).collect();
+    let files: Vec<PathBuf> = folders.iter().flat_map(|folder| below(folder, &mut errors)).collect();
+    read_all(files.iter().map(|file| load_with(file, folder, plugins)), errors)
+}
+
+/// The cases of the SDK kit among `files`, as [`load_kit`].
+pub fn embedded_kit(files: &[File], folder: &str, plugins: Plugins<'_>) -> (Vec<Case>, Vec<Error>) {
+    let folders: Vec<String> = plugins.iter().map(|(name, _)| format!("{folder}/{name}/")).collect();
+    let files = files.iter().filter(|(path, _)| folders.iter().any(|folder| path.starts_with(folder)));
+    read_all(files.filter_map(|file| embedded_file(file, folder, &|name| of_the_kit(name, plugins))), Vec::new())
+}
+
+/// Modules by the name of the plugin.
+pub type Plugins<'a> = &'a [(String, Vec<u8>)];
+
+fn of_the_kit(name: &str, plugins: Plugins<'_>) -> Option<Vec<u8>> {
+    let name = name.strip_prefix(format::KIT)?;
+    plugins.iter().find(|(known, _)| known == name).map(|(_, module)| module.clone())
+}
+
+fn read_all(read: impl Iterator<Item = Result<Case, Error>>, mut errors: Vec<Error>) -> (Vec<Case>, Vec<Error>) {
+    let mut cases = Vec::new();
+    for case in read {
+        match case {
             Ok(case) => cases.push(case),
             Err(error) => errors.push(error),
         }
@@ -38,35 +67,43 @@ pub fn load(folder: &Path) -> (Vec<Case>, Vec<Error>) {
 
 /// The case in `file`, with an id that is its path below `folder`, or its name. Its modules are beside it.
 pub fn load_file(file: &Path, folder: &Path) -> Result<Case, Error> {
+    load_with(file, folder, &[])
+}
+
+fn load_with(file: &Path, folder: &Path, plugins: Plugins<'_>) -> Result<Case, Error> {
     let name = shown(file);
     let fail = |message: String| Error { file: name.clone(), line: 0, message };
     let source = files::text(file, files::CASE).map_err(|error| fail(format!("failed to read the file: {error}")))?;
     let inside = file.strip_prefix(folder).ok().or_else(|| file.file_name().map(Path::new)).unwrap_or(file);
     let id = inside.with_extension("").to_string_lossy().replace('\\', "/");
     let beside = file.parent().unwrap_or(folder);
-    let modules = |module: &str| files::read(&beside.join(module), files::MODULE).map_err(|error| error.to_string());
+    let modules = |module: &str| match of_the_kit(module, plugins) {
+        Some(module) => Ok(module),
+        None => files::read(&beside.join(module), files::MODULE).map_err(|error| error.to_string()),
+    };
     format::parse(&id, &name, &source, &modules)
 }
 
 /// All cases among `files` below `folder`, in their order; ids are paths below it.
 pub fn embedded(files: &[File], folder: &str) -> (Vec<Case>, Vec<Error>) {
-    let mut cases = Vec::new();
-    let mut errors = Vec::new();
-    for (path, bytes) in files {
-        let inside = path.strip_prefix(folder).and_then(|path| path.strip_prefix('/'));
-        let Some(id) = inside.and_then(|path| path.strip_suffix(".toml")) else { continue };
-        let beside = path.rsplit_once('/').map_or("", |(beside, _)| beside);
-        let modules = |module: &str| {
-            let path = joined(beside, module);
-            let found = files.iter().find(|(known, _)| *known == path);
-            found.map(|(_, bytes)| bytes.to_vec()).ok_or_else(|| format!("there is no {path} in this program"))
-        };
-        match format::parse(id, path, &String::from_utf8_lossy(bytes), &modules) {
-            Ok(case) => cases.push(case),
-            Err(error) => errors.push(error),
-        }
-    }
-    (cases, errors)
+    let modules = |path: &str| files.iter().find(|(known, _)| *known == path).map(|(_, bytes)| bytes.to_vec());
+    read_all(files.iter().filter_map(|file| embedded_file(file, folder, &modules)), Vec::new())
+}
+
+/// The case in a file of the program, if it is one below `folder`.
+fn embedded_file(
+    (path, bytes): &File,
+    folder: &str,
+    modules: &dyn Fn(&str) -> Option<Vec<u8>>,
+) -> Option<Result<Case, Error>> {
+    let inside = path.strip_prefix(folder).and_then(|path| path.strip_prefix('/'));
+    let id = inside.and_then(|path| path.strip_suffix(".toml"))?;
+    let beside = path.rsplit_once('/').map_or("", |(beside, _)| beside);
+    let modules = |module: &str| {
+        let path = if module.starts_with(format::KIT) { module.to_owned() } else { joined(beside, module) };
+        modules(&path).ok_or_else(|| format!("there is no {path} in this program"))
+    };
+    Some(format::parse(id, path, &String::from_utf8_lossy(bytes), &modules))
 }
 
 /// A path from `folder` on, without `..`.

@@ -6,14 +6,23 @@
 //! [[known]]
 //! case   = "http_fields/get_value_missing_key"     # an id, with `*` for anything, or a list of these
 //! abi    = "0.2.0.."                               # as in a case; left out: all versions
-//! clause = "proxy_get_header_map_value/NOT_FOUND"  # or a list
+//! clause = "proxy_get_header_map_value/NOT_FOUND"  # or a list; not in a file about an SDK
 //! does   = "answers OK and an empty value"         # what the host does instead
 //! why    = "its map cannot tell the two apart"     # why it does that, and why the case is right
 //! link   = "https://github.com/…"                  # may be left out
 //! host   = "1.38.."                                # versions of the host, as `abi`: `..1.38` has 1.38.3; left out: all
+//! on     = "envoy"                                 # in a file about an SDK: the host, or a list; left out: all
 //! differs = "proxy_get_header_map_value/NOT_FOUND: OK"  # how `fuzz --host` reports it, or a list; may be left
 //!                                                  # out. `*` in place of the clause stands for any; `after` and calls, such
 //!                                                  # as `after proxy_on_log/proxy_continue_stream`, may follow
+//! ```
+//!
+//! An entry about functions that a host does not link has `lacks` in place of `case`, and covers all cases that fail for that:
+//!
+//! ```toml
+//! [[known]]
+//! lacks  = ["proxy_get_status", "proxy_set_tick_period_milliseconds"]
+//! why    = "the host was written before they were (src/imports.c)"
 //! ```
 
 use pw_abi::Version;
@@ -38,8 +47,12 @@ pub struct Known {
     patterns: Vec<(usize, String)>,
     versions: Vec<Version>,
     hosts: Hosts,
-    /// It is about the version of the host that is run.
+    /// The hosts that it is about; none means all.
+    names: Vec<String>,
+    /// It is about the host that is run.
     applies: bool,
+    /// The functions that the host does not link: the entry is about all cases that cite one of them.
+    pub lacks: Vec<String>,
     /// The clauses that it departs from.
     pub clauses: Vec<String>,
     /// What it does instead.
@@ -50,6 +63,28 @@ pub struct Known {
     pub link: Option<String>,
     /// How `fuzz --host` reports it.
     pub differs: Vec<Differs>,
+}
+
+impl Known {
+    fn functions(&self) -> impl Iterator<Item = &str> {
+        self.lacks.iter().map(String::as_str)
+    }
+}
+
+/// What a file is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Host,
+    Sdk,
+}
+
+impl Kind {
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Kind::Host => &["case", "lacks", "abi", "clause", "does", "why", "link", "host", "differs"],
+            Kind::Sdk => &["case", "abi", "does", "why", "link", "on", "host"],
+        }
+    }
 }
 
 /// A range of versions of a host. A bound means all versions that begin with it.
@@ -85,11 +120,20 @@ pub struct Differs {
 }
 
 impl ExpectedFailures {
-    /// Reads the text of such a file; `file` is its path for messages.
+    /// Reads the text of such a file about a host; `file` is its path for messages.
     pub fn parse(file: &str, source: &str) -> Result<ExpectedFailures, Error> {
+        ExpectedFailures::read(file, source, Kind::Host)
+    }
+
+    /// Reads the text of such a file about an SDK.
+    pub fn parse_of_sdk(file: &str, source: &str) -> Result<ExpectedFailures, Error> {
+        ExpectedFailures::read(file, source, Kind::Sdk)
+    }
+
+    fn read(file: &str, source: &str, kind: Kind) -> Result<ExpectedFailures, Error> {
         let read = || -> Read<Vec<Known>> {
             let root = format::read(source)?;
-            root.table(&["known"])?.items("known")?.iter().map(known).collect()
+            root.table(&["known"])?.items("known")?.iter().map(|node| known(node, kind)).collect()
         };
         let error = |Complaint { line, message }| Error { file: file.to_owned(), line, message };
         read().map(|entries| ExpectedFailures { file: file.to_owned(), entries }).map_err(error)
@@ -100,16 +144,34 @@ impl ExpectedFailures {
         &self.file
     }
 
-    /// Those of a host of this version, such as `1.36.4`. The others stay, for [`ExpectedFailures::check`].
+    /// Those of a host of this name and version, such as `envoy` and `1.36.4`. The others stay, for [`ExpectedFailures::check`].
     #[must_use]
-    pub fn of_host(mut self, version: &str) -> ExpectedFailures {
-        self.entries.iter_mut().for_each(|entry| entry.applies = entry.hosts.contain(version));
+    pub fn of_host(mut self, name: &str, version: &str) -> ExpectedFailures {
+        for entry in &mut self.entries {
+            let is_named = entry.names.is_empty() || entry.names.iter().any(|known| known == name);
+            entry.applies = is_named && entry.hosts.contain(version);
+        }
         self
     }
 
     /// The entry about the case in that version.
     pub fn find(&self, id: &str, version: Version) -> Option<&Known> {
         self.entries(version).find(|entry| entry.patterns.iter().any(|(_, pattern)| is(pattern, id)))
+    }
+
+    /// The entry that says of the first of these functions that the host does not link it, if there is one for each of them.
+    pub fn lacking(&self, functions: &[&str], version: Version) -> Option<&Known> {
+        let entry =
+            |function: &&str| self.entries(version).find(|entry| entry.functions().any(|known| known == *function));
+        functions.iter().map(entry).collect::<Option<Vec<_>>>()?.first().copied()
+    }
+
+    /// The functions that a host lacks by these entries, and that it links all the same, with the entry of each. `lacks` is what it does not link of
+    /// a version.
+    pub fn stale_lacks(&self, version: Version, lacks: &[&str]) -> Vec<(&Known, &str)> {
+        let all = self.entries(version).flat_map(|entry| entry.functions().map(move |function| (entry, function)));
+        let links = |function: &str| !lacks.contains(&function) && pw_abi::host_function(version, function).is_some();
+        all.filter(|(_, function)| links(function)).collect()
     }
 
     /// The entries for that version.
@@ -134,26 +196,56 @@ impl ExpectedFailures {
     }
 }
 
-fn known(node: &Node) -> Read<Known> {
-    let table = node.table(&["case", "abi", "clause", "does", "why", "link", "host", "differs"])?;
+fn known(node: &Node, kind: Kind) -> Read<Known> {
+    let table = node.table(kind.keys())?;
     let versions = table.map("abi", clause::versions)?.unwrap_or(Version::ALL.to_vec());
-    let clauses = one_or_more(table.need("clause")?)?;
+    let is_about_clauses = kind == Kind::Host && table.find("lacks").is_none();
+    let clauses = if is_about_clauses { one_or_more(table.need("clause")?)? } else { Vec::new() };
     let clauses = clauses.into_iter().map(|node| clause::clause(node, &versions)).collect::<Read<_>>()?;
-    let patterns = one_or_more(table.need("case")?)?;
+    let functions = table.map("lacks", one_or_more)?.unwrap_or_default();
+    let lacks = functions.into_iter().map(|node| function(node, &versions)).collect::<Read<Vec<_>>>()?;
+    let patterns = match table.find("case") {
+        Some(node) if !lacks.is_empty() => return node.complain("an entry has one of `case` and `lacks`"),
+        None if !lacks.is_empty() => Vec::new(),
+        _ => one_or_more(table.need("case")?)?,
+    };
+    let missing = |lacks: &[String]| format!("it does not link {}", lacks.join(", "));
     Ok(Known {
         line: node.line,
         patterns: patterns.into_iter().map(|node| Ok((node.line, node.text()?.to_owned()))).collect::<Read<_>>()?,
         versions,
         hosts: table.map("host", hosts)?.unwrap_or_default(),
+        names: table
+            .map("on", one_or_more)?
+            .unwrap_or_default()
+            .into_iter()
+            .map(|node| node.text().map(str::to_owned))
+            .collect::<Read<_>>()?,
         applies: true,
         clauses,
-        does: sentence(table.need("does")?)?,
+        does: match table.find("does") {
+            None if !lacks.is_empty() => missing(&lacks),
+            _ => sentence(table.need("does")?)?,
+        },
+        lacks,
         why: sentence(table.need("why")?)?,
         link: table.map("link", |node| node.text().map(str::to_owned))?,
         differs: table
             .map("differs", |node| one_or_more(node)?.into_iter().map(differs).collect())?
             .unwrap_or_default(),
     })
+}
+
+/// A host function of one of the versions.
+fn function(node: &Node, versions: &[Version]) -> Read<String> {
+    let name = node.text()?;
+    let names: Vec<&str> =
+        versions.iter().flat_map(|version| pw_abi::host_functions(*version)).map(|row| row.name).collect();
+    match versions.iter().any(|version| pw_abi::host_function(*version, name).is_some()) {
+        true => Ok(name.to_owned()),
+        false => node
+            .complain(format!("no function `{name}` in the versions of this entry{}", meant(name, names.into_iter()))),
+    }
 }
 
 fn hosts(node: &Node) -> Read<Hosts> {
@@ -275,10 +367,10 @@ mod tests {
         ];
         for (range, hosts, found) in rows {
             let known = read_known(&format!("{ENTRY}host = \"{range}\"\n"));
-            let is_found = |host: &str| known.clone().of_host(host).find("a/one", Version::V0_2_1).is_some();
+            let is_found = |host: &str| known.clone().of_host("x", host).find("a/one", Version::V0_2_1).is_some();
             assert_eq!(hosts.map(is_found), found, "{range}: {hosts:?}");
         }
-        let other = read_known(&format!("{ENTRY}host = \"1.2\"\n")).of_host("1.3");
+        let other = read_known(&format!("{ENTRY}host = \"1.2\"\n")).of_host("x", "1.3");
         assert_eq!(other.check(&[&case("a/one", "0.2.0..")]).len(), 2, "`b/*` and `c/*.e` are wrong for any host");
     }
 
@@ -323,6 +415,41 @@ mod tests {
         for (source, message) in rows {
             let error = ExpectedFailures::parse("known/x.toml", source).expect_err(source);
             assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn an_entry_may_be_about_some_hosts() {
+        let source = "[[known]]\ncase = \"a/one\"\ndoes = \"d\"\nwhy = \"w\"\non = [\"x\", \"y\"]\n";
+        let known = ExpectedFailures::parse_of_sdk("known.toml", source).unwrap_or_else(|error| panic!("{error}"));
+        let is_found = |host: &str| known.clone().of_host(host, "1").find("a/one", Version::V0_2_1).is_some();
+        assert_eq!(["x", "y", "z"].map(is_found), [true, true, false]);
+    }
+
+    #[test]
+    fn an_entry_may_be_about_functions_that_the_host_lacks() {
+        let known = read_known("[[known]]\nlacks = [\"proxy_get_status\", \"proxy_log\"]\nwhy = \"it is old\"\n");
+        let does = |functions: &[&str]| known.lacking(functions, Version::V0_2_1).map(|known| known.does.as_str());
+        let all = Some("it does not link proxy_get_status, proxy_log");
+        assert_eq!((does(&["proxy_log"]), does(&["proxy_log", "proxy_get_status"])), (all, all));
+        assert_eq!(does(&["proxy_log", "proxy_done"]), None, "no entry has the second");
+        assert!(known.find("a/one", Version::V0_2_1).is_none());
+        let stale = |version, lacks: &[&str]| -> Vec<String> {
+            known.stale_lacks(version, lacks).into_iter().map(|(_, function)| function.to_owned()).collect()
+        };
+        assert_eq!(stale(Version::V0_2_1, &["proxy_log"]), ["proxy_get_status"]);
+        assert!(stale(Version::V0_2_1, &["proxy_log", "proxy_get_status", "proxy_done"]).is_empty());
+        assert_eq!(stale(Version::V0_1_0, &[]), ["proxy_get_status", "proxy_log"]);
+        let rows = [
+            (
+                "lacks = \"proxy_lgo\"\nwhy = \"w\"\n",
+                "no function `proxy_lgo` in the versions of this entry, did you mean `proxy_log`?",
+            ),
+            ("lacks = \"proxy_log\"\ncase = \"a\"\nwhy = \"w\"\n", "an entry has one of `case` and `lacks`"),
+        ];
+        for (text, message) in rows {
+            let error = ExpectedFailures::parse("x", &format!("[[known]]\n{text}")).expect_err("it is wrong");
+            assert!(error.to_string().ends_with(message), "{error}");
         }
     }
 }

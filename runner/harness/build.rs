@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// What is looked at as a whole, below `cases`.
-const FOLDERS: [&str; 2] = ["catalog", "known"];
+const FOLDERS: [&str; 3] = ["catalog", "kit", "known"];
 /// The manifest of the plugins, below `cases`.
 const MANIFEST: &str = "plugins/manifest.toml";
 
@@ -54,7 +54,7 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for path in entries(folder)? {
         match path.is_dir() {
             true => below(&path, files)?,
-            false if has_extension(&path, &["toml", "wat", "wasm", "yaml", "json"]) => files.push(path),
+            false if has_extension(&path, &["toml", "wat", "wasm", "yaml", "json", "md"]) => files.push(path),
             false => {}
         }
     }

@@ -10,8 +10,11 @@ use pw_abi::Version;
 use pw_cases::case::Level;
 
 use pw_harness::console::ColorWhen;
+use pw_harness::embedded::Catalog;
+use pw_harness::error::HarnessError;
 use pw_harness::plan::Shard;
 use pw_harness::running::Verbosity;
+use pw_harness::sdk::Sdk;
 use pw_plugin::check::CheckArgs;
 use pw_plugin::choices::ChoiceArgs;
 use pw_plugin::try_plugin::TryArgs;
@@ -54,6 +57,9 @@ pub enum Command {
     /// Send one request through a plugin, or a chain of them, on the reference host
     #[command(after_help = examples::TRY)]
     Try(TryArgs),
+    /// Run the SDK kit's cases with the plugins that an SDK makes
+    #[command(after_help = examples::SDK)]
+    Sdk(SdkArgs),
     /// Write a starter for an adapter
     #[command(subcommand, after_help = examples::INIT)]
     Init(InitCommand),
@@ -159,9 +165,26 @@ pub struct HostArgs {
 /// Which catalog.
 #[derive(Clone, Debug, Default, Args)]
 pub struct CatalogArgs {
-    /// A folder with another catalog than the one in this program; the expected failures are in `known` beside it
+    /// A folder with another catalog than the one in this program; the expected failures are in `known` beside it. With --sdk, another kit
     #[arg(long, value_name = "DIR")]
     pub catalog: Option<PathBuf>,
+    /// The cases of the SDK kit in place of the catalog, with the plugins of this folder or manifest (see `sdk`)
+    #[arg(long, value_name = "DIR|MANIFEST")]
+    pub sdk: Option<PathBuf>,
+}
+
+impl CatalogArgs {
+    /// The catalog, or the SDK kit.
+    ///
+    /// # Errors
+    ///
+    /// A folder is not there, or a manifest is wrong.
+    pub fn open(&self) -> Result<Catalog, HarnessError> {
+        match &self.sdk {
+            None => Catalog::new(self.catalog.as_deref()),
+            Some(sdk) => Ok(Catalog::Kit(Box::new(Sdk::read(sdk)?), self.catalog.clone())),
+        }
+    }
 }
 
 /// See [`Command::Run`].
@@ -223,6 +246,44 @@ impl RunArgs {
             _ => Verbosity::Usual,
         }
     }
+}
+
+/// See [`Command::Sdk`].
+#[derive(Clone, Debug, Args)]
+pub struct SdkArgs {
+    /// A folder with a manifest `sdk.toml`, or with modules that are called as the kit's plugins; or a manifest
+    #[arg(value_name = "DIR|MANIFEST")]
+    pub sdk: PathBuf,
+    /// Parts of ids of the kit's cases (`headers`, `headers/copies`) [default: all]
+    #[arg(value_name = "FILTER", value_parser = OsStringValueParser::new().try_map(utf8))]
+    pub cases: Vec<String>,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub host: HostArgs,
+    /// A folder with another kit than the one in this program
+    #[arg(long, value_name = "DIR")]
+    pub kit: Option<PathBuf>,
+    /// Run only what failed in this record
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub failed: Option<PathBuf>,
+    /// Show each case
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Show only the counts
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Number of adapter processes [default: one per core for the reference host, two for Envoy, else 1]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Write a record of the run, in JSON lines
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub report: Option<PathBuf>,
+    /// Write a JUnit report of the run
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write a new file with an expected failure for each cause of what fails; fill in its reasons, then call it `known.toml`
+    #[arg(long, value_name = "FILE.toml")]
+    pub draft_known: Option<PathBuf>,
 }
 
 /// See [`Command::List`].

@@ -15,12 +15,13 @@ use pw_report::choices::Switch;
 use pw_report::{coverage, table};
 
 use crate::cli::{AbiArgs, Cli, Command, CoverageArgs, InitCommand, ListArgs, ReportArgs, SchemaName};
-use crate::{adapter, explain, fuzz, init, list, plugins, run as run_cases, smoke, soak};
+use crate::{adapter, explain, fuzz, init, list, plugins, run as run_cases, sdk, smoke, soak};
 
 /// Runs the command.
 pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessError> {
     let text = match command {
         Command::Run(args) => return run_cases::run(args, console),
+        Command::Sdk(args) => return sdk::run(args, console),
         Command::Explain(args) => return explain::run(args, console),
         Command::List(args) => return list_cases(args, console),
         Command::Coverage(args) => return covered(args, console),
@@ -43,7 +44,7 @@ pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessErro
 }
 
 fn list_cases(args: &ListArgs, console: &Console) -> Result<Exit, HarnessError> {
-    let selection = select(&Catalog::new(args.catalog.catalog.as_deref())?, &args.cases)?;
+    let selection = select(&args.catalog.open()?, &args.cases)?;
     selection.errors.iter().for_each(|error| console.error(&error.to_string()));
     console.print(&if args.json { list::json(&selection.cases) } else { list::text(&selection.cases) });
     Ok(Exit::of(Counts::default(), !selection.errors.is_empty()))
@@ -57,7 +58,10 @@ fn covered(args: &CoverageArgs, console: &Console) -> Result<Exit, HarnessError>
         return Ok(Exit::Passed);
     }
     let records = pw_report::read(&args.records)?;
-    let (cases, errors) = Catalog::new(args.catalog.catalog.as_deref())?.cases();
+    if args.catalog.sdk.is_some() {
+        return Err(HarnessError::new("--sdk: the cases of the SDK kit cite no statement of the specification"));
+    }
+    let (cases, errors) = args.catalog.open()?.cases();
     errors.iter().for_each(|error| console.error(&error.to_string()));
     console.print(&match args {
         CoverageArgs { json: true, .. } => coverage::json(&cases, &records),

@@ -43,7 +43,8 @@ pub fn connection(args: &HostArgs) -> Result<Connection, HarnessError> {
 
 /// How to say in a message that something is to be run again with these flags.
 pub fn invocation(host: &HostArgs, catalog: &CatalogArgs) -> Invocation {
-    let paths = [("--envoy", &host.envoy), ("--known", &host.known), ("--catalog", &catalog.catalog)];
+    let paths =
+        [("--envoy", &host.envoy), ("--known", &host.known), ("--catalog", &catalog.catalog), ("--sdk", &catalog.sdk)];
     let paths = paths.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?.display().to_string())));
     let choice = host.choices.choice.iter().map(|choice| ("--choice", choice.clone()));
     let seed = host.choices.choices_seed.iter().map(|seed| ("--choices", seed.to_string()));

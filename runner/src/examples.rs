@@ -8,6 +8,14 @@ Examples:
   pw-conform run my-cases/ --host envoy             cases of your own
   pw-conform run --failed mine.jsonl -v             again what failed";
 
+pub(crate) const SDK: &str = "\
+Examples:
+  pw-conform sdk build/                             the plugins that are in a folder, on the reference host
+  pw-conform sdk sdk.toml headers body              some plugins of a manifest
+  pw-conform sdk sdk.toml --host envoy --report sdk-envoy.jsonl
+
+Exit codes: 0 nothing failed but what known.toml beside the manifest expects; 1 a plugin failed; 2 the harness or its input failed.";
+
 pub(crate) const LIST: &str = "\
 Examples:
   pw-conform list

@@ -12,7 +12,7 @@ use crate::cli::ExplainArgs;
 use crate::connect::{connection, invocation};
 use pw_harness::attempt::{Attempt, attempt, transcript_text};
 use pw_harness::console::Console;
-use pw_harness::embedded::{self, Catalog};
+use pw_harness::embedded;
 use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
 use pw_harness::plan::Job;
@@ -24,7 +24,7 @@ use pw_harness::weigh::weigh;
 
 /// Runs one case and shows it.
 pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> {
-    let catalog = Catalog::new(args.catalog.catalog.as_deref())?;
+    let catalog = args.catalog.open()?;
     let selected = select_one(&catalog, &args.case)?;
     let case = &selected.case;
     if let Some(version) = args.abi.filter(|version| !case.versions.contains(version)) {

@@ -16,5 +16,6 @@ pub mod init;
 pub mod list;
 pub mod plugins;
 pub mod run;
+pub mod sdk;
 pub mod smoke;
 pub mod soak;

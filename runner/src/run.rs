@@ -1,7 +1,6 @@
 //! The command `run`.
 
 use pw_harness::console::Console;
-use pw_harness::embedded::Catalog;
 use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
 use pw_harness::run::{self, Options};
@@ -16,7 +15,7 @@ use crate::connect::{connection, invocation};
 /// As [`run::run`].
 pub fn run(args: &RunArgs, console: &mut Console) -> Result<Exit, HarnessError> {
     let options = Options {
-        catalog: Catalog::new(args.catalog.catalog.as_deref())?,
+        catalog: args.catalog.open()?,
         cases: args.cases.clone(),
         abi: args.abi,
         level: args.level,

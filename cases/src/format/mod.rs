@@ -8,7 +8,7 @@ mod plugins;
 mod steps;
 mod values;
 
-pub use self::plugins::Modules;
+pub use self::plugins::{KIT, Modules};
 pub use crate::node::{Complaint, Error, Node, Read, Table, Value, meant, read};
 pub(crate) use values::{address, data, pairs, path, want};
 
@@ -42,12 +42,18 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         Some(list) => plugins(list.list()?, modules)?,
         None => vec![plugin(&Node { line: 1, value: Value::Table(Vec::new()) }, modules)?],
     };
-    let versions = table.map("abi", versions)?.unwrap_or_else(|| plugins::marked(&plugins));
-    let level = level(table.need("level")?)?;
+    let is_of_the_kit = plugins::any_of_the_kit(&table)?;
+    let mut versions = table.map("abi", versions)?.unwrap_or_else(|| plugins::marked(&plugins));
+    if is_of_the_kit {
+        // A module of the kit is what it is, and may have none of the versions that the case is about.
+        let marked = plugins::marked(&plugins);
+        versions.retain(|version| marked.contains(version));
+    }
+    let level = if is_of_the_kit { Level::Kit } else { level(table.need("level")?)? };
     let question = table.map("question", name)?;
     match (level, &question) {
         (Level::Unspecified, None) => return root.complain("a case of level unspecified needs a `question`"),
-        (Level::Required | Level::Recommended | Level::Extension, Some(_)) => {
+        (Level::Required | Level::Recommended | Level::Extension | Level::Kit, Some(_)) => {
             return table.need("question")?.complain("only a case of level unspecified has a `question`");
         }
         _ => {}
@@ -63,7 +69,11 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
     for node in table.items("clause")? {
         clauses.push(clause(node, &versions)?);
     }
-    if clauses.is_empty() {
+    if is_of_the_kit {
+        if let Some(key) = ["level", "statement", "clause"].iter().find(|key| table.find(key).is_some()) {
+            return table.need(key)?.complain(format!("a case of the SDK kit has no `{key}`: it judges a plugin"));
+        }
+    } else if clauses.is_empty() {
         return root.complain(
             "a case checks something: name it in `statement`, or its place in `clause` if no statement says it",
         );

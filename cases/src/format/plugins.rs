@@ -5,11 +5,14 @@ use pw_abi::Version;
 use crate::case::{Module, Plugin};
 use crate::format::{json, values};
 use crate::language;
-use crate::node::{Node, Read, Value, meant};
+use crate::node::{Node, Read, Table, Value, meant};
 use crate::scenario::PluginSettings;
 use crate::script::{self, Allocation};
 
-/// How a case gets at a module's file, named as in the case.
+/// How the name of a module begins that is a plugin of the SDK kit, and no file.
+pub const KIT: &str = "kit:";
+
+/// How a case gets at a module's file, named as in the case; after [`KIT`], it is that of a plugin of the SDK kit.
 pub type Modules<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 
 pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
@@ -18,7 +21,13 @@ pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
     let settings: PluginSettings =
         serde_json::from_value(settings.into()).or_else(|error| node.complain(error.to_string()))?;
     table.map("capabilities", capabilities)?;
-    let module = table.map("module", |node| module(node, modules))?;
+    let mut module = table.map("module", |node| read_module(node, modules))?;
+    if let Some(node) = table.find("kit") {
+        if module.is_some() {
+            return node.complain("a plugin has one of `module` and `kit`");
+        }
+        module = Some(of_the_kit(node, modules)?);
+    }
     if let Some(key) =
         ["without", "allocators", "allocation", "report_allocations"].iter().find(|key| table.find(key).is_some())
         && module.is_some()
@@ -39,13 +48,14 @@ pub(super) fn plugin(node: &Node, modules: Modules<'_>) -> Read<Plugin> {
 
 /// The plugins of a case; one that shares another's VM is made of what that one is made of.
 pub(super) fn plugins(nodes: &[Node], modules: Modules<'_>) -> Read<Vec<Plugin>> {
-    const OF_THE_VM: [&str; 11] = [
+    const OF_THE_VM: [&str; 12] = [
         "vm_id",
         "vm_configuration",
         "limits",
         "capabilities",
         "environment",
         "module",
+        "kit",
         "without",
         "allocators",
         "allocation",
@@ -78,6 +88,14 @@ pub(super) fn plugins(nodes: &[Node], modules: Modules<'_>) -> Read<Vec<Plugin>>
     Ok(plugins)
 }
 
+/// Whether a case is about plugins of the SDK kit.
+pub(super) fn any_of_the_kit(case: &Table<'_>) -> Read<bool> {
+    Ok(case
+        .items("plugin")?
+        .iter()
+        .any(|plugin| plugin.entries().is_ok_and(|keys| keys.iter().any(|(key, _)| key == "kit"))))
+}
+
 /// Names of host functions and callbacks.
 fn capabilities(node: &Node) -> Read<()> {
     let names = values::strings(node)?;
@@ -103,7 +121,14 @@ pub(super) fn marked(plugins: &[Plugin]) -> Vec<Version> {
     if let [_] = marked[..] { marked } else { Version::FINAL.to_vec() }
 }
 
-fn module(node: &Node, modules: Modules<'_>) -> Read<Module> {
+/// The module of a plugin of the SDK kit.
+fn of_the_kit(node: &Node, modules: Modules<'_>) -> Read<Module> {
+    let name = format!("{KIT}{}", node.text()?);
+    let complain = |_| node.complain("this is a plugin of the SDK kit, of which `pw-conform sdk` has the modules");
+    modules(&name).map(Module::Binary).or_else(complain)
+}
+
+fn read_module(node: &Node, modules: Modules<'_>) -> Read<Module> {
     let name = node.text()?;
     let bytes = modules(name).or_else(|error| node.complain(format!("failed to read the module {name}: {error}")))?;
     if !name.ends_with(".wat") {

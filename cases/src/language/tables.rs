@@ -26,10 +26,11 @@ pub static CASE: Table = Table {
             TEXTS,
             "Where no statement says it, the place in the specification: `<function>/<STATUS>`, `<callback>` or `#<heading>`. A case has one of `statement` and `clause`, or both.",
         ),
-        Key::needed(
+        Key::said(
             "level",
             Form::Word(&["required", "recommended", "unspecified", "extension"]),
-            "Whether the specification says so, advises it, is silent or contradicts itself, or whether it is not its matter.",
+            "Whether the specification says so, advises it, is silent or contradicts itself, or whether it is not its matter. Every case has it but \
+             those of the SDK kit, which judge plugins, and no host.",
         ),
         Key::said(
             "question",
@@ -92,6 +93,12 @@ pub static PLUGIN: Table = Table {
             Form::Text,
             "A module of its own in place of the probe: the path of a `.wat` or `.wasm` file, from the folder of the case file on. In text, `$marker` stands \
              for the version's marker.",
+        ),
+        Key::said(
+            "kit",
+            Form::Text,
+            "In place of `module`: the plugin of that name in the SDK kit, whose module `pw-conform sdk` is given. Such a case has no `level`, \
+             `statement` and `clause`.",
         ),
         Key::usually("without", Form::List(&Form::Callback), "[]", "The callbacks that the probe does not export."),
         Key::usually(

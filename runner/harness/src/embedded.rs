@@ -12,12 +12,15 @@ use pw_cases::known::ExpectedFailures;
 
 use crate::error::HarnessError;
 use crate::record::{self, Header, Line, Program};
+use crate::sdk::Sdk;
 
 /// What `build.rs` has put into the program, by path, sorted.
 static FILES: &[File] = &include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// Where the catalog in the program comes from.
 const CATALOG: &str = "cases/catalog";
+/// Where the SDK kit in the program comes from.
+const KIT: &str = "cases/kit";
 /// Where the expected failures in the program come from.
 const KNOWN: &str = "cases/known";
 /// Where the records in the program come from.
@@ -52,6 +55,12 @@ fn records() -> impl Iterator<Item = String> {
     })
 }
 
+/// The names of the plugins of the SDK kit.
+pub fn kit() -> Vec<&'static str> {
+    let readme = |(path, _): &(&'static str, _)| path.strip_prefix(KIT)?.strip_prefix('/')?.strip_suffix("/README.md");
+    FILES.iter().filter_map(readme).collect()
+}
+
 /// A catalog, with the expected failures of hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Catalog {
@@ -59,6 +68,8 @@ pub enum Catalog {
     Embedded,
     /// One in a folder; the expected failures are in `known` beside that.
     Folder(PathBuf),
+    /// The SDK kit's cases of these plugins: those in the program, or in a folder.
+    Kit(Box<Sdk>, Option<PathBuf>),
 }
 
 impl Catalog {
@@ -76,12 +87,25 @@ impl Catalog {
         match self {
             Catalog::Embedded => catalog::embedded(FILES, CATALOG),
             Catalog::Folder(folder) => catalog::load(folder),
+            Catalog::Kit(sdk, None) => catalog::embedded_kit(FILES, KIT, &sdk.modules()),
+            Catalog::Kit(sdk, Some(folder)) => catalog::load_kit(folder, &sdk.modules()),
         }
     }
 
     /// All of its cases.
     pub fn cases(&self) -> (Vec<Case>, Vec<Error>) {
-        catalog::with_generated(self.written())
+        match self {
+            Catalog::Kit(..) => self.written(),
+            Catalog::Embedded | Catalog::Folder(_) => catalog::with_generated(self.written()),
+        }
+    }
+
+    /// The build of the SDK kit that its cases judge, if they do.
+    pub fn sdk(&self) -> Option<&Sdk> {
+        match self {
+            Catalog::Kit(sdk, _) => Some(sdk),
+            Catalog::Embedded | Catalog::Folder(_) => None,
+        }
     }
 
     /// Its folder, if it has one.
@@ -89,34 +113,43 @@ impl Catalog {
         match self {
             Catalog::Embedded => None,
             Catalog::Folder(folder) => Some(folder),
+            Catalog::Kit(_, folder) => folder.as_deref(),
         }
     }
 
-    /// The expected failures of a host; none if there is no file for it.
+    /// The expected failures in a file: of a host, or of an SDK if the cases are the kit's.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is wrong.
+    pub fn read_known(&self, file: &Path) -> Result<ExpectedFailures, HarnessError> {
+        let current = std::env::current_dir().unwrap_or_default();
+        let name = file.strip_prefix(current).unwrap_or(file).display().to_string();
+        let source = files::text(file, files::TEXT).map_err(|error| HarnessError::io("read", &name, &error))?;
+        self.parse_known(&name, &source)
+    }
+
+    fn parse_known(&self, name: &str, source: &str) -> Result<ExpectedFailures, HarnessError> {
+        let parse = if self.sdk().is_some() { ExpectedFailures::parse_of_sdk } else { ExpectedFailures::parse };
+        parse(name, source).map_err(|error| HarnessError::new(error.to_string()))
+    }
+
+    /// The expected failures of a host; none if there is no file for it. Of the SDK kit they are those of the SDK.
     pub fn expected_failures(&self, host: &str) -> Result<ExpectedFailures, HarnessError> {
         match self {
             Catalog::Embedded => {
                 let name = format!("{KNOWN}/{host}.toml");
-                text(&name).map_or(Ok(ExpectedFailures::default()), |source| parsed(&name, source))
+                text(&name).map_or(Ok(ExpectedFailures::default()), |source| self.parse_known(&name, source))
             }
             Catalog::Folder(folder) => {
                 let known = folder.join("../known").join(format!("{host}.toml"));
-                if known.exists() { expected_failures(&known) } else { Ok(ExpectedFailures::default()) }
+                if known.exists() { self.read_known(&known) } else { Ok(ExpectedFailures::default()) }
+            }
+            Catalog::Kit(sdk, _) => {
+                sdk.known.as_deref().map_or(Ok(ExpectedFailures::default()), |file| self.read_known(file))
             }
         }
     }
-}
-
-/// The expected failures in a file.
-pub fn expected_failures(file: &Path) -> Result<ExpectedFailures, HarnessError> {
-    let current = std::env::current_dir().unwrap_or_default();
-    let name = file.strip_prefix(current).unwrap_or(file).display().to_string();
-    let source = files::text(file, files::TEXT).map_err(|error| HarnessError::io("read", &name, &error))?;
-    parsed(&name, &source)
-}
-
-fn parsed(name: &str, source: &str) -> Result<ExpectedFailures, HarnessError> {
-    ExpectedFailures::parse(name, source).map_err(|error| HarnessError::new(error.to_string()))
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub mod running;
 #[doc(hidden)]
 pub mod sample;
 pub mod score;
+pub mod sdk;
 pub mod select;
 pub mod suite;
 pub mod summary;

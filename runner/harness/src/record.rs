@@ -51,6 +51,9 @@ pub struct Header {
     pub host: Program,
     /// How `--host` names it.
     pub adapter: String,
+    /// The SDK whose plugins were judged, if these are the cases of the SDK kit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdk: Option<Program>,
     /// How many cases the catalog has.
     pub catalog: usize,
     /// How many lines of cases follow, unless the run is cut short.

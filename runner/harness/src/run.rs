@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use pw_abi::Version;
 use pw_cases::case::Level;
-use pw_cases::known::ExpectedFailures;
+use pw_cases::known::{ExpectedFailures, Known};
 use pw_cases::protocol::Host;
 
 use crate::connection::Connection;
 use crate::console::Console;
-use crate::embedded::{self, Catalog};
+use crate::embedded::Catalog;
 use crate::error::HarnessError;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
@@ -114,10 +114,14 @@ pub fn run(
         unknown.iter().for_each(|error| console.error(error));
         return Ok(Exit::Broken);
     }
-    let header = header(&options.host, &host, &selection, &survey, jobs.len());
+    let stale = stale_lacks(&failures, &host, &survey);
+    stale.iter().for_each(|message| console.error(message));
+    let mut header = header(&options.host, &host, &selection, &survey, jobs.len());
+    header.sdk = options.catalog.sdk().map(|sdk| sdk.program.clone());
     let recorder = Recorder::begin(&header, report)?;
     let mut running = Running::new(console, options.verbosity, header, recorder);
     (running.junit, running.draft, running.max_fail) = (junit, draft, options.max_fail);
+    running.summary.sdk = options.catalog.sdk().map(|sdk| sdk.plugins.clone());
     pool::run(&jobs, adapters, &|| connection.open(), &survey, &interrupt, |progress| {
         match progress {
             Progress::Done(index, attempt, took) => {
@@ -143,6 +147,7 @@ pub fn run(
     }
     match (exit, options.require_coverage) {
         _ if cut_short == Some(CutShort::Interrupted) => Ok(Exit::Interrupted),
+        (Exit::Passed, _) if !stale.is_empty() => Ok(Exit::Failed),
         (Exit::Passed | Exit::Failed, Some(percent)) if cut_short.is_some() || !score.covers(percent) => {
             let (run, all) = (score.run, score.all);
             let message = format!("{run} of {all} required cases were run, less than --require-coverage {percent}");
@@ -225,8 +230,8 @@ pub fn expected_failures(
     host: &Host,
     catalog: &Catalog,
 ) -> Result<ExpectedFailures, HarnessError> {
-    let failures = file.map_or_else(|| catalog.expected_failures(&host.name), embedded::expected_failures)?;
-    Ok(failures.of_host(&host.version))
+    let failures = file.map_or_else(|| catalog.expected_failures(&host.name), |file| catalog.read_known(file))?;
+    Ok(failures.of_host(&host.name, &host.version))
 }
 
 /// Entries of expected failures that match no case; unknown while a part of the catalog cannot be read.
@@ -238,11 +243,30 @@ fn unknown(failures: &ExpectedFailures, selection: &Selection) -> Vec<String> {
     failures.check(&cases).iter().map(ToString::to_string).collect()
 }
 
+/// What expected failures say that a host lacks, and it does not.
+fn stale_lacks(failures: &ExpectedFailures, host: &Host, survey: &Survey) -> Vec<String> {
+    let is_asked = |version: &Version| {
+        host.abi.iter().any(|name| name == version.name())
+            && survey.refusal(*version).is_none()
+            && survey.knows(*version)
+    };
+    let stale = |version: Version| {
+        let place = |line: usize| format!("{}:{line}", failures.file());
+        let message = move |(known, function): (&Known, &str)| {
+            let place = place(known.line);
+            format!("{place}: {} has {function} of ABI v{version} now: remove it from `lacks`", host.name)
+        };
+        failures.stale_lacks(version, survey.lacks(version)).into_iter().map(message).collect::<Vec<_>>()
+    };
+    Version::ALL.into_iter().filter(is_asked).flat_map(stale).collect()
+}
+
 fn header(adapter: &str, host: &Host, selection: &Selection, survey: &Survey, planned: usize) -> Header {
     Header {
         suite: Program { name: PROGRAM.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         host: Program { name: host.name.clone(), version: host.version.clone() },
         adapter: adapter.to_owned(),
+        sdk: None,
         catalog: selection.catalog(),
         planned,
         lacks: survey

@@ -42,6 +42,7 @@ pub fn sample(host: &str, verdicts: &[(&str, &str, Verdict)]) -> Record {
     let header = Header {
         suite: program("pw-conform", "0.1.0"),
         host: program(host, "1.2.3"),
+        sdk: None,
         adapter: host.to_owned(),
         catalog: cases.iter().map(|case| case.id.as_str()).collect::<BTreeSet<_>>().len(),
         planned: cases.len(),

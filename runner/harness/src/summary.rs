@@ -9,6 +9,7 @@ use pw_cases::case::Level;
 
 use crate::record::{Case, Counts};
 use crate::score::Score;
+use crate::sdk::{Offer, Plugin};
 use crate::verdict::Verdict;
 
 /// The number of causes, and of kinds of skips, that are listed.
@@ -35,6 +36,21 @@ pub struct Summary {
     recommended: Score,
     /// The number of bad ones.
     pub bad: usize,
+    /// The plugins of the SDK kit, if its cases are run.
+    pub sdk: Option<Vec<Plugin>>,
+}
+
+/// How a plugin of the SDK kit does in its cases.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Passes,
+    Fails,
+    /// All of its failures are expected.
+    Known,
+    /// The host can run none of its cases.
+    NotRun,
+    NotOffered,
+    Missing,
 }
 
 /// Bad cases that have the same cause.
@@ -127,6 +143,10 @@ impl Summary {
         skips.sort_by_key(|(lack, count)| (Reverse(**count), lack.as_str()));
         let rows = skips.iter().map(|(lack, count)| format!("{count:6}  {lack}\n")).collect();
         list(&mut text, "skipped, since the host or its adapter (a case may count several times)", rows);
+        let without = self.without_module();
+        if !without.is_empty() {
+            let _ = write!(text, "plugins that the SDK does not offer:\n{}", without.concat());
+        }
         text
     }
 
@@ -147,8 +167,49 @@ impl Summary {
         }
     }
 
+    fn standing(&self, plugin: &Plugin) -> Standing {
+        let counts = self.sections.iter().find(|(section, _)| *section == plugin.name).map(|(_, counts)| *counts);
+        match (&plugin.offer, counts.unwrap_or_default()) {
+            (Offer::NotOffered(_), _) => Standing::NotOffered,
+            (Offer::Missing, _) => Standing::Missing,
+            (_, counts) if counts.fail + counts.stale + counts.error > 0 => Standing::Fails,
+            (_, counts) if counts.known > 0 => Standing::Known,
+            (_, counts) if counts.pass > 0 => Standing::Passes,
+            _ => Standing::NotRun,
+        }
+    }
+
+    /// How many plugins of the SDK kit pass, and what is with the others.
+    fn plugins(&self, plugins: &[Plugin]) -> String {
+        let standing: Vec<Standing> = plugins.iter().map(|plugin| self.standing(plugin)).collect();
+        let count = |which: Standing| standing.iter().filter(|standing| **standing == which).count();
+        let others = [
+            (Standing::Known, "with expected failures"),
+            (Standing::Fails, "with failures"),
+            (Standing::NotRun, "not run"),
+            (Standing::NotOffered, "not offered"),
+            (Standing::Missing, "missing"),
+        ];
+        let others = others.into_iter().filter(|(which, _)| count(*which) > 0);
+        let others: String = others.map(|(which, words)| format!(", {} {words}", count(which))).collect();
+        format!("plugins: {} of {} pass{others}", count(Standing::Passes), plugins.len())
+    }
+
+    /// The plugins of the SDK kit of which there is no module.
+    fn without_module(&self) -> Vec<String> {
+        let line = |plugin: &Plugin| match &plugin.offer {
+            Offer::Module(_) => None,
+            Offer::NotOffered(why) => Some(format!("        {}: {why}\n", plugin.name)),
+            Offer::Missing => Some(format!("        {}: missing\n", plugin.name)),
+        };
+        self.sdk.iter().flatten().filter_map(line).collect()
+    }
+
     /// What the score is of, in one line.
     pub fn score(&self) -> String {
+        if let Some(plugins) = &self.sdk {
+            return self.plugins(plugins);
+        }
         let Summary { required, recommended, .. } = self;
         let kinds = [("required", required), ("recommended", recommended)];
         let kinds = kinds.into_iter().filter(|(_, score)| score.all > 0);

@@ -17,6 +17,8 @@ const MAX_SHOWN: usize = 6;
 /// What a host links, by version of the ABI; versions of which nothing is to be said are not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
+    /// The versions of which the host was asked.
+    asked: Vec<Version>,
     lacking: Vec<Lacking>,
     /// The functions without a result that it links with one, by version.
     with_results: Vec<(Version, Vec<&'static str>)>,
@@ -43,6 +45,7 @@ impl Survey {
         let abi = adapter.host().abi.clone();
         let mut survey = Survey::default();
         for version in versions.iter().copied().filter(|version| abi.iter().any(|name| name == version.name())) {
+            survey.asked.push(version);
             let transcript = started(adapter, version, &[])?;
             if let Some(reason) = refusal(&transcript) {
                 survey.refused.push((version, reason));
@@ -73,6 +76,11 @@ impl Survey {
             }
         }
         Ok(survey)
+    }
+
+    /// Whether the host was asked for the functions of a version.
+    pub fn knows(&self, version: Version) -> bool {
+        self.asked.contains(&version)
     }
 
     /// The functions of a version that the host lacks.

@@ -13,7 +13,11 @@ use crate::verdict::Verdict;
 /// The line of the record about a job.
 pub fn weigh(job: Job<'_>, attempt: &Attempt, failures: &ExpectedFailures, invocation: &Invocation) -> record::Case {
     let case = job.case;
-    let known = failures.find(&case.id, job.version);
+    let known = match attempt {
+        Attempt::Lacks(functions) => failures.lacking(functions, job.version),
+        _ => None,
+    };
+    let known = known.or_else(|| failures.find(&case.id, job.version));
     let mut line = record::Case {
         id: case.id.clone(),
         abi: job.version.name().to_owned(),
