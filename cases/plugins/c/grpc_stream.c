@@ -52,20 +52,15 @@ enum proxy_action_t proxy_on_request_headers(uint32_t stream_context_id, size_t 
     return PAUSE;
 }
 
-/* The feed has said enough: the request continues. */
+/* The feed has said enough: the request continues. The stream may end within this. */
 static void finish(struct stream *stream)
 {
-    const uint32_t plugin_context_id = stream->context.parent_id;
     uint8_t digits[DECIMAL_SIZE];
     const struct bytes messages = to_decimal(stream->messages, digits);
     stream->finished = true;
     proxy_grpc_close(stream->context.call_id);
-    if (proxy_set_effective_context(stream->context.id) != OK)
-        return;
     replace_field(HTTP_REQUEST_HEADERS, TEXT("x-messages"), messages);
-    /* The stream may end within this. */
     proxy_continue_stream(HTTP_REQUEST);
-    proxy_set_effective_context(plugin_context_id);
 }
 
 void proxy_on_grpc_receive(uint32_t plugin_context_id, uint32_t call_id, size_t message_size)
@@ -76,10 +71,14 @@ void proxy_on_grpc_receive(uint32_t plugin_context_id, uint32_t call_id, size_t 
         return;
     stream->messages++;
     LOG(TEXT("message: "), message);
-    if (equal(message, TEXT("go")))
-        finish(stream);
-    else
-        proxy_grpc_send(call_id, message.data, message.size, false);
+    /* A host may look for the gRPC stream among those of the context that opened it. */
+    if (proxy_set_effective_context(stream->context.id) == OK) {
+        if (equal(message, TEXT("go")))
+            finish(stream);
+        else
+            proxy_grpc_send(call_id, message.data, message.size, false);
+        proxy_set_effective_context(plugin_context_id);
+    }
     release(message);
 }
 

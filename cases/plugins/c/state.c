@@ -12,9 +12,10 @@ static const struct {
     [SIZES] = {HISTOGRAM, TEXT("kit_sizes")},
 };
 
-/* A plugin or a stream; metrics are the plugin's. */
+/* A plugin or a stream; all but the first is the plugin's. */
 struct state {
     struct context context;
+    bool ticks;
     struct {
         bool defined;
         uint32_t id;
@@ -66,16 +67,21 @@ void proxy_on_context_create(uint32_t context_id, uint32_t parent_context_id)
 
 uint32_t proxy_on_configure(uint32_t plugin_context_id, size_t plugin_configuration_size)
 {
+    struct state *plugin = find_plugin(plugin_context_id);
+    if (plugin == NULL)
+        return false;
     struct bytes configuration;
     uint64_t period;
     read_buffer(PLUGIN_CONFIGURATION, plugin_configuration_size, &configuration);
     if (!from_decimal(configuration, &period) || period > UINT32_MAX)
         period = 0;
     release(configuration);
-    proxy_set_tick_period_milliseconds(period);
+    /* 0 ends ticks, if there were any. */
+    if (period > 0 || plugin->ticks)
+        proxy_set_tick_period_milliseconds(period);
+    plugin->ticks = period > 0;
 
-    struct state *plugin = find_plugin(plugin_context_id);
-    for (size_t i = 0; plugin != NULL && i < METRICS; i++) {
+    for (size_t i = 0; i < METRICS; i++) {
         const struct bytes name = metrics[i].name;
         uint32_t id;
         if (proxy_define_metric(metrics[i].type, name.data, name.size, &id) == OK) {
