@@ -4,8 +4,8 @@
  * Each plugin is one source, which includes this file once. Types and functions have the names of the specification. A callback is exported if
  * the plugin defines it, and a host function is imported if the plugin calls it.
  *
- * What a host returns is the plugin's from then on: `release` frees it. A plugin may be configured several times in one VM, so that
- * nothing but the VM's own configuration is kept outside of contexts.
+ * The bytes that a host returns belong to the plugin: `release` frees them. Several plugins may run in one VM, with configurations of their own,
+ * so all state belongs to a context.
  */
 #pragma once
 
@@ -199,7 +199,7 @@ CALLBACK(void, proxy_on_foreign_function,
 
 void proxy_abi_version_0_2_1(void) {}
 
-/* No bytes need no memory: they get an address that is never freed, for 0 would mean that there is no memory. */
+/* No bytes need no memory. Their address is never freed; it cannot be 0, which reports a failure. */
 void *proxy_on_memory_allocate(size_t memory_size)
 {
     static uint8_t no_bytes;
@@ -226,7 +226,7 @@ static inline void release(struct bytes bytes)
         free(bytes.data);
 }
 
-/* Looks at the bytes that a host function returned: there are some only if its status is OK. Says whether it is. */
+/* Whether a host function that returns bytes succeeded. Where there are none, they become NO_BYTES. */
 static inline bool received(enum proxy_status_t status, struct bytes *value)
 {
     if (status != OK || value->size == 0)
@@ -287,7 +287,7 @@ static inline struct bytes to_decimal(uint64_t number, uint8_t digits[DECIMAL_SI
     return (struct bytes){digits + at, DECIMAL_SIZE - at};
 }
 
-/* False for what is no number, or one that does not fit. */
+/* False if it is not a number, or one that does not fit. */
 static inline bool from_decimal(struct bytes digits, uint64_t *number)
 {
     *number = 0;
@@ -317,7 +317,7 @@ static inline void log_parts(const struct bytes *parts, size_t count)
 
 /*
  * Reads the first `size` bytes of a buffer, to be released. A host may return fewer than it was asked for, so that the rest is asked for again.
- * False if they are not to be had.
+ * False if they cannot be read.
  */
 static inline bool read_buffer(enum proxy_buffer_type_t buffer, size_t size, struct bytes *value)
 {
@@ -502,7 +502,7 @@ struct context {
 
 static struct context *contexts;
 
-/* Begins to keep a context, of `size` zeroed bytes. NULL if there is not enough memory. */
+/* Keeps a new context, of `size` zeroed bytes. NULL if there is not enough memory. */
 static inline void *create_context(size_t size, uint32_t id, uint32_t parent_id)
 {
     struct context *context = calloc(1, size);
@@ -535,7 +535,7 @@ static inline void *find_stream(uint32_t id)
     return context != NULL && context->parent_id != 0 ? context : NULL;
 }
 
-/* Finds the stream that waits for a call: NULL if it is gone, or waits no more. */
+/* Finds the stream that waits for a call: NULL if it is gone, or no longer waits. */
 static inline void *find_caller(uint32_t plugin_id, uint32_t call_id)
 {
     for (struct context *context = contexts; context != NULL; context = context->next)
@@ -544,7 +544,7 @@ static inline void *find_caller(uint32_t plugin_id, uint32_t call_id)
     return NULL;
 }
 
-/* Stops to keep a context, which the caller then frees. NULL if it was not kept. */
+/* Removes a context and returns it, for the caller to free. NULL if it was not kept. */
 static inline void *take_context(uint32_t id)
 {
     for (struct context **link = &contexts; *link != NULL; link = &(*link)->next) {
