@@ -73,7 +73,6 @@ void proxy_on_http_call_response(uint32_t plugin_context_id, uint32_t call_id, s
                 add_field(HTTP_REQUEST_HEADERS, TEXT("x-user"), user);
             proxy_continue_stream(HTTP_REQUEST);
         }
-        proxy_set_effective_context(plugin_context_id);
     }
     release(status);
     release(user);

@@ -71,7 +71,6 @@ void proxy_on_http_call_response(uint32_t plugin_context_id, uint32_t call_id, s
         set_answer(stream, num_headers > 0 ? body : TEXT("failed"));
         /* The stream may end within this. */
         proxy_continue_stream(HTTP_REQUEST);
-        proxy_set_effective_context(plugin_context_id);
     }
     release(body);
 }

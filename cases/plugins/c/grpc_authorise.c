@@ -48,7 +48,6 @@ void proxy_on_grpc_receive(uint32_t plugin_context_id, uint32_t call_id, size_t 
         add_field(HTTP_REQUEST_HEADERS, TEXT("x-user"), message);
         /* The stream may end within this. */
         proxy_continue_stream(HTTP_REQUEST);
-        proxy_set_effective_context(plugin_context_id);
     }
     release(message);
 }
@@ -69,7 +68,6 @@ void proxy_on_grpc_close(uint32_t plugin_context_id, uint32_t call_id, uint32_t 
         const struct pair headers[] = {{TEXT("x-grpc-status"), status}};
         /* The stream may end within this. */
         send_response(403, headers, COUNT(headers), message);
-        proxy_set_effective_context(plugin_context_id);
     }
     release(message);
 }

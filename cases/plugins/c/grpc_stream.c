@@ -77,7 +77,6 @@ void proxy_on_grpc_receive(uint32_t plugin_context_id, uint32_t call_id, size_t 
             finish(stream);
         else
             proxy_grpc_send(call_id, message.data, message.size, false);
-        proxy_set_effective_context(plugin_context_id);
     }
     release(message);
 }
@@ -110,7 +109,6 @@ void proxy_on_grpc_close(uint32_t plugin_context_id, uint32_t call_id, uint32_t 
     const struct pair headers[] = {{TEXT("x-grpc-status"), status}};
     /* The stream may end within this. */
     send_response(503, headers, COUNT(headers), NO_BYTES);
-    proxy_set_effective_context(plugin_context_id);
 }
 
 uint32_t proxy_on_done(uint32_t context_id)
