@@ -43,6 +43,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The function, if it is that the host does not link it.
+    pub fn lacking(&self) -> Option<&str> {
+        self.actual.strip_prefix("lacks ").filter(|name| *name == self.subject)
+    }
+
     /// What it is about, in one line: the place, and the call or the subject.
     pub fn about(&self) -> String {
         let what = self.call.as_ref().unwrap_or(&self.subject);

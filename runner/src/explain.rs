@@ -20,7 +20,7 @@ use pw_harness::record::{self, Counts, Program};
 use pw_harness::run::expected_failures;
 use pw_harness::select::select_one;
 use pw_harness::survey::Survey;
-use pw_harness::weigh::weigh;
+use pw_harness::weigh::{expected_failure, weigh};
 
 /// Runs one case and shows it.
 pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> {
@@ -47,7 +47,7 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> 
         _ => None,
     };
     console.print(&render_outcome(&line, transcript.as_deref(), &host));
-    if let Some(known) = failures.find(&case.id, version) {
+    if let Some(known) = expected_failure(job, &attempt, &failures) {
         console.print(&format!("expected failure  {}:{}\n", failures.file(), known.line));
     }
     console.print(&elsewhere(&line, &host));

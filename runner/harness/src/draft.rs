@@ -1,12 +1,13 @@
 //! The beginning of a file with expected failures: an entry per cause of what failed in a run, whose `why` is empty. Such a
-//! file is refused until somebody has filled in why the host does that, and why it is not an error of the case. Pure.
+//! file is refused until somebody has filled in why the host does that, and why it is not an error of the case. Functions that
+//! the host does not link are entries with `lacks`, without cases. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use pw_abi::Version;
+use pw_abi::{Version, host_function};
 
-use crate::record::Case;
+use crate::record::{Case, Finding};
 use crate::summary::cause;
 use crate::verdict::Verdict;
 
@@ -14,9 +15,10 @@ use crate::verdict::Verdict;
 pub fn draft(host: &str, cases: &[Case]) -> String {
     let mut entries: BTreeMap<(String, Vec<Version>), Entry<'_>> = BTreeMap::new();
     for (id, lines) in by_id(cases) {
-        let failed: Vec<&Case> = lines.iter().copied().filter(|line| line.verdict == Verdict::Fail).collect();
+        let failed = lines.iter().copied().filter(|line| line.verdict == Verdict::Fail);
+        let (lacking, failed): (Vec<&Case>, Vec<&Case>) = failed.partition(|line| lacks(line).next().is_some());
         let judged = |line: &&&Case| !matches!(line.verdict, Verdict::Skip | Verdict::Error | Verdict::Fail);
-        let fails_always = !lines.iter().any(|line| judged(&line));
+        let fails_always = lacking.is_empty() && !lines.iter().any(|line| judged(&line));
         let mut causes: BTreeMap<String, Vec<&Case>> = BTreeMap::new();
         failed.iter().for_each(|line| causes.entry(cause(line)).or_default().push(line));
         for (cause, lines) in &causes {
@@ -33,6 +35,9 @@ pub fn draft(host: &str, cases: &[Case]) -> String {
     let mut text = format!(
         "# Failures of {host}, drafted from a run. Fill in each `why`, and check each `does`, before you use it.\n"
     );
+    for (versions, functions) in lacking(cases) {
+        let _ = writeln!(text, "\n[[known]]\nlacks = {}\n{}why = \"\"", list(&functions), abi(&versions));
+    }
     for ((_, versions), entry) in &entries {
         entry.write(&mut text, versions);
     }
@@ -44,6 +49,31 @@ fn by_id(cases: &[Case]) -> BTreeMap<&str, Vec<&Case>> {
     let mut ids: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
     cases.iter().for_each(|case| ids.entry(&case.id).or_default().push(case));
     ids
+}
+
+/// The functions that the host does not link, by the versions of an entry about them; none means all.
+fn lacking(cases: &[Case]) -> BTreeMap<Vec<Version>, BTreeSet<&str>> {
+    let mut functions: BTreeMap<&str, Vec<Version>> = BTreeMap::new();
+    for line in cases.iter().filter(|line| line.verdict == Verdict::Fail) {
+        lacks(line).for_each(|name| functions.entry(name).or_default().extend(Version::parse(&line.abi)));
+    }
+    let is_judged = |line: &Case| !matches!(line.verdict, Verdict::Skip | Verdict::Error);
+    let judged: BTreeSet<&str> = cases.iter().filter(|line| is_judged(line)).map(|line| line.abi.as_str()).collect();
+    let mut entries: BTreeMap<Vec<Version>, BTreeSet<&str>> = BTreeMap::new();
+    for (name, versions) in functions {
+        // Elsewhere the host may link it, and then an entry for all versions would be stale.
+        let may_link = |version: &Version| {
+            judged.contains(version.name()) && !versions.contains(version) && host_function(*version, name).is_some()
+        };
+        let ranges = if Version::ALL.iter().any(may_link) { ranges(&versions) } else { vec![Vec::new()] };
+        ranges.into_iter().for_each(|range| _ = entries.entry(range).or_default().insert(name));
+    }
+    entries
+}
+
+/// The functions that the host does not link, if the case failed for that.
+fn lacks(line: &Case) -> impl Iterator<Item = &str> {
+    line.findings.iter().filter_map(Finding::lacking)
 }
 
 /// The versions in runs of neighbours.
@@ -77,12 +107,17 @@ impl<'a> Entry<'a> {
             Some(finding) => format!("{}: {}, where {} is expected", finding.subject, finding.actual, finding.expected),
             None => String::new(),
         };
-        let _ = writeln!(text, "\n[[known]]\ncase = {}", list(&self.cases));
-        if let (Some(since), Some(until)) = (versions.first(), versions.last()) {
-            let range = if since == until { since.name().to_owned() } else { format!("{since}..{until}") };
-            let _ = writeln!(text, "abi = {}", quoted(&range));
-        }
+        let _ = write!(text, "\n[[known]]\ncase = {}\n{}", list(&self.cases), abi(versions));
         let _ = writeln!(text, "clause = {}\ndoes = {}\nwhy = \"\"", list(&self.clauses), quoted(&does));
+    }
+}
+
+/// The line with a run of versions, if the entry is not for all.
+fn abi(versions: &[Version]) -> String {
+    match (versions.first(), versions.last()) {
+        (Some(since), Some(until)) if since == until => format!("abi = {}\n", quoted(since.name())),
+        (Some(since), Some(until)) => format!("abi = {}\n", quoted(&format!("{since}..{until}"))),
+        _ => String::new(),
     }
 }
 
@@ -143,5 +178,47 @@ mod tests {
         );
         assert!(ExpectedFailures::parse("known.toml", &text.replace("why = \"\"", "why = \"it is old\"")).is_ok());
         assert!(!draft("x", &record.cases[7..]).contains("[["));
+    }
+
+    #[test]
+    fn functions_that_the_host_lacks_are_entries_without_cases() {
+        let mut record = sample(
+            "x",
+            &[
+                ("a/1", "0.1.0", Verdict::Fail),
+                ("a/1", "0.2.0", Verdict::Fail),
+                ("a/2", "0.2.0", Verdict::Fail),
+                ("a/3", "0.1.0", Verdict::Fail),
+                ("b/4", "0.1.0", Verdict::Pass),
+                ("b/4", "0.2.1", Verdict::Skip),
+            ],
+        );
+        let rows = [
+            (0, ["proxy_get_configuration", "proxy_get_status"].as_slice()),
+            (1, &["proxy_get_status"]),
+            (2, &["proxy_continue_stream", "proxy_done"]),
+        ];
+        for (index, functions) in rows {
+            let finding = |name: &&str| {
+                let (subject, actual) = ((*name).to_owned(), format!("lacks {name}"));
+                Finding { subject, actual, ..record.cases[index].findings[0].clone() }
+            };
+            record.cases[index].findings = functions.iter().map(finding).collect();
+        }
+        let text = draft("x", &record.cases);
+        let entries = [
+            // ABI v0.1.0 has no proxy_continue_stream, and others have no proxy_get_configuration.
+            "\n[[known]]\nlacks = [\n  \"proxy_continue_stream\",\n  \"proxy_get_configuration\",\n  \"proxy_get_status\",\n]\n",
+            "why = \"\"\n",
+            "\n[[known]]\nlacks = \"proxy_done\"\nabi = \"0.2.0\"\nwhy = \"\"\n",
+            "\n[[known]]\ncase = \"a/3\"\nclause = \"proxy_log/OK\"\n",
+            "does = \"proxy_log: BAD_ARGUMENT, where OK is expected\"\nwhy = \"\"\n",
+        ];
+        assert_eq!(text.split_once('\n').map(|(_, rest)| rest), Some(entries.concat().as_str()));
+        assert!(ExpectedFailures::parse("known.toml", &text).is_err(), "nobody has said why");
+        let known = ExpectedFailures::parse("known.toml", &text.replace("why = \"\"", "why = \"it is old\""))
+            .unwrap_or_else(|error| panic!("{error}"));
+        assert!(known.lacking(&["proxy_continue_stream", "proxy_done"], Version::V0_2_0).is_some());
+        assert!(known.lacking(&["proxy_done"], Version::V0_1_0).is_none(), "the host may link it there");
     }
 }

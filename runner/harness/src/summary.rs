@@ -252,9 +252,7 @@ pub(crate) fn cause(case: &Case) -> String {
         (_, Some(finding)) if finding.call.is_some() && finding.actual.ends_with(" was not called") => {
             finding.actual.clone()
         }
-        (_, Some(finding)) if finding.actual.strip_prefix("lacks ").is_some_and(|name| name == finding.subject) => {
-            LACKS.to_owned()
-        }
+        (_, Some(finding)) if finding.lacking().is_some() => LACKS.to_owned(),
         (_, Some(finding)) if is_status(&finding.expected) && is_status(&finding.actual) => {
             format!("{EXPECTED}{}, actual {}", finding.expected, finding.actual)
         }

@@ -2,7 +2,7 @@
 
 use pw_cases::case::Level;
 use pw_cases::judge::Finding;
-use pw_cases::known::ExpectedFailures;
+use pw_cases::known::{ExpectedFailures, Known};
 
 use crate::attempt::Attempt;
 use crate::invocation::Invocation;
@@ -13,11 +13,7 @@ use crate::verdict::Verdict;
 /// The line of the record about a job.
 pub fn weigh(job: Job<'_>, attempt: &Attempt, failures: &ExpectedFailures, invocation: &Invocation) -> record::Case {
     let case = job.case;
-    let known = match attempt {
-        Attempt::Lacks(functions) => failures.lacking(functions, job.version),
-        _ => None,
-    };
-    let known = known.or_else(|| failures.find(&case.id, job.version));
+    let known = expected_failure(job, attempt, failures);
     let mut line = record::Case {
         id: case.id.clone(),
         abi: job.version.name().to_owned(),
@@ -63,6 +59,15 @@ pub fn weigh(job: Job<'_>, attempt: &Attempt, failures: &ExpectedFailures, invoc
         line.reproduce = Some(invocation.explain(job.target, job.version));
     }
     line
+}
+
+/// The entry about the job: about functions that the host lacks if that is its outcome, else about the case.
+pub fn expected_failure<'a>(job: Job<'_>, attempt: &Attempt, failures: &'a ExpectedFailures) -> Option<&'a Known> {
+    let lacking = match attempt {
+        Attempt::Lacks(functions) => failures.lacking(functions, job.version),
+        _ => None,
+    };
+    lacking.or_else(|| failures.find(&job.case.id, job.version))
 }
 
 /// The answers that a host chose, and what was not as expected.
