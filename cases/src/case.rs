@@ -83,13 +83,10 @@ impl Case {
 
     /// What it comes from.
     pub fn origin(&self) -> Origin {
-        let modules = || self.plugins.iter().filter_map(|plugin| plugin.module.as_ref());
         if self.id.starts_with("generated/") {
             Origin::Generated
-        } else if modules().any(|module| matches!(module, Module::Binary(_))) {
-            Origin::Compiled
-        } else if modules().next().is_some() {
-            Origin::Wat
+        } else if self.plugins.iter().any(|plugin| plugin.module.is_some()) {
+            Origin::Module
         } else {
             Origin::Probe
         }
@@ -126,19 +123,16 @@ pub enum Origin {
     Generated,
     /// A hand-written file, in which the probe does what the case says.
     Probe,
-    /// A hand-written file with a module in WebAssembly's text format.
-    Wat,
-    /// A hand-written file with a compiled plugin.
-    Compiled,
+    /// A hand-written file with a module of its own: those of the catalog are in WebAssembly's text format.
+    Module,
 }
 
 impl Origin {
     /// All, with their names in reports.
-    pub const ALL: [(Origin, &'static str); 4] = [
+    pub const ALL: [(Origin, &'static str); 3] = [
         (Origin::Generated, "generated from the table of the ABI"),
         (Origin::Probe, "with the probe"),
-        (Origin::Wat, "with modules in text"),
-        (Origin::Compiled, "with compiled plugins"),
+        (Origin::Module, "with modules of their own"),
     ];
 }
 

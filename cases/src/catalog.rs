@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_module_is_looked_up_beside_the_case() {
         let rows = [
-            ("cases/catalog/plugins", "../../plugins/rust/headers.wasm", "cases/plugins/rust/headers.wasm"),
+            ("cases/catalog/limits", "../integration/bare_module.wat", "cases/catalog/integration/bare_module.wat"),
             ("cases/catalog", "./name.wat", "cases/catalog/name.wat"),
             ("a", "../../../b", "b"),
         ];

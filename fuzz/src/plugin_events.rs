@@ -1,4 +1,4 @@
-//! The target `plugin_events`: the compiled plugins of the catalog, which use an SDK, under whatever the world may do.
+//! The target `plugin_events`: plugins of the SDK kit, made with an SDK, under whatever the world may do.
 //!
 //! They never trap; and when the same comes to them over and over, they do not take more and more memory, nor does the host.
 
@@ -16,9 +16,9 @@ use pw_reference::World;
 const ROUNDS: usize = 32;
 /// The compiled plugins, which a target carries with it.
 const PLUGINS: [(&str, &[u8]); 3] = [
-    ("authorise", include_bytes!("../../cases/plugins/rust/authorise.wasm")),
-    ("body", include_bytes!("../../cases/plugins/rust/body.wasm")),
-    ("headers", include_bytes!("../../cases/plugins/rust/headers.wasm")),
+    ("authorise", include_bytes!("../../cases/plugins/rust-0.2.5/authorise.wasm")),
+    ("body", include_bytes!("../../cases/plugins/rust-0.2.5/body.wasm")),
+    ("headers", include_bytes!("../../cases/plugins/rust-0.2.5/headers.wasm")),
 ];
 
 /// See above.
@@ -35,7 +35,7 @@ pub fn plugin_events(bytes: &[u8]) {
 static MODULES: LazyLock<Vec<Module>> = LazyLock::new(|| {
     let engine = Engine::new(Metering::None).expect("wasmtime runs wherever this is built");
     let load = |(_, wasm): (_, &[u8])| {
-        Module::new(&engine, wasm).expect("the catalog's plugins are modules that the host takes")
+        Module::new(&engine, wasm).expect("the kit's plugins are modules that the host takes")
     };
     PLUGINS.map(load).to_vec()
 });

@@ -18,11 +18,11 @@ use serde::Serialize;
 
 use crate::check::shown;
 
-/// Cases to judge by, which the target carries with it: one of everything, one of a call, one of a compiled plugin.
+/// Cases to judge by, which the target carries with it: one of everything, one of a call, one of the SDK kit.
 const TEXTS: [&str; 3] = [
     include_str!("../../cases/catalog/readme.toml"),
     include_str!("../../cases/catalog/http_calls/call.toml"),
-    include_str!("../../cases/catalog/plugins/authorise_allowed.toml"),
+    include_str!("../../cases/kit/authorise/allowed.toml"),
 ];
 
 /// See above.
@@ -55,7 +55,7 @@ fn judged(transcript: Transcript) {
     static CASES: LazyLock<Vec<(Case, Lowered)>> = LazyLock::new(|| {
         TEXTS
             .map(|text| {
-                let case = format::parse("case", "case.toml", text, &plugin).expect("the catalog's cases are cases");
+                let case = format::parse("case", "case.toml", text, &plugin).expect("they are cases of the suite");
                 let lowered = case.lower(Version::V0_2_1).expect("they are for this version too");
                 (case, lowered)
             })

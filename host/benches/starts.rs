@@ -91,7 +91,7 @@ fn main() {
     println!("| microseconds | host | bare wasmtime | host : bare |");
     println!("| --- | ---: | ---: | ---: |");
     let small = wat::parse_str(SMALL.replace("BODY", "(i32.const 0)")).expect("the text is a module");
-    let compiled = include_bytes!("../../cases/plugins/rust/headers.wasm");
+    let compiled = include_bytes!("../../cases/plugins/rust-0.2.5/headers.wasm");
     for (name, wasm) in [("started", &small[..]), ("started, a plugin of the Rust SDK", compiled)] {
         row(name, starts(wasm, true));
         row(&format!("{name}, without a pool"), starts(wasm, false));

@@ -1,7 +1,7 @@
-//! Puts the catalog, the expected failures, the compiled plugins and the committed records into the program.
+//! Puts the catalog, the SDK kit, the expected failures and the committed records into the program.
 //!
 //! Cargo looks at the folders that are named here, with all that is in them, so that a case that was changed, added or removed
-//! is noticed. Of `cases/plugins` it looks at the files alone: a plugin that was added has an entry in the manifest.
+//! is noticed.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,12 @@ use std::{env, fs, io};
 
 /// What is looked at as a whole, below `cases`.
 const FOLDERS: [&str; 3] = ["catalog", "kit", "known"];
-/// The manifest of the plugins, below `cases`.
-const MANIFEST: &str = "plugins/manifest.toml";
 
 fn main() -> io::Result<()> {
     let variable = |name: &str| env::var_os(name).map(PathBuf::from).ok_or(io::Error::other("Cargo sets it"));
     let root = variable("CARGO_MANIFEST_DIR")?.join("../..").canonicalize()?;
     let cases = root.join("cases");
-    let mut files = vec![cases.join(MANIFEST)];
-    for language in entries(&cases.join("plugins"))?.into_iter().filter(|path| path.is_dir()) {
-        files.extend(entries(&language)?.into_iter().filter(|path| has_extension(path, &["wasm"])));
-    }
+    let mut files = Vec::new();
     for folder in FOLDERS {
         println!("cargo::rerun-if-changed={}", cases.join(folder).display());
         below(&cases.join(folder), &mut files)?;

@@ -81,9 +81,6 @@ pub enum Command {
     /// Make badges, the matrix of hosts and the questions to the specification from records
     #[command(after_help = examples::REPORT)]
     Report(ReportArgs),
-    /// List the compiled plugins of the catalog, check that they come from their sources, or rebuild them
-    #[command(after_help = examples::PLUGINS)]
-    Plugins(PluginsArgs),
     /// Run an adapter of this program, which speaks the adapter protocol on standard input and output
     #[command(hide = true, subcommand)]
     Adapter(AdapterCommand),
@@ -477,20 +474,6 @@ pub struct ReportArgs {
     /// Where to write badges, matrix and questions
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub out: PathBuf,
-}
-
-/// See [`Command::Plugins`].
-#[derive(Clone, Debug, Args)]
-pub struct PluginsArgs {
-    /// Rebuild, and compare with what is there
-    #[arg(long, conflicts_with = "build")]
-    pub check: bool,
-    /// Rebuild, and write modules and manifest
-    #[arg(long)]
-    pub build: bool,
-    /// The manifest [default: that of the checkout which the current folder is in; for a list, this program's]
-    #[arg(long, value_name = "FILE")]
-    pub manifest: Option<PathBuf>,
 }
 
 /// The words of `--color`.

@@ -15,7 +15,7 @@ use pw_report::choices::Switch;
 use pw_report::{coverage, table};
 
 use crate::cli::{AbiArgs, Cli, Command, CoverageArgs, InitCommand, ListArgs, ReportArgs, SchemaName};
-use crate::{adapter, explain, fuzz, init, list, plugins, run as run_cases, sdk, smoke, soak};
+use crate::{adapter, explain, fuzz, init, list, run as run_cases, sdk, smoke, soak};
 
 /// Runs the command.
 pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessError> {
@@ -25,7 +25,6 @@ pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessErro
         Command::Explain(args) => return explain::run(args, console),
         Command::List(args) => return list_cases(args, console),
         Command::Coverage(args) => return covered(args, console),
-        Command::Plugins(args) => return plugins::run(args, console),
         Command::Check(args) => return check::run(args, console),
         Command::Try(args) => return try_plugin::run(args, console),
         Command::Fuzz(args) => return fuzz::run(args, console),

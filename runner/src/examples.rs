@@ -89,11 +89,6 @@ pub(crate) const REPORT: &str = "\
 Example:
   pw-conform report reference.jsonl envoy.jsonl --out reports";
 
-pub(crate) const PLUGINS: &str = "\
-Examples:
-  pw-conform plugins
-  pw-conform plugins --check";
-
 pub(crate) const SCHEMA: &str = "\
 Examples:
   pw-conform schema protocol

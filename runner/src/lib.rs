@@ -14,7 +14,6 @@ pub mod explain;
 pub mod fuzz;
 pub mod init;
 pub mod list;
-pub mod plugins;
 pub mod run;
 pub mod sdk;
 pub mod smoke;

@@ -1,4 +1,4 @@
-//! The catalog, the expected failures and the compiled plugins: those in the program, or those of a folder that the user names.
+//! The catalog, the SDK kit and the expected failures: those in the program, or those of a folder that the user names.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -167,8 +167,8 @@ mod tests {
         let mut embedded = ids(&cases);
         embedded.sort();
         assert!(embedded == on_disk, "the program is stale: {} cases, {} on disk", embedded.len(), on_disk.len());
-        assert!(text("cases/plugins/manifest.toml").is_some_and(|text| text.contains("[[plugin]]")));
-        assert_eq!(text("cases/plugins/nothing.toml"), None);
+        assert!(text("cases/known/envoy.toml").is_some_and(|text| text.contains("[[known]]")));
+        assert_eq!(text("cases/known/nothing.toml"), None);
         let reports = folder.join("../../reports").read_dir().expect("the checkout has reports");
         let reports = reports.map(|entry| entry.expect("a folder can be read").path());
         let mut on_disk: Vec<PathBuf> =
