@@ -10,7 +10,7 @@ use pw_abi::Version;
 use pw_cases::case::Level;
 
 use pw_harness::console::ColorWhen;
-use pw_harness::embedded::Catalog;
+use pw_harness::embedded::{self, Catalog};
 use pw_harness::error::HarnessError;
 use pw_harness::plan::Shard;
 use pw_harness::running::Verbosity;
@@ -60,7 +60,7 @@ pub enum Command {
     /// Run the SDK kit's cases with the plugins that an SDK makes
     #[command(after_help = examples::SDK)]
     Sdk(SdkArgs),
-    /// Write a starter for an adapter
+    /// Write a starter for an adapter, or for the plugins of the SDK kit
     #[command(subcommand, after_help = examples::INIT)]
     Init(InitCommand),
     /// Check an adapter with ten cases, in the order in which it is written, up to the first that fails
@@ -179,7 +179,7 @@ impl CatalogArgs {
     pub fn open(&self) -> Result<Catalog, HarnessError> {
         match &self.sdk {
             None => Catalog::new(self.catalog.as_deref()),
-            Some(sdk) => Ok(Catalog::Kit(Box::new(Sdk::read(sdk)?), self.catalog.clone())),
+            Some(sdk) => Ok(Catalog::Kit(Box::new(Sdk::read(sdk, &embedded::kit())?), self.catalog.clone())),
         }
     }
 }
@@ -319,6 +319,17 @@ pub struct ExplainArgs {
 pub enum InitCommand {
     /// Write the skeleton of an adapter, with its manual, into a new or empty folder
     Adapter(InitAdapterArgs),
+    /// Write an empty manifest of the SDK kit's plugins, with what each of them does, into a new or empty folder
+    Sdk(InitSdkArgs),
+}
+
+/// See [`InitCommand::Sdk`].
+#[derive(Clone, Debug, Args)]
+#[command(after_help = examples::INIT)]
+pub struct InitSdkArgs {
+    /// The folder
+    #[arg(value_name = "DIR", default_value = "sdk")]
+    pub folder: PathBuf,
 }
 
 /// See [`InitCommand::Adapter`].

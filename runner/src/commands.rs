@@ -32,6 +32,7 @@ pub fn run(command: &Command, console: &mut Console) -> Result<Exit, HarnessErro
         Command::Smoke(args) => return smoke::run(args, console),
         Command::Adapter(command) => return adapter::run(command),
         Command::Init(InitCommand::Adapter(args)) => init::adapter(args)?,
+        Command::Init(InitCommand::Sdk(args)) => init::sdk(&args.folder)?,
         Command::Abi(args) => abi(args),
         Command::Report(args) => reports(args)?,
         Command::Schema { name, markdown } => schema(*name, *markdown)?,
@@ -56,7 +57,7 @@ fn covered(args: &CoverageArgs, console: &Console) -> Result<Exit, HarnessError>
         console.print(&coverage::against(&text, args.abi));
         return Ok(Exit::Passed);
     }
-    let records = pw_report::read(&args.records)?;
+    let records = pw_report::read(&args.records)?.hosts;
     if args.catalog.sdk.is_some() {
         return Err(HarnessError::new("--sdk: the cases of the SDK kit cite no statement of the specification"));
     }

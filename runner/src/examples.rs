@@ -49,8 +49,9 @@ authority, or 80: phases AUTHN, AUTHZ, STATS, then the unspecified one; within a
 none last, then by age and name. Their selectors are not evaluated: all are for this proxy.";
 
 pub(crate) const INIT: &str = "\
-Example:
-  pw-conform init adapter --lang python my-adapter";
+Examples:
+  pw-conform init adapter --lang python my-adapter
+  pw-conform init sdk my-sdk";
 
 pub(crate) const SMOKE: &str = "\
 Example:

@@ -1,10 +1,12 @@
-//! The command `init`: writes the beginning of an adapter into a new folder.
+//! The command `init`: writes the beginning of an adapter, or of the plugins of the SDK kit, into a new folder.
 
 use std::fs;
 use std::path::Path;
 
+use pw_harness::embedded;
 use pw_harness::error::HarnessError;
 use pw_harness::invocation::program;
+use pw_harness::sdk::MANIFEST;
 
 use crate::cli::{InitAdapterArgs, Language};
 
@@ -35,6 +37,51 @@ pub fn skeleton(language: Language) -> &'static [(&'static str, &'static str)] {
 /// The folder has files, or cannot be written.
 pub fn adapter(args: &InitAdapterArgs) -> Result<String, HarnessError> {
     let folder = &args.folder;
+    let text = write(folder, skeleton(args.lang).iter().map(|(name, content)| (*name, (*content).to_owned())))?;
+    Ok(text + "\nNext, and after each TODO:\n" + &next(args.lang, folder))
+}
+
+/// The manual for makers of SDKs.
+const SDK_MANUAL: &str = include_str!("../../docs/sdks.md");
+/// The plugins of the kit to begin with.
+const FIRST: [&str; 6] = ["headers", "body", "authorise", "configuration", "access_log", "state"];
+
+/// Writes an empty manifest of the SDK kit, the manual, and what each plugin does. The answer is as that of [`adapter`].
+///
+/// # Errors
+///
+/// As for [`adapter`].
+pub fn sdk(folder: &Path) -> Result<String, HarnessError> {
+    let written = |path: &str| embedded::text(path).unwrap_or_default();
+    let readme = |plugin: &str| {
+        (format!("kit/{plugin}/README.md"), written(&format!("cases/kit/{plugin}/README.md")).to_owned())
+    };
+    // Links lead to where the files are here.
+    let manual = SDK_MANUAL.replace("](../cases/kit/", "](kit/");
+    let kit = written("cases/kit/README.md").replace("](../../docs/sdks.md)", "](../README.md)");
+    let files = [("README.md", manual), (MANIFEST, manifest()), ("kit/README.md", kit)];
+    let files = files.map(|(name, content)| (name.to_owned(), content)).into_iter();
+    let text = write(folder, files.chain(embedded::kit().into_iter().map(readme)))?;
+    Ok(format!("{text}\nNext, and after each plugin:\n    {} sdk {}\n", program(), quoted(folder)))
+}
+
+/// A manifest that has every plugin of the kit as a comment.
+fn manifest() -> String {
+    let mut text = String::from(include_str!("init/sdk.toml"));
+    let kit = embedded::kit();
+    for plugin in FIRST.iter().chain(kit.iter().filter(|plugin| !FIRST.contains(plugin))) {
+        let readme = embedded::text(&format!("cases/kit/{plugin}/README.md")).unwrap_or_default();
+        let does = readme.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+        text += &format!("\n# {does}\n# [plugin.{plugin}]\n# module = \"{plugin}.wasm\"\n");
+    }
+    text
+}
+
+/// Writes files into a new or empty folder, and says which.
+fn write<Name: AsRef<Path>>(
+    folder: &Path,
+    files: impl Iterator<Item = (Name, String)>,
+) -> Result<String, HarnessError> {
     if !is_free(folder)? {
         let folder = folder.display();
         return Err(HarnessError::new(format!(
@@ -42,14 +89,14 @@ pub fn adapter(args: &InitAdapterArgs) -> Result<String, HarnessError> {
         )));
     }
     let mut text = String::new();
-    for (name, content) in skeleton(args.lang) {
+    for (name, content) in files {
         let file = folder.join(name);
         let failed = |error| HarnessError::io("write", file.display(), &error);
         fs::create_dir_all(file.parent().unwrap_or(folder)).map_err(failed)?;
         fs::write(&file, content).map_err(failed)?;
         text += &format!("wrote {}\n", file.display());
     }
-    Ok(text + "\nNext, and after each TODO:\n" + &next(args.lang, folder))
+    Ok(text)
 }
 
 /// Whether the folder is not there, or empty.
@@ -63,10 +110,6 @@ fn is_free(folder: &Path) -> Result<bool, HarnessError> {
 
 /// The commands that build an adapter in a folder, and check it.
 fn next(language: Language, folder: &Path) -> String {
-    let quoted = |path: &Path| {
-        let path = path.display().to_string();
-        shlex::try_quote(&path).map_or(path.clone(), |quoted| quoted.into_owned())
-    };
     // A path without `/` is looked up in the PATH.
     let program_in = |name: &str| quoted(&Path::new(".").join(folder).join(name));
     let (build, host) = match language {
@@ -79,6 +122,12 @@ fn next(language: Language, folder: &Path) -> String {
     };
     let host = shlex::try_quote(&host).map_or_else(|_| host.clone(), |host| host.into_owned());
     format!("{build}    {} smoke --host {host}\n", program())
+}
+
+/// A path as a word of a command line.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    shlex::try_quote(&path).map_or(path.clone(), |quoted| quoted.into_owned())
 }
 
 #[cfg(test)]

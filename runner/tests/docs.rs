@@ -10,12 +10,13 @@ use support::Folder;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// In the order in which somebody reads them: later commands use files that earlier ones write.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "docs/verdicts.md",
     "docs/cases.md",
     "docs/plugins.md",
     "docs/adapters.md",
+    "docs/sdks.md",
     "docs/fuzzing.md",
     "docs/host.md",
     "docs/glossary.md",
@@ -86,10 +87,48 @@ fn commands_of_the_pages_run() {
                 let args: Vec<&str> = args.iter().map(String::as_str).collect();
                 folder.run(&args).check(0, &[]);
                 run += 1;
+                if text == INIT_SDK {
+                    write_plugins(&folder);
+                    folder.write("my-sdk/known.toml", &known_of_the_sdk());
+                }
             }
         }
     }
     assert!(run > 12, "{run} commands were run");
+}
+
+/// After this command of a page, a reader writes plugins.
+const INIT_SDK: &str = "init sdk my-sdk";
+
+/// The first six plugins of the SDK kit, with a manifest, as a reader of `docs/sdks.md` would have them.
+fn write_plugins(folder: &Folder) {
+    let mut manifest = String::from("sdk = \"my-sdk\"\nversion = \"0.1.0\"\nlanguage = \"Rust\"\n");
+    for name in ["headers", "body", "authorise", "configuration", "access_log", "state"] {
+        let wasm = std::fs::read(format!("{ROOT}/cases/plugins/rust-0.2.5/{name}.wasm"));
+        folder.write_bytes(&format!("my-sdk/{name}.wasm"), &wasm.unwrap_or_else(|error| panic!("{name}: {error}")));
+        manifest += &format!("[plugin.{name}]\nmodule = \"{name}.wasm\"\n");
+    }
+    folder.write("my-sdk/sdk.toml", &(manifest + &block("docs/sdks.md", "[plugin.tcp]")));
+}
+
+fn known_of_the_sdk() -> String {
+    block("docs/sdks.md", "[[known]]")
+}
+
+#[test]
+fn the_failure_of_the_page_about_sdks_is_what_a_run_says() {
+    let folder = Folder::new("docs_sdk");
+    folder.run(&["init", "sdk", "my-sdk"]).check(0, &[]);
+    write_plugins(&folder);
+    let said = folder.run(&["sdk", "my-sdk", "access_log/any_bytes"]);
+    let block = block("docs/sdks.md", "fail  access_log/any_bytes");
+    let lines: Vec<&str> = block.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // The last line is a command, which names the program.
+    let (command, lines) = lines.split_last().expect("it is a block");
+    said.check(1, lines);
+    said.check(1, &[command.strip_prefix("pw-conform").unwrap_or(command)]);
+    folder.write("my-sdk/known.toml", &known_of_the_sdk());
+    folder.run(&["sdk", "my-sdk", "access_log/any_bytes"]).check(0, &["1 known", "1 with expected failures"]);
 }
 
 #[test]

@@ -254,12 +254,12 @@ fn shortened(line: &str) -> String {
     format!("{head} [… {} characters …] {tail}", count - 2 * kept)
 }
 
-/// What the specification says, with the link to the sentence; without statements the link to the clause.
+/// What the specification says, with the link to the sentence; without statements the link to the clause. Nothing for the SDK kit's cases.
 fn cited(case: &Case, version: Version) -> String {
     let cited: Vec<_> = case.statement.iter().filter_map(|id| statements::find(id)).collect();
     let Some(first) = cited.first() else {
-        let url = case.clause.first().map_or_else(String::new, |clause| pw_abi::clause_url(clause, version));
-        return format!("      clause {}  {url}\n", case.clause.join(", "));
+        let Some(clause) = case.clause.first() else { return String::new() };
+        return format!("      clause {}  {}\n", case.clause.join(", "), pw_abi::clause_url(clause, version));
     };
     let more = match cited.len() {
         1 => String::new(),

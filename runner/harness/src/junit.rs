@@ -114,7 +114,9 @@ fn description(case: &Case) -> String {
         lines.push(format!("  expected {}", finding.expected));
         lines.push(format!("  actual   {}", finding.actual));
     }
-    lines.push(format!("clause {}", case.clause.join(", ")));
+    if !case.clause.is_empty() {
+        lines.push(format!("clause {}", case.clause.join(", ")));
+    }
     lines.extend(case.reproduce.clone());
     lines.join("\n")
 }

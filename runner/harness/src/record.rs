@@ -53,7 +53,7 @@ pub struct Header {
     pub adapter: String,
     /// The SDK whose plugins were judged, if these are the cases of the SDK kit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sdk: Option<Program>,
+    pub sdk: Option<Judged>,
     /// How many cases the catalog has.
     pub catalog: usize,
     /// How many lines of cases follow, unless the run is cut short.
@@ -76,6 +76,28 @@ pub struct Program {
     pub name: String,
     /// Such as `1.40.0`.
     pub version: String,
+}
+
+/// An SDK whose build of the SDK kit was judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Judged {
+    /// Such as `proxy-wasm`.
+    pub name: String,
+    /// Such as `0.2.5`.
+    pub version: String,
+    /// Such as `Rust`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub language: String,
+    /// The plugins of the kit that the SDK cannot express, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_offered: BTreeMap<String, String>,
+    /// The plugins of the kit that the build lacks, without a reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// Only some of the kit's cases were to be run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub part: bool,
 }
 
 /// The outcome of a case for a version of the ABI.

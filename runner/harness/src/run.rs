@@ -117,7 +117,8 @@ pub fn run(
     let stale = stale_lacks(&failures, &host, &survey);
     stale.iter().for_each(|message| console.error(message));
     let mut header = header(&options.host, &host, &selection, &survey, jobs.len());
-    header.sdk = options.catalog.sdk().map(|sdk| sdk.program.clone());
+    let part = !selection.others.is_empty() || jobs.len() < plan(&selection.cases, None).len();
+    header.sdk = options.catalog.sdk().map(|sdk| sdk.judged(part));
     let recorder = Recorder::begin(&header, report)?;
     let mut running = Running::new(console, options.verbosity, header, recorder);
     (running.junit, running.draft, running.max_fail) = (junit, draft, options.max_fail);

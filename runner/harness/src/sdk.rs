@@ -19,9 +19,8 @@ use std::path::{Path, PathBuf};
 use pw_cases::files;
 use pw_cases::format::{self, Complaint, Error, Node, Read, meant};
 
-use crate::embedded;
 use crate::error::HarnessError;
-use crate::record::Program;
+use crate::record::{Counts, Judged, Program};
 
 /// The manifest's name.
 pub const MANIFEST: &str = "sdk.toml";
@@ -61,21 +60,49 @@ pub enum Offer {
     Missing,
 }
 
+/// How a plugin of the kit does in its cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// All of its cases pass that the host can run.
+    Passes,
+    /// All of its failures are expected.
+    Known,
+    /// There are others.
+    Fails,
+    /// The host can run none of its cases.
+    NotRun,
+    /// The SDK cannot express it.
+    NotOffered,
+    /// There is no module, and nobody says why.
+    Missing,
+}
+
+impl Standing {
+    /// Of a plugin that there is, by its cases.
+    pub fn of(counts: Counts) -> Standing {
+        match counts {
+            Counts { fail, stale, error, .. } if fail + stale + error > 0 => Standing::Fails,
+            Counts { known: 1.., .. } => Standing::Known,
+            Counts { pass: 1.., .. } => Standing::Passes,
+            _ => Standing::NotRun,
+        }
+    }
+}
+
 impl Sdk {
-    /// The build in a folder, or of a manifest.
+    /// The build in a folder, or of a manifest; `kit` has the names of the kit's plugins.
     ///
     /// # Errors
     ///
     /// There is none, it cannot be read, or it says what cannot be.
-    pub fn read(path: &Path) -> Result<Sdk, HarnessError> {
-        let kit = embedded::kit();
+    pub fn read(path: &Path, kit: &[&str]) -> Result<Sdk, HarnessError> {
         let (folder, manifest) = match path.is_dir() {
             true => (path, path.join(MANIFEST)),
             false => (path.parent().unwrap_or(Path::new("")), path.to_owned()),
         };
         let mut sdk = match path.is_dir() && !manifest.exists() {
-            true => Sdk::unnamed(folder, &kit),
-            false => Sdk::listed(folder, &manifest, &kit)?,
+            true => Sdk::unnamed(folder, kit),
+            false => Sdk::listed(folder, &manifest, kit)?,
         };
         let modules = sdk.plugins.iter().filter(|plugin| matches!(plugin.offer, Offer::Module(_))).count();
         if modules == 0 {
@@ -120,13 +147,27 @@ impl Sdk {
         };
         self.plugins.iter().filter_map(module).collect()
     }
+
+    /// What a record says of it.
+    pub fn judged(&self, part: bool) -> Judged {
+        let Program { name, version } = self.program.clone();
+        let mut judged = Judged { name, version, language: self.language.clone(), part, ..Judged::default() };
+        for Plugin { name, offer } in &self.plugins {
+            match offer {
+                Offer::Module(_) => {}
+                Offer::NotOffered(why) => drop(judged.not_offered.insert(name.clone(), why.clone())),
+                Offer::Missing => judged.missing.push(name.clone()),
+            }
+        }
+        judged
+    }
 }
 
 fn parse(source: &str, folder: &Path, kit: &[&str]) -> Read<Sdk> {
     let root = format::read(source)?;
     let table = root.table(&["sdk", "version", "language", "plugin"])?;
     let text = |key: &str| table.need(key)?.text().map(str::to_owned);
-    let entries = table.need("plugin")?.entries()?;
+    let entries = table.find("plugin").map_or(Ok(&[][..]), Node::entries)?;
     if let Some((name, node)) = entries.iter().find(|(name, _)| !kit.contains(&name.as_str())) {
         return node.complain(format!("the kit has no plugin `{name}`{}", meant(name, kit.iter().copied())));
     }

@@ -9,7 +9,7 @@ use pw_cases::case::Level;
 
 use crate::record::{Case, Counts};
 use crate::score::Score;
-use crate::sdk::{Offer, Plugin};
+use crate::sdk::{Offer, Plugin, Standing};
 use crate::verdict::Verdict;
 
 /// The number of causes, and of kinds of skips, that are listed.
@@ -38,19 +38,6 @@ pub struct Summary {
     pub bad: usize,
     /// The plugins of the SDK kit, if its cases are run.
     pub sdk: Option<Vec<Plugin>>,
-}
-
-/// How a plugin of the SDK kit does in its cases.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Passes,
-    Fails,
-    /// All of its failures are expected.
-    Known,
-    /// The host can run none of its cases.
-    NotRun,
-    NotOffered,
-    Missing,
 }
 
 /// Bad cases that have the same cause.
@@ -169,13 +156,10 @@ impl Summary {
 
     fn standing(&self, plugin: &Plugin) -> Standing {
         let counts = self.sections.iter().find(|(section, _)| *section == plugin.name).map(|(_, counts)| *counts);
-        match (&plugin.offer, counts.unwrap_or_default()) {
-            (Offer::NotOffered(_), _) => Standing::NotOffered,
-            (Offer::Missing, _) => Standing::Missing,
-            (_, counts) if counts.fail + counts.stale + counts.error > 0 => Standing::Fails,
-            (_, counts) if counts.known > 0 => Standing::Known,
-            (_, counts) if counts.pass > 0 => Standing::Passes,
-            _ => Standing::NotRun,
+        match &plugin.offer {
+            Offer::NotOffered(_) => Standing::NotOffered,
+            Offer::Missing => Standing::Missing,
+            Offer::Module(_) => Standing::of(counts.unwrap_or_default()),
         }
     }
 
