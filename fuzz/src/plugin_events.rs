@@ -14,7 +14,7 @@ use pw_reference::World;
 
 /// How often the events come; in the second half of that nothing may grow.
 const ROUNDS: usize = 32;
-/// The compiled plugins, which a target carries with it.
+/// The plugins, which a target carries with it.
 const PLUGINS: [(&str, &[u8]); 3] = [
     ("authorise", include_bytes!("../../cases/plugins/rust-0.2.5/authorise.wasm")),
     ("body", include_bytes!("../../cases/plugins/rust-0.2.5/body.wasm")),
