@@ -12,6 +12,7 @@
 //! link   = "https://github.com/…"                  # may be left out
 //! host   = "1.38.."                                # versions of the host, as `abi`: `..1.38` has 1.38.3; left out: all
 //! on     = "envoy"                                 # in a file about an SDK: the host, or a list; left out: all
+//! sdk    = "proxy-wasm"                            # in a file about a host and the SDK kit: the SDK, or a list; left out: all
 //! differs = "proxy_get_header_map_value/NOT_FOUND: OK"  # how `fuzz --host` reports it, or a list; may be left
 //!                                                  # out. `*` in place of the clause stands for any; `after` and calls, such
 //!                                                  # as `after proxy_on_log/proxy_continue_stream`, may follow
@@ -30,13 +31,15 @@ use pw_abi::Version;
 use crate::case::Case;
 use crate::clause;
 use crate::departure::Departure;
-use crate::format::{self, Complaint, Error, Node, Read, Value, meant};
+use crate::format::{self, Complaint, Error, Node, Read, Table, Value, meant};
 
 /// What is known of a host.
 #[derive(Clone, Debug, Default)]
 pub struct ExpectedFailures {
     file: String,
     entries: Vec<Known>,
+    /// What the host is known to get wrong in cases of the SDK kit.
+    faults: Vec<Known>,
 }
 
 /// One departure of a host.
@@ -49,6 +52,8 @@ pub struct Known {
     hosts: Hosts,
     /// The hosts that it is about; none means all.
     names: Vec<String>,
+    /// The SDKs that it is about; none means all.
+    sdks: Vec<String>,
     /// It is about the host that is run.
     applies: bool,
     /// The functions that the host does not link: the entry is about all cases that cite one of them.
@@ -76,6 +81,8 @@ impl Known {
 enum Kind {
     Host,
     Sdk,
+    /// A host, in cases of the SDK kit.
+    Kit,
 }
 
 impl Kind {
@@ -83,6 +90,7 @@ impl Kind {
         match self {
             Kind::Host => &["case", "lacks", "abi", "clause", "does", "why", "link", "host", "differs"],
             Kind::Sdk => &["case", "abi", "does", "why", "link", "on", "host"],
+            Kind::Kit => &["case", "abi", "does", "why", "link", "sdk", "host"],
         }
     }
 }
@@ -130,13 +138,19 @@ impl ExpectedFailures {
         ExpectedFailures::read(file, source, Kind::Sdk)
     }
 
+    /// Reads the text of such a file about a host in cases of the SDK kit.
+    pub fn parse_of_kit(file: &str, source: &str) -> Result<ExpectedFailures, Error> {
+        ExpectedFailures::read(file, source, Kind::Kit)
+    }
+
     fn read(file: &str, source: &str, kind: Kind) -> Result<ExpectedFailures, Error> {
         let read = || -> Read<Vec<Known>> {
             let root = format::read(source)?;
             root.table(&["known"])?.items("known")?.iter().map(|node| known(node, kind)).collect()
         };
         let error = |Complaint { line, message }| Error { file: file.to_owned(), line, message };
-        read().map(|entries| ExpectedFailures { file: file.to_owned(), entries }).map_err(error)
+        let all = |entries| ExpectedFailures { file: file.to_owned(), entries, faults: Vec::new() };
+        read().map(all).map_err(error)
     }
 
     /// The path that it was read from.
@@ -147,11 +161,25 @@ impl ExpectedFailures {
     /// Those of a host of this name and version, such as `envoy` and `1.36.4`. The others stay, for [`ExpectedFailures::check`].
     #[must_use]
     pub fn of_host(mut self, name: &str, version: &str) -> ExpectedFailures {
-        for entry in &mut self.entries {
+        for entry in self.entries.iter_mut().chain(&mut self.faults) {
             let is_named = entry.names.is_empty() || entry.names.iter().any(|known| known == name);
             entry.applies = is_named && entry.hosts.contain(version);
         }
         self
+    }
+
+    /// These failures of an SDK, with what a host is known to get wrong in cases of the SDK kit: there no plugin can pass, and it is no fault of the SDK.
+    #[must_use]
+    pub fn with_faults(mut self, host: ExpectedFailures, sdk: &str) -> ExpectedFailures {
+        self.faults = host.entries;
+        self.faults.retain(|fault| fault.sdks.is_empty() || fault.sdks.iter().any(|known| known == sdk));
+        self
+    }
+
+    /// What the host is known to get wrong in that case of the SDK kit.
+    pub fn fault(&self, id: &str, version: Version) -> Option<&Known> {
+        let mut faults = self.faults.iter().filter(|fault| fault.applies && fault.versions.contains(&version));
+        faults.find(|fault| fault.patterns.iter().any(|(_, pattern)| is(pattern, id)))
     }
 
     /// The entry about the case in that version.
@@ -215,12 +243,8 @@ fn known(node: &Node, kind: Kind) -> Read<Known> {
         patterns: patterns.into_iter().map(|node| Ok((node.line, node.text()?.to_owned()))).collect::<Read<_>>()?,
         versions,
         hosts: table.map("host", hosts)?.unwrap_or_default(),
-        names: table
-            .map("on", one_or_more)?
-            .unwrap_or_default()
-            .into_iter()
-            .map(|node| node.text().map(str::to_owned))
-            .collect::<Read<_>>()?,
+        names: texts(&table, "on")?,
+        sdks: texts(&table, "sdk")?,
         applies: true,
         clauses,
         does: match table.find("does") {
@@ -234,6 +258,12 @@ fn known(node: &Node, kind: Kind) -> Read<Known> {
             .map("differs", |node| one_or_more(node)?.into_iter().map(differs).collect())?
             .unwrap_or_default(),
     })
+}
+
+/// A text or several; none if the key is left out.
+fn texts(table: &Table<'_>, key: &str) -> Read<Vec<String>> {
+    let nodes = table.map(key, one_or_more)?.unwrap_or_default();
+    nodes.into_iter().map(|node| node.text().map(str::to_owned)).collect()
 }
 
 /// A host function of one of the versions.
@@ -340,6 +370,19 @@ mod tests {
         }
         let entry = known.find("a/one", Version::V0_2_1).map(|entry| (entry.line, entry.does.as_str()));
         assert_eq!(entry, Some((1, "Nothing")));
+    }
+
+    #[test]
+    fn a_fault_of_a_host_is_no_failure_of_the_sdk() {
+        let faults = "[[known]]\ncase = \"tcp/*\"\nsdk = \"s\"\nabi = \"0.2.1\"\nhost = \"..1.2\"\ndoes = \"sleeps\"\nwhy = \"it can\"\n";
+        let faults =
+            ExpectedFailures::parse_of_kit("known/kit/x.toml", faults).unwrap_or_else(|error| panic!("{error}"));
+        let known = ExpectedFailures::default().with_faults(faults.clone(), "s").of_host("x", "1.2.9");
+        assert!(known.find("tcp/a", Version::V0_2_1).is_none());
+        assert_eq!(known.fault("tcp/a", Version::V0_2_1).map(|fault| fault.does.as_str()), Some("sleeps"));
+        assert!(known.fault("tcp/a", Version::V0_2_0).is_none() && known.fault("udp/a", Version::V0_2_1).is_none());
+        assert!(ExpectedFailures::default().with_faults(faults, "t").fault("tcp/a", Version::V0_2_1).is_none());
+        assert!(known.of_host("x", "1.3").fault("tcp/a", Version::V0_2_1).is_none());
     }
 
     #[test]

@@ -23,6 +23,8 @@ const CATALOG: &str = "cases/catalog";
 const KIT: &str = "cases/kit";
 /// Where the expected failures in the program come from.
 const KNOWN: &str = "cases/known";
+/// Where what hosts get wrong in the SDK kit's cases comes from.
+const FAULTS: &str = "cases/known/kit";
 /// Where the records in the program come from.
 const REPORTS: &str = "reports/";
 
@@ -150,11 +152,39 @@ impl Catalog {
             }
         }
     }
+
+    /// What a host gets wrong in cases of the SDK kit; nothing if there is no file for it, or these are other cases.
+    pub fn faults(&self, host: &str) -> Result<ExpectedFailures, HarnessError> {
+        let name = format!("{FAULTS}/{host}.toml");
+        match (self.sdk(), text(&name)) {
+            (Some(_), Some(source)) => {
+                ExpectedFailures::parse_of_kit(&name, source).map_err(|error| HarnessError::new(error.to_string()))
+            }
+            _ => Ok(ExpectedFailures::default()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_hosts_get_wrong_is_about_cases_of_the_kit() {
+        let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../cases/plugins/c");
+        let sdk = Sdk::read(&plugins, &kit()).unwrap_or_else(|error| panic!("{error}"));
+        let catalog = Catalog::Kit(Box::new(sdk), None);
+        let (cases, errors) = catalog.cases();
+        assert!(errors.is_empty(), "{errors:?}");
+        let cases: Vec<&Case> = cases.iter().collect();
+        let faults = FILES.iter().filter_map(|(path, _)| path.strip_prefix(FAULTS)?.strip_suffix(".toml"));
+        let hosts: Vec<&str> = faults.filter_map(|name| name.strip_prefix('/')).collect();
+        assert!(hosts.contains(&"envoy"), "{hosts:?}");
+        for host in hosts {
+            let faults = catalog.faults(host).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(faults.check(&cases), Vec::new());
+        }
+    }
 
     #[test]
     fn what_is_in_the_program_is_what_is_in_the_checkout() {

@@ -232,7 +232,8 @@ pub fn expected_failures(
     catalog: &Catalog,
 ) -> Result<ExpectedFailures, HarnessError> {
     let failures = file.map_or_else(|| catalog.expected_failures(&host.name), |file| catalog.read_known(file))?;
-    Ok(failures.of_host(&host.name, &host.version))
+    let sdk = catalog.sdk().map_or("", |sdk| sdk.program.name.as_str());
+    Ok(failures.with_faults(catalog.faults(&host.name)?, sdk).of_host(&host.name, &host.version))
 }
 
 /// Entries of expected failures that match no case; unknown while a part of the catalog cannot be read.

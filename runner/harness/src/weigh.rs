@@ -51,7 +51,13 @@ pub fn weigh(job: Job<'_>, attempt: &Attempt, failures: &ExpectedFailures, invoc
                     line.reason = Some(format!("{} ({})", known.does, known.why));
                     line.link = known.link.clone();
                 }
-                (false, None) => (line.verdict, line.why) = (Verdict::Fail, case.why.clone()),
+                (false, None) => match failures.fault(&case.id, job.version) {
+                    Some(fault) => {
+                        line.findings.clear();
+                        (line.verdict, line.reason) = (Verdict::Skip, Some(format!("{} ({})", fault.does, fault.why)));
+                    }
+                    None => (line.verdict, line.why) = (Verdict::Fail, case.why.clone()),
+                },
             }
         }
     }
