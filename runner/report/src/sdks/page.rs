@@ -13,6 +13,9 @@ use crate::text::{cell, host};
 /// The number of cases that a cause names.
 const NAMED_CASES: usize = 8;
 
+/// How a reason begins that is functions which the host does not have.
+const LACKS: &str = "lacks ";
+
 /// How tables show a standing, and what it means.
 const MARKS: [(Standing, &str, &str); 6] = [
     (Standing::Passes, "✓", "passes all of its cases that the host can run"),
@@ -34,12 +37,13 @@ pub fn render(builds: &[Build<'_>]) -> String {
     );
     let marks = MARKS.map(|(_, mark, meaning)| format!("{mark} {meaning}"));
     let _ = writeln!(text, "{}.\n", marks.join("; "));
+    let _ = writeln!(text, "Hosts: {}.\n", hosts.iter().cloned().collect::<Vec<_>>().join(", "));
     by_host(&mut text, builds, &hosts);
     by_plugin(&mut text, builds, &hosts);
     for build in builds {
-        faults(&mut text, build);
+        faults(&mut text, build, &hosts);
     }
-    not_run(&mut text, builds);
+    not_run(&mut text, builds, &hosts);
     text
 }
 
@@ -53,7 +57,7 @@ fn mark(standing: Standing) -> &'static str {
 }
 
 fn by_host(text: &mut String, builds: &[Build<'_>], hosts: &BTreeSet<String>) {
-    let heads: String = hosts.iter().map(|host| format!(" {host} |")).collect();
+    let heads: String = hosts.iter().map(|host| format!(" {} |", brief(host, hosts))).collect();
     let _ = writeln!(text, "| SDK | language | offered |{heads} on all |");
     let _ = writeln!(text, "|---|---|---:|{}---:|", "---:|".repeat(hosts.len()));
     for build in builds {
@@ -86,7 +90,10 @@ fn counts(build: &Build<'_>, record: &Record) -> String {
 
 fn by_plugin(text: &mut String, builds: &[Build<'_>], hosts: &BTreeSet<String>) {
     let heads: String = builds.iter().map(|build| format!(" {} |", cell(&name(build, builds)))).collect();
-    let _ = writeln!(text, "\n## Plugins\n\nA mark without hosts is for all other hosts.\n\n| plugin |{heads}");
+    let _ = writeln!(
+        text,
+        "\n## Plugins\n\nA mark without hosts is for all other hosts that can run any plugin of the SDK.\n\n| plugin |{heads}"
+    );
     let _ = writeln!(text, "|---|{}", "---|".repeat(builds.len()));
     for plugin in builds.first().map_or(&[][..], |build| build.kit) {
         let cells: Vec<String> = builds.iter().map(|build| folded(build, plugin, hosts)).collect();
@@ -104,11 +111,12 @@ fn name(build: &Build<'_>, builds: &[Build<'_>]) -> String {
 /// How a plugin does: the most frequent mark, then the others with their hosts.
 fn folded(build: &Build<'_>, plugin: &str, hosts: &BTreeSet<String>) -> String {
     let mut by_mark: Vec<(Standing, Vec<String>)> = Vec::new();
-    for record in &build.records {
+    let is_of_use = |record: &&&Record| build.kit.iter().any(|plugin| is_run(build.standing(record, plugin)));
+    for record in build.records.iter().filter(is_of_use) {
         let standing = build.standing(record, plugin);
         match by_mark.iter_mut().find(|(known, _)| *known == standing) {
-            Some((_, of)) => of.push(short(record, hosts)),
-            None => by_mark.push((standing, vec![short(record, hosts)])),
+            Some((_, of)) => of.push(brief(&host(record), hosts)),
+            None => by_mark.push((standing, vec![brief(&host(record), hosts)])),
         }
     }
     by_mark.sort_by_key(|(standing, of)| (std::cmp::Reverse(of.len()), *standing));
@@ -119,15 +127,18 @@ fn folded(build: &Build<'_>, plugin: &str, hosts: &BTreeSet<String>) -> String {
     cells.collect::<Vec<_>>().join("; ")
 }
 
+fn is_run(standing: Standing) -> bool {
+    matches!(standing, Standing::Passes | Standing::Known | Standing::Fails)
+}
+
 /// A host's name, with its version if there are several.
-fn short(record: &Record, hosts: &BTreeSet<String>) -> String {
-    let name = &record.header.host.name;
-    let versions = hosts.iter().filter(|host| host.rsplit_once(' ').is_some_and(|(known, _)| known == name));
-    if versions.count() > 1 { host(record) } else { name.clone() }
+fn brief(host: &str, hosts: &BTreeSet<String>) -> String {
+    let name = |host: &str| host.split_once(' ').map_or(host.to_owned(), |(name, _)| name.to_owned());
+    if hosts.iter().filter(|other| name(other) == name(host)).count() > 1 { host.to_owned() } else { name(host) }
 }
 
 /// What an SDK gets wrong, and what it does not offer.
-fn faults(text: &mut String, build: &Build<'_>) {
+fn faults(text: &mut String, build: &Build<'_>, hosts: &BTreeSet<String>) {
     let _ = writeln!(text, "\n## {}\n", cell(&build.title()));
     for (plugin, why) in &build.sdk.not_offered {
         let _ = writeln!(text, "- `{plugin}` is not offered: {}", cell(why));
@@ -146,11 +157,11 @@ fn faults(text: &mut String, build: &Build<'_>) {
     if known.is_empty() && failed.is_empty() {
         text.push_str("All of its plugins pass, as far as the hosts can run them.\n");
     }
-    table(text, build, "what it does instead, and why", &known);
+    table(text, build, hosts, "what it does instead, and why", &known);
     if !known.is_empty() && !failed.is_empty() {
         text.push('\n');
     }
-    table(text, build, "failures of which the cause is not known", &failed);
+    table(text, build, hosts, "failures of which the cause is not known", &failed);
 }
 
 /// Cases that fail for the same reason, and the hosts on which they do.
@@ -175,16 +186,14 @@ fn causes<'a>(build: &Build<'a>, verdicts: &[Verdict], words: impl Fn(&Case) -> 
     causes
 }
 
-fn table(text: &mut String, build: &Build<'_>, heading: &str, causes: &[(String, Cause<'_>)]) {
+fn table(text: &mut String, build: &Build<'_>, all: &BTreeSet<String>, heading: &str, causes: &[(String, Cause<'_>)]) {
     if causes.is_empty() {
         return;
     }
     let _ = writeln!(text, "| {heading} | hosts | cases | |\n|---|---|---:|---|");
     for (words, Cause { hosts, ids }) in causes {
-        let on = match hosts.len() {
-            all if all == build.records.len() && all > 1 => "all".to_owned(),
-            _ => hosts.iter().cloned().collect::<Vec<_>>().join(", "),
-        };
+        let on: Vec<String> = hosts.iter().map(|host| brief(host, all)).collect();
+        let on = on.join(", ");
         let named: Vec<String> = ids.iter().take(NAMED_CASES).map(|id| format!("`{id}`")).collect();
         let more = match ids.len() - named.len() {
             0 => String::new(),
@@ -195,12 +204,22 @@ fn table(text: &mut String, build: &Build<'_>, heading: &str, causes: &[(String,
 }
 
 /// What hosts cannot run.
-fn not_run(text: &mut String, builds: &[Build<'_>]) {
-    let mut reasons: BTreeMap<(String, &str), (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+fn not_run(text: &mut String, builds: &[Build<'_>], hosts: &BTreeSet<String>) {
+    let mut reasons: BTreeMap<(String, String), (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    // Functions that plugins import; which of them a case needs differs from SDK to SDK.
+    let mut functions: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for record in builds.iter().flat_map(|build| &build.records) {
         for case in record.cases.iter().filter(|case| case.verdict == Verdict::Skip) {
-            let reason = case.reason.as_deref().unwrap_or_default();
-            let (plugins, ids) = reasons.entry((host(record), reason)).or_default();
+            let (host, reason) = (host(record), case.reason.as_deref().unwrap_or_default());
+            let reason = reason.strip_prefix(&host).map_or(reason, str::trim_start);
+            let reason = match reason.strip_prefix(LACKS) {
+                Some(names) => {
+                    functions.entry(host.clone()).or_default().extend(names.split(", "));
+                    LACKS
+                }
+                None => reason,
+            };
+            let (plugins, ids) = reasons.entry((host, reason.to_owned())).or_default();
             plugins.insert(case.section());
             ids.insert(&case.id);
         }
@@ -210,8 +229,15 @@ fn not_run(text: &mut String, builds: &[Build<'_>]) {
     }
     text.push_str("\n## Not run\n\n| host | why | cases | of the plugins |\n|---|---|---:|---|\n");
     for ((host, reason), (plugins, ids)) in reasons {
+        let lacks: Vec<&str> =
+            functions.get(&host).filter(|_| reason == LACKS).into_iter().flatten().copied().collect();
+        let words = cell(&(reason + &lacks.join(", ")));
         let plugins: Vec<&str> = plugins.into_iter().collect();
-        let _ = writeln!(text, "| {host} | {} | {} | {} |", cell(reason), ids.len(), plugins.join(", "));
+        let plugins = match builds.first() {
+            Some(build) if build.kit.len() == plugins.len() => "all".to_owned(),
+            _ => plugins.join(", "),
+        };
+        let _ = writeln!(text, "| {} | {words} | {} | {plugins} |", brief(&host, hosts), ids.len());
     }
 }
 
@@ -249,7 +275,8 @@ mod tests {
         let records = [one, two, three, other];
         let text = render(&builds(&records, &KIT));
         let lines = [
-            "| SDK | language | offered | one 1.2.3 | three 1.2.3 | two 1.2.3 | on all |",
+            "Hosts: one 1.2.3, three 1.2.3, two 1.2.3.",
+            "| SDK | language | offered | one | three | two | on all |",
             "| s 1.0 | L | 3 | 1 ✓, 1 ~, 1 ✗ | 3 ✓ | 1 ✓, 1 ~, 1 – | 1 of 4 |",
             "| s 2.0 | L | 1 |  |  | 1 ✓ | 1 of 4 |",
             "| plugin | s 1.0 | s 2.0 |",
@@ -257,14 +284,27 @@ mod tests {
             "| [headers](../cases/kit/headers/README.md) | ~; ✓ three | ? |",
             "| [tcp](../cases/kit/tcp/README.md) | · | · |",
             "- `tcp` is not offered: no \\| contexts (src/x)",
-            "| the reason \\| of &lt;known> | one 1.2.3, two 1.2.3 | 2 | `headers/a`, `headers/b` |",
-            "| proxy_log: expected OK, actual BAD_ARGUMENT | one 1.2.3 | 1 | `state/x` |",
-            "| two 1.2.3 | the reason \\| of &lt;skip> | 1 | body |",
+            "| the reason \\| of &lt;known> | one, two | 2 | `headers/a`, `headers/b` |",
+            "| proxy_log: expected OK, actual BAD_ARGUMENT | one | 1 | `state/x` |",
+            "| two | the reason \\| of &lt;skip> | 1 | body |",
             "All of its plugins pass, as far as the hosts can run them.",
         ];
         for line in lines {
             assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
         }
+    }
+
+    #[test]
+    fn functions_that_a_host_lacks_are_one_row() {
+        let mut record =
+            judged("one", &[("body/x", Verdict::Skip), ("headers/x", Verdict::Skip), ("state/x", Verdict::Pass)]);
+        record.cases[0].reason = Some("one 1.2.3 lacks proxy_b, proxy_a".to_owned());
+        record.cases[1].reason = Some("one 1.2.3 lacks proxy_b".to_owned());
+        let none = judged("none", &[("body/x", Verdict::Skip)]);
+        let text = render(&builds(&[record, none], &KIT));
+        assert!(text.contains("\n| one | lacks proxy_a, proxy_b | 2 | body, headers |\n"), "{text}");
+        // A host that can run nothing of an SDK is in the first table only.
+        assert!(text.contains("| [state](../cases/kit/state/README.md) | ✓ |\n"), "{text}");
     }
 
     #[test]
