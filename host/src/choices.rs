@@ -192,6 +192,14 @@ choices! {
         ///
         /// Envoy returns that of the keys and values.
         map_sizes_are_serialized = true;
+        /// If true, a plugin that reads an empty map gets one NUL; if false, no bytes.
+        ///
+        /// The text allows both.
+        empty_maps_are_a_nul = false;
+        /// If true, the ids of contexts, calls and gRPC streams begin near 2^32; if false, at 1.
+        ///
+        /// The text says only that they are unique.
+        ids_are_large = false;
         /// If true, the body of a response to an HTTP call that has none is a buffer without bytes; if false, it is NOT_FOUND.
         ///
         /// The question: is the body of such a response available? (`http_calls/answer_without_a_body`)

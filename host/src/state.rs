@@ -108,8 +108,9 @@ pub(crate) struct Vm {
 }
 
 impl Vm {
-    pub(crate) fn of(plugin: PluginId) -> Vm {
-        Vm { plugins: vec![plugin], contexts: Ids::default(), calls: Ids::default() }
+    pub(crate) fn of(plugin: PluginId, large_ids: bool) -> Vm {
+        let ids = || if large_ids { Ids { last: LARGE_IDS, ..Ids::default() } } else { Ids::default() };
+        Vm { plugins: vec![plugin], contexts: ids(), calls: ids() }
     }
 }
 
@@ -276,8 +277,33 @@ impl State {
 
 impl pw_abi::Values for State {
     type Bytes = Value;
-    type Pairs = Arc<Fields>;
+    type Pairs = ReadFields;
 }
+
+/// A map as a plugin reads it.
+pub(crate) struct ReadFields {
+    pub(crate) fields: Arc<Fields>,
+    /// If the map is empty, it is written as a NUL, and not as no bytes.
+    pub(crate) empty_is_nul: bool,
+}
+
+impl ReadFields {
+    /// The size of what is written, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        if self.fields.is_empty() { usize::from(self.empty_is_nul) } else { self.fields.serialized_size() }
+    }
+
+    pub(crate) fn write(&self, place: &mut [u8]) {
+        if self.fields.is_empty() {
+            place.fill(0);
+        } else {
+            pw_abi::pairs::write(self.fields.iter(), place);
+        }
+    }
+}
+
+/// What ids come after that are large, by choice.
+const LARGE_IDS: u32 = u32::MAX - 0x1_0000;
 
 /// Numbers from 1 on, which start again after the last, without those that are in use.
 #[derive(Default)]

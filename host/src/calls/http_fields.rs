@@ -13,7 +13,7 @@ use crate::fields::Fields;
 use crate::http;
 use crate::ids::StreamId;
 use crate::planted::planted;
-use crate::state::{Active, Direction, GrpcEvent, Phase, Protocol, Stage, State, Subject, Undo};
+use crate::state::{Active, Direction, GrpcEvent, Phase, Protocol, ReadFields, Stage, State, Subject, Undo};
 use crate::value::Value;
 
 /// Stands for a map that never came.
@@ -29,8 +29,9 @@ impl HttpFields for State {
         Ok(if serialized { map.serialized_size() } else { map.bytes() } as u32)
     }
 
-    fn proxy_get_header_map_pairs(&mut self, map: MapType) -> Result<Arc<Fields>, Status> {
-        self.map(map).cloned()
+    fn proxy_get_header_map_pairs(&mut self, map: MapType) -> Result<ReadFields, Status> {
+        let empty_is_nul = self.config.choices.empty_maps_are_a_nul;
+        self.map(map).map(|map| ReadFields { fields: map.clone(), empty_is_nul })
     }
 
     /// A map that does not parse or is not HTTP changes nothing.

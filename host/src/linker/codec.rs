@@ -4,13 +4,12 @@ use pw_abi::{
     Address, Bool, BufferType, Bytes, ClockId, Errno, Exit, FdId, I64, Iovecs, IovecsIn, LogLevel, MapType,
     MemoryWrites, MetricType, Pairs, Path, Size, Status, StreamType, U32, U64, Writes,
 };
-use std::sync::Arc;
 use wasmtime::{AsContextMut, Caller, Memory};
 
-use crate::fields::Fields;
 use crate::guest_data::Data;
 use crate::memory;
 use crate::planted::planted;
+use crate::state::ReadFields;
 use crate::value::Value;
 
 /// Why a call does not succeed.
@@ -275,7 +274,7 @@ macro_rules! encode_bytes {
 
 encode_bytes! {
     Bytes: Value, |value| value.size(), |value, scratch, place| place.copy_from_slice(value.as_slice(scratch));
-    Pairs: Arc<Fields>, |fields| fields.serialized_size(), |fields, _scratch, place| pw_abi::pairs::write(fields.iter(), place);
+    Pairs: ReadFields, |fields| fields.size(), |fields, _scratch, place| fields.write(place);
 }
 
 impl Encode for Writes {

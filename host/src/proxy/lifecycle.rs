@@ -44,7 +44,8 @@ fn boot(proxy: &mut Proxy, id: PluginId) -> Result<(), StartError> {
     let (module, config) = &*source;
     let (vm_size, size) = (config.vm_configuration.len() as u32, config.configuration.len() as u32);
     let shared = vm_for(proxy, id, module, config);
-    let vm = shared.unwrap_or_else(|| proxy.state().vms.insert(Vm::of(id)));
+    let large_ids = proxy.state().config.choices.ids_are_large;
+    let vm = shared.unwrap_or_else(|| proxy.state().vms.insert(Vm::of(id, large_ids)));
     let state = proxy.state();
     let Some(found) = state.plugins.get_mut(id) else { return Err(StartError::TooMany) };
     found.vm = Some(vm);
