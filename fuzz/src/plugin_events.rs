@@ -34,9 +34,8 @@ pub fn plugin_events(bytes: &[u8]) {
 
 static MODULES: LazyLock<Vec<Module>> = LazyLock::new(|| {
     let engine = Engine::new(Metering::None).expect("wasmtime runs wherever this is built");
-    let load = |(_, wasm): (_, &[u8])| {
-        Module::new(&engine, wasm).expect("the kit's plugins are modules that the host takes")
-    };
+    let load =
+        |(_, wasm): (_, &[u8])| Module::new(&engine, wasm).expect("the kit's plugins are modules that the host takes");
     PLUGINS.map(load).to_vec()
 });
 
