@@ -157,11 +157,11 @@ fn faults(text: &mut String, build: &Build<'_>, hosts: &BTreeSet<String>) {
     if known.is_empty() && failed.is_empty() {
         text.push_str("All of its plugins pass, as far as the hosts can run them.\n");
     }
-    table(text, build, hosts, "what it does instead, and why", &known);
+    table(text, hosts, "what it does instead, and why", &known);
     if !known.is_empty() && !failed.is_empty() {
         text.push('\n');
     }
-    table(text, build, hosts, "failures of which the cause is not known", &failed);
+    table(text, hosts, "failures of which the cause is not known", &failed);
 }
 
 /// Cases that fail for the same reason, and the hosts on which they do.
@@ -186,7 +186,7 @@ fn causes<'a>(build: &Build<'a>, verdicts: &[Verdict], words: impl Fn(&Case) -> 
     causes
 }
 
-fn table(text: &mut String, build: &Build<'_>, all: &BTreeSet<String>, heading: &str, causes: &[(String, Cause<'_>)]) {
+fn table(text: &mut String, all: &BTreeSet<String>, heading: &str, causes: &[(String, Cause<'_>)]) {
     if causes.is_empty() {
         return;
     }
