@@ -11,7 +11,7 @@ use pw_cases::format::Error;
 use pw_cases::known::ExpectedFailures;
 
 use crate::error::HarnessError;
-use crate::record::{self, Header, Line, Program};
+use crate::record::{self, Line, Program};
 use crate::sdk::Sdk;
 
 /// What `build.rs` has put into the program, by path, sorted.
@@ -38,11 +38,11 @@ pub fn text(path: &str) -> Option<&'static str> {
 pub fn outcomes(id: &str, abi: &str) -> Vec<(Program, record::Case)> {
     let id = format!("\"id\":{}", serde_json::Value::from(id));
     let outcome = |text: &str| {
-        let Ok(Line::Header(Header { host, .. })) = serde_json::from_str(text.lines().next()?) else { return None };
+        let Ok(Line::Header(header)) = serde_json::from_str(text.lines().next()?) else { return None };
         // To read all lines would take seconds.
         let cases = text.lines().filter(|line| line.contains(&id)).filter_map(|line| serde_json::from_str(line).ok());
         let case = cases.filter_map(|line| if let Line::Case(case) = line { Some(*case) } else { None });
-        Some((host, case.into_iter().find(|case| case.abi == abi)?))
+        Some((header.host, case.into_iter().find(|case| case.abi == abi)?))
     };
     records().filter_map(|text| outcome(&text)).collect()
 }

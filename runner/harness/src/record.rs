@@ -34,7 +34,7 @@ pub struct Record {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Line {
     /// The first.
-    Header(Header),
+    Header(Box<Header>),
     /// One per case and version.
     Case(Box<Case>),
     /// The last; without it the program was killed.
@@ -252,7 +252,7 @@ impl Record {
             }
         };
         let header = match next()? {
-            Some((_, Line::Header(header))) => header,
+            Some((_, Line::Header(header))) => *header,
             Some(_) => return Err("line 1 is not a header".to_owned()),
             None => return Err("the record is empty".to_owned()),
         };
@@ -310,7 +310,7 @@ mod tests {
 
     fn text(record: &Record) -> String {
         let cases = record.cases.iter().map(|case| Line::Case(Box::new(case.clone())));
-        let lines = [Line::Header(record.header.clone())].into_iter().chain(cases);
+        let lines = [Line::Header(Box::new(record.header.clone()))].into_iter().chain(cases);
         let lines = lines.chain([Line::Footer(record.footer)]);
         lines.map(|line| serde_json::to_string(&line).expect("a line is JSON") + "\n").collect()
     }

@@ -78,7 +78,7 @@ impl Recorder {
     /// Begins a record.
     pub fn begin(header: &Header, output: Option<Output>) -> Result<Recorder, HarnessError> {
         let mut recorder = Recorder { counts: Counts::default(), output };
-        recorder.line(&Line::Header(header.clone()))?;
+        recorder.line(&Line::Header(Box::new(header.clone())))?;
         Ok(recorder)
     }
 

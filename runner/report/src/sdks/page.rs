@@ -203,9 +203,16 @@ fn table(text: &mut String, all: &BTreeSet<String>, heading: &str, causes: &[(St
     }
 }
 
+/// Cases that were skipped for one reason.
+#[derive(Default)]
+struct Skipped<'a> {
+    plugins: BTreeSet<&'a str>,
+    ids: BTreeSet<&'a str>,
+}
+
 /// What hosts cannot run.
 fn not_run(text: &mut String, builds: &[Build<'_>], hosts: &BTreeSet<String>) {
-    let mut reasons: BTreeMap<(String, String), (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    let mut reasons: BTreeMap<(String, String), Skipped<'_>> = BTreeMap::new();
     // Functions that plugins import; which of them a case needs differs from SDK to SDK.
     let mut functions: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for record in builds.iter().flat_map(|build| &build.records) {
@@ -219,16 +226,16 @@ fn not_run(text: &mut String, builds: &[Build<'_>], hosts: &BTreeSet<String>) {
                 }
                 None => reason,
             };
-            let (plugins, ids) = reasons.entry((host, reason.to_owned())).or_default();
-            plugins.insert(case.section());
-            ids.insert(&case.id);
+            let skipped = reasons.entry((host, reason.to_owned())).or_default();
+            skipped.plugins.insert(case.section());
+            skipped.ids.insert(&case.id);
         }
     }
     if reasons.is_empty() {
         return;
     }
     text.push_str("\n## Not run\n\n| host | why | cases | of the plugins |\n|---|---|---:|---|\n");
-    for ((host, reason), (plugins, ids)) in reasons {
+    for ((host, reason), Skipped { plugins, ids }) in reasons {
         let lacks: Vec<&str> =
             functions.get(&host).filter(|_| reason == LACKS).into_iter().flatten().copied().collect();
         let words = cell(&(reason + &lacks.join(", ")));
