@@ -73,7 +73,7 @@ pub enum Standing {
     NotRun,
     /// The SDK cannot express it.
     NotOffered,
-    /// There is no module, and nobody says why.
+    /// No module, and the manifest gives no reason.
     Missing,
 }
 
@@ -101,7 +101,7 @@ impl Sdk {
             false => (path.parent().unwrap_or(Path::new("")), path.to_owned()),
         };
         let mut sdk = match path.is_dir() && !manifest.exists() {
-            true => Sdk::unnamed(folder, kit),
+            true => Sdk::unnamed(folder, kit)?,
             false => Sdk::listed(folder, &manifest, kit)?,
         };
         let modules = sdk.plugins.iter().filter(|plugin| matches!(plugin.offer, Offer::Module(_))).count();
@@ -118,18 +118,23 @@ impl Sdk {
     }
 
     /// The modules that a folder has, by the names of files.
-    fn unnamed(folder: &Path, kit: &[&str]) -> Sdk {
-        let offer = |name: &str| match files::read(&folder.join(format!("{name}.wasm")), files::MODULE) {
-            Ok(module) => Offer::Module(module),
-            Err(_) => Offer::Missing,
+    fn unnamed(folder: &Path, kit: &[&str]) -> Result<Sdk, HarnessError> {
+        let offer = |name: &str| {
+            let file = folder.join(format!("{name}.wasm"));
+            if !file.exists() {
+                return Ok(Offer::Missing);
+            }
+            let read = files::read(&file, files::MODULE);
+            read.map(Offer::Module).map_err(|error| HarnessError::io("read", file.display(), &error))
         };
+        let plugin = |name: &&str| Ok(Plugin { name: (*name).to_owned(), offer: offer(name)? });
         let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-        Sdk {
+        Ok(Sdk {
             program: Program { name: name.unwrap_or_default(), version: String::new() },
             language: String::new(),
-            plugins: kit.iter().map(|name| Plugin { name: (*name).to_owned(), offer: offer(name) }).collect(),
+            plugins: kit.iter().map(plugin).collect::<Result<_, HarnessError>>()?,
             known: None,
-        }
+        })
     }
 
     fn listed(folder: &Path, manifest: &Path, kit: &[&str]) -> Result<Sdk, HarnessError> {

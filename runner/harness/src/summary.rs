@@ -179,7 +179,7 @@ impl Summary {
         format!("plugins: {} of {} pass{others}", count(Standing::Passes), plugins.len())
     }
 
-    /// The plugins of the SDK kit of which there is no module.
+    /// The plugins of the SDK kit that have no module.
     fn without_module(&self) -> Vec<String> {
         let line = |plugin: &Plugin| match &plugin.offer {
             Offer::Module(_) => None,

@@ -78,7 +78,7 @@ fn by_host(text: &mut String, builds: &[Build<'_>], hosts: &BTreeSet<String>) {
     }
 }
 
-/// The plugins of a record, counted, but for those of which there is no module on any host.
+/// How many plugins of a record pass, fail, are known to fail or were not run. Plugins without a module are not counted.
 fn counts(build: &Build<'_>, record: &Record) -> String {
     let standing: Vec<Standing> = build.kit.iter().map(|plugin| build.standing(record, plugin)).collect();
     let counts = MARKS[..4].iter().filter_map(|(which, mark, _)| {
