@@ -1,5 +1,6 @@
 //! A case: what its file says, read but not yet brought to a version of the ABI.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use pw_abi::{Function, Version};
@@ -33,6 +34,8 @@ pub struct Case {
     pub question: Option<String>,
     /// It may take a host down.
     pub hazard: bool,
+    /// How the host answers open questions, by the name of the choice; the others as it usually does.
+    pub choices: BTreeMap<String, bool>,
     /// It calls every function that the host has, and does not need any of them.
     pub every_function: bool,
     pub(crate) plugins: Vec<Plugin>,
@@ -191,7 +194,12 @@ pub(crate) enum Module {
         name: String,
         text: String,
     },
-    Binary(Vec<u8>),
+    /// Anything else.
+    Binary {
+        /// The file, as the case names it, or a plugin of the SDK kit, after [`KIT`](crate::format::KIT).
+        name: String,
+        bytes: Vec<u8>,
+    },
 }
 
 #[derive(Clone, Debug)]

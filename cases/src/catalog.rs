@@ -25,9 +25,14 @@ pub fn with_generated((cases, errors): (Vec<Case>, Vec<Error>)) -> (Vec<Case>, V
 
 /// All cases in files below `folder`, sorted by id; ids are paths below it.
 pub fn load(folder: &Path) -> (Vec<Case>, Vec<Error>) {
+    load_with(folder, &[])
+}
+
+/// The same, of a folder in which there may be cases about these plugins of the SDK kit.
+pub fn load_with(folder: &Path, plugins: Plugins<'_>) -> (Vec<Case>, Vec<Error>) {
     let mut errors = Vec::new();
     let files = below(folder, &mut errors);
-    read_all(files.iter().map(|file| load_file(file, folder)), errors)
+    read_all(files.iter().map(|file| load_file(file, folder, plugins)), errors)
 }
 
 /// The cases of the SDK kit in `folder` that are about these plugins, by name, which are made of these modules. The ids are as of [`load`].
@@ -36,7 +41,7 @@ pub fn load_kit(folder: &Path, plugins: Plugins<'_>) -> (Vec<Case>, Vec<Error>) 
     let folders: Vec<PathBuf> =
         plugins.iter().map(|(name, _)| folder.join(name)).filter(|path| path.is_dir()).collect();
     let files: Vec<PathBuf> = folders.iter().flat_map(|folder| below(folder, &mut errors)).collect();
-    read_all(files.iter().map(|file| load_with(file, folder, plugins)), errors)
+    read_all(files.iter().map(|file| load_file(file, folder, plugins)), errors)
 }
 
 /// The cases of the SDK kit among `files`, as [`load_kit`].
@@ -65,12 +70,8 @@ fn read_all(read: impl Iterator<Item = Result<Case, Error>>, mut errors: Vec<Err
     (cases, errors)
 }
 
-/// The case in `file`, with an id that is its path below `folder`, or its name. Its modules are beside it.
-pub fn load_file(file: &Path, folder: &Path) -> Result<Case, Error> {
-    load_with(file, folder, &[])
-}
-
-fn load_with(file: &Path, folder: &Path, plugins: Plugins<'_>) -> Result<Case, Error> {
+/// The case in `file`, with an id that is its path below `folder`, or its name. Its modules are beside it, or are these plugins of the SDK kit.
+pub fn load_file(file: &Path, folder: &Path, plugins: Plugins<'_>) -> Result<Case, Error> {
     let name = shown(file);
     let fail = |message: String| Error { file: name.clone(), line: 0, message };
     let source = files::text(file, files::CASE).map_err(|error| fail(format!("failed to read the file: {error}")))?;

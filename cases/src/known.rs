@@ -249,10 +249,10 @@ fn known(node: &Node, kind: Kind) -> Read<Known> {
         clauses,
         does: match table.find("does") {
             None if !lacks.is_empty() => missing(&lacks),
-            _ => sentence(table.need("does")?)?,
+            _ => sentence(table.need("does")?, kind)?,
         },
         lacks,
-        why: sentence(table.need("why")?)?,
+        why: sentence(table.need("why")?, kind)?,
         link: table.map("link", |node| node.text().map(str::to_owned))?,
         differs: table
             .map("differs", |node| one_or_more(node)?.into_iter().map(differs).collect())?
@@ -313,8 +313,11 @@ fn one_or_more(node: &Node) -> Read<Vec<&Node>> {
     }
 }
 
-fn sentence(node: &Node) -> Read<String> {
+fn sentence(node: &Node, kind: Kind) -> Read<String> {
     match node.text()?.trim().trim_end_matches('.') {
+        "" if kind == Kind::Sdk => node.complain(
+            "this is empty: write what the plugin does, or the cause in the SDK, with file and line (docs/sdks.md has examples)",
+        ),
         "" => node
             .complain("this is empty: write why the host differs, or what it does (docs/verdicts.md has an example)"),
         text => Ok(text.to_owned()),

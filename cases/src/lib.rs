@@ -21,6 +21,7 @@ mod node;
 pub mod probe;
 pub mod protocol;
 pub mod report;
+mod rewrite;
 pub mod scenario;
 pub mod script;
 pub mod serve;

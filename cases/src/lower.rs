@@ -69,6 +69,7 @@ impl Case {
             plugins: plugins.collect::<Read<_>>()?,
             steps: self.steps.iter().filter_map(|step| step.step.clone()).collect(),
             hazard: self.hazard,
+            choices: self.choices.clone(),
         };
         Ok(Lowered { scenario, calls })
     }
@@ -77,7 +78,7 @@ impl Case {
 fn lower_plugin(plugin: &Plugin, script: Script, version: Version) -> Read<scenario::Plugin> {
     let guest = match &plugin.module {
         None => Guest::Probe(script),
-        Some(Module::Binary(bytes)) => Guest::Module(bytes.clone()),
+        Some(Module::Binary { bytes, .. }) => Guest::Module(bytes.clone()),
         Some(Module::Text { name, text }) => match probe::assemble(&text.replace("$marker", version.marker())) {
             Ok(bytes) => Guest::Module(bytes),
             Err(error) => return complain(plugin.line, format!("the module {name} is not valid text: {error}")),

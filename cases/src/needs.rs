@@ -31,6 +31,9 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Feature> {
     if scenario.plugins.iter().any(|plugin| plugin.settings.log_only) {
         needs.insert(Feature::LogOnly);
     }
+    if !scenario.choices.is_empty() {
+        needs.insert(Feature::Choices);
+    }
     if case.plugins.iter().any(|plugin| plugin.home.is_some()) {
         needs.insert(Feature::SharedVms);
     }

@@ -4,6 +4,8 @@
 //! standard output; it may write anything to its standard error. `runner/schemas/protocol.json` says the same in JSON Schema, and
 //! `docs/adapters.md` how to write an adapter.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +74,9 @@ pub struct Run {
     pub steps: Vec<Step>,
     /// The case may crash the host: give it its own host process, and report a crash by [`Event::Died`].
     pub hazard: bool,
+    /// Answers to open questions of the specification, by name: only for hosts with the feature [`Feature::Choices`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub choices: BTreeMap<String, bool>,
     /// More steps may follow: nothing is ended after the last step, until there is another run or the end.
     #[serde(default, skip_serializing_if = "is_false")]
     pub keep: bool,
@@ -227,6 +232,7 @@ features! {
     MixedCaseHeaders "mixed_case_headers" "Header names with upper-case letters, on the wire." "cannot receive header names in upper case"
     Shutdown "shutdown" "Removing the plugins while the host runs." "cannot remove plugins while it runs"
     Keep "keep" "Continuing a scenario that was run: the request `more`." "cannot be given more steps while it runs"
+    Choices "choices" "Answering open questions of the specification as a case says." "cannot be told how to answer open questions"
 }
 
 /// A line that goes to an adapter or comes from it.

@@ -15,7 +15,7 @@ use crate::shape::Shape;
 use crate::tagged::tagged;
 
 /// Plugins on one chain, and what the world does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Scenario {
     /// In the order of the chain: the first sees requests first and responses last.
     pub plugins: Vec<Plugin>,
@@ -23,6 +23,8 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// The case may crash a host, and so gets its own host process.
     pub hazard: bool,
+    /// How the host answers open questions of the specification, by the name of the reference host's choice; the others as it usually does.
+    pub choices: BTreeMap<String, bool>,
 }
 
 /// A plugin: how it is set up, and its module.

@@ -92,7 +92,7 @@ fn scenario(path: &[u8]) -> Scenario {
     let mut plugin = Plugin::new("a", Guest::Probe(script));
     "vm".clone_into(&mut plugin.settings.vm_id);
     let headers = Step::RequestHeaders { stream: 0, headers: streams::request(), end_of_stream: true };
-    Scenario { plugins: vec![plugin], steps: vec![headers], hazard: false }
+    Scenario { plugins: vec![plugin], steps: vec![headers], ..Scenario::default() }
 }
 
 fn call(name: &str, path: &[u8]) -> Act {

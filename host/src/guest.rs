@@ -163,6 +163,11 @@ impl Guest {
         Ok(instance)
     }
 
+    /// The size of its memory, in bytes.
+    pub(crate) fn memory_size(&self) -> usize {
+        self.store.data().memory.map_or(0, |memory| memory.data_size(&self.store))
+    }
+
     /// Whether the guest exports a callback and may get it.
     #[inline]
     pub(crate) fn has(&self, on: On) -> bool {

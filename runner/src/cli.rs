@@ -184,6 +184,28 @@ impl CatalogArgs {
     }
 }
 
+/// How plugins are tried beyond what their cases say.
+#[derive(Clone, Debug, Args)]
+pub struct BeyondArgs {
+    /// Run the cases on hosts that behave otherwise and are right: each open question answered in the other way, N random answers to all of
+    /// them [default: 8], full limits, calls that fail, bodies in pieces, streams that are given up. A plugin must not trap or hang
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "8", conflicts_with = "leaks")]
+    pub variations: Option<u64>,
+    /// Repeat the streams of each case 10,000 times, and find plugins whose memory grows
+    #[arg(long)]
+    pub leaks: bool,
+    /// The folder for what --variations finds: each is a case file
+    #[arg(long, value_name = "DIR", default_value = "finds")]
+    pub finds: PathBuf,
+}
+
+impl BeyondArgs {
+    /// Whether cases are to be run in another way than usual.
+    pub fn is_asked_for(&self) -> bool {
+        self.variations.is_some() || self.leaks
+    }
+}
+
 /// See [`Command::Run`].
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
@@ -229,19 +251,20 @@ pub struct RunArgs {
     /// Write a JUnit report of the run
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub beyond: BeyondArgs,
     /// Write a new file with an expected failure for each cause of what fails; fill in its reasons, then use it by --known
     #[arg(long, value_name = "FILE.toml")]
     pub draft_known: Option<PathBuf>,
 }
 
-impl RunArgs {
-    /// How much is shown.
-    pub fn verbosity(&self) -> Verbosity {
-        match self {
-            RunArgs { quiet: true, .. } => Verbosity::Quiet,
-            RunArgs { verbose: true, .. } => Verbosity::Verbose,
-            _ => Verbosity::Usual,
-        }
+/// How much is shown with these flags.
+pub fn verbosity(quiet: bool, verbose: bool) -> Verbosity {
+    match (quiet, verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Usual,
     }
 }
 
@@ -278,6 +301,9 @@ pub struct SdkArgs {
     /// Write a JUnit report of the run
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    #[expect(missing_docs, reason = "its type says it")]
+    #[command(flatten)]
+    pub beyond: BeyondArgs,
     /// Write a new file with an expected failure for each cause of what fails; fill in its reasons, then call it `known.toml`
     #[arg(long, value_name = "FILE.toml")]
     pub draft_known: Option<PathBuf>,

@@ -6,13 +6,16 @@ Examples:
   pw-conform run http_fields --host envoy           one section on Envoy
   pw-conform run --host 'python3 my/adapter.py' --abi 0.2.1 --report mine.jsonl --junit mine.xml
   pw-conform run my-cases/ --host envoy             cases of your own
-  pw-conform run --failed mine.jsonl -v             again what failed";
+  pw-conform run --failed mine.jsonl -v             again what failed
+  pw-conform run my-cases/ --variations             their plugins on every kind of host that is right";
 
 pub(crate) const SDK: &str = "\
 Examples:
   pw-conform sdk build/                             the plugins that are in a folder, on the reference host
   pw-conform sdk sdk.toml headers body              some plugins of a manifest
   pw-conform sdk sdk.toml --host envoy --report sdk-envoy.jsonl
+  pw-conform sdk sdk.toml --variations              on every kind of host that is right: none may make a plugin trap
+  pw-conform sdk sdk.toml --leaks                   10,000 times each, to find what grows
 
 Exit codes: 0 nothing failed but what known.toml beside the manifest expects; 1 a plugin failed; 2 the harness or its input failed.";
 

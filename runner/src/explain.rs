@@ -1,12 +1,15 @@
 //! One case in full: what it checks, what it does, what was seen, what was expected, what other hosts do.
 
 use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pw_abi::Version;
+use pw_cases::adapter::{Adapter, Sink};
 use pw_cases::case::Case;
 use pw_cases::narrate;
 use pw_cases::protocol::Host;
 use pw_cases::statements;
+use pw_cases::transcript::{Event, Transcript};
 
 use crate::cli::ExplainArgs;
 use crate::connect::{connection, invocation};
@@ -43,6 +46,10 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> 
     let invocation = invocation(&args.host, &args.catalog);
     let line = weigh(job, &attempt, &failures, &invocation);
     let transcript = match &attempt {
+        Attempt::Judged(transcript, _) if case.has_modules_only() => {
+            let calls = calls(job, adapter.as_mut());
+            Some(transcript_text(job, &survey, &with_calls(transcript, &calls)))
+        }
         Attempt::Judged(transcript, _) => Some(transcript_text(job, &survey, transcript)),
         _ => None,
     };
@@ -53,6 +60,33 @@ pub fn run(args: &ExplainArgs, console: &Console) -> Result<Exit, HarnessError> 
     console.print(&elsewhere(&line, &host));
     console.print(&format!("{}\n", invocation.explain(job.target, job.version)));
     Ok(Exit::of(Counts::of([&line]), false))
+}
+
+/// The callbacks and calls of a case's plugins, which do not report them as the probe does. Only hosts in the adapter's process see them.
+fn calls(job: Job<'_>, adapter: &mut dyn Adapter) -> Vec<Event> {
+    let Ok(lowered) = job.case.lower(job.version) else { return Vec::new() };
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let seen = events.clone();
+    let sink: Sink = Arc::new(move |event| seen.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone()));
+    // It was run before: what fails now, was said then.
+    let _ = adapter.trace(&job.case.id, job.version, &lowered.scenario, &sink);
+    std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// A transcript with these callbacks and calls, each before what else was seen of its step.
+fn with_calls(transcript: &Transcript, calls: &[Event]) -> Transcript {
+    let is_call =
+        |event: &&Event| matches!(event, Event::Callback { .. } | Event::Returned { .. } | Event::Call { .. });
+    let mut calls = calls.split(|event| matches!(event, Event::Step { .. }));
+    let mut next = || calls.next().unwrap_or_default().iter().filter(is_call).cloned().collect::<Vec<_>>();
+    let mut events = next();
+    for event in &transcript.events {
+        events.push(event.clone());
+        if matches!(event, Event::Step { .. }) {
+            events.extend(next());
+        }
+    }
+    Transcript { events }
 }
 
 /// The latest version of the case that the host implements, else the case's latest.

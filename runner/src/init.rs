@@ -57,12 +57,35 @@ pub fn sdk(folder: &Path) -> Result<String, HarnessError> {
         (format!("kit/{plugin}/README.md"), written(&format!("cases/kit/{plugin}/README.md")).to_owned())
     };
     // Links lead to where the files are here.
-    let manual = SDK_MANUAL.replace("](../cases/kit/", "](kit/");
+    let manual = unlinked(&SDK_MANUAL.replace("](../cases/kit/", "](kit/"));
     let kit = written("cases/kit/README.md").replace("](../../docs/sdks.md)", "](../README.md)");
     let files = [("README.md", manual), (MANIFEST, manifest()), ("kit/README.md", kit)];
     let files = files.map(|(name, content)| (name.to_owned(), content)).into_iter();
     let text = write(folder, files.chain(embedded::kit().into_iter().map(readme)))?;
-    Ok(format!("{text}\nNext, and after each plugin:\n    {} sdk {}\n", program(), quoted(folder)))
+    let (first, command, shown) = (FIRST[0], program(), quoted(folder));
+    Ok(format!(
+        "{text}\nNext: write {first} as kit/README.md and kit/{first}/README.md say, and remove the `#` of its entry in {MANIFEST}.\n\
+         Then, and after each plugin:\n    {command} sdk {shown}\n"
+    ))
+}
+
+/// The text with the paths of files of the repository in place of links to them, which lead nowhere from a folder of its own.
+fn unlinked(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("](") {
+        let (before, after) = (&rest[..at], &rest[at + 2..]);
+        let Some((target, more)) = after.split_once(')') else { break };
+        let path = target.split('#').next().unwrap_or_default();
+        let path = path.strip_prefix("../").map_or_else(|| format!("docs/{path}"), str::to_owned);
+        let leads = ["kit/", "#", "https:"].iter().any(|start| target.starts_with(start));
+        match before.rfind('[').filter(|_| !leads) {
+            Some(begin) => out += &format!("{}{} (`{path}` in the repository)", &before[..begin], &before[begin + 1..]),
+            None => out += &format!("{before}]({target})"),
+        }
+        rest = more;
+    }
+    out + rest
 }
 
 /// A manifest that has every plugin of the kit as a comment.
@@ -133,6 +156,13 @@ fn quoted(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_that_lead_nowhere_are_paths() {
+        let text = "[a](kit/a.md) and [b](../c/b.md#d), [e](#f) [g](h.md)!";
+        let expected = "[a](kit/a.md) and b (`c/b.md` in the repository), [e](#f) g (`docs/h.md` in the repository)!";
+        assert_eq!(unlinked(text), expected);
+    }
 
     #[test]
     fn the_next_commands_name_the_folder() {

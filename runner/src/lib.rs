@@ -18,3 +18,4 @@ pub mod run;
 pub mod sdk;
 pub mod smoke;
 pub mod soak;
+mod variations;

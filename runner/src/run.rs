@@ -5,8 +5,9 @@ use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
 use pw_harness::run::{self, Options};
 
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, verbosity};
 use crate::connect::{connection, invocation};
+use crate::variations::{self, Subject};
 
 /// Runs cases on a host.
 ///
@@ -14,8 +15,15 @@ use crate::connect::{connection, invocation};
 ///
 /// As [`run::run`].
 pub fn run(args: &RunArgs, console: &mut Console) -> Result<Exit, HarnessError> {
+    let catalog = args.catalog.open()?;
+    if args.beyond.is_asked_for() {
+        let invocation = invocation(&args.host, &args.catalog);
+        let (words, jobs) = (args.cases.as_slice(), args.jobs.map(usize::from));
+        let subject = Subject { catalog: &catalog, words, abi: args.abi, jobs, invocation };
+        return variations::run(&subject, &args.beyond, &args.host, console);
+    }
     let options = Options {
-        catalog: args.catalog.open()?,
+        catalog,
         cases: args.cases.clone(),
         abi: args.abi,
         level: args.level,
@@ -23,7 +31,7 @@ pub fn run(args: &RunArgs, console: &mut Console) -> Result<Exit, HarnessError> 
         shard: args.shard,
         max_fail: args.max_fail,
         require_coverage: args.require_coverage,
-        verbosity: args.verbosity(),
+        verbosity: verbosity(args.quiet, args.verbose),
         jobs: args.jobs.map(usize::from),
         report: args.report.clone(),
         junit: args.junit.clone(),

@@ -4,10 +4,10 @@ use pw_harness::console::Console;
 use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
 use pw_harness::run::{self, Options};
-use pw_harness::running::Verbosity;
 
-use crate::cli::{CatalogArgs, SdkArgs};
+use crate::cli::{CatalogArgs, SdkArgs, verbosity};
 use crate::connect::{connection, invocation};
+use crate::variations::{self, Subject};
 
 /// Runs the SDK kit's cases with the plugins of an SDK.
 ///
@@ -16,8 +16,15 @@ use crate::connect::{connection, invocation};
 /// The manifest is wrong, or as [`run::run`].
 pub fn run(args: &SdkArgs, console: &mut Console) -> Result<Exit, HarnessError> {
     let catalog = CatalogArgs { catalog: args.kit.clone(), sdk: Some(args.sdk.clone()) };
+    let opened = catalog.open()?;
+    if args.beyond.is_asked_for() {
+        let invocation = invocation(&args.host, &catalog);
+        let (words, jobs) = (args.cases.as_slice(), args.jobs.map(usize::from));
+        let subject = Subject { catalog: &opened, words, abi: None, jobs, invocation };
+        return variations::run(&subject, &args.beyond, &args.host, console);
+    }
     let options = Options {
-        catalog: catalog.open()?,
+        catalog: opened,
         cases: args.cases.clone(),
         abi: None,
         level: None,
@@ -25,11 +32,7 @@ pub fn run(args: &SdkArgs, console: &mut Console) -> Result<Exit, HarnessError> 
         shard: None,
         max_fail: None,
         require_coverage: None,
-        verbosity: match (args.quiet, args.verbose) {
-            (true, _) => Verbosity::Quiet,
-            (_, true) => Verbosity::Verbose,
-            _ => Verbosity::Usual,
-        },
+        verbosity: verbosity(args.quiet, args.verbose),
         jobs: args.jobs.map(usize::from),
         report: args.report.clone(),
         junit: args.junit.clone(),

@@ -26,7 +26,7 @@ impl Envoy {
     }
 
     fn outcome(&mut self, plugins: Vec<Plugin>, steps: Vec<Step>, hazard: bool) -> Outcome {
-        let scenario = Scenario { plugins, steps, hazard };
+        let scenario = Scenario { plugins, steps, hazard, ..Scenario::default() };
         self.0.run("test", Version::V0_2_1, &scenario).unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -215,7 +215,7 @@ fn scenarios_on_a_real_envoy() {
 fn kept(adapter: &mut Envoy) {
     assert!(adapter.0.more(Vec::new()).is_err());
     let hello = || vec![plugin("p", &logs("proxy_on_request_headers", "hello", 0))];
-    let scenario = Scenario { plugins: hello(), steps: vec![request(0, true)], hazard: false };
+    let scenario = Scenario { plugins: hello(), steps: vec![request(0, true)], ..Scenario::default() };
     let Ok(Outcome::Ran(first)) = adapter.0.keep("kept", Version::V0_2_1, &scenario) else { panic!("it is not run") };
     let first = first.events;
     let mut more = |steps| adapter.0.more(steps).unwrap_or_else(|error| panic!("{error}")).events;

@@ -50,7 +50,7 @@ impl Installed {
 
     /// Adds a compiled plugin.
     fn with_plugin(self, name: &str) -> Installed {
-        let plugin = Path::new(ROOT).join("cases/plugins/rust-0.2.5/headers.wasm");
+        let plugin = Path::new(ROOT).join("cases/plugins/c/headers.wasm");
         self.write(name, std::fs::read(plugin).unwrap_or_else(|error| panic!("{error}")));
         self
     }

@@ -52,7 +52,7 @@ impl Adapter for InProcess {
     }
 
     fn trace(&mut self, _id: &str, _version: Version, scenario: &Scenario, seen: &Sink) -> Result<Outcome, String> {
-        let mut world = self.reference.world();
+        let mut world = self.reference.world(scenario)?;
         let live = Live::new(seen.clone());
         world.proxy().observe(Box::new(live.clone()));
         let mut started = true;
@@ -71,7 +71,7 @@ impl Adapter for InProcess {
     }
 
     fn keep(&mut self, _id: &str, _version: Version, scenario: &Scenario) -> Result<Outcome, String> {
-        let mut world = self.reference.world();
+        let mut world = self.reference.world(scenario)?;
         if self.reference.start(&mut world, scenario)? {
             world.run(&scenario.steps);
         }

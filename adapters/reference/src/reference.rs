@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use pw_cases::format;
 use pw_cases::probe::Template;
 use pw_cases::report::decode;
 use pw_cases::scenario::{Failure, Guest, Plugin, PluginSettings, Scenario};
@@ -62,14 +63,20 @@ impl Reference {
         Reference { choices, ..self }
     }
 
-    /// A world for a scenario of this host.
-    pub fn world(&self) -> World {
-        World::with_choices(self.choices)
+    /// A world for a scenario of this host. Fails if the scenario names a choice that the host does not have.
+    pub fn world(&self, scenario: &Scenario) -> Result<World, String> {
+        let mut choices = self.choices;
+        for (name, answer) in &scenario.choices {
+            let meant = || format::meant(name, Choices::NAMES.iter().copied());
+            *choices.get_mut(name).ok_or_else(|| format!("the reference host has no choice `{name}`{}", meant()))? =
+                *answer;
+        }
+        Ok(World::with_choices(choices))
     }
 
     /// Runs a scenario. Fails if the probe reports something else than the host saw, and if the transcript is too long to keep.
     pub fn run(&self, scenario: &Scenario) -> Result<Transcript, String> {
-        let mut world = self.world();
+        let mut world = self.world(scenario)?;
         let trace = Trace::default();
         world.proxy().observe(Box::new(trace.clone()));
         if self.start(&mut world, scenario)? {

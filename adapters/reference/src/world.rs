@@ -155,6 +155,15 @@ impl World {
         }
     }
 
+    /// Forgets what was seen, and all streams and calls: the next ones are numbered from 0 again. The plugins and the time stay.
+    pub fn forget(&mut self) {
+        self.streams.clear();
+        self.calls.clear();
+        self.grpc_calls.clear();
+        self.events.clear();
+        self.room = Room::default();
+    }
+
     /// Why a plugin was not started. That the system lacks memory is not the plugin's fault.
     fn refused(&mut self, error: &StartError) -> String {
         if let StartError::NoMemory(reason) = error {

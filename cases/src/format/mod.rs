@@ -12,6 +12,8 @@ pub use self::plugins::{KIT, Modules};
 pub use crate::node::{Complaint, Error, Node, Read, Table, Value, meant, read};
 pub(crate) use values::{address, data, pairs, path, want};
 
+use std::collections::BTreeMap;
+
 use crate::case::{Case, Level};
 use crate::clause::{clause, versions};
 use crate::format::expect::{expect, outcomes};
@@ -90,12 +92,21 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         why: table.map("why", name)?,
         question,
         hazard: table.map("hazard", Node::flag)?.unwrap_or(false),
+        choices: table.map("choices", |node| choices(node, level))?.unwrap_or_default(),
         every_function: false,
         plugins,
         steps: steps(table.items("step")?)?,
         expect: table.map("expect", expect)?.unwrap_or_default(),
         outcomes: outcomes(&table)?,
     })
+}
+
+/// Answers to open questions. A host that gives others is right, too: what a case finds that sets them is no fault of a host.
+fn choices(node: &Node, level: Level) -> Read<BTreeMap<String, bool>> {
+    if ![Level::Kit, Level::Extension].contains(&level) {
+        return node.complain("only cases of level extension and of the SDK kit say how a host answers open questions");
+    }
+    node.entries()?.iter().map(|(name, node)| Ok((name.clone(), node.flag()?))).collect()
 }
 
 fn level(node: &Node) -> Read<Level> {

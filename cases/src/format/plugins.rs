@@ -113,7 +113,9 @@ fn capabilities(node: &Node) -> Read<()> {
 pub(super) fn marked(plugins: &[Plugin]) -> Vec<Version> {
     let is_in = |version: &Version, module: &Module| match module {
         Module::Text { text, .. } => text.contains(version.marker()),
-        Module::Binary(bytes) => bytes.windows(version.marker().len()).any(|part| part == version.marker().as_bytes()),
+        Module::Binary { bytes, .. } => {
+            bytes.windows(version.marker().len()).any(|part| part == version.marker().as_bytes())
+        }
     };
     let modules = || plugins.iter().filter_map(|plugin| plugin.module.as_ref());
     let marked: Vec<Version> =
@@ -125,14 +127,14 @@ pub(super) fn marked(plugins: &[Plugin]) -> Vec<Version> {
 fn of_the_kit(node: &Node, modules: Modules<'_>) -> Read<Module> {
     let name = format!("{KIT}{}", node.text()?);
     let complain = |_| node.complain("this is a plugin of the SDK kit, of which `pw-conform sdk` has the modules");
-    modules(&name).map(Module::Binary).or_else(complain)
+    modules(&name).or_else(complain).map(|bytes| Module::Binary { name, bytes })
 }
 
 fn read_module(node: &Node, modules: Modules<'_>) -> Read<Module> {
     let name = node.text()?;
     let bytes = modules(name).or_else(|error| node.complain(format!("failed to read the module {name}: {error}")))?;
     if !name.ends_with(".wat") {
-        return Ok(Module::Binary(bytes));
+        return Ok(Module::Binary { name: name.to_owned(), bytes });
     }
     let text = String::from_utf8(bytes).or_else(|_| node.complain(format!("{name} is not UTF-8")))?;
     Ok(Module::Text { name: name.to_owned(), text })

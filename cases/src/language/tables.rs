@@ -50,6 +50,13 @@ pub static CASE: Table = Table {
             "false",
             "The case may crash a host, so that it gets a host process of its own.",
         ),
+        Key::usually(
+            "choices",
+            Form::Map(&Form::Flag),
+            "{}",
+            "How the host answers open questions of the specification: the reference host's choices that differ from what it usually does, by name. \
+             reports/choices.md says what each of them means. Only in cases about plugins: of level `extension`, and of the SDK kit.",
+        ),
         Key::said(
             "plugin",
             Form::List(&Form::Table(&PLUGIN)),

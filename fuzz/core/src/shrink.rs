@@ -53,6 +53,8 @@ enum Change {
     Plugin(usize),
     /// Without the step.
     Step(usize),
+    /// With the usual answer to an open question, by its place in the map.
+    Choice(usize),
     /// Without anything to do in the n-th call of a callback.
     Entry(Place),
     /// Without its result.
@@ -81,6 +83,7 @@ fn changes(scenario: &Scenario, reduce: Reduce) -> Vec<Change> {
     let mut changes = Vec::new();
     if all {
         changes.extend((0..plugins).rev().map(Change::Plugin));
+        changes.extend((0..scenario.choices.len()).rev().map(Change::Choice));
     }
     changes.extend((usize::from(!all)..scenario.steps.len()).rev().map(Change::Step));
     changes.extend(places.iter().rev().map(|(place, _)| Change::Entry(*place)));
@@ -130,6 +133,10 @@ fn apply(scenario: &mut Scenario, change: Change) -> Option<()> {
             changed
         }
         Change::Step(step) => return remove_step(scenario, step),
+        Change::Choice(place) => {
+            let name = scenario.choices.keys().nth(place)?.clone();
+            scenario.choices.remove(&name).is_some()
+        }
         Change::Entry(place) => {
             let entry = entry(scenario, place)?;
             // Each action is tried alone.

@@ -1,6 +1,7 @@
 //! What a proxy holds, for monitoring.
 
 use super::Proxy;
+use crate::guest::Guest;
 use crate::ids::PluginId;
 
 /// What a proxy holds at the moment, for all of its plugins together.
@@ -47,6 +48,11 @@ impl Proxy {
             effects: state.effects(),
             charged: plugins + realms.map(|realm| realm.account.used()).sum::<usize>(),
         }
+    }
+
+    /// Bytes of the linear memories of all running VMs, which never become smaller.
+    pub fn memory(&self) -> usize {
+        self.guests.iter().flatten().map(Guest::memory_size).sum()
     }
 
     /// Bytes of the host's memory that are charged to a plugin, without those of its VM id; `None` if it was removed.

@@ -105,6 +105,13 @@ impl Sdk {
             false => Sdk::listed(folder, &manifest, kit)?,
         };
         let modules = sdk.plugins.iter().filter(|plugin| matches!(plugin.offer, Offer::Module(_))).count();
+        if modules == 0 && manifest.exists() {
+            let message = format!(
+                "{}: it names no module yet: build a plugin of the SDK kit, and remove the `#` of its entry",
+                manifest.display()
+            );
+            return Err(HarnessError::new(message));
+        }
         if modules == 0 {
             let message = format!(
                 "{}: no plugin of the SDK kit is here: it takes a manifest `{MANIFEST}`, or a folder with modules that are \
@@ -139,6 +146,9 @@ impl Sdk {
 
     fn listed(folder: &Path, manifest: &Path, kit: &[&str]) -> Result<Sdk, HarnessError> {
         let shown = manifest.display().to_string();
+        if manifest.extension().is_some_and(|extension| extension == "wasm") {
+            return Err(HarnessError::new(format!("{shown}: this is a module, and no manifest: give its folder")));
+        }
         let source = files::text(manifest, files::TEXT).map_err(|error| HarnessError::io("read", &shown, &error))?;
         parse(&source, folder, kit)
             .map_err(|Complaint { line, message }| HarnessError::new(Error { file: shown, line, message }.to_string()))
@@ -151,6 +161,18 @@ impl Sdk {
             Offer::NotOffered(_) | Offer::Missing => None,
         };
         self.plugins.iter().filter_map(module).collect()
+    }
+
+    /// Why there are no cases of a plugin, or of a case of one, by its name.
+    pub fn why_not(&self, name: &str) -> Option<String> {
+        let name = name.split('/').next().unwrap_or_default();
+        match &self.plugins.iter().find(|plugin| plugin.name == name)?.offer {
+            Offer::Module(_) => None,
+            Offer::NotOffered(why) => Some(format!("the plugin `{name}` is not offered: {why}")),
+            Offer::Missing => Some(format!(
+                "the plugin `{name}` has no module: its entry in `{MANIFEST}` is missing or still a comment, or {name}.wasm is not there"
+            )),
+        }
     }
 
     /// What a record says of it.

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use pw_cases::case::Case;
-use pw_cases::catalog;
+use pw_cases::catalog::{self, Plugins};
 use pw_cases::format::{Error, meant};
 
 use crate::embedded::Catalog;
 use crate::error::HarnessError;
 use crate::invocation::program;
+use crate::sdk::Sdk;
 
 /// The number of ids that are shown where one is wanted.
 const MAX_IDS: usize = 20;
@@ -67,6 +68,8 @@ pub fn select_one(catalog: &Catalog, word: &str) -> Result<Selected, HarnessErro
 /// The cases of the catalog and of files that `words` mean; with no words, the catalog.
 pub fn select(catalog: &Catalog, words: &[String]) -> Result<Selection, HarnessError> {
     let folder = catalog.folder();
+    let sdk = catalog.sdk();
+    let plugins = sdk.map(Sdk::modules).unwrap_or_default();
     let (catalog, catalog_errors) = catalog.cases();
     let catalog_is_whole = catalog_errors.is_empty();
     let words: Vec<Word> = words.iter().map(|word| Word::new(word, folder)).collect::<Result<_, _>>()?;
@@ -82,7 +85,7 @@ pub fn select(catalog: &Catalog, words: &[String]) -> Result<Selection, HarnessE
     let about = |error: &Error| words.is_empty() || words.iter().any(|word| word.may_mean(&error.file));
     let mut errors: Vec<Error> = catalog_errors.into_iter().filter(about).collect();
     for word in &words {
-        let (own, own_errors) = word.load();
+        let (own, own_errors) = word.load(&plugins);
         let found = !own.is_empty() || cases.iter().any(|selected: &Selected| word.means(&selected.case.id));
         let is_new = |case: &Case| cases.iter().all(|selected| selected.case.file != case.file);
         let own: Vec<Case> = own.into_iter().filter(is_new).collect();
@@ -91,8 +94,12 @@ pub fn select(catalog: &Catalog, words: &[String]) -> Result<Selection, HarnessE
         let broken = !own_errors.is_empty() || errors.iter().any(|error| word.may_mean(&error.file));
         if !found && !broken {
             let near = meant(word.text(), ids());
-            let list = format!(" (`{} list` shows all)", program());
+            let list = match sdk {
+                None => format!(" (`{} list` shows all)", program()),
+                Some(_) => format!(" (`{} list --sdk` shows all of the SDK kit)", program()),
+            };
             return Err(HarnessError::new(match word {
+                _ if let Some(why) = sdk.and_then(|sdk| sdk.why_not(word.text())) => why,
                 Word::Folder(folder) => format!("the folder {folder} has no cases, which are .toml files"),
                 _ if near.is_empty() && word.text().contains('/') => {
                     format!("no case matches `{}`, and there is no such file or folder{list}", word.text())
@@ -171,14 +178,14 @@ impl<'a> Word<'a> {
         }
     }
 
-    /// The cases of a file or folder of the user's.
-    fn load(&self) -> (Vec<Case>, Vec<Error>) {
+    /// The cases of a file or folder of the user's, which may be about these plugins of the SDK kit.
+    fn load(&self, plugins: Plugins<'_>) -> (Vec<Case>, Vec<Error>) {
         match self {
             Word::Part(_) | Word::Catalogued(..) => (Vec::new(), Vec::new()),
-            Word::Folder(folder) => catalog::load(Path::new(folder)),
+            Word::Folder(folder) => catalog::load_with(Path::new(folder), plugins),
             Word::File(file) => {
                 let path = Path::new(file);
-                match catalog::load_file(path, path.parent().unwrap_or(Path::new(""))) {
+                match catalog::load_file(path, path.parent().unwrap_or(Path::new("")), plugins) {
                     Ok(case) => (vec![case], Vec::new()),
                     Err(error) => (Vec::new(), vec![error]),
                 }

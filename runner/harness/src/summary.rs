@@ -130,9 +130,13 @@ impl Summary {
         skips.sort_by_key(|(lack, count)| (Reverse(**count), lack.as_str()));
         let rows = skips.iter().map(|(lack, count)| format!("{count:6}  {lack}\n")).collect();
         list(&mut text, "skipped, since the host or its adapter (a case may count several times)", rows);
-        let without = self.without_module();
-        if !without.is_empty() {
-            let _ = write!(text, "plugins that the SDK does not offer:\n{}", without.concat());
+        let not_offered = self.not_offered();
+        if !not_offered.is_empty() {
+            let _ = write!(text, "plugins that the SDK does not offer:\n{}", not_offered.concat());
+        }
+        let missing = self.missing();
+        if !missing.is_empty() {
+            let _ = writeln!(text, "plugins without a module: {}", missing.join(", "));
         }
         text
     }
@@ -179,14 +183,20 @@ impl Summary {
         format!("plugins: {} of {} pass{others}", count(Standing::Passes), plugins.len())
     }
 
-    /// The plugins of the SDK kit that have no module.
-    fn without_module(&self) -> Vec<String> {
+    /// The plugins of the SDK kit that the SDK cannot express, and why.
+    fn not_offered(&self) -> Vec<String> {
         let line = |plugin: &Plugin| match &plugin.offer {
             Offer::Module(_) => None,
             Offer::NotOffered(why) => Some(format!("        {}: {why}\n", plugin.name)),
-            Offer::Missing => Some(format!("        {}: missing\n", plugin.name)),
+            Offer::Missing => None,
         };
         self.sdk.iter().flatten().filter_map(line).collect()
+    }
+
+    /// The plugins of the SDK kit that nothing is said of.
+    fn missing(&self) -> Vec<&str> {
+        let missing = |plugin: &&Plugin| plugin.offer == Offer::Missing;
+        self.sdk.iter().flatten().filter(missing).map(|plugin| plugin.name.as_str()).collect()
     }
 
     /// What the score is of, in one line.

@@ -190,7 +190,7 @@ fn start(adapter: &mut dyn Adapter, version: Version, template: &Template) -> Re
     let probe = template.wat(&[]);
     let wasm = assemble(&probe).map_err(|error| HarnessError::new(format!("failed to assemble the probe: {error}")))?;
     let plugins = vec![Plugin::new(NAME, Guest::Module(wasm))];
-    let scenario = Scenario { plugins, steps: Vec::new(), hazard: false };
+    let scenario = Scenario { plugins, ..Scenario::default() };
     match adapter.run("survey", version, &scenario)? {
         Outcome::Ran(transcript) => Ok(transcript),
         Outcome::Skipped(reason) => {

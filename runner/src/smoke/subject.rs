@@ -146,7 +146,7 @@ impl Running {
 
     fn refuse(&mut self) -> Result<Outcome, HarnessError> {
         let module = Guest::Module(b"This is not WebAssembly.".to_vec());
-        let scenario = Scenario { plugins: vec![Plugin::new("plugin", module)], steps: Vec::new(), hazard: false };
+        let scenario = Scenario { plugins: vec![Plugin::new("plugin", module)], ..Scenario::default() };
         Ok(match self.process.run("smoke/refused", self.version, &scenario)? {
             Ran::Skipped(reason) => Outcome::Failed(skipped(&reason)),
             Ran::Ran(transcript) => match transcript.events.as_slice() {

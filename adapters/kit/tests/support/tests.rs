@@ -80,7 +80,16 @@ impl Drop for Adapter {
 }
 
 fn scenario(plugins: Vec<Plugin>, steps: Vec<Step>, keep: bool) -> Run {
-    Run { id: "test".into(), abi: "0.2.1".into(), plugins, steps, hazard: false, keep, trace: false }
+    Run {
+        id: "test".into(),
+        abi: "0.2.1".into(),
+        plugins,
+        steps,
+        hazard: false,
+        choices: Default::default(),
+        keep,
+        trace: false,
+    }
 }
 
 fn plugin(name: &str, configuration: &str) -> Plugin {

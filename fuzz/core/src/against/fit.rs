@@ -47,7 +47,7 @@ pub fn fit(scenario: Scenario, host: &str, number: u64) -> Option<Scenario> {
     steps.extend(endings(&script));
     let mut plugin = Plugin::new("plugin", Guest::Probe(script));
     "vm".clone_into(&mut plugin.settings.vm_id);
-    let mut scenario = Scenario { plugins: vec![plugin], steps, hazard: false };
+    let mut scenario = Scenario { plugins: vec![plugin], steps, ..Scenario::default() };
     canonical(&mut scenario);
     Some(scenario)
 }

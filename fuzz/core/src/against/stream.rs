@@ -22,7 +22,7 @@ pub fn base(scenario: &Scenario, version: Version) -> Result<Scenario, String> {
     let plugin = scenario.plugins.first().ok_or("there is no plugin")?;
     let wasm = assemble(&Template::streamed(version).wat(&[])).map_err(|error| error.to_string())?;
     let plugin = Plugin { guest: Guest::Module(wasm), ..plugin.clone() };
-    Ok(Scenario { plugins: vec![plugin], steps: Vec::new(), hazard: false })
+    Ok(Scenario { plugins: vec![plugin], ..Scenario::default() })
 }
 
 impl Stream {

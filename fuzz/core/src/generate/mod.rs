@@ -57,7 +57,7 @@ fn draw_scenario(mut draw: Draw<'_>, version: Version) -> Scenario {
     let on = |name: &str| functions.iter().any(|row| row.section == name);
     let steps = world::steps(&mut draw, version, &on);
     let plugins = plugins::plugins(&mut draw, version);
-    let mut scenario = Scenario { plugins, steps, hazard: false };
+    let mut scenario = Scenario { plugins, steps, ..Scenario::default() };
     let awaited = awaited(&mut draw, &functions, &scenario.steps);
     Scripting { draw, version, functions, awaited, caller: Caller::default(), left: MAX_CALLS }.run(&mut scenario);
     canonical(&mut scenario);

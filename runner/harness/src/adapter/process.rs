@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pw_abi::Version;
-use pw_cases::adapter::{Adapter, Outcome};
+use pw_cases::adapter::{Adapter, Outcome, Sink};
 use pw_cases::data::Base64;
 use pw_cases::probe::Template;
 use pw_cases::protocol::{self, Host, PROTOCOL, Request, Response, Run};
@@ -164,8 +164,8 @@ impl Process {
         let plugins = scenario.plugins.iter().map(|plugin| self.plugin(&mut running, plugin, version));
         let plugins = plugins.collect::<Result<_, _>>()?;
         let (id, abi) = (id.to_owned(), version.name().to_owned());
-        let (steps, hazard) = (scenario.steps.clone(), scenario.hazard);
-        let request = Request::Run(Run { id, abi, plugins, steps, hazard, keep, trace });
+        let Scenario { steps, hazard, choices, .. } = scenario.clone();
+        let request = Request::Run(Run { id, abi, plugins, steps, hazard, choices, keep, trace });
         let response = self.program.exchange(&mut running.child, &request, seen)?;
         self.running = Some(running);
         Ok(response)
@@ -277,6 +277,19 @@ impl Adapter for Process {
 
     fn run(&mut self, id: &str, version: Version, scenario: &Scenario) -> Result<Outcome, String> {
         self.run_or_keep(id, version, scenario, false).map_err(|error| error.to_string())
+    }
+
+    fn trace(&mut self, id: &str, version: Version, scenario: &Scenario, seen: &Sink) -> Result<Outcome, String> {
+        if !self.host.in_process {
+            return self.run(id, version, scenario);
+        }
+        let mut events = Vec::new();
+        let response = self.try_run(id, version, scenario, (false, true), &mut events);
+        events.iter().for_each(|event| seen(event));
+        match response {
+            Ok(response) => self.outcome(response).map_err(|error| error.to_string()),
+            Err(NoAnswer { error, .. }) => Err(error.to_string()),
+        }
     }
 
     fn keep(&mut self, id: &str, version: Version, scenario: &Scenario) -> Result<Outcome, String> {
