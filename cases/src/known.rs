@@ -25,6 +25,8 @@
 //! lacks  = ["proxy_get_status", "proxy_set_tick_period_milliseconds"]
 //! why    = "the host was written before they were (src/imports.c)"
 //! ```
+//!
+//! An entry about plugins that need more and more memory has `leaks` in place of `case`: the cases that `--leaks` finds them with.
 
 use pw_abi::Version;
 
@@ -48,6 +50,8 @@ pub struct Known {
     /// Its line in the file.
     pub line: usize,
     patterns: Vec<(usize, String)>,
+    /// The cases whose plugins leak: the entry is about nothing else then.
+    leaks: Vec<(usize, String)>,
     versions: Vec<Version>,
     hosts: Hosts,
     /// The hosts that it is about; none means all.
@@ -89,7 +93,7 @@ impl Kind {
     fn keys(self) -> &'static [&'static str] {
         match self {
             Kind::Host => &["case", "lacks", "abi", "clause", "does", "why", "link", "host", "differs"],
-            Kind::Sdk => &["case", "abi", "does", "why", "link", "on", "host"],
+            Kind::Sdk => &["case", "leaks", "abi", "does", "why", "link", "on", "host"],
             Kind::Kit => &["case", "abi", "does", "why", "link", "sdk", "host"],
         }
     }
@@ -187,6 +191,11 @@ impl ExpectedFailures {
         self.entries(version).find(|entry| entry.patterns.iter().any(|(_, pattern)| is(pattern, id)))
     }
 
+    /// The entry that says that a case's plugins leak in that version.
+    pub fn leak(&self, id: &str, version: Version) -> Option<&Known> {
+        self.entries(version).find(|entry| entry.leaks.iter().any(|(_, pattern)| is(pattern, id)))
+    }
+
     /// The entry that says of the first of these functions that the host does not link it, if there is one for each of them.
     pub fn lacking(&self, functions: &[&str], version: Version) -> Option<&Known> {
         let entry =
@@ -209,9 +218,11 @@ impl ExpectedFailures {
 
     /// What in it is about none of `cases`.
     pub fn check(&self, cases: &[&Case]) -> Vec<Error> {
-        let patterns = self.entries.iter().flat_map(|entry| entry.patterns.iter().map(move |pattern| (entry, pattern)));
+        let all = |entry: &Known| entry.patterns.iter().chain(&entry.leaks).cloned().collect::<Vec<_>>();
+        let patterns: Vec<(&Known, (usize, String))> =
+            self.entries.iter().flat_map(|entry| all(entry).into_iter().map(move |pattern| (entry, pattern))).collect();
         let error = |line, message| Some(Error { file: self.file.clone(), line, message });
-        let complaint = |(entry, (line, pattern)): (&Known, &(usize, String))| {
+        let complaint = |(entry, (line, pattern)): &(&Known, (usize, String))| {
             let about: Vec<&&Case> = cases.iter().filter(|case| is(pattern, &case.id)).collect();
             if about.is_empty() {
                 let meant = meant(pattern, cases.iter().map(|case| case.id.as_str()));
@@ -220,7 +231,7 @@ impl ExpectedFailures {
             let runs = about.iter().any(|case| case.versions.iter().any(|version| entry.versions.contains(version)));
             if runs { None } else { error(*line, format!("`{pattern}` does not run in the versions of this entry")) }
         };
-        patterns.filter_map(complaint).collect()
+        patterns.iter().filter_map(complaint).collect()
     }
 }
 
@@ -232,7 +243,12 @@ fn known(node: &Node, kind: Kind) -> Read<Known> {
     let clauses = clauses.into_iter().map(|node| clause::clause(node, &versions)).collect::<Read<_>>()?;
     let functions = table.map("lacks", one_or_more)?.unwrap_or_default();
     let lacks = functions.into_iter().map(|node| function(node, &versions)).collect::<Read<Vec<_>>>()?;
+    let places =
+        |nodes: Vec<&Node>| nodes.into_iter().map(|node| Ok((node.line, node.text()?.to_owned()))).collect::<Read<_>>();
+    let leaks: Vec<(usize, String)> = places(table.map("leaks", one_or_more)?.unwrap_or_default())?;
     let patterns = match table.find("case") {
+        Some(node) if !leaks.is_empty() => return node.complain("an entry has one of `case` and `leaks`"),
+        None if !leaks.is_empty() => Vec::new(),
         Some(node) if !lacks.is_empty() => return node.complain("an entry has one of `case` and `lacks`"),
         None if !lacks.is_empty() => Vec::new(),
         _ => one_or_more(table.need("case")?)?,
@@ -240,7 +256,8 @@ fn known(node: &Node, kind: Kind) -> Read<Known> {
     let missing = |lacks: &[String]| format!("it does not link {}", lacks.join(", "));
     Ok(Known {
         line: node.line,
-        patterns: patterns.into_iter().map(|node| Ok((node.line, node.text()?.to_owned()))).collect::<Read<_>>()?,
+        patterns: places(patterns)?,
+        leaks,
         versions,
         hosts: table.map("host", hosts)?.unwrap_or_default(),
         names: texts(&table, "on")?,

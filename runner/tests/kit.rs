@@ -157,5 +157,5 @@ fn a_plugin_that_keeps_what_it_got_leaks() {
     let head = "(func (export \"proxy_on_request_headers\") (param i32 i32 i32) (result i32)";
     folder.write("cases/narrow.wat", &NARROW.replace(head, keeps));
     let said = folder.run(&["run", "cases/stream.toml", "--leaks"]);
-    said.check(1, &["leak  narrow.wat: its memory grows: ", "case   stream (ABI v0.2.1)"]);
+    said.check(1, &["leak  narrow.wat: its memory grows: ", "cases  stream (ABI v0.2.1)"]);
 }

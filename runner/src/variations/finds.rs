@@ -241,7 +241,7 @@ impl Kept {
 }
 
 /// The first of these, and how many more there are.
-fn list(names: Vec<String>) -> String {
+pub(crate) fn list(names: Vec<String>) -> String {
     match names.len().checked_sub(NAMED).filter(|more| *more > 1) {
         Some(more) => format!("{}; and {more} more", names[..NAMED].join("; ")),
         None => names.join("; "),

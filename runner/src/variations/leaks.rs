@@ -1,5 +1,6 @@
 //! `--leaks`: each case's streams again and again, in the same VMs. What a plugin needs is bounded by the streams that there are at a time.
 
+use pw_cases::known::ExpectedFailures;
 use pw_cases::scenario::{Scenario, Step};
 use pw_cases::transcript::Event;
 use pw_harness::console::Console;
@@ -8,6 +9,7 @@ use pw_harness::exit::Exit;
 use pw_harness::interrupt::Interrupt;
 use pw_reference::{Reference, World};
 
+use super::finds::list;
 use super::tried::{Tried, side_by_side};
 
 /// After how many rounds what a plugin holds is what it needs.
@@ -16,6 +18,8 @@ const WARM: usize = 1_000;
 const ROUNDS: usize = 10_000;
 /// What has grown by then may do so once more, as a heap that doubles; what has grown after this many rounds as well is a leak.
 const SURE: usize = 40_000;
+/// Less than a byte in that many rounds is no leak: a number that is kept as text grows so.
+const ROUNDS_PER_BYTE: usize = 10;
 
 /// What a plugin holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +32,7 @@ struct Held {
 
 /// How the rounds of a case went.
 enum Outcome {
-    /// There is nothing to repeat: it has no streams, or the operator changes the plugins.
+    /// There is nothing to repeat: it has no streams, the operator changes the plugins, or it faults the first time.
     NotRepeated,
     /// Nothing grows.
     Bounded,
@@ -38,10 +42,18 @@ enum Outcome {
     Faults(usize, String),
 }
 
-/// Repeats each case.
+/// The cases of a plugin that leaks, and how the first of them does.
+struct Leak {
+    plugin: String,
+    said: String,
+    cases: Vec<String>,
+}
+
+/// Repeats each case. What is known to leak must do so.
 pub(super) fn run(
     tried: &[Tried<'_>],
     host: &Reference,
+    known: &ExpectedFailures,
     jobs: usize,
     console: &mut Console,
 ) -> Result<Exit, HarnessError> {
@@ -50,20 +62,41 @@ pub(super) fn run(
     let outcomes = side_by_side(tried, jobs, &interrupt, each, |done, one| {
         console.progress(done, tried.len(), &one.selected.case.id);
     })?;
-    let (mut text, mut repeated, mut bad) = (String::new(), 0, 0);
+    let (mut leaks, mut repeated, mut expected, mut bad) = (Vec::<Leak>::new(), 0, 0, 0);
     for (outcome, one) in outcomes.into_iter().zip(tried) {
         let Some(outcome) = outcome else { continue };
         let (plugin, case) = (one.first(), &one.selected.case.id);
         repeated += usize::from(!matches!(outcome, Outcome::NotRepeated));
-        let said = match outcome {
-            Outcome::NotRepeated | Outcome::Bounded => continue,
-            Outcome::Grows(held) => format!("leak  {plugin}: {}\n", grows(&held)),
-            Outcome::Faults(round, reason) => format!("fault {plugin}: in round {round}: {reason}\n"),
+        let (is_known, said) = match outcome {
+            Outcome::NotRepeated => continue,
+            Outcome::Bounded => match known.leak(case, one.version) {
+                None => continue,
+                Some(entry) => {
+                    (false, format!("stale {plugin}: does not leak, and {}:{} says so", known.file(), entry.line))
+                }
+            },
+            Outcome::Grows(held) => {
+                (known.leak(case, one.version).is_some(), format!("leak  {plugin}: {}", grows(&held)))
+            }
+            Outcome::Faults(round, reason) => (false, format!("fault {plugin}: in round {round}: {reason}")),
         };
+        if is_known {
+            expected += 1;
+            continue;
+        }
         bad += 1;
-        text += &format!("{said}      case   {case} (ABI v{})\n", one.version);
+        let (kind, case) = (&said[..5], format!("{case} (ABI v{})", one.version));
+        match leaks.iter_mut().find(|leak| leak.plugin == plugin && leak.said.starts_with(kind)) {
+            Some(leak) => leak.cases.push(case),
+            None => leaks.push(Leak { plugin, said, cases: vec![case] }),
+        }
     }
-    text += &format!("{repeated} of {} cases repeated {ROUNDS} times: {bad} with a leak or a fault\n", tried.len());
+    let mut text: String =
+        leaks.into_iter().map(|Leak { said, cases, .. }| format!("{said}\n      cases  {}\n", list(cases))).collect();
+    text += &format!(
+        "{repeated} of {} cases repeated {ROUNDS} times: {bad} with a leak or a fault, {expected} known\n",
+        tried.len()
+    );
     console.clear();
     console.print(&text);
     if interrupt.came() {
@@ -103,12 +136,15 @@ fn repeated(host: &Reference, scenario: &Scenario, interrupt: &Interrupt) -> Res
                 Event::Fault { reason, .. } => Some(reason.clone()),
                 _ => None,
             });
-            if let Some(reason) = fault {
-                return Ok(Outcome::Faults(number + 1, reason));
+            match fault {
+                // The case shows that as it is.
+                Some(_) if number == 0 => return Ok(Outcome::NotRepeated),
+                Some(reason) => return Ok(Outcome::Faults(number + 1, reason)),
+                None => {}
             }
         }
         held[place] = of(&mut world);
-        if place > 0 && !held[place].is_more_than(held[place - 1]) {
+        if place > 0 && !held[place].is_more_than(held[place - 1], (until - from) / ROUNDS_PER_BYTE) {
             return Ok(Outcome::Bounded);
         }
     }
@@ -121,8 +157,8 @@ fn of(world: &mut World) -> Held {
 }
 
 impl Held {
-    fn is_more_than(self, other: Held) -> bool {
-        self.memory > other.memory || self.charged > other.charged
+    fn is_more_than(self, other: Held, bytes: usize) -> bool {
+        self.memory > other.memory || self.charged > other.charged + bytes
     }
 }
 
