@@ -162,9 +162,10 @@ fn cause(plugin: String, reason: &str, complaint: Option<&Data>, calls: &[Event]
     Cause { plugin, callback, complaint, call }
 }
 
-/// Whether it is what a plugin does when it has given up: it says so, and exits.
+/// Whether it is what a plugin does when it has given up: it says so, and its language's library asks WASI for more, such as to exit.
 fn is_an_end(function: &str) -> bool {
-    ["proxy_log", "fd_write", "proc_exit"].contains(&function)
+    let row = pw_cases::script::functions().find(|row| row.name == function);
+    function == "proxy_log" || row.is_none_or(|row| row.module != "env")
 }
 
 fn without_numbers(text: &str) -> String {
