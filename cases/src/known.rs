@@ -406,6 +406,19 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_about_leaks_is_about_nothing_else() {
+        let entry = "[[known]]\nleaks = \"a/*\"\nabi = \"0.2.0..\"\ndoes = \"grows\"\nwhy = \"it keeps all\"\n";
+        let known = ExpectedFailures::parse_of_sdk("known.toml", entry).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(known.leak("a/one", Version::V0_2_1).map(|entry| entry.line), Some(1));
+        assert!(known.leak("a/one", Version::V0_1_0).is_none() && known.leak("b/one", Version::V0_2_1).is_none());
+        assert!(known.find("a/one", Version::V0_2_1).is_none());
+        assert_eq!(known.check(&[&case("b/one", "0.2.0..")]).len(), 1);
+        let both = ExpectedFailures::parse_of_sdk("known.toml", &format!("{entry}case = \"a/one\"\n"));
+        assert!(both.is_err_and(|error| error.message.contains("one of `case` and `leaks`")));
+        assert!(ExpectedFailures::parse("known.toml", entry).is_err(), "a host has no such entries");
+    }
+
+    #[test]
     fn entries_about_no_case_are_errors() {
         let errors =
             read_known(ENTRY).check(&[&case("a/two", "0.2.0.."), &case("b/x", "0.1.0"), &case("c/d.e", "0.2.0..")]);

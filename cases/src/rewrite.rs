@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use pw_abi::Version;
+
 use crate::case::{Case, Module};
 use crate::format::{self, Error, KIT};
 use crate::language::{self, text};
@@ -23,10 +25,15 @@ impl Case {
         module.map_or(plugin, |module| name(module).strip_prefix(KIT).unwrap_or(name(module)))
     }
 
-    /// The text of a case in which this happens, and that expects nothing but what always holds: no plugin faults. `beside` is the path of a
+    /// The text of a case for that version in which this happens, and that expects nothing but what always holds: no plugin faults. `beside` is the path of a
     /// module's file, given as the case names it. The plugins of the scenario are some of this case's, with other settings.
-    pub fn rewritten(&self, scenario: &Scenario, title: &str, why: &str, beside: impl Fn(&str) -> String) -> String {
-        let version = self.versions.last().map_or("", |version| version.name());
+    pub fn rewritten(
+        &self,
+        version: Version,
+        scenario: &Scenario,
+        (title, why): (&str, &str),
+        beside: impl Fn(&str) -> String,
+    ) -> String {
         let mut out = format!("title = {}\nwhy = {}\nabi = \"{version}\"\n", text(title), text(why));
         if !self.is_of_the_kit() {
             out += "level = \"extension\"\nclause = [\"#plugin-crashes\"]\n";
@@ -63,7 +70,7 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// It is no case.
+    /// The text is not a case.
     pub fn read_again(&self, text: &str) -> Result<Case, Error> {
         let modules = |wanted: &str| {
             let mut known = self.plugins.iter().filter_map(|plugin| plugin.module.as_ref());
@@ -90,8 +97,6 @@ fn name(module: &Module) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use pw_abi::Version;
-
     use super::*;
     use crate::scenario::Step;
 
@@ -110,7 +115,7 @@ mod tests {
         scenario.plugins[0].settings.limits.insert("calls".to_owned(), 0);
         scenario.plugins[1].settings.limits.insert("calls".to_owned(), 0);
         scenario.steps.push(Step::ClientReset { stream: 0 });
-        let text = case.rewritten(&scenario, "new", "it is new", str::to_owned);
+        let text = case.rewritten(Version::V0_2_1, &scenario, ("new", "it is new"), str::to_owned);
         let again = case.read_again(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let read = lowered(&again).unwrap_or_else(|error| panic!("{}", error.message));
         assert_eq!((read.steps, &read.choices), (scenario.steps, &scenario.choices));

@@ -163,7 +163,7 @@ impl Sdk {
         self.plugins.iter().filter_map(module).collect()
     }
 
-    /// Why there are no cases of a plugin, or of a case of one, by its name.
+    /// Why a plugin has no cases to run. `name` is the plugin's, or the id of one of its cases.
     pub fn why_not(&self, name: &str) -> Option<String> {
         let name = name.split('/').next().unwrap_or_default();
         match &self.plugins.iter().find(|plugin| plugin.name == name)?.offer {

@@ -170,11 +170,14 @@ impl Find<'_> {
         written: &mut BTreeSet<String>,
     ) -> Result<Kept, HarnessError> {
         let (scenario, fault) = self.smallest(host);
-        let names: Vec<String> = self.variations.iter().map(|number| variations[*number].name()).collect();
+        // The one that the file is about comes first.
+        let others = self.variations.iter().filter(|number| **number != self.variation);
+        let names: Vec<String> =
+            [&self.variation].into_iter().chain(others).map(|number| variations[*number].name()).collect();
         let title = format!("{}: it does not trap where {}", self.plugin, names[0]);
         let beside = |module: &str| relative(folder, &Path::new(&self.case.file).with_file_name(module));
         let why = format!("it {}", fault.cause);
-        let text = self.case.rewritten(&scenario, &title, &why, beside);
+        let text = self.case.rewritten(self.version, &scenario, (&title, &why), beside);
         let stem = Path::new(&self.plugin)
             .file_stem()
             .map_or_else(|| self.plugin.clone(), |stem| stem.to_string_lossy().into_owned());
@@ -214,7 +217,7 @@ impl Find<'_> {
 
     /// The fault of the same cause that a scenario shows, written down and read back.
     fn shows(&self, host: &Reference, scenario: &Scenario) -> Option<Fault> {
-        let text = self.case.rewritten(scenario, "t", "", str::to_owned);
+        let text = self.case.rewritten(self.version, scenario, ("t", ""), str::to_owned);
         let case = self.case.read_again(&text).ok()?;
         let scenario = case.lower(self.version).ok()?.scenario;
         let fault = watch(host, &scenario).ok()?.fault?;

@@ -71,9 +71,10 @@ pub(super) fn run(
             Outcome::NotRepeated => continue,
             Outcome::Bounded => match known.leak(case, one.version) {
                 None => continue,
-                Some(entry) => {
-                    (false, format!("stale {plugin}: does not leak, and {}:{} says so", known.file(), entry.line))
-                }
+                Some(entry) => (
+                    false,
+                    format!("stale {plugin}: does not leak, though {}:{} says that it does", known.file(), entry.line),
+                ),
             },
             Outcome::Grows(held) => {
                 (known.leak(case, one.version).is_some(), format!("leak  {plugin}: {}", grows(&held)))

@@ -9,7 +9,7 @@ mod watch;
 use std::thread;
 
 use pw_abi::Version;
-use pw_cases::known::ExpectedFailures;
+use pw_cases::adapter::Adapter;
 use pw_cases::scenario::Scenario;
 use pw_harness::console::Console;
 use pw_harness::embedded::Catalog;
@@ -17,8 +17,9 @@ use pw_harness::error::HarnessError;
 use pw_harness::exit::Exit;
 use pw_harness::interrupt::Interrupt;
 use pw_harness::invocation::Invocation;
+use pw_harness::run::expected_failures;
 use pw_harness::select::select;
-use pw_reference::Reference;
+use pw_reference::{InProcess, Reference};
 
 use self::finds::Finds;
 use self::tried::{Tried, side_by_side};
@@ -73,12 +74,7 @@ pub(crate) fn run(
             found?
         }
         None => {
-            let known = match &host.known {
-                Some(file) => subject.catalog.read_known(file)?,
-                // Those of an SDK: no other cases have plugins that are known to leak.
-                None if subject.catalog.sdk().is_some() => subject.catalog.expected_failures(&host.host)?,
-                None => ExpectedFailures::default(),
-            };
+            let known = expected_failures(host.known.as_deref(), InProcess::new()?.host(), subject.catalog)?;
             leaks::run(&tried, &reference, &known, jobs, console)?
         }
     };
