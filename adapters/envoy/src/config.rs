@@ -12,14 +12,10 @@ use pw_adapter_kit::target::{CALLEES, DEAD, Ports, UPSTREAM};
 use pw_cases::scenario::Failure;
 use serde_json::{Map, Value, json};
 
-/// The cluster that serves listeners: the adapter.
-const LDS: &str = "pw-conform-lds";
 /// Bytes that Envoy buffers, and that a window of HTTP/2 allows.
 const BUFFER_BYTES: u32 = 64 << 20;
 /// Bytes of a frame: more than any body of a case, so that a piece of a body is one frame and one callback.
 const FRAME_BYTES: u32 = 4 << 20;
-/// How long a poll for listeners may wait.
-const POLL_TIMEOUT: &str = "86400s";
 /// A name that no function has. Every restricted plugin may use it, because Envoy takes an empty list for no restriction.
 const NO_CAPABILITY: &str = "none";
 
@@ -28,14 +24,10 @@ fn typed(kind: &str, mut value: Value) -> Value {
     value
 }
 
-/// The bootstrap; `extensions` were made by [`extension`].
-pub fn bootstrap(ports: &Ports, extensions: &[Value]) -> Value {
+/// The bootstrap, with listeners in this file; `extensions` were made by [`extension`].
+pub fn bootstrap(ports: &Ports, listeners: &Path, extensions: &[Value]) -> Value {
     let callees = CALLEES.iter().zip(ports.callees).map(|(name, port)| cluster(name, port, None));
-    let clusters = [
-        cluster(LDS, ports.control, None),
-        cluster(UPSTREAM, ports.upstream, Some(proxy_protocol())),
-        cluster(DEAD, ports.dead, None),
-    ];
+    let clusters = [cluster(UPSTREAM, ports.upstream, Some(proxy_protocol())), cluster(DEAD, ports.dead, None)];
     json!({
         "admin": { "address": address(ports.admin) },
         // Clients may reset any number of streams.
@@ -45,14 +37,7 @@ pub fn bootstrap(ports: &Ports, extensions: &[Value]) -> Value {
         "node": { "id": "pw-conform", "cluster": "pw-conform" },
         "dynamic_resources": { "lds_config": {
             "resource_api_version": "V3",
-            "initial_fetch_timeout": "0s",
-            "api_config_source": {
-                "api_type": "REST",
-                "transport_api_version": "V3",
-                "cluster_names": [LDS],
-                "refresh_delay": "0.001s",
-                "request_timeout": POLL_TIMEOUT,
-            },
+            "path_config_source": { "path": listeners },
         } },
         "bootstrap_extensions": extensions,
         "static_resources": {
@@ -262,8 +247,7 @@ mod tests {
         Plugin { settings, wasm: b"\0asm".to_vec() }
     }
 
-    const PORTS: Ports =
-        Ports { control: 1, barrier: 2, http: 3, tcp: 8, upstream: 4, callees: [5, 6], dead: 7, admin: 9 };
+    const PORTS: Ports = Ports { barrier: 2, http: 3, tcp: 8, upstream: 4, callees: [5, 6], dead: 7, admin: 9 };
 
     fn filters(run: &Run) -> Vec<Value> {
         let listener = listener("l", &PORTS, run, &scenario::chain(run));
@@ -328,9 +312,10 @@ mod tests {
 
     #[test]
     fn the_bootstrap_names_every_upstream() {
-        let bootstrap = bootstrap(&PORTS, &[]);
+        let bootstrap = bootstrap(&PORTS, Path::new("/l.json"), &[]);
+        assert_eq!(bootstrap["dynamic_resources"]["lds_config"]["path_config_source"]["path"], "/l.json");
         let clusters = bootstrap["static_resources"]["clusters"].as_array().expect("is a list");
         let names: Vec<_> = clusters.iter().map(|cluster| cluster["name"].as_str().unwrap_or_default()).collect();
-        assert_eq!(names, [LDS, "upstream", "dead", "auth", "callout"]);
+        assert_eq!(names, ["upstream", "dead", "auth", "callout"]);
     }
 }

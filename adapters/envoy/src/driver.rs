@@ -1,15 +1,14 @@
 //! One process of Envoy: the listener that it gets, and what its log says.
 
-use pw_adapter_kit::http2::Frame;
 use pw_adapter_kit::job::Run;
 use pw_adapter_kit::sockets::Ends;
-use pw_adapter_kit::target::{Driver, Found, Line, MetricsRequest, Ports, Reply};
+use pw_adapter_kit::target::{Driver, Found, Line, MetricsRequest, Ports};
 use pw_adapter_kit::{scenario, threads};
 use tempfile::TempPath;
 
 use crate::attribution::Attribution;
 use crate::lds::Lds;
-use crate::log::{self, LogLine};
+use crate::log::{self, Level, LogLine};
 use crate::{config, stats};
 
 /// A process of Envoy, with the state of its current scenario.
@@ -27,18 +26,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process that starts, with these modules in files.
-    pub fn new(ports: Ports, modules: Vec<TempPath>) -> Process {
-        let mut lds = Lds::default();
-        // No poll waits yet, so there is nothing to answer.
-        lds.update(Vec::new());
+    /// A process that starts, with its listeners and these modules in files.
+    pub fn new(ports: Ports, lds: Lds, modules: Vec<TempPath>) -> Process {
         Process { ports, lds, attribution: None, scenarios: 0, is_removable: true, _modules: modules }
     }
 
-    fn update(&mut self, run: &Run, chain: &[usize]) -> Vec<Reply> {
+    fn update(&mut self, run: &Run, chain: &[usize]) -> std::io::Result<()> {
         let name = format!("scenario-{}", self.scenarios);
-        let listener = config::listener(&name, &self.ports, run, chain);
-        self.lds.update(vec![listener]).into_iter().collect()
+        self.lds.update(Some(config::listener(&name, &self.ports, run, chain)))
     }
 }
 
@@ -52,15 +47,11 @@ impl Driver for Process {
         self.is_removable = !in_flight && !run.plugins.iter().any(|plugin| plugin.settings.background);
     }
 
-    fn is_ready(&self) -> bool {
-        self.lds.verdict() == Some(true)
-    }
-
-    fn start_chain(&mut self, run: &Run, chain: &[usize]) -> Vec<Reply> {
+    fn start_chain(&mut self, run: &Run, chain: &[usize]) -> std::io::Result<()> {
         self.update(run, chain)
     }
 
-    fn change_chain(&mut self, run: &Run, chain: &[usize], starts: Option<usize>) -> Vec<Reply> {
+    fn change_chain(&mut self, run: &Run, chain: &[usize], starts: Option<usize>) -> std::io::Result<()> {
         if let Some(attribution) = &mut self.attribution {
             attribution.change(chain, starts);
         }
@@ -73,16 +64,12 @@ impl Driver for Process {
         }
     }
 
-    fn remove_chain(&mut self) -> Option<Vec<Reply>> {
-        self.is_removable.then(|| self.lds.update(Vec::new()).into_iter().collect())
+    fn remove_chain(&mut self) -> Option<std::io::Result<()>> {
+        self.is_removable.then(|| self.lds.update(None))
     }
 
     fn verdict(&self) -> Option<bool> {
         self.lds.verdict()
-    }
-
-    fn receive(&mut self, connection: u64, frame: Frame) -> Vec<Reply> {
-        self.lds.receive(connection, frame).into_iter().collect()
     }
 
     fn stream_opened(&mut self) {
@@ -97,11 +84,17 @@ impl Driver for Process {
             return Line { excerpt, ..Line::default() };
         };
         let of_plugins = line.component == "wasm";
-        Line { of_plugins, excerpt: (!of_plugins).then(|| line.text()), signal: log::caught(&line) }
+        Line {
+            of_plugins,
+            excerpt: (!of_plugins && line.level >= Level::Warn).then(|| line.text()),
+            signal: log::caught(&line),
+        }
     }
 
     fn read(&mut self, line: &[u8]) -> Option<Found> {
-        self.attribution.as_mut()?.read(&LogLine::parse(line)?)
+        let line = LogLine::parse(line)?;
+        self.lds.read(&line);
+        self.attribution.as_mut()?.read(&line)
     }
 
     fn metrics_request(&self) -> Option<MetricsRequest> {

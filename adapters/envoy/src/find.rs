@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::{DirEntry, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -60,7 +62,17 @@ pub fn find(argument: Option<PathBuf>) -> Result<Program, Missing> {
         path: path.clone(),
         reason: format!("`--version` says {:?}", text.trim().lines().next().unwrap_or_default()),
     })?;
-    Ok(Program { path, version })
+    Ok(Program { path: behind(&path).unwrap_or(path), version })
+}
+
+/// The program that a script of a Python package runs: to start Python for each Envoy takes a tenth of a second.
+fn behind(path: &Path) -> Option<PathBuf> {
+    let script = path.canonicalize().ok()?;
+    let mut start = [0; 2];
+    File::open(&script).ok()?.read_exact(&mut start).ok()?;
+    let pythons = script.parent()?.parent()?.join("lib").read_dir().ok().filter(|_| start == *b"#!")?;
+    let program = |python: DirEntry| python.path().join("site-packages/envoy/_bin/envoy");
+    pythons.flatten().map(program).find(|program| is_program(program))
 }
 
 fn on_path(path: Option<OsString>) -> Option<PathBuf> {

@@ -1,82 +1,93 @@
-//! Listeners for Envoy (LDS): it polls by HTTP, and the answer waits until there is something new.
-//!
-//! A poll names the version that Envoy runs, so the poll after an update shows whether it was accepted. Knows no sockets:
-//! a poll is a stream of a connection, both by number.
+//! Listeners for Envoy (LDS): a file that it watches. Its log says whether it runs what is there.
 
-use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
 
-use pw_adapter_kit::http2::Frame;
-use pw_adapter_kit::target::Reply;
 use serde_json::{Value, json};
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::log::LogLine;
 
 const LISTENER: &str = "type.googleapis.com/envoy.config.listener.v3.Listener";
+/// The component that logs what becomes of listeners.
+pub const COMPONENT: &str = "upstream";
 
-/// The listeners that Envoy is to run, and what it says that it runs.
-#[derive(Debug, Default)]
+/// The listener that Envoy is to run, and what it says of it.
+#[derive(Debug)]
 pub struct Lds {
-    listeners: Vec<Value>,
-    /// The latest version, counted from 1.
-    version: u64,
-    /// The latest version that was sent.
-    sent: u64,
-    /// Whether the latest poll says that Envoy runs `sent`.
+    /// A folder of its own: Envoy is told of all that happens in it.
+    folder: TempDir,
+    /// What is in the file.
+    sent: Option<Value>,
+    /// What was there when Envoy last said that it runs it.
+    running: Option<Value>,
+    /// Whether Envoy runs what is in the file; `None` until it says so.
     verdict: Option<bool>,
-    /// Polls that are not complete.
-    bodies: BTreeMap<(u64, u32), Vec<u8>>,
-    /// The poll that is not answered.
-    waiting: Option<(u64, u32)>,
 }
 
 impl Lds {
-    /// Sets the listeners that Envoy is to run. Returns the answer to the poll that waits.
-    pub fn update(&mut self, mut listeners: Vec<Value>) -> Option<Reply> {
-        listeners.iter_mut().for_each(|listener| listener["@type"] = json!(LISTENER));
-        self.listeners = listeners;
-        self.version += 1;
-        self.verdict = None;
-        self.answer()
+    /// A file without listeners.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn create() -> io::Result<Lds> {
+        let folder = tempfile::Builder::new().prefix("pw-conform-").tempdir()?;
+        let lds = Lds { folder, sent: None, running: None, verdict: Some(true) };
+        lds.write()?;
+        Ok(lds)
+    }
+
+    /// The file that Envoy watches.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("listeners.json")
+    }
+
+    /// Sets the listener that Envoy is to run; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn update(&mut self, listener: Option<Value>) -> io::Result<()> {
+        // Envoy says nothing of what it runs already.
+        if listener == self.running {
+            (self.sent, self.verdict) = (listener, Some(true));
+            return Ok(());
+        }
+        (self.sent, self.verdict) = (listener, None);
+        self.write()
     }
 
     /// Whether Envoy has accepted the latest update; `None` until it says so.
     pub fn verdict(&self) -> Option<bool> {
-        self.verdict.filter(|_| self.sent == self.version)
+        self.verdict
     }
 
-    /// Takes a frame of a poll. Returns the answer to it, if there is something new.
-    pub fn receive(&mut self, connection: u64, frame: Frame) -> Option<Reply> {
-        let (stream, ended) = match frame {
-            Frame::Headers { stream, end_of_stream, .. } => (stream, end_of_stream),
-            Frame::Data { stream, bytes, end_of_stream } => {
-                self.bodies.entry((connection, stream)).or_default().extend(bytes);
-                (stream, end_of_stream)
+    /// Reads a line of the log.
+    pub fn read(&mut self, line: &LogLine) {
+        if line.component == "config" && rejection(&line.text()).is_some() {
+            self.verdict = Some(false);
+        } else if line.component == COMPONENT {
+            let done: &[u8] = if self.sent.is_some() { b"lds: add/update listener" } else { b"lds: remove listener" };
+            if line.message.starts_with(done) {
+                self.running.clone_from(&self.sent);
+                self.verdict = Some(true);
             }
-            Frame::Reset { stream } => {
-                self.bodies.remove(&(connection, stream));
-                self.waiting.take_if(|waiting| *waiting == (connection, stream));
-                return None;
-            }
-            Frame::Pong(_) => return None,
-        };
-        if !ended {
-            return None;
         }
-        let poll: Value = serde_json::from_slice(&self.bodies.remove(&(connection, stream))?).ok()?;
-        let running = poll.get("version_info").or_else(|| poll.get("versionInfo")).and_then(Value::as_str);
-        self.verdict = Some(running.is_some_and(|running| running == self.sent.to_string()));
-        self.waiting = Some((connection, stream));
-        self.answer()
     }
 
-    fn answer(&mut self) -> Option<Reply> {
-        let (connection, stream) = self.waiting.take_if(|_| self.sent < self.version)?;
-        self.sent = self.version;
-        self.verdict = None;
-        let body = json!({
-            "version_info": self.version.to_string(),
-            "type_url": LISTENER,
-            "resources": self.listeners,
-        });
-        Some(Reply { connection, stream, content_type: "application/json", body: body.to_string() })
+    /// Envoy sees a file that is moved, and never half of it.
+    fn write(&self) -> io::Result<()> {
+        let typed = |listener: &Value| {
+            let mut listener = listener.clone();
+            listener["@type"] = json!(LISTENER);
+            listener
+        };
+        let resources: Vec<Value> = self.sent.iter().map(typed).collect();
+        let mut file = NamedTempFile::new_in(&self.folder)?;
+        file.write_all(json!({ "resources": resources }).to_string().as_bytes())?;
+        file.persist(self.path())?;
+        Ok(())
     }
 }
 
@@ -97,10 +108,11 @@ pub fn refusal(line: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::Level;
 
     #[test]
     fn reads_why_envoy_rejects_a_plugin() {
-        let line = "REST config for /v3/discovery:listeners rejected: \
+        let line = "Filesystem config update rejected: \
                     Error adding/updating listener(s) scenario-1: Unable to create Wasm plugin p";
         assert_eq!(rejection(line).as_deref(), Some("Unable to create Wasm plugin p"));
         assert_eq!(rejection("x rejected: a: b").as_deref(), Some("a: b"));
@@ -110,22 +122,45 @@ mod tests {
         assert_eq!(refusal("all is well"), None);
     }
 
-    fn poll(stream: u32, version: &str) -> Frame {
-        let bytes = json!({ "version_info": version }).to_string().into_bytes();
-        Frame::Data { stream, bytes, end_of_stream: true }
+    fn says(lds: &mut Lds, component: &str, message: &str) {
+        let line = LogLine { thread: 1, level: Level::Info, component: component.into(), message: message.into() };
+        lds.read(&line);
+    }
+
+    fn file(lds: &Lds) -> Value {
+        serde_json::from_slice(&std::fs::read(lds.path()).expect("it was written")).expect("it is JSON")
     }
 
     #[test]
-    fn the_poll_after_an_update_is_the_verdict() {
-        let mut lds = Lds::default();
-        assert_eq!(lds.update(vec![]), None);
-        assert!(lds.receive(1, poll(1, "")).is_some_and(|answer| answer.body.contains(r#""version_info":"1""#)));
-        assert_eq!(lds.verdict(), None);
-        assert_eq!(lds.receive(1, poll(3, "1")), None);
+    fn the_log_says_whether_an_update_was_accepted() {
+        let mut lds = Lds::create().expect("there is room for a file");
+        assert_eq!((file(&lds), lds.verdict()), (json!({ "resources": [] }), Some(true)));
+        let mut update = |listener: Option<Value>, line: (&str, &str), verdict| {
+            lds.update(listener).expect("there is room for a file");
+            assert_eq!(lds.verdict(), None);
+            says(&mut lds, COMPONENT, "cm init: all clusters initialized");
+            assert_eq!(lds.verdict(), None);
+            says(&mut lds, line.0, line.1);
+            assert_eq!(lds.verdict(), Some(verdict));
+            file(&lds)
+        };
+        let named = |name: &str| Some(json!({ "name": name }));
+        let expected = json!({ "resources": [{ "name": "a", "@type": LISTENER }] });
+        assert_eq!(update(named("a"), (COMPONENT, "lds: add/update listener 'a'"), true), expected);
+        let rejected = "Filesystem config update rejected: Error adding/updating listener(s) a: no";
+        update(Some(json!({ "name": "a", "x": 1 })), ("config", rejected), false);
+        update(None, (COMPONENT, "lds: remove listener 'a'"), true);
+        update(named("a"), (COMPONENT, "lds: add/update listener 'a'"), true);
+    }
+
+    #[test]
+    fn what_runs_already_is_accepted_at_once() {
+        let mut lds = Lds::create().expect("there is room for a file");
+        lds.update(None).expect("nothing is written");
         assert_eq!(lds.verdict(), Some(true));
-        let answer = lds.update(vec![json!({ "name": "a" })]).expect("a poll waits");
-        assert_eq!((answer.connection, answer.stream), (1, 3));
-        assert_eq!(lds.receive(1, poll(5, "1")), None);
-        assert_eq!(lds.verdict(), Some(false));
+        lds.update(Some(json!({ "name": "a" }))).expect("there is room for a file");
+        says(&mut lds, "config", "Filesystem config update rejected: no");
+        lds.update(None).expect("nothing is written");
+        assert_eq!(lds.verdict(), Some(true));
     }
 }

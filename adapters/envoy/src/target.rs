@@ -14,6 +14,7 @@ use tempfile::TempPath;
 use crate::config;
 use crate::driver::Process;
 use crate::find::Program;
+use crate::lds::{self, Lds};
 use crate::log;
 
 /// The versions of the ABI that Envoy knows.
@@ -86,16 +87,22 @@ impl Target for Envoy {
         let drain = if scenario::has_streams_in_flight(run) { DRAIN_SECONDS } else { 0 };
         // Each call into a plugin and out of it is logged if plugins of a chain are to be distinguished. Else it is what plugins log,
         // and what becomes of their VMs.
-        let level = if scenario::is_streamed(run) { "wasm:debug" } else { "wasm:trace" };
+        let level = if scenario::is_streamed(run) { "debug" } else { "trace" };
         let mut command = Command::new(&self.program.path);
-        command.arg("--config-yaml").arg(config::bootstrap(ports, &extensions).to_string());
+        let lds = Lds::create().map_err(|error| format!("failed to write the listeners: {error}"))?;
+        command.arg("--config-yaml").arg(config::bootstrap(ports, &lds.path(), &extensions).to_string());
         command.args(["--concurrency", "1", "--disable-hot-restart"]);
         command.args(["--drain-time-s", &drain.to_string(), "--drain-strategy", "immediate"]);
-        command.args(["--log-level", "warning", "--component-log-level", level]);
+        command.args([
+            "--log-level",
+            "warning",
+            "--component-log-level",
+            &format!("wasm:{level},{}:info", lds::COMPONENT),
+        ]);
         command.args(["--log-format", log::FORMAT, "--log-format-escaped"]);
         Ok(Launch {
             command,
-            driver: Box::new(Process::new(*ports, modules)),
+            driver: Box::new(Process::new(*ports, lds, modules)),
             // The worker's, and the main thread's.
             barriers: vec![ports.barrier, ports.admin],
             client_port: ClientPort::ProxyLine,

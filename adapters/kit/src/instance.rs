@@ -17,8 +17,8 @@ use crate::http2::{Connection, Frame};
 use crate::link::{Link, Peer};
 use crate::net::{self, Incoming, Reserved};
 use crate::process::Process;
-use crate::sockets::{Ends, Table};
-use crate::target::{CALLEES, ClientPort, Driver, Ports, Reply};
+use crate::sockets;
+use crate::target::{CALLEES, ClientPort, Driver, Ports};
 
 /// How long the rest of the log may take after the process has exited.
 const LOG_TIMEOUT: Duration = Duration::from_millis(500);
@@ -110,8 +110,6 @@ pub enum Seen {
     },
     /// The ping of this number was answered on each connection.
     Pong(u64),
-    /// The host asked the adapter something.
-    Asked,
     /// The metrics of plugins, by name.
     Metrics(Vec<(String, u64)>),
 }
@@ -301,10 +299,8 @@ impl Instance {
     /// Whether the host does something that pings do not wait for: data is in transit on a TCP connection, or the driver
     /// knows of something.
     pub fn is_busy(&self) -> bool {
-        let tcp: Vec<Ends> = self.links.values().filter(|link| link.is_tcp()).map(|link| link.ends).collect();
-        let in_transit = |table: Table| tcp.iter().any(|ends| table.is_in_transit(*ends));
-        let id = self.process.id;
-        (!tcp.is_empty() && Table::read(id).is_some_and(in_transit)) || self.driver.is_busy(id)
+        let is_in_transit = |link: &Link| link.is_tcp() && sockets::is_in_transit(link.ends);
+        self.links.values().any(is_in_transit) || self.driver.is_busy(self.process.id)
     }
 
     /// Closes the connections of these peers.
@@ -367,7 +363,6 @@ impl Instance {
                 let callee = self.ports.callees.iter().position(|port| *port == server).map(|at| CALLEES[at]);
                 let peer = match callee {
                     Some(name) => Peer::Callee(name),
-                    None if server == self.ports.control => Peer::Control,
                     None => Peer::Upstream(None),
                 };
                 // A connection that is closed before it can be read does not matter. Nothing is written before the
@@ -439,11 +434,6 @@ impl Instance {
                 (_, Frame::Pong(number)) if number == self.pings => self.answered(link),
                 (_, Frame::Pong(_)) | (Peer::Barrier, _) => {}
                 (Peer::Admin, frame) => self.take_metrics(link, frame)?,
-                (Peer::Control, frame) => {
-                    let replies = self.driver.receive(link, frame);
-                    self.reply(replies).await?;
-                    self.queue.push_back(Seen::Asked);
-                }
                 (Peer::Upstream(_), Frame::Headers { stream, mut fields, end_of_stream }) => {
                     let peer = self.upstream(peer, &mut fields);
                     let frame = Frame::Headers { stream, fields, end_of_stream };
@@ -474,23 +464,6 @@ impl Instance {
         let Some(at) = fields.iter().position(|(found, _)| found.as_str() == Some(name)) else { return peer };
         let (_, port) = fields.remove(at);
         Peer::Upstream(port.as_str().and_then(|port| port.parse().ok()))
-    }
-
-    /// Writes the answers to the host's questions.
-    ///
-    /// # Errors
-    ///
-    /// As [`Instance::write`].
-    pub async fn reply(&mut self, replies: Vec<Reply>) -> Result<(), HostError> {
-        for Reply { connection, stream, content_type, body } in replies {
-            let fields: Fields = vec![field(":status", "200"), field("content-type", content_type)];
-            self.write(connection, |http2| {
-                http2.send_fields(stream, &fields, false);
-                http2.send_data(stream, body.as_bytes(), true);
-            })
-            .await?;
-        }
-        Ok(())
     }
 
     fn is_tcp(&self, link: u64) -> bool {

@@ -21,8 +21,6 @@ pub enum Peer {
     Barrier,
     /// The host, to its operator.
     Admin,
-    /// The host as the client of [`crate::target::Ports::control`].
-    Control,
     /// The host as the client of the upstream, on behalf of the client with this port if it is on behalf of one.
     Upstream(Option<u16>),
     /// The host as the client of the upstream, on behalf of the TCP client with this port.
@@ -63,7 +61,7 @@ impl Link {
         let http2 = match peer {
             Peer::Tcp | Peer::TcpUpstream(_) => None,
             Peer::Http | Peer::Barrier | Peer::Admin => Some(Connection::client()),
-            Peer::Control | Peer::Upstream(_) | Peer::Callee(_) => Some(Connection::server()),
+            Peer::Upstream(_) | Peer::Callee(_) => Some(Connection::server()),
         };
         let proxy_line = has_proxy_line.then(Vec::new);
         Ok(Link { peer, ends, is_silent: false, socket: Socket::new(number, stream, inbox)?, http2, proxy_line })

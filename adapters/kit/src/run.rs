@@ -79,8 +79,8 @@ async fn start(stage: &mut Stage) -> Result<bool, HostError> {
         stage.quiesce().await?;
     }
     stage.plugins.start(&mut stage.window);
-    let replies = stage.instance.driver().start_chain(&stage.run, &stage.chain);
-    let accepted = stage.await_verdict(replies).await?;
+    let given = stage.instance.driver().start_chain(&stage.run, &stage.chain);
+    let accepted = stage.await_verdict(given).await?;
     stage.quiesce().await?;
     if accepted {
         stage.end_window();
@@ -154,11 +154,11 @@ async fn end(mut stage: Stage, played: Result<(), HostError>) -> Outcome {
 
 /// Leaves the process as it was before the scenario. Returns whether that is possible.
 async fn clear(stage: &mut Stage) -> Result<bool, HostError> {
-    let Some(replies) = stage.instance.driver().remove_chain() else { return Ok(false) };
+    let Some(given) = stage.instance.driver().remove_chain() else { return Ok(false) };
     stage.reset_pipes().await?;
     stage.instance.close(|peer| peer == Peer::Http);
     // What the plugins do now is not reported, so it is enough that they are gone.
-    stage.await_verdict(replies).await?;
+    stage.await_verdict(given).await?;
     stage.await_vm_teardown().await?;
     if stage.run.hazard {
         stage.quiesce().await?;

@@ -16,7 +16,6 @@ use crate::instance::{HostError, Instance, Seen};
 use crate::link::Peer;
 use crate::plugins::Plugins;
 use crate::scenario;
-use crate::target::Reply;
 use crate::traffic::Traffic;
 use crate::window::Window;
 
@@ -117,7 +116,7 @@ impl Stage {
     pub fn see(&mut self, seen: Seen) {
         let Self { instance, plugins, traffic, window, .. } = self;
         match seen {
-            Seen::Pong(_) | Seen::Asked => return,
+            Seen::Pong(_) => return,
             Seen::Line(line) => {
                 if let Some(found) = instance.driver().read(&line) {
                     plugins.see(found, window);
@@ -142,13 +141,13 @@ impl Stage {
 
 /// Waiting. Each of these fails if the process has exited or hangs, or the adapter fails.
 impl Stage {
-    /// Writes the answers that give the host a chain, and waits for its verdict on it: whether it accepted the chain.
+    /// Waits for the host's verdict on a chain that it was `given`: whether it accepted the chain.
     ///
     /// # Errors
     ///
-    /// As all of waiting.
-    pub async fn await_verdict(&mut self, replies: Vec<Reply>) -> Result<bool, HostError> {
-        self.instance.reply(replies).await?;
+    /// As all of waiting; or it could not be given.
+    pub async fn await_verdict(&mut self, given: std::io::Result<()>) -> Result<bool, HostError> {
+        given.map_err(|error| HostError::Adapter(format!("failed to configure the host: {error}")))?;
         let deadline = Instant::now() + CHAIN_TIMEOUT;
         loop {
             if let Some(verdict) = self.instance.driver().verdict() {

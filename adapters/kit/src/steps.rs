@@ -153,9 +153,9 @@ impl Stage {
 
     /// Removes the plugins and waits until their VMs are gone.
     async fn remove_plugins(&mut self) -> Result<(), HostError> {
-        let replies = self.instance.driver().remove_chain();
+        let given = self.instance.driver().remove_chain();
         let failed = || HostError::Adapter("this host cannot remove its plugins while it runs".into());
-        self.await_verdict(replies.ok_or_else(failed)?).await?;
+        self.await_verdict(given.ok_or_else(failed)?).await?;
         self.quiesce().await?;
         self.await_vm_teardown().await?;
         self.quiesce().await

@@ -14,6 +14,7 @@
 //! - *metrics*: [`Driver::metrics_request`] returns `None`, and the target does not claim the capability.
 //! - *the PROXY protocol*: see [`ClientPort`].
 
+use std::io;
 use std::process::Command;
 
 use pw_cases::data::Data;
@@ -21,7 +22,6 @@ use pw_cases::protocol::Host;
 
 use crate::job::Run;
 
-use crate::http2::Frame;
 use crate::sockets::Ends;
 
 /// The upstream to which each request is routed.
@@ -69,8 +69,6 @@ pub struct Ports {
     pub upstream: u16,
     /// The adapter's servers for the upstreams [`CALLEES`], in their order.
     pub callees: [u16; CALLEES.len()],
-    /// The adapter's server for the host's own questions, such as which configuration to run: [`Driver::receive`] answers.
-    pub control: u16,
 }
 
 /// How a process is started.
@@ -101,7 +99,7 @@ pub enum ClientPort {
 
 /// A process of the host.
 ///
-/// The calls come in this order: [`Driver::receive`] at any time; [`Driver::begin`] when a scenario starts, then
+/// The calls come in this order: [`Driver::begin`] when a scenario starts, then
 /// [`Driver::read`] for each line of the log, those included that were written while the process started; then
 /// [`Driver::start_chain`], any number of [`Driver::change_chain`], and [`Driver::remove_chain`].
 pub trait Driver: Send {
@@ -109,20 +107,23 @@ pub trait Driver: Send {
     /// is read from now on belongs to it.
     fn begin(&mut self, process: u32, run: &Run, chain: &[usize]);
 
-    /// Whether the process is ready for [`Launch::barriers`] to be connected to, as far as its questions show.
-    fn is_ready(&self) -> bool {
-        true
-    }
-
-    /// Gives the process the chain of [`Driver::begin`]. Returns the answers that the host waits for.
-    fn start_chain(&mut self, _run: &Run, _chain: &[usize]) -> Vec<Reply> {
-        Vec::new()
+    /// Gives the process the chain of [`Driver::begin`].
+    ///
+    /// # Errors
+    ///
+    /// What configures the host cannot be written.
+    fn start_chain(&mut self, _run: &Run, _chain: &[usize]) -> io::Result<()> {
+        Ok(())
     }
 
     /// Gives the process another chain, while streams run. `starts` is the plugin that starts in it, because it is new there or
     /// has another configuration.
-    fn change_chain(&mut self, _run: &Run, _chain: &[usize], _starts: Option<usize>) -> Vec<Reply> {
-        Vec::new()
+    ///
+    /// # Errors
+    ///
+    /// As [`Driver::start_chain`].
+    fn change_chain(&mut self, _run: &Run, _chain: &[usize], _starts: Option<usize>) -> io::Result<()> {
+        Ok(())
     }
 
     /// The host has rejected the latest chain and runs the one before.
@@ -130,18 +131,17 @@ pub trait Driver: Send {
 
     /// Takes all plugins from the process, which keeps running; `None` if this host cannot do that. Then the process serves no
     /// other scenario.
-    fn remove_chain(&mut self) -> Option<Vec<Reply>> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Driver::start_chain`].
+    fn remove_chain(&mut self) -> Option<io::Result<()>> {
         None
     }
 
     /// Whether the host has accepted the latest chain; `None` until that is known.
     fn verdict(&self) -> Option<bool> {
         Some(true)
-    }
-
-    /// Takes a frame that the host has sent to [`Ports::control`], and returns the answers that are due.
-    fn receive(&mut self, _connection: u64, _frame: Frame) -> Vec<Reply> {
-        Vec::new()
     }
 
     /// A client has opened a stream, which passes through the plugins of the chain.
@@ -177,19 +177,6 @@ pub trait Driver: Send {
     fn is_busy(&self, _process: u32) -> bool {
         false
     }
-}
-
-/// An answer on a connection to [`Ports::control`].
-#[derive(Debug, PartialEq)]
-pub struct Reply {
-    /// The connection.
-    pub connection: u64,
-    /// The stream.
-    pub stream: u32,
-    /// `content-type`.
-    pub content_type: &'static str,
-    /// The body.
-    pub body: String,
 }
 
 /// A question to [`Ports::admin`].

@@ -3,15 +3,14 @@
 //! A host may run a plugin in several threads, all of which make HTTP calls. These look alike on the wire, but each
 //! thread waits for its own sockets in its own event set (epoll), and the kernel shows which socket is in which set.
 
-use crate::sockets::Ends;
+use crate::sockets::{self, Ends};
 
 /// Whether one thread of a process waits for both connections; `None` if the kernel does not show it.
 #[cfg(target_os = "linux")]
 pub fn same_thread(process: u32, one: Ends, other: Ends) -> Option<bool> {
     use procfs::process::{FDTarget, Process};
 
-    let table = crate::sockets::Table::read(process)?;
-    let (one, other) = (table.inode(one)?, table.inode(other)?);
+    let (one, other) = (sockets::find(one)?.inode, sockets::find(other)?.inode);
     let process_files = Process::new(process.try_into().ok()?).ok()?.fd().ok()?;
     let files: Vec<_> = process_files.flatten().collect();
     let find = |inode: u64| {

@@ -30,15 +30,14 @@ impl Instance {
         let failed = |error: String| HostError::Adapter(format!("failed to start the host: {error}"));
         let (sender, inbox) = unbounded_channel();
         let mut servers = Vec::new();
-        for _ in 0..2 + CALLEES.len() {
+        for _ in 0..1 + CALLEES.len() {
             servers.push(net::serve(&sender).await.map_err(|error| failed(error.to_string()))?);
         }
         let reserved: Result<Vec<Reserved>, _> = (0..5).map(|_| Reserved::new()).collect();
         let reserved = reserved.map_err(|error| failed(error.to_string()))?;
         let ports = Ports {
-            control: servers[0],
-            upstream: servers[1],
-            callees: [servers[2], servers[3]],
+            upstream: servers[0],
+            callees: [servers[1], servers[2]],
             barrier: reserved[0].port,
             http: reserved[1].port,
             tcp: reserved[2].port,
@@ -95,12 +94,6 @@ impl Instance {
 
     /// Waits until the host answers pings on all of its barriers; whether it did so in time.
     async fn await_start(&mut self, barriers: &[u16], deadline: Instant) -> Result<bool, HostError> {
-        while !self.driver.is_ready() {
-            match self.next(deadline).await? {
-                Some(seen) => self.early.push(seen),
-                None => return Ok(false),
-            }
-        }
         for port in barriers {
             let stream = loop {
                 match net::connect(*port).await {

@@ -49,8 +49,8 @@ impl Stage {
             return Err(HostError::Adapter(context));
         }
         self.plugins.change();
-        let replies = self.instance.driver().change_chain(&run, &chain, starts);
-        if self.await_verdict(replies).await? {
+        let given = self.instance.driver().change_chain(&run, &chain, starts);
+        if self.await_verdict(given).await? {
             (self.run, self.chain) = (run, chain);
         } else {
             self.instance.driver().keep_chain();

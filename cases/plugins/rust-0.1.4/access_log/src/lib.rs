@@ -2,7 +2,7 @@
 
 use log::info;
 use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::{Bytes, LogLevel};
+use proxy_wasm::types::LogLevel;
 
 #[unsafe(no_mangle)]
 pub extern "C" fn _start() {
@@ -18,15 +18,14 @@ impl HttpContext for Stream {
     fn on_log(&mut self) {
         info!(
             "{} {} {} {}",
-            shown(self.get_http_request_header_bytes(":path")),
-            shown(self.get_http_response_header_bytes(":status")),
-            shown(self.get_http_request_trailer_bytes("x-sum")),
-            shown(self.get_http_response_trailer_bytes("x-sum")),
+            shown(self.get_http_request_header(":path")),
+            shown(self.get_http_response_header(":status")),
+            shown(self.get_http_request_trailer("x-sum")),
+            shown(self.get_http_response_trailer("x-sum")),
         );
     }
 }
 
-/// The log takes text only.
-fn shown(value: Option<Bytes>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| String::from_utf8_lossy(&value).into_owned())
+fn shown(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "-".to_owned())
 }
