@@ -9,7 +9,8 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use pw_adapter_kit::job::{Plugin, Run};
 use pw_adapter_kit::scenario;
 use pw_adapter_kit::target::{CALLEES, DEAD, Ports, UPSTREAM};
-use pw_cases::scenario::Failure;
+use pw_cases::probe::assemble;
+use pw_cases::scenario::{Failure, PluginSettings};
 use serde_json::{Map, Value, json};
 
 /// Bytes that Envoy buffers, and that a window of HTTP/2 allows.
@@ -62,6 +63,19 @@ pub fn listener(name: &str, ports: &Ports, run: &Run, chain: &[usize]) -> Value 
     filters.push(json!({ "name": "router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router",
         json!({ "suppress_envoy_headers": true })) }));
     http_listener(name, ports.http, json!({ "cluster": UPSTREAM, "timeout": "0s" }), "route", &filters)
+}
+
+/// A listener that Envoy rejects: before it finds that it lacks what the plugin imports, it has started V8.
+///
+/// # Errors
+///
+/// The text of the module is not valid.
+pub fn rejected(ports: &Ports) -> Result<Value, String> {
+    let wat = r#"(import "env" "nothing" (func)) (func (export "proxy_abi_version_0_2_1"))"#;
+    let wasm = assemble(wat).map_err(|error| error.to_string())?;
+    let settings = PluginSettings { name: "v8".into(), ..PluginSettings::default() };
+    let filter = filter("http", &Plugin { settings, wasm }, "");
+    Ok(http_listener("v8", ports.http, json!({ "cluster": UPSTREAM }), "route", &[filter]))
 }
 
 /// The `root_id` of a plugin. Envoy marks the lines of its root context by `root_id` and `vm_id` only, so plugins that share a
@@ -231,7 +245,6 @@ mod tests {
 
     use pw_abi::Version;
     use pw_cases::data::Data;
-    use pw_cases::scenario::PluginSettings;
     use pw_cases::scenario::Step;
 
     use super::*;

@@ -21,14 +21,16 @@ pub struct Process {
     scenarios: u64,
     /// The plugins can be removed while the process runs.
     is_removable: bool,
+    /// What is logged is about the plugin that starts V8.
+    is_starting_v8: bool,
     /// The modules of plugins in the background, which Envoy reads when it starts.
     _modules: Vec<TempPath>,
 }
 
 impl Process {
-    /// A process that starts, with its listeners and these modules in files.
-    pub fn new(ports: Ports, lds: Lds, modules: Vec<TempPath>) -> Process {
-        Process { ports, lds, attribution: None, scenarios: 0, is_removable: true, _modules: modules }
+    /// A process that starts, with its listeners and these modules in files, of which the first perhaps only starts V8.
+    pub fn new(ports: Ports, lds: Lds, modules: Vec<TempPath>, is_starting_v8: bool) -> Process {
+        Process { is_starting_v8, ports, lds, attribution: None, scenarios: 0, is_removable: true, _modules: modules }
     }
 
     fn update(&mut self, run: &Run, chain: &[usize]) -> std::io::Result<()> {
@@ -48,6 +50,7 @@ impl Driver for Process {
     }
 
     fn start_chain(&mut self, run: &Run, chain: &[usize]) -> std::io::Result<()> {
+        self.is_starting_v8 = false;
         self.update(run, chain)
     }
 
@@ -83,7 +86,7 @@ impl Driver for Process {
             let excerpt = Some(String::from_utf8_lossy(line).into_owned());
             return Line { excerpt, ..Line::default() };
         };
-        let of_plugins = line.component == "wasm";
+        let of_plugins = line.component == "wasm" && !self.is_starting_v8;
         Line {
             of_plugins,
             excerpt: (!of_plugins && line.level >= Level::Warn).then(|| line.text()),
@@ -94,6 +97,9 @@ impl Driver for Process {
     fn read(&mut self, line: &[u8]) -> Option<Found> {
         let line = LogLine::parse(line)?;
         self.lds.read(&line);
+        if self.is_starting_v8 {
+            return None;
+        }
         self.attribution.as_mut()?.read(&line)
     }
 

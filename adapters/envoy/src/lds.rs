@@ -26,14 +26,14 @@ pub struct Lds {
 }
 
 impl Lds {
-    /// A file without listeners.
+    /// A file with a listener that Envoy will reject, or without one.
     ///
     /// # Errors
     ///
     /// It cannot be written.
-    pub fn create() -> io::Result<Lds> {
+    pub fn create(rejected: Option<Value>) -> io::Result<Lds> {
         let folder = tempfile::Builder::new().prefix("pw-conform-").tempdir()?;
-        let lds = Lds { folder, sent: None, running: None, verdict: Some(true) };
+        let lds = Lds { folder, sent: rejected, running: None, verdict: None };
         lds.write()?;
         Ok(lds)
     }
@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn the_log_says_whether_an_update_was_accepted() {
-        let mut lds = Lds::create().expect("there is room for a file");
-        assert_eq!((file(&lds), lds.verdict()), (json!({ "resources": [] }), Some(true)));
+        let mut lds = Lds::create(None).expect("there is room for a file");
+        assert_eq!(file(&lds), json!({ "resources": [] }));
         let mut update = |listener: Option<Value>, line: (&str, &str), verdict| {
             lds.update(listener).expect("there is room for a file");
             assert_eq!(lds.verdict(), None);
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_runs_already_is_accepted_at_once() {
-        let mut lds = Lds::create().expect("there is room for a file");
+        let mut lds = Lds::create(None).expect("there is room for a file");
         lds.update(None).expect("nothing is written");
         assert_eq!(lds.verdict(), Some(true));
         lds.update(Some(json!({ "name": "a" }))).expect("there is room for a file");

@@ -54,6 +54,13 @@ impl Envoy {
     pub fn new(program: Program) -> Envoy {
         Envoy { program }
     }
+
+    /// Up to 1.37, threads that were there before V8 may not read its memory on processors with protection keys (`pku`), so the first plugin
+    /// that comes while Envoy runs crashes the worker.
+    fn needs_v8_at_the_start(&self) -> bool {
+        let line = self.program.version.splitn(3, '.').take(2).map(str::parse::<u32>);
+        line.collect::<Result<Vec<_>, _>>().is_ok_and(|line| line < vec![1, 38])
+    }
 }
 
 impl Target for Envoy {
@@ -89,7 +96,9 @@ impl Target for Envoy {
         // and what becomes of their VMs.
         let level = if scenario::is_streamed(run) { "debug" } else { "trace" };
         let mut command = Command::new(&self.program.path);
-        let lds = Lds::create().map_err(|error| format!("failed to write the listeners: {error}"))?;
+        let starts_v8 = background.is_empty() && self.needs_v8_at_the_start();
+        let first = starts_v8.then(|| config::rejected(ports)).transpose()?;
+        let lds = Lds::create(first).map_err(|error| format!("failed to write the listeners: {error}"))?;
         command.arg("--config-yaml").arg(config::bootstrap(ports, &lds.path(), &extensions).to_string());
         command.args(["--concurrency", "1", "--disable-hot-restart"]);
         command.args(["--drain-time-s", &drain.to_string(), "--drain-strategy", "immediate"]);
@@ -102,7 +111,7 @@ impl Target for Envoy {
         command.args(["--log-format", log::FORMAT, "--log-format-escaped"]);
         Ok(Launch {
             command,
-            driver: Box::new(Process::new(*ports, lds, modules)),
+            driver: Box::new(Process::new(*ports, lds, modules, starts_v8)),
             // The worker's, and the main thread's.
             barriers: vec![ports.barrier, ports.admin],
             client_port: ClientPort::ProxyLine,
