@@ -28,7 +28,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process that starts, with its listeners and these modules in files, of which the first perhaps only starts V8.
+    /// A process that starts, with its listeners and these modules in files. Its first listener may be there only to start V8.
     pub fn new(ports: Ports, lds: Lds, modules: Vec<TempPath>, is_starting_v8: bool) -> Process {
         Process { is_starting_v8, ports, lds, attribution: None, scenarios: 0, is_removable: true, _modules: modules }
     }

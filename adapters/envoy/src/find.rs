@@ -65,12 +65,16 @@ pub fn find(argument: Option<PathBuf>) -> Result<Program, Missing> {
     Ok(Program { path: behind(&path).unwrap_or(path), version })
 }
 
-/// The program that a script of a Python package runs: to start Python for each Envoy takes a tenth of a second.
+/// The program that the script of PyPI's package runs: to start Python for each Envoy takes a tenth of a second.
 fn behind(path: &Path) -> Option<PathBuf> {
     let script = path.canonicalize().ok()?;
-    let mut start = [0; 2];
-    File::open(&script).ok()?.read_exact(&mut start).ok()?;
-    let pythons = script.parent()?.parent()?.join("lib").read_dir().ok().filter(|_| start == *b"#!")?;
+    let mut text = String::new();
+    // The script is short, and a program is no text.
+    File::open(&script).ok()?.take(4096).read_to_string(&mut text).ok()?;
+    if !text.contains("envoy._main") {
+        return None;
+    }
+    let pythons = script.parent()?.parent()?.join("lib").read_dir().ok()?;
     let program = |python: DirEntry| python.path().join("site-packages/envoy/_bin/envoy");
     pythons.flatten().map(program).find(|program| is_program(program))
 }

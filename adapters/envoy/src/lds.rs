@@ -15,7 +15,7 @@ pub const COMPONENT: &str = "upstream";
 /// The listener that Envoy is to run, and what it says of it.
 #[derive(Debug)]
 pub struct Lds {
-    /// A folder of its own: Envoy is told of all that happens in it.
+    /// Where the file is, and nothing else: Envoy watches the whole folder.
     folder: TempDir,
     /// What is in the file.
     sent: Option<Value>,

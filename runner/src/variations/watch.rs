@@ -42,7 +42,7 @@ pub(crate) struct Cause {
     pub(crate) plugin: String,
     /// Where: a callback, or a function of the start.
     callback: String,
-    /// What the plugin logged last, if that is a complaint, with `#` for the numbers that are no place in a source.
+    /// What the plugin logged last, if that is a complaint. Numbers are replaced by `#`, except those of lines of sources.
     complaint: Option<String>,
     /// The last call of the plugin that returned, and what.
     call: Option<(String, String)>,
