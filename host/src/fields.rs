@@ -221,6 +221,12 @@ impl Fields {
         let text = self.text.len() > MIN_COMPACTED_BYTES && self.live < self.text.len() / 2;
         let spans = self.removed > MAX_UNINDEXED && self.removed > self.spans.len() / 2;
         if text || spans {
+            planted!(CompactionFolds => {
+                let mut map = Fields::new();
+                self.iter().for_each(|(name, value)| map.replace(name, value));
+                *self = map;
+                return;
+            });
             *self = self.iter().collect();
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::ids::PluginId;
+use crate::planted::planted;
 
 /// What happens to the streams of a plugin that has crashed, and whether the plugin is restarted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,7 @@ impl Rollout {
         let mut random = fastrand::Rng::with_seed(seed ^ stream.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let gets = random.u8(0..100) < self.canary.share;
         self.streams += u64::from(gets);
+        planted!(RateOfAllStreams => self.streams += u64::from(!gets));
         gets
     }
 
@@ -85,6 +87,7 @@ impl Revival {
     pub(crate) fn started(&mut self, now: u64) {
         self.started = now;
         self.due = None;
+        planted!(BackoffForgotten => self.crashes = 0);
     }
 
     /// The plugin has crashed, or did not start. Half of the delay depends on `draw`, from 0 to 1, so that plugins that crash together are

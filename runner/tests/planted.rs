@@ -3,7 +3,11 @@
 //! The feature that plants them is one of the tests' dependencies, not of the program.
 
 use std::fmt::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::thread;
+
+use pw_abi::Version;
 
 use pw_cases::adapter::{Adapter, Outcome};
 use pw_cases::case::Case;
@@ -65,9 +69,9 @@ fn every_planted_bug_is_caught_by_its_case() {
             continue;
         };
         plant(None);
-        let sound = judged(case, &mut reference);
+        let sound = answers(case, &mut reference);
         plant(Some(*bug));
-        let planted = judged(case, &mut reference);
+        let planted = answers(case, &mut reference);
         plant(None);
         let how = match (&sound, &planted) {
             (Some(sound), Some(planted)) if sound != planted => "answers otherwise",
@@ -84,17 +88,64 @@ fn every_planted_bug_is_caught_by_its_case() {
     assert!(page.contains(&table), "the table in reports/strength.md is to be\n{table}");
 }
 
-/// The answers that a case got in its versions; none if it fails.
-fn judged(case: &Case, reference: &mut InProcess) -> Option<Vec<String>> {
-    let mut answers = Vec::new();
-    for version in &case.versions {
-        let lowered = case.lower(*version).expect("the catalog is lowered when it is read");
-        let Ok(Outcome::Ran(transcript)) = reference.run(&case.id, *version, &lowered.scenario) else { return None };
-        let judgement = judge(case, &lowered, &decode(transcript, &lowered.scenario));
-        if !judgement.findings.is_empty() {
-            return None;
+/// What each notices is printed: `--nocapture` shows it.
+#[test]
+#[ignore = "the whole catalog for each bug takes minutes: .ci/nightly runs it"]
+fn every_planted_bug_is_noticed_by_the_whole_catalog() {
+    let (cases, errors) = catalog::whole(Path::new(CATALOG));
+    assert!(errors.is_empty(), "{errors:?}");
+    let jobs: Vec<_> =
+        cases.iter().flat_map(|case| case.versions.iter().map(move |version| (case, *version))).collect();
+    let mut hosts: Vec<_> = (0..2).map(|_| InProcess::new().expect("wasmtime runs here")).collect();
+    plant(None);
+    let sound = verdicts(&jobs, &mut hosts);
+    let mut missed = Vec::new();
+    for bug in Planted::ALL.iter().filter(|bug| !ATTACKED.contains(bug)) {
+        plant(Some(*bug));
+        let planted = verdicts(&jobs, &mut hosts);
+        plant(None);
+        let pairs = jobs.iter().zip(sound.iter().zip(&planted));
+        let mut noticed: Vec<_> = pairs
+            .filter(|(_, (sound, planted))| sound != planted)
+            .map(|((case, _), (_, planted))| (&case.id, planted.is_none()))
+            .collect();
+        noticed.dedup();
+        println!("{bug:?}: {} {:?}", noticed.len(), &noticed[..noticed.len().min(4)]);
+        if noticed.is_empty() {
+            missed.push(bug);
         }
-        answers.extend(judgement.answers);
     }
-    Some(answers)
+    assert!(missed.is_empty(), "no case notices {missed:?}");
+}
+
+/// The answers that the cases got; none for one that fails, or in which the host panics.
+fn verdicts(jobs: &[(&Case, Version)], hosts: &mut [InProcess]) -> Vec<Option<Vec<String>>> {
+    let size = jobs.len().div_ceil(hosts.len());
+    thread::scope(|scope| {
+        let parts = jobs.chunks(size).zip(hosts);
+        let threads: Vec<_> = parts
+            .map(|(jobs, host)| {
+                scope.spawn(move || {
+                    let mut judge =
+                        |(case, version)| catch_unwind(AssertUnwindSafe(|| judged(case, version, host))).ok().flatten();
+                    jobs.iter().copied().map(&mut judge).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("panics are caught")).collect()
+    })
+}
+
+/// The answers that a case got in its versions; none if it fails.
+fn answers(case: &Case, reference: &mut InProcess) -> Option<Vec<String>> {
+    let answers = case.versions.iter().map(|version| judged(case, *version, reference));
+    Some(answers.collect::<Option<Vec<_>>>()?.concat())
+}
+
+/// The answers that a case got in a version; none if it fails.
+fn judged(case: &Case, version: Version, reference: &mut InProcess) -> Option<Vec<String>> {
+    let lowered = case.lower(version).expect("the catalog is lowered when it is read");
+    let Ok(Outcome::Ran(transcript)) = reference.run(&case.id, version, &lowered.scenario) else { return None };
+    let judgement = judge(case, &lowered, &decode(transcript, &lowered.scenario));
+    judgement.findings.is_empty().then_some(judgement.answers)
 }

@@ -11,7 +11,10 @@ impl Clocks for State {
         Ok(self.now)
     }
 
-    fn clock_time_get(&mut self, clock: ClockId, _precision: u64) -> Result<u64, Errno> {
+    fn clock_time_get(&mut self, clock: ClockId, precision: u64) -> Result<u64, Errno> {
+        planted!(ClockOfItsPrecision => if clock == ClockId::REALTIME && precision > 1 {
+            return Ok(self.now - self.now % precision);
+        });
         match clock {
             ClockId::REALTIME => Ok(self.now),
             ClockId::MONOTONIC => Ok(self.uptime),

@@ -9,6 +9,7 @@ use pw_abi::{HttpCalls, Status};
 use crate::effect::Effect;
 use crate::http::{self, Facts, Part};
 use crate::ids::{HttpCallId, PluginId};
+use crate::planted::planted;
 use crate::state::account::{CALL, EFFECT, MAP};
 use crate::state::{CallId, HttpCall, State, Timer, Vm};
 
@@ -41,7 +42,8 @@ impl HttpCalls for State {
         http::normalize(&mut trailers);
         self.check_calls()?;
         let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
-        let deadline = timeout.and_then(|timeout| self.uptime.checked_add(timeout.as_nanos() as u64));
+        let mut deadline = timeout.and_then(|timeout| self.uptime.checked_add(timeout.as_nanos() as u64));
+        planted!(TimeoutOnAWheel => deadline = deadline.and_then(|due| due.checked_next_multiple_of(100_000_000)));
         let (call, plugin) = (HttpCallId(self.next_call), self.active.plugin);
         self.next_call += 1;
         let token = self.next_token();

@@ -49,7 +49,11 @@ impl SharedQueues for State {
         let named = || self.realm_names.get(str::from_utf8(vm_id).ok()?).copied();
         let is_own = vm_id.is_empty() && self.config.choices.empty_vm_id_is_the_own;
         let realm = if is_own { Some(own) } else { named() };
-        let found = realm.and_then(|realm| self.realms.get(realm)?.queue_names.get(name).copied());
+        let mut found = realm.and_then(|realm| self.realms.get(realm)?.queue_names.get(name).copied());
+        planted!(AnyVmId => if vm_id.is_empty() && found.is_none() {
+            let mut all = self.realm_names.values().filter_map(|realm| self.realms.get(*realm));
+            found = all.find_map(|realm| realm.queue_names.get(name).copied());
+        });
         let id = found.ok_or(Status::NOT_FOUND)?;
         if !self.realm().queues.contains(&id) {
             if !self.realm_has_room(ENTRY) {

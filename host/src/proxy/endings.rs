@@ -11,6 +11,7 @@ use crate::fields::Fields;
 use crate::http::{self, Progress};
 use crate::ids::StreamId;
 use crate::local_response;
+use crate::planted::planted;
 use crate::state::{Charges, Direction, LocalResponse, Protocol, Undo, Work};
 
 /// Sends a local response, through the chain unless another response is in it already.
@@ -225,9 +226,17 @@ pub(super) fn detached(proxy: &mut Proxy, stream: StreamId, places: &[usize]) {
     let count = state.find(stream).map_or(0, |found| found.filters.len());
     // The last entry put in front is done first: requests before responses, and of each message the pieces that are furthest.
     for place in places.iter().rev() {
-        release_in_turn(proxy, stream, Direction::Response, count - 1 - place);
+        let mut nth = count - 1 - place;
+        planted!(WrongPlaceResumed => nth = *place);
+        planted!(HeldBodyLost => if let Some(stage) = chain::stage(proxy, stream, Direction::Response, nth) {
+            stage.body = None;
+        });
+        release_in_turn(proxy, stream, Direction::Response, nth);
     }
     for place in places {
+        planted!(HeldBodyLost => if let Some(stage) = chain::stage(proxy, stream, Direction::Request, *place) {
+            stage.body = None;
+        });
         release_in_turn(proxy, stream, Direction::Request, *place);
     }
 }

@@ -14,6 +14,7 @@ use crate::effect::{Discarded, Effect, Piece};
 use crate::fields::Fields;
 use crate::http::{Facts, Progress};
 use crate::ids::{PluginId, StreamId};
+use crate::planted::planted;
 
 /// An HTTP request and its response, or the two directions of a TCP connection, in a chain of plugins.
 pub(crate) struct Stream {
@@ -216,6 +217,7 @@ impl Stream {
 
     /// Whether the upstream handles the stream.
     pub(crate) fn has_upstream(&self) -> bool {
+        planted!(UpstreamStaysOpen => return self.request.sent && !self.answered && !self.request.complete);
         self.request.sent && !self.answered
     }
 
