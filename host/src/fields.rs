@@ -124,6 +124,10 @@ impl Fields {
 
     /// Removes all fields of a name.
     pub fn remove(&mut self, name: &[u8]) {
+        planted!(OthersStay => if self.index.is_none() && let Some(first) = self.find(name) {
+            self.live -= self.spans.remove(first).bytes();
+            return;
+        });
         match &mut self.index {
             Some(index) => {
                 if let Some(group) = index.remove(name) {

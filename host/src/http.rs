@@ -236,7 +236,11 @@ pub(crate) fn decode(serialized: &[u8], max: usize, malformed: Status) -> Result
     if text_size(serialized) > max {
         return Err(Status::INTERNAL_FAILURE);
     }
-    pairs::decode(serialized).map_err(|_| malformed)
+    let mut fields = pairs::decode(serialized).map_err(|_| malformed)?;
+    planted!(LastFieldLost => {
+        fields.pop_if(|(name, value)| name.len() > value.len() + 1);
+    });
+    Ok(fields)
 }
 
 /// Bytes of names and values of a well-formed serialised map, by its size and its number of fields.

@@ -75,6 +75,31 @@ bugs! {
     BackoffForgotten "each restart forgets the earlier crashes" "a plausible slip";
     UpstreamStaysOpen "a request that was sent as a whole is not reset at the upstream" "a plausible slip";
     ClockOfItsPrecision "the time is rounded down to the precision that is asked for" "a plausible slip";
+    // Written by somebody who had read neither the catalog nor the generator.
+    OthersStay "removing a field of a map removes only the first of its name" "the Go SDK's proxytest";
+    DigitForNul "names and values of a serialised map end with the digit 0 instead of a NUL" "MOSN";
+    LastFieldLost "the last field of a serialised map is lost if its name is longer than its value" "MOSN";
+    OnlyWholeBodies "a part of a body cannot be replaced" "Envoy, ngx_wasm_module, the Go SDK's proxytest";
+    LastReaderOnly "only the plugin that was the last to register a queue is notified" "Envoy";
+    ReaderTwice "after its restart a plugin is notified twice of each item of a queue" "a plausible slip";
+    PropertyOfOne "a property that a plugin has set is not seen by the other plugins of the stream" "ngx_wasm_module";
+    LogLostOnReset "`proxy_on_log` is not called for a TCP stream that the upstream has reset" "Envoy, once";
+    LinePerPiece "each piece of an `fd_write` is a line of its own" "a plausible slip";
+    PeriodTooLate "a new tick period counts only after the next tick of the old one" "a plausible slip";
+    AnswerStays "the response to a call can still be read in later callbacks, of any plugin" "a plausible slip";
+    CloseIsFinal "what the server sends after a plugin has closed its side of a gRPC stream is dropped" "a plausible slip";
+    DefineResets "defining a metric that exists sets it to 0" "a plausible slip";
+    OpenKeepsChanges "what a callback has changed before it crashed stays, although the plugin fails open" "a plausible slip";
+    PromotedStaysLogOnly "a log-only canary stays log-only when it is promoted" "a plausible slip";
+    CallbacksUnrestricted "capabilities restrict calls, but not callbacks" "a plausible slip";
+    HeldOffByOne "a body of exactly the size that may be buffered is too large" "a plausible slip";
+    ResumeRemembered "continuing what is not paused prevents its next pause" "a plausible slip";
+    AddedTrailersLost "trailers that a plugin adds to a message without any are not sent" "a plausible slip";
+    LastResponseCounts "of several local responses in a callback the last is sent" "a plausible slip";
+    FailureIsEmpty "a foreign function that fails is OK, with an empty result" "a plausible slip";
+    EmptyAllocated "the allocator is called for an empty value, too" "MOSN";
+    OthersNotRestarted "of the plugins of a VM that has crashed only the one that trapped is restarted" "a plausible slip";
+    EmptyKeyRefused "an empty key of shared data is a bad argument" "MOSN";
 }
 
 /// What the host does instead if the bug is switched on.

@@ -28,6 +28,7 @@ use crate::guest::Guest;
 use crate::ids::PluginId;
 use crate::module::Module;
 use crate::observer::Observer;
+use crate::planted::planted;
 use crate::policy::Canary;
 use crate::state::{State, Subject};
 
@@ -285,7 +286,9 @@ impl Proxy {
         let active = &mut state.active;
         let changes = active.changes.take();
         (active.callback, active.context, active.stream, active.logged) = (None, 0, None, (0, 0));
-        active.subject = None;
+        if !crate::planted::has(crate::planted::Planted::AnswerStays) {
+            active.subject = None;
+        }
         match result {
             Ok(result) => {
                 if let Some(observer) = &mut state.observer {
@@ -294,6 +297,7 @@ impl Proxy {
                 Ok(Some(result))
             }
             Err(trap) => {
+                planted!(OpenKeepsChanges => return Err(trap.reason));
                 endings::undo(self, changes.map_or_else(Vec::new, |changes| changes.undo));
                 Err(trap.reason)
             }

@@ -44,6 +44,7 @@ use crate::ids::GrpcCallId;
 use crate::ids::{HttpCallId, PluginId, StreamId};
 use crate::limits::Limits;
 use crate::observer::Observer;
+use crate::planted::planted;
 use crate::rules::Rules;
 use crate::value::Value;
 
@@ -298,6 +299,14 @@ impl ReadFields {
             place.fill(0);
         } else {
             pw_abi::pairs::write(self.fields.iter(), place);
+            planted!(DigitForNul => {
+                let mut end = 4 + 8 * self.fields.len();
+                for text in self.fields.iter().flat_map(|(name, value)| [name, value]) {
+                    end += text.len();
+                    place[end] = b'0';
+                    end += 1;
+                }
+            });
         }
     }
 }

@@ -31,6 +31,9 @@ impl Buffers for State {
         }
         let start = length.min(start as usize);
         let end = length.min(start.saturating_add(size as usize));
+        planted!(OnlyWholeBodies => if start < length && (start > 0 || size > 0 && end < length) {
+            return Err(Status::BAD_ARGUMENT);
+        });
         planted!(PrependReplaces => if start == 0 && size == 0 {
             if let Some((body, _)) = &mut stage.body {
                 *body = Bytes::copy_from_slice(value);

@@ -12,6 +12,7 @@ use pw_abi::{GrpcCalls, Status};
 use crate::effect::Effect;
 use crate::http::{self, Part};
 use crate::ids::GrpcCallId;
+use crate::planted::planted;
 use crate::state::account::{CALL, EFFECT, MAP};
 use crate::state::{CallId, GrpcCall, GrpcKind, GrpcSeen, State, Timer};
 
@@ -80,6 +81,10 @@ impl GrpcCalls for State {
             GrpcKind::HalfClosed => return Err(Status::BAD_ARGUMENT),
             GrpcKind::Stream => {
                 self.send(call, None, true)?;
+                planted!(CloseIsFinal => {
+                    self.remove_call(CallId::Grpc(call));
+                    return Ok(());
+                });
                 if let Some(found) = self.grpc_calls.get_mut(&call) {
                     found.kind = GrpcKind::HalfClosed;
                 }

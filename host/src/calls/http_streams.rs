@@ -34,7 +34,7 @@ impl HttpStreams for State {
         if stream.over || stream.response.sent {
             return too_late;
         }
-        if stream.local.is_none() {
+        if stream.local.is_none() || crate::planted::has(crate::planted::Planted::LastResponseCounts) {
             let is_head = stream.request.is_head;
             let is_grpc = stream.request.headers.as_deref().is_some_and(local_response::is_grpc);
             let (choices, max) = (self.config.choices, self.limits().fields);

@@ -38,6 +38,12 @@ impl Logging for State {
             written += piece.len();
             message.extend_from_slice(&piece[..piece.len().min(kept - message.len())]);
         }
+        planted!(LinePerPiece => {
+            for piece in iovecs.pieces().filter(|piece| !piece.is_empty()) {
+                self.log(level, piece.strip_suffix(b"\n").unwrap_or(piece));
+            }
+            return Ok(written as u32);
+        });
         if written > 0 {
             let line = message.strip_suffix(b"\n").unwrap_or(&message);
             self.log(level, line);

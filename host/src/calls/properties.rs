@@ -54,8 +54,9 @@ impl Properties for State {
 
 impl State {
     fn property(&mut self, path: &[u8]) -> Result<Bytes, Status> {
-        if let Some((stream, _)) = self.stream()
+        if let Some((stream, place)) = self.stream()
             && let Some(value) = stream.properties.get(path)
+            && (value.place == place || !crate::planted::has(crate::planted::Planted::PropertyOfOne))
         {
             return Ok(value.value.clone());
         }

@@ -12,6 +12,9 @@ use crate::value::Value;
 
 impl SharedKeyValueStore for State {
     fn proxy_set_shared_data(&mut self, key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
+        planted!(EmptyKeyRefused => if key.is_empty() {
+            return Err(Status::BAD_ARGUMENT);
+        });
         let (next, max, memory) = (self.next_cas, self.limits().shared_data, self.limits().host_memory);
         let choices = self.config.choices;
         let store = self.shared_data();
@@ -47,6 +50,9 @@ impl SharedKeyValueStore for State {
     }
 
     fn proxy_get_shared_data(&mut self, key: &[u8]) -> Result<(Value, u32), Status> {
+        planted!(EmptyKeyRefused => if key.is_empty() {
+            return Err(Status::BAD_ARGUMENT);
+        });
         let mut scratch = std::mem::take(&mut self.scratch);
         let found = self.shared_data().shared_data.get(key);
         let found = found.map(|(value, cas)| (Value::of(value, 0..value.len(), &mut scratch), *cas));

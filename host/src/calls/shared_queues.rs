@@ -38,6 +38,7 @@ impl SharedQueues for State {
             && self.plugin().queues.insert(id)
             && let Some(queue) = self.queues.get_mut(&id)
         {
+            planted!(LastReaderOnly => Arc::make_mut(&mut queue.readers).clear());
             Arc::make_mut(&mut queue.readers).push(plugin);
         }
         Ok(id)

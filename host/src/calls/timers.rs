@@ -2,6 +2,7 @@
 
 use pw_abi::{Status, Timers};
 
+use crate::planted::planted;
 use crate::state::{State, Timer};
 
 impl Timers for State {
@@ -9,7 +10,10 @@ impl Timers for State {
         let period = u64::from(tick_period) * 1_000_000;
         let due = self.uptime.checked_add(period).filter(|_| period > 0);
         let plugin = self.active.plugin;
-        let tick = due.map(|due| (period, due));
+        let mut tick = due.map(|due| (period, due));
+        planted!(PeriodTooLate => if let (Some((_, next)), Some((_, due))) = (&mut tick, self.plugin().tick) {
+            *next = due;
+        });
         let old = std::mem::replace(&mut self.plugin().tick, tick);
         self.timers.unset(old.map(|(_, due)| due), Timer::Tick(plugin));
         if let Some((_, due)) = tick {

@@ -58,6 +58,7 @@ pub(super) fn about(proxy: &mut Proxy, About { plugin, on, args: [a, b, c, d], s
     let Some(root) = proxy.root(plugin) else { return };
     proxy.state().active.subject = Some(Box::new(subject));
     proxy.call(plugin, on, root, [root, a, b, c, d]);
+    planted!(AnswerStays => return);
     proxy.state().active.subject = None;
 }
 

@@ -14,7 +14,7 @@ use crate::planted::planted;
 use crate::policy::Revival;
 use crate::rules::Rules;
 use crate::state::account::CONTEXT;
-use crate::state::{Account, Active, Context, Detach, Plugin, Share, Then, Timer, Vm, Work};
+use crate::state::{Account, Active, Context, Detach, Plugin, Protocol, Share, Then, Timer, Vm, Work};
 
 /// Starts a plugin, if `own_vm` in a VM that it shares with no other plugin.
 pub(super) fn start(
@@ -271,7 +271,14 @@ fn keep_pending(proxy: &mut Proxy, plugin: PluginId, context: u32) -> bool {
 /// Runs the context's last callbacks, and removes it.
 pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     let of_stream = proxy.root(plugin) != Some(context);
-    if of_stream || proxy.state().config.choices.log_plugin_contexts {
+    let mut is_logged = of_stream || proxy.state().config.choices.log_plugin_contexts;
+    planted!(LogLostOnReset => {
+        let state = proxy.state();
+        let known = state.plugins.get(plugin).and_then(|found| found.contexts.get(&context)?.stream);
+        let stream = known.and_then(|(stream, _)| state.streams.get(stream));
+        is_logged &= !stream.is_some_and(|found| found.protocol != Protocol::Http && found.reset && !found.client_gone);
+    });
+    if is_logged {
         proxy.call(plugin, On::proxy_on_log, context, [context, 0, 0, 0, 0]);
     }
     let mut is_notified = true;
@@ -349,7 +356,11 @@ fn crashed(proxy: &mut Proxy, plugin: PluginId, reason: &str, starting: Option<P
             };
             proxy.state().effect(Effect::Fault { plugin: member, reason });
             let streams = chain::detach_plugin(proxy, member);
-            detached.push(Detach { plugin: member, streams, then: Then::Restart(draw) });
+            let mut then = Then::Restart(draw);
+            planted!(OthersNotRestarted => if member != plugin {
+                then = Then::DropSource;
+            });
+            detached.push(Detach { plugin: member, streams, then });
         }
         requests::drop_timers(proxy, member);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Proxy;
 use crate::effect::Effect;
 use crate::ids::PluginId;
+use crate::planted::planted;
 use crate::state::{CallId, Timer};
 
 /// Drops what a plugin asked for: its ticks, notices and calls.
@@ -31,6 +32,7 @@ pub(super) fn drop_timers(proxy: &mut Proxy, plugin: PluginId) {
     let queues = std::mem::take(&mut found.queues);
     state.timers.unset(tick, Timer::Tick(plugin));
     for queue in queues {
+        planted!(ReaderTwice => continue);
         if let Some(queue) = state.queues.get_mut(&queue) {
             Arc::make_mut(&mut queue.readers).retain(|reader| *reader != plugin);
         }

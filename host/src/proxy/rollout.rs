@@ -54,7 +54,7 @@ pub(super) fn promote(proxy: &mut Proxy, plugin: PluginId) {
     if let Some(found) = state.plugins.get_mut(to) {
         found.canary_of = of;
         // It acts from now on, even if it was log-only.
-        found.log_only = false;
+        found.log_only &= crate::planted::has(crate::planted::Planted::PromotedStaysLogOnly);
         found.own_vm = false;
     }
     if let Some(source) = proxy.sources.get_mut(&to).filter(|source| source.1.log_only) {

@@ -5,6 +5,7 @@ use pw_abi::MetricType;
 use super::State;
 use super::account::METRIC;
 use super::realm::{Metric, Realm};
+use crate::planted::planted;
 
 impl State {
     /// Counts a plugin as one of a VM id. The number of the realm.
@@ -68,6 +69,9 @@ impl State {
     pub(crate) fn define(&mut self, metric_type: MetricType, name: &[u8]) -> Option<u32> {
         let of_type = metric_type.0 as usize;
         let known = self.metric_names[of_type].get(name).copied();
+        planted!(DefineResets => if let Some(metric) = known.and_then(|id| self.metrics.get_mut(&id)) {
+            metric.value = 0;
+        });
         if let Some(id) = known.filter(|id| self.realm().metrics.contains(id)) {
             return Some(id);
         }

@@ -406,6 +406,9 @@ impl Stage {
     pub(crate) fn release(&mut self) -> [Option<Piece>; 3] {
         // Trailers that came end the message even if a plugin has emptied them; empty ones that it could have added do not.
         let came = self.phase == Some(Phase::Trailers);
+        planted!(AddedTrailersLost => if !came {
+            self.trailers = None;
+        });
         self.phase = None;
         self.paused = false;
         self.resume = false;
