@@ -34,6 +34,8 @@ pub struct Case {
     pub question: Option<String>,
     /// It may take a host down.
     pub hazard: bool,
+    /// The client and the upstream speak HTTP/1.1.
+    pub http1: bool,
     /// How the host answers open questions, by the name of the choice; the others as it usually does.
     pub choices: BTreeMap<String, bool>,
     /// It calls every function that the host has, and does not need any of them.

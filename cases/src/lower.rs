@@ -69,6 +69,7 @@ impl Case {
             plugins: plugins.collect::<Read<_>>()?,
             steps: self.steps.iter().filter_map(|step| step.step.clone()).collect(),
             hazard: self.hazard,
+            http1: self.http1,
             choices: self.choices.clone(),
         };
         Ok(Lowered { scenario, calls })

@@ -31,6 +31,9 @@ pub fn needs(case: &Case, scenario: &Scenario) -> BTreeSet<Feature> {
     if scenario.plugins.iter().any(|plugin| plugin.settings.log_only) {
         needs.insert(Feature::LogOnly);
     }
+    if scenario.http1 {
+        needs.insert(Feature::Http1);
+    }
     if !scenario.choices.is_empty() {
         needs.insert(Feature::Choices);
     }

@@ -74,6 +74,9 @@ pub struct Run {
     pub steps: Vec<Step>,
     /// The case may crash the host: give it its own host process, and report a crash by [`Event::Died`].
     pub hazard: bool,
+    /// The client and the upstream speak HTTP/1.1: only for hosts with the feature [`Feature::Http1`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub http1: bool,
     /// Answers to open questions of the specification, by name: only for hosts with the feature [`Feature::Choices`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub choices: BTreeMap<String, bool>,
@@ -210,6 +213,7 @@ macro_rules! features {
 
 features! {
     Http "http" "HTTP streams." "cannot be given HTTP streams"
+    Http1 "http1" "HTTP streams whose client and upstream speak HTTP/1.1." "cannot be given HTTP streams over HTTP/1.1"
     Tcp "tcp" "TCP streams." "cannot be given TCP streams"
     ConcurrentStreams "concurrent_streams" "Several streams at a time." "cannot be given several streams at a time"
     Chains "chains" "Several plugins on a stream." "cannot put several plugins on a stream"

@@ -23,6 +23,8 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// The case may crash a host, and so gets its own host process.
     pub hazard: bool,
+    /// The client and the upstream speak HTTP/1.1.
+    pub http1: bool,
     /// How the host answers open questions of the specification, by the name of the reference host's choice; the others as it usually does.
     pub choices: BTreeMap<String, bool>,
 }

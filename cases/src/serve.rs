@@ -75,11 +75,11 @@ impl Kept {
     }
 
     fn run(&self, adapter: &mut dyn Adapter, run: Run, seen: &Sink) -> Result<Response, String> {
-        let Run { id, abi, plugins, steps, hazard, choices, keep, trace } = run;
+        let Run { id, abi, plugins, steps, hazard, http1, choices, keep, trace } = run;
         let named = |error: String| format!("{id}: {error}");
         let version = Version::parse(&abi).ok_or_else(|| named(format!("unknown ABI version {abi:?}")))?;
         let plugins = plugins.into_iter().map(|plugin| self.plugin(plugin)).collect::<Result<_, _>>().map_err(named)?;
-        let scenario = Scenario { plugins, steps, hazard, choices };
+        let scenario = Scenario { plugins, steps, hazard, http1, choices };
         let outcome = match (keep, trace) {
             (true, _) => adapter.keep(&id, version, &scenario),
             (false, true) => adapter.trace(&id, version, &scenario, seen),

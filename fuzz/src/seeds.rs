@@ -180,6 +180,7 @@ fn messages() -> Seeds {
             plugins: Vec::new(),
             steps: scenario.steps,
             hazard: false,
+            http1: false,
             choices: Default::default(),
             keep: false,
             trace: false,

@@ -147,6 +147,16 @@ choices! {
         ///
         /// The question: does a value match a key that does not exist? (`shared_key_value_store/cas_for_missing_key`)
         compare_and_swap_creates = false;
+        /// If true, every plugin that has registered a queue gets `proxy_on_queue_ready` for an item; if false, only the last one that did.
+        ///
+        /// The question: is it called in every plugin that has registered the queue? (`shared_queues/each_registrant_is_called`) Envoy calls
+        /// the last.
+        items_are_announced_to_all = true;
+        /// If true, the plugin's allocator is called for a value without bytes, too; if false, the host asks it for nothing.
+        ///
+        /// The question: is the plugin's allocator called for a value without bytes? (`memory_management/allocation_for_an_empty_value`) MOSN
+        /// does that. An allocator may return a null pointer, which stands for failure.
+        empty_values_are_allocated = false;
         /// If true, an item that is dequeued and cannot be returned, for want of memory of the plugin or a good place, stays in the queue; if
         /// false, it is lost.
         ///

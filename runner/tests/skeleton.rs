@@ -230,6 +230,7 @@ fn loaded(folder: &Folder, adapter: &mut Command, sent: Request, guest: Guest) -
         plugins: vec![Plugin { settings, guest }],
         steps: Vec::new(),
         hazard: false,
+        http1: false,
         choices: Default::default(),
         keep: false,
         trace: false,

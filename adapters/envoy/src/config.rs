@@ -27,8 +27,11 @@ fn typed(kind: &str, mut value: Value) -> Value {
 
 /// The bootstrap, with listeners in this file; `extensions` were made by [`extension`].
 pub fn bootstrap(ports: &Ports, listeners: &Path, extensions: &[Value]) -> Value {
-    let callees = CALLEES.iter().zip(ports.callees).map(|(name, port)| cluster(name, port, None));
-    let clusters = [cluster(UPSTREAM, ports.upstream, Some(proxy_protocol())), cluster(DEAD, ports.dead, None)];
+    let callees = CALLEES.iter().zip(ports.callees).map(|(name, port)| cluster(name, port, only_http2(), None));
+    // The upstream is spoken to as the client speaks.
+    let both = json!({ "use_downstream_protocol_config": { "http_protocol_options": http1(), "http2_protocol_options": http2() } });
+    let upstream = cluster(UPSTREAM, ports.upstream, both, Some(proxy_protocol()));
+    let clusters = [upstream, cluster(DEAD, ports.dead, only_http2(), None)];
     json!({
         "admin": { "address": address(ports.admin) },
         // Clients may reset any number of streams.
@@ -155,7 +158,8 @@ fn http_listener(name: &str, port: u16, action: Value, kind: &str, filters: &[Va
     route[kind] = action;
     let manager = json!({
         "stat_prefix": "pw",
-        "codec_type": "HTTP2",
+        "codec_type": "AUTO",
+        "http_protocol_options": http1(),
         "http2_protocol_options": http2(),
         "common_http_protocol_options": { "idle_timeout": "0s", "max_headers_count": 20000 },
         "max_request_headers_kb": 8192,
@@ -182,16 +186,10 @@ fn of_filters(name: &str, port: u16, filters: &[Value]) -> Value {
     })
 }
 
-fn cluster(name: &str, port: u16, transport: Option<Value>) -> Value {
+fn cluster(name: &str, port: u16, mut options: Value, transport: Option<Value>) -> Value {
     let limits = json!({ "max_connections": 100_000, "max_pending_requests": 100_000, "max_requests": 100_000 });
-    let options = json!({
-        "explicit_http_config": { "http2_protocol_options": http2() },
-        "common_http_protocol_options": {
-            "idle_timeout": "0s",
-            "max_headers_count": 20000,
-            "max_response_headers_kb": 8192,
-        },
-    });
+    options["common_http_protocol_options"] =
+        json!({ "idle_timeout": "0s", "max_headers_count": 20000, "max_response_headers_kb": 8192 });
     let mut cluster = json!({
         "name": name,
         "type": "STATIC",
@@ -221,6 +219,14 @@ fn proxy_protocol() -> Value {
         "transport_socket": { "name": "envoy.transport_sockets.raw_buffer", "typed_config": raw },
     });
     json!({ "name": "envoy.transport_sockets.upstream_proxy_protocol", "typed_config": typed(kind, config) })
+}
+
+fn only_http2() -> Value {
+    json!({ "explicit_http_config": { "http2_protocol_options": http2() } })
+}
+
+fn http1() -> Value {
+    json!({ "enable_trailers": true })
 }
 
 fn http2() -> Value {
@@ -269,7 +275,15 @@ mod tests {
     }
 
     fn run(plugins: Vec<Plugin>) -> Run {
-        Run { id: "a/b".into(), abi: Version::V0_2_1, plugins, steps: Vec::new(), hazard: false, keep: false }
+        Run {
+            id: "a/b".into(),
+            abi: Version::V0_2_1,
+            plugins,
+            steps: Vec::new(),
+            hazard: false,
+            http1: false,
+            keep: false,
+        }
     }
 
     #[test]

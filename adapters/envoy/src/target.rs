@@ -23,8 +23,9 @@ const ABI: [Version; 3] = [Version::V0_1_0, Version::V0_2_0, Version::V0_2_1];
 /// Seconds that streams have to finish on a listener that was replaced: longer than any scenario.
 const DRAIN_SECONDS: u32 = 600;
 
-const FEATURES: [Feature; 18] = [
+const FEATURES: [Feature; 19] = [
     Feature::Http,
+    Feature::Http1,
     Feature::Tcp,
     Feature::ConcurrentStreams,
     Feature::Chains,

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use loona_hpack::{Decoder, encoder::encode_integer};
 use pw_cases::data::{Data, Fields};
 
+use crate::frame::Frame;
+
 use wire::{PREFACE, Raw, flag, kind, setting};
 
 /// The error code with which a stream is reset that is not needed any more.
@@ -26,46 +28,6 @@ const DEFAULT_FRAME_BYTES: usize = 0x4000;
 const MAX_FRAME_BYTES: usize = 0xff_ffff;
 /// Bytes of a block of compressed fields that the peer may send; more is an error.
 const MAX_BLOCK_BYTES: usize = 64 << 20;
-
-/// What the peer sent, without what only flow control and settings need.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Frame {
-    /// Headers or trailers.
-    Headers {
-        /// The stream.
-        stream: u32,
-        /// The fields, in their order.
-        fields: Fields,
-        /// The peer ends the stream.
-        end_of_stream: bool,
-    },
-    /// A piece of a body.
-    Data {
-        /// The stream.
-        stream: u32,
-        /// The piece.
-        bytes: Vec<u8>,
-        /// The peer ends the stream.
-        end_of_stream: bool,
-    },
-    /// The peer reset the stream, or said with GOAWAY that it does not process it.
-    Reset {
-        /// The stream.
-        stream: u32,
-    },
-    /// The answer to a [`Connection::ping`] with this number.
-    Pong(u64),
-}
-
-impl Frame {
-    /// The stream that the frame belongs to; a pong belongs to none.
-    pub fn stream(&self) -> Option<u32> {
-        match self {
-            Frame::Headers { stream, .. } | Frame::Data { stream, .. } | Frame::Reset { stream } => Some(*stream),
-            Frame::Pong(_) => None,
-        }
-    }
-}
 
 /// One connection.
 pub struct Connection {

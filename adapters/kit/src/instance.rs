@@ -13,7 +13,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, timeout_at};
 
 use crate::fields::field;
-use crate::http2::{Connection, Frame};
+use crate::frame::Frame;
+use crate::http::Connection;
 use crate::link::{Link, Peer};
 use crate::net::{self, Incoming, Reserved};
 use crate::process::Process;
@@ -114,6 +115,17 @@ pub enum Seen {
     Metrics(Vec<(String, u64)>),
 }
 
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// Bytes of a TCP stream.
+    Tcp,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
 /// Why nothing more will be seen.
 #[derive(Debug)]
 pub enum HostError {
@@ -176,6 +188,7 @@ impl Instance {
     pub async fn ping_all(&mut self) -> Result<u64, HostError> {
         let is_pinged = |link: &Link| {
             !link.is_silent
+                && link.answers_pings()
                 && !link.expects_proxy_line()
                 && matches!(link.peer, Peer::Http | Peer::Upstream(_) | Peer::Callee(_))
         };
@@ -188,7 +201,7 @@ impl Instance {
         let number = self.pings;
         self.awaited.clone_from(&links);
         for link in links {
-            self.write(link, |http2| http2.ping(number)).await?;
+            self.write(link, |http| http.ping(number)).await?;
         }
         Ok(number)
     }
@@ -229,30 +242,37 @@ impl Instance {
             field(":authority", &authority),
             field(":path", request.path),
         ];
-        self.write(link, |http2| {
-            let stream = http2.open();
-            http2.send_fields(stream, &fields, true);
+        self.write(link, |http| {
+            let stream = http.open();
+            http.send_fields(stream, &fields, true);
         })
         .await?;
         Ok(())
     }
 
-    /// Connects as a client of a scenario, with TCP or HTTP. Returns the connection and its port, by which the upstream's side
-    /// of it is recognised; `None` if the host does not listen.
+    /// Connects as a client of a scenario. Returns the connection and its port, by which the upstream's side of it is recognised;
+    /// `None` if the host does not listen.
     ///
     /// # Errors
     ///
     /// The process has exited.
-    pub async fn connect(&mut self, tcp: bool) -> Result<Option<(u64, u16)>, HostError> {
-        let (port, peer) = if tcp { (self.ports.tcp, Peer::Tcp) } else { (self.ports.http, Peer::Http) };
+    pub async fn connect(&mut self, speaks: Speaks) -> Result<Option<(u64, u16)>, HostError> {
+        let is_tcp = speaks == Speaks::Tcp;
+        let (port, peer) = if is_tcp { (self.ports.tcp, Peer::Tcp) } else { (self.ports.http, Peer::Http) };
         match net::connect(port).await {
-            Ok(stream) => self.attach(stream, peer).map(Some),
+            Ok(stream) => {
+                let (link, port) = self.attach(stream, peer)?;
+                if speaks == Speaks::Http1 {
+                    self.links.entry(link).and_modify(Link::speak_http1);
+                }
+                Ok(Some((link, port)))
+            }
             // The reason may be that the process has exited.
             Err(_) => self.skip(EXIT_TIMEOUT).await.map(|()| None),
         }
     }
 
-    /// Does something to a connection of HTTP/2 and writes its output. Returns `None` if there is no such connection.
+    /// Does something to a connection of HTTP and writes its output. Returns `None` if there is no such connection.
     ///
     /// # Errors
     ///
@@ -262,8 +282,8 @@ impl Instance {
         link: u64,
         act: impl FnOnce(&mut Connection) -> T,
     ) -> Result<Option<T>, HostError> {
-        let Some(http2) = self.links.get_mut(&link).and_then(Link::http2) else { return Ok(None) };
-        let result = act(http2);
+        let Some(http) = self.links.get_mut(&link).and_then(Link::http) else { return Ok(None) };
+        let result = act(http);
         self.flush(link).await?;
         Ok(Some(result))
     }
@@ -285,7 +305,7 @@ impl Instance {
         }
     }
 
-    /// Resets a TCP connection. Does nothing if there is no such connection.
+    /// Resets a connection. Does nothing if there is no such connection.
     ///
     /// # Errors
     ///
@@ -296,10 +316,10 @@ impl Instance {
         found.reset().await.map_err(|error| HostError::Adapter(format!("failed to reset a connection: {error}")))
     }
 
-    /// Whether the host does something that pings do not wait for: data is in transit on a TCP connection, or the driver
-    /// knows of something.
+    /// Whether the host does something that pings do not wait for: data is in transit on a connection of TCP or of HTTP/1.1, or
+    /// the driver knows of something.
     pub fn is_busy(&self) -> bool {
-        let is_in_transit = |link: &Link| link.is_tcp() && sockets::is_in_transit(link.ends);
+        let is_in_transit = |link: &Link| !link.answers_pings() && sockets::is_in_transit(link.ends);
         self.links.values().any(is_in_transit) || self.driver.is_busy(self.process.id)
     }
 
@@ -378,7 +398,10 @@ impl Instance {
             }
             Incoming::Ended { connection } | Incoming::Closed { connection } => {
                 self.serving.remove(&connection);
-                if let Some(link) = self.links.remove(&connection) {
+                if let Some(mut link) = self.links.remove(&connection) {
+                    if let Some(frame) = link.http().and_then(Connection::end) {
+                        self.queue.push_back(Seen::Frame { link: connection, peer: link.peer, frame });
+                    }
                     self.queue.push_back(Seen::Closed { link: connection, peer: link.peer });
                 }
                 self.answered(connection);
@@ -419,13 +442,13 @@ impl Instance {
             bytes
         };
         let peer = found.peer;
-        let Some(http2) = found.http2() else {
+        let Some(http) = found.http() else {
             if !bytes.is_empty() {
                 self.queue.push_back(Seen::Bytes { link, bytes });
             }
             return Ok(());
         };
-        let frames = http2.receive(&bytes);
+        let frames = http.receive(&bytes);
         let failed = |error| HostError::Adapter(format!("failed to read what the host sent to {peer:?}: {error}"));
         let frames = frames.map_err(failed)?;
         self.flush(link).await?;
@@ -492,6 +515,7 @@ impl Instance {
         let Some(found) = self.links.get_mut(&link) else { return Ok(()) };
         match found.flush().await {
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(HostError::Hung),
+            _ if found.is_reset() => self.reset(link).await,
             // That a connection is closed is seen when it is read.
             _ => Ok(()),
         }

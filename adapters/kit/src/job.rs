@@ -16,6 +16,8 @@ pub struct Run {
     pub steps: Vec<Step>,
     /// It needs its own Envoy.
     pub hazard: bool,
+    /// The client and the upstream speak HTTP/1.1.
+    pub http1: bool,
     /// More steps may follow.
     pub keep: bool,
 }
@@ -40,8 +42,9 @@ impl Run {
             let wasm = plugin.guest.wasm()?;
             Ok(Plugin { settings: plugin.settings.clone(), wasm })
         });
-        let (id, steps, hazard) = (id.to_owned(), scenario.steps.clone(), scenario.hazard);
-        Ok(Run { id, abi, plugins: plugins.collect::<Result<_, String>>()?, steps, hazard, keep })
+        let (id, steps) = (id.to_owned(), scenario.steps.clone());
+        let Scenario { hazard, http1, .. } = *scenario;
+        Ok(Run { id, abi, plugins: plugins.collect::<Result<_, String>>()?, steps, hazard, http1, keep })
     }
 }
 

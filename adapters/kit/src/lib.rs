@@ -13,7 +13,7 @@
 //! | [`traffic`], [`plugins`], [`window`] | what was seen on connections and in the log, as events in a fixed order |
 //! | [`instance`], [`process`], [`guard`] | one process of the host with all its connections; it ends when the adapter does |
 //! | [`target`], [`scenario`], [`job`] | what a host implements; what a scenario needs; a scenario as it is run |
-//! | [`link`], [`net`], [`http2`], [`grpc`], [`fields`] | connections, frames, messages, fields |
+//! | [`link`], [`net`], [`http`], [`http1`], [`http2`], [`frame`], [`grpc`], [`fields`] | connections, frames, messages, fields |
 //! | [`sockets`], [`threads`] | what the kernel knows of connections |
 //!
 //! # The main function of an adapter
@@ -22,8 +22,11 @@
 
 pub mod adapter;
 pub mod fields;
+pub mod frame;
 pub mod grpc;
 pub mod guard;
+pub mod http;
+pub mod http1;
 pub mod http2;
 pub mod instance;
 pub mod job;

@@ -5,7 +5,7 @@ use std::io;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::http2::Connection;
+use crate::http::Connection;
 use crate::net::{Incoming, Socket};
 use crate::sockets::Ends;
 use crate::target::UPSTREAM;
@@ -39,7 +39,7 @@ pub struct Link {
     pub is_silent: bool,
     socket: Socket,
     /// `None` on a connection of TCP streams.
-    http2: Option<Connection>,
+    http: Option<Connection>,
     /// The start of the PROXY line; `None` if there is none, or it was read.
     proxy_line: Option<Vec<u8>>,
 }
@@ -58,13 +58,13 @@ impl Link {
         inbox: &UnboundedSender<Incoming>,
     ) -> io::Result<Link> {
         let ends = Ends { local: stream.peer_addr()?.port(), remote: stream.local_addr()?.port() };
-        let http2 = match peer {
+        let http = match peer {
             Peer::Tcp | Peer::TcpUpstream(_) => None,
             Peer::Http | Peer::Barrier | Peer::Admin => Some(Connection::client()),
             Peer::Upstream(_) | Peer::Callee(_) => Some(Connection::server()),
         };
         let proxy_line = has_proxy_line.then(Vec::new);
-        Ok(Link { peer, ends, is_silent: false, socket: Socket::new(number, stream, inbox)?, http2, proxy_line })
+        Ok(Link { peer, ends, is_silent: false, socket: Socket::new(number, stream, inbox)?, http, proxy_line })
     }
 
     /// Whether it belongs to a TCP stream.
@@ -72,19 +72,34 @@ impl Link {
         matches!(self.peer, Peer::Tcp | Peer::TcpUpstream(_))
     }
 
-    /// The state of HTTP/2, if that is spoken.
-    pub fn http2(&mut self) -> Option<&mut Connection> {
-        self.http2.as_mut()
+    /// The state of HTTP, if that is spoken.
+    pub fn http(&mut self) -> Option<&mut Connection> {
+        self.http.as_mut()
     }
 
-    /// Writes the output of HTTP/2.
+    /// Makes a client speak HTTP/1.1 before it has written anything.
+    pub fn speak_http1(&mut self) {
+        self.http = Some(Connection::http1_client());
+    }
+
+    /// Whether the other end answers pings.
+    pub fn answers_pings(&self) -> bool {
+        self.http.as_ref().is_some_and(Connection::answers_pings)
+    }
+
+    /// Whether the connection is to be reset when its output is written.
+    pub fn is_reset(&self) -> bool {
+        self.http.as_ref().is_some_and(Connection::is_reset)
+    }
+
+    /// Writes the output of HTTP.
     ///
     /// # Errors
     ///
     /// As [`Socket::write`].
     pub async fn flush(&mut self) -> io::Result<()> {
-        match &mut self.http2 {
-            Some(http2) => self.socket.write(&http2.take_output()).await,
+        match &mut self.http {
+            Some(http) => self.socket.write(&http.take_output()).await,
             None => Ok(()),
         }
     }
@@ -123,7 +138,7 @@ impl Link {
         self.peer = Peer::Upstream(client);
         if let Some(client) = client.filter(|_| listener == Some(tcp)) {
             self.peer = Peer::TcpUpstream(client);
-            self.http2 = None;
+            self.http = None;
         }
         Some(bytes[end + 2..].to_vec())
     }

@@ -72,7 +72,7 @@ mod tests {
 
     fn run(steps: Vec<Step>) -> Run {
         let plugins = vec![Plugin::default().set(|settings| settings.name = "a".into())];
-        Run { id: "t".into(), abi: pw_abi::Version::V0_2_1, plugins, steps, hazard: false, keep: false }
+        Run { id: "t".into(), abi: pw_abi::Version::V0_2_1, plugins, steps, hazard: false, http1: false, keep: false }
     }
 
     fn request(stream: u32) -> Step {

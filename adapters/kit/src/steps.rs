@@ -10,8 +10,8 @@ use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Part};
 use tokio::time::Instant;
 
-use crate::http2::{CANCEL, Connection};
-use crate::instance::HostError;
+use crate::http::Connection;
+use crate::instance::{HostError, Speaks};
 use crate::link::Peer;
 use crate::stage::{PING_TIMEOUT, Reused, Stage};
 use crate::traffic::Place;
@@ -38,51 +38,50 @@ impl Stage {
                     return Ok(());
                 };
                 self.instance.driver().stream_opened();
-                let opened = self.instance.write(link, |http2| {
-                    let at = http2.open();
-                    http2.send_fields(at, headers, *end_of_stream);
+                let opened = self.instance.write(link, |http| {
+                    let at = http.open();
+                    http.send_fields(at, headers, *end_of_stream);
                     at
                 });
                 let at = opened.await?.unwrap_or_default();
                 self.traffic.open(*stream, (link, at), port);
             }
             Step::RequestBody { stream, body, end_of_stream } => {
-                self.request(*stream, |http2, at| http2.send_data(at, &body.0, *end_of_stream)).await?;
+                self.request(*stream, |http, at| http.send_data(at, &body.0, *end_of_stream)).await?;
             }
             Step::RequestTrailers { stream, trailers } => {
-                self.request(*stream, |http2, at| http2.send_fields(at, trailers, true)).await?;
+                self.request(*stream, |http, at| http.send_fields(at, trailers, true)).await?;
             }
             Step::ResponseHeaders { stream, headers, end_of_stream } => {
-                self.respond(*stream, *end_of_stream, |http2, at| http2.send_fields(at, headers, *end_of_stream))
-                    .await?;
+                self.respond(*stream, *end_of_stream, |http, at| http.send_fields(at, headers, *end_of_stream)).await?;
             }
             Step::ResponseBody { stream, body, end_of_stream } => {
-                self.respond(*stream, *end_of_stream, |http2, at| http2.send_data(at, &body.0, *end_of_stream)).await?;
+                self.respond(*stream, *end_of_stream, |http, at| http.send_data(at, &body.0, *end_of_stream)).await?;
             }
             Step::ResponseTrailers { stream, trailers } => {
-                self.respond(*stream, true, |http2, at| http2.send_fields(at, trailers, true)).await?;
+                self.respond(*stream, true, |http, at| http.send_fields(at, trailers, true)).await?;
             }
             Step::ClientReset { stream } => {
-                self.request(*stream, |http2, at| http2.reset(at, CANCEL)).await?;
+                self.request(*stream, |http, at| http.reset(at)).await?;
                 self.traffic.end_client(*stream);
             }
             Step::UpstreamReset { stream } => {
-                self.respond(*stream, true, |http2, at| http2.reset(at, CANCEL)).await?;
+                self.respond(*stream, true, |http, at| http.reset(at)).await?;
             }
             Step::CallResponse { call, headers, body, trailers } => {
                 let (bare, plain) = (body.0.is_empty() && trailers.is_empty(), trailers.is_empty());
-                self.answer_call(*call, |http2, at| {
-                    http2.send_fields(at, headers, bare);
+                self.answer_call(*call, |http, at| {
+                    http.send_fields(at, headers, bare);
                     if !body.0.is_empty() {
-                        http2.send_data(at, &body.0, plain);
+                        http.send_data(at, &body.0, plain);
                     }
                     if !plain {
-                        http2.send_fields(at, trailers, true);
+                        http.send_fields(at, trailers, true);
                     }
                 })
                 .await?;
             }
-            Step::CallReset { call } => self.answer_call(*call, |http2, at| http2.reset(at, CANCEL)).await?,
+            Step::CallReset { call } => self.answer_call(*call, |http, at| http.reset(at)).await?,
             Step::Advance { milliseconds } => {
                 self.watch_until(Instant::now() + Duration::from_millis(*milliseconds)).await?;
             }
@@ -116,8 +115,9 @@ impl Stage {
     /// A connection for a new stream; `None` if the host does not listen. The connection may have had streams before in a
     /// scenario to which steps may be added, and in one that may crash the host: what one stream leaves may affect the next one there.
     async fn connection(&mut self) -> Result<Option<(u64, u16)>, HostError> {
+        let speaks = if self.run.http1 { Speaks::Http1 } else { Speaks::Http2 };
         if !self.run.keep && !self.run.hazard {
-            return self.instance.connect(false).await;
+            return self.instance.connect(speaks).await;
         }
         if let Some(Reused { link, port, streams }) = &mut self.reused
             && self.instance.has(*link)
@@ -133,7 +133,7 @@ impl Stage {
                 self.instance.close(|peer| peer == Peer::Upstream(Some(port)));
             }
         }
-        let connected = self.instance.connect(false).await?;
+        let connected = self.instance.connect(speaks).await?;
         self.reused = connected.map(|(link, port)| Reused { link, port, streams: 1 });
         Ok(connected)
     }
@@ -184,7 +184,7 @@ impl Stage {
     /// Does something to a stream of a connection; nothing if there is none.
     async fn send(&mut self, to: Option<Place>, act: impl FnOnce(&mut Connection, u32)) -> Result<(), HostError> {
         if let Some((link, stream)) = to {
-            self.instance.write(link, |http2| act(http2, stream)).await?;
+            self.instance.write(link, |http| act(http, stream)).await?;
         }
         Ok(())
     }

@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 use pw_cases::data::{Data, Fields};
 use pw_cases::transcript::{Event, Part};
 
-use crate::http2::Frame;
+use crate::frame::Frame;
 use crate::link::Peer;
 use crate::window::Window;
 
 pub use grpc::{Call, Calls};
 pub use pipes::{Pipe, Pipes};
 
-/// Where a stream of HTTP/2 is: the connection, and its number there.
+/// Where a request is: the connection, and its number there.
 pub type Place = (u64, u32);
 
 /// The client's side of a stream.

@@ -18,14 +18,15 @@ impl Window {
         self.events.push(event);
     }
 
-    /// Adds what reached the upstream or the client. Pieces of a body that follow each other are joined: a proxy may
-    /// split a body as it likes.
+    /// Adds what reached the upstream or the client. Pieces of a body that follow each other are joined, up to its end: a proxy
+    /// may split a body as it likes.
     pub fn push_part(&mut self, event: Event) {
         let place = place(&event);
         let last = self.events.iter_mut().rev().find(|earlier| self::place(earlier) == place);
         if let (Some(Part::Body { body: more, end_of_stream: end }), Some(last)) = (part(&event), last)
             && let Event::Upstream { part, .. } | Event::Client { part, .. } = last
             && let Part::Body { body, end_of_stream } = part
+            && !*end_of_stream
         {
             body.0.extend_from_slice(&more.0);
             *end_of_stream |= *end;

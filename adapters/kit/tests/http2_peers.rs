@@ -10,7 +10,8 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use pw_adapter_kit::fields::field;
-use pw_adapter_kit::http2::{CANCEL, Connection, Frame};
+use pw_adapter_kit::frame::Frame;
+use pw_adapter_kit::http2::{CANCEL, Connection};
 use pw_cases::data::Fields;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 

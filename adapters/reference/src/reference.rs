@@ -71,7 +71,11 @@ impl Reference {
             *choices.get_mut(name).ok_or_else(|| format!("the reference host has no choice `{name}`{}", meant()))? =
                 *answer;
         }
-        Ok(World::with_choices(choices))
+        let mut world = World::with_choices(choices);
+        if scenario.http1 {
+            world.speak_http1();
+        }
+        Ok(world)
     }
 
     /// Runs a scenario. Fails if the probe reports something else than the host saw, and if the transcript is too long to keep.

@@ -33,6 +33,8 @@ pub struct World {
     /// Those that are on every stream.
     chain: Vec<PluginId>,
     streams: BTreeMap<u32, Stream>,
+    /// What HTTP streams are said to be of.
+    protocol: &'static str,
     calls: Vec<HttpCallId>,
     grpc_calls: Vec<GrpcCallId>,
     /// What was seen so far.
@@ -94,6 +96,7 @@ impl World {
             standby: HashMap::new(),
             chain: Vec::new(),
             streams: BTreeMap::new(),
+            protocol: "HTTP/2",
             calls: Vec::new(),
             grpc_calls: Vec::new(),
             events: Vec::new(),
@@ -195,6 +198,11 @@ impl World {
         self.plugins.iter().map(|running| (running.id, running.name.clone())).collect()
     }
 
+    /// The client and the upstream speak HTTP/1.1 from now on.
+    pub fn speak_http1(&mut self) {
+        self.protocol = "HTTP/1.1";
+    }
+
     /// Does a step.
     pub fn step(&mut self, step: &Step) {
         let stream = step.stream().and_then(|stream| self.streams.get(&stream));
@@ -202,7 +210,7 @@ impl World {
         let to_client = stream.filter(|stream| stream.upstream).map(|stream| stream.id);
         match (step, to_upstream, to_client) {
             (Step::RequestHeaders { stream, headers, end_of_stream }, _, _) => {
-                let id = self.proxy.open_stream(&self.chain, info(*stream, "HTTP/2"));
+                let id = self.proxy.open_stream(&self.chain, info(*stream, self.protocol));
                 self.streams.insert(*stream, Stream { id, upstream: false });
                 self.proxy.request(id, Piece::headers(fields(headers), *end_of_stream));
             }

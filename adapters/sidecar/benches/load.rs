@@ -13,10 +13,16 @@ use std::time::{Duration, Instant};
 /// Connections of the load generator.
 const CONNECTIONS: usize = 16;
 /// Requests on each of them; the first ones are not measured.
-const REQUESTS: usize = 1_000;
+const REQUESTS: usize = 10_000;
 const WARM_UP_REQUESTS: usize = 100;
 /// The kernel counts CPU time in these.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What the plugin adds.
+const FIELD: &[u8] = b"x-plugin: was here";
+/// How the upstream answers a request that has it, and one that has not.
+const WITH: &[u8] = b"HTTP/1.1 201 ";
+const WITHOUT: &[u8] = b"HTTP/1.1 200 ";
 
 const PLUGIN: &str = r#"(module
     (import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))
@@ -54,22 +60,24 @@ fn measure(folder: &Path, upstream: SocketAddr, plugins: &str) -> f64 {
         assert!(start.elapsed() < Duration::from_secs(20), "it does not listen");
         thread::sleep(Duration::from_millis(10));
     }
-    load(listen, WARM_UP_REQUESTS);
+    let answer = if plugins.is_empty() { WITHOUT } else { WITH };
+    load(listen, WARM_UP_REQUESTS, answer);
     let before = cpu_seconds(&sidecar);
-    load(listen, REQUESTS);
+    load(listen, REQUESTS, answer);
     let spent = cpu_seconds(&sidecar) - before;
     sidecar.kill().and_then(|()| sidecar.wait()).expect("it runs");
     (CONNECTIONS * REQUESTS) as f64 / spent
 }
 
-fn load(to: SocketAddr, requests: usize) {
+/// Sends requests, each of which must be answered so.
+fn load(to: SocketAddr, requests: usize, answer: &[u8]) {
     thread::scope(|scope| {
         for _ in 0..CONNECTIONS {
             scope.spawn(move || {
                 let mut socket = TcpStream::connect(to).expect("it listens");
                 (0..requests).for_each(|_| {
                     socket.write_all(b"GET /a HTTP/1.1\r\nhost: a.test\r\naccept: */*\r\n\r\n").expect("it reads");
-                    assert!(message(&mut socket).starts_with(b"HTTP/1.1 200"), "it answers");
+                    assert!(message(&mut socket).starts_with(answer), "the plugin has done its work, or there is none");
                 });
             });
         }
@@ -84,16 +92,19 @@ fn cpu_seconds(process: &Child) -> f64 {
     ticks / TICKS_PER_SECOND
 }
 
-/// An upstream that answers each request without looking at it.
+/// An upstream whose status says whether a plugin has added its field to the request.
 fn serve() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
         for mut socket in listener.incoming().flatten() {
             thread::spawn(move || {
-                while !message(&mut socket).is_empty() {
-                    let answered = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nserver: test\r\n\r\n");
-                    if answered.is_err() {
+                loop {
+                    let request = message(&mut socket);
+                    let with = request.windows(FIELD.len()).any(|part| part.eq_ignore_ascii_case(FIELD));
+                    let head =
+                        [if with { WITH } else { WITHOUT }, b"\r\ncontent-length: 0\r\nserver: test\r\n\r\n"].concat();
+                    if request.is_empty() || socket.write_all(&head).is_err() {
                         return;
                     }
                 }

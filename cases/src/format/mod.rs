@@ -92,6 +92,7 @@ fn case(id: &str, file: &str, source: &str, root: &Node, modules: Modules<'_>) -
         why: table.map("why", name)?,
         question,
         hazard: table.map("hazard", Node::flag)?.unwrap_or(false),
+        http1: table.map("http1", Node::flag)?.unwrap_or(false),
         choices: table.map("choices", |node| choices(node, level))?.unwrap_or_default(),
         every_function: false,
         plugins,

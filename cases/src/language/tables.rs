@@ -51,6 +51,13 @@ pub static CASE: Table = Table {
             "The case may crash a host, so that it gets a host process of its own.",
         ),
         Key::usually(
+            "http1",
+            Form::Flag,
+            "false",
+            "The client and the upstream speak HTTP/1.1. `:method`, `:path`, `:authority` and `:status` are then parts of the first line, and `host`. A body without \
+             `content-length` is sent in chunks, and `transfer-encoding` is not shown.",
+        ),
+        Key::usually(
             "choices",
             Form::Map(&Form::Flag),
             "{}",

@@ -16,11 +16,14 @@ use crate::generate;
 use crate::model::Finding;
 use crate::oracle;
 
-/// Planted bugs that no scenario of the generator shows, and the target `attack` does: they need an operator who tries canaries
-/// and removes them, or sizes and numbers that no scenario has.
+/// Planted bugs that no scenario of the generator shows: they need an operator who tries canaries and promotes or removes them, or
+/// sizes and numbers that no scenario has. Those that are about numbers the target `attack` finds.
 #[cfg(feature = "planted")]
 pub const NOT_SHOWN: &[pw_host::Planted] = &[
     pw_host::Planted::CanaryBypass,
+    pw_host::Planted::RateOfAllStreams,
+    pw_host::Planted::PromotedStaysLogOnly,
+    pw_host::Planted::CompactionFolds,
     pw_host::Planted::QuadraticMap,
     pw_host::Planted::QueueStorm,
     pw_host::Planted::EndlessWait,

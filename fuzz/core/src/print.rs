@@ -173,23 +173,37 @@ fn expected(scenario: &Scenario, finding: &Finding) -> String {
     {
         let _ = writeln!(out, "\n[step.expect]\nmetrics = {{ {} = {value} }}", text(name));
     }
+    let callback = match &finding.wanted {
+        Some(Wanted::Never(callback)) => Some(("never", callback)),
+        Some(Wanted::Due(callback)) => Some(("order", callback)),
+        _ => None,
+    };
+    let line = callback.map(|(key, callback)| format!("{key} = [{}]\n", text(&format!("{name}/{callback}"))));
+    let (in_step, in_run) = if scenario.steps.is_empty() { (None, line) } else { (line, None) };
+    // In an earlier step the callback may have come, or have been due, too.
+    out += &in_step.map_or(String::new(), |line| format!("\n[step.expect]\n{line}"));
     out += "\n[expect]\nstart = [\"started\", \"refused\"]\nfault = [true, false]\n";
+    out += &in_run.unwrap_or_default();
     match &finding.wanted {
-        Some(Wanted::Never(callback)) => {
-            let _ = writeln!(out, "never = [{}]", text(&format!("{name}/{callback}")));
+        Some(Wanted::Out(Out { upstream, fields, body, trailers: None, end: false, .. }))
+            if fields.is_empty() && body.0.is_empty() =>
+        {
+            let _ = writeln!(out, "{} = \"nothing\"", sent::side(*upstream));
         }
-        Some(Wanted::Due(callback)) => {
-            let _ = writeln!(out, "order = [{}]", text(&format!("{name}/{callback}")));
-        }
-        Some(Wanted::Out(Out { upstream, fields, absent, body, end })) => {
+        Some(Wanted::Out(Out { upstream, fields, absent, body, trailers, end })) => {
             let side = sent::side(*upstream);
+            let trailers = trailers
+                .as_ref()
+                .map_or(String::new(), |trailers| format!("trailers = {}, ", language::fields(trailers)));
             let (fields, body) = (language::fields(fields), language::bytes(body));
             let absent: Vec<String> = absent.iter().map(language::bytes).collect();
             let absent = if absent.is_empty() { String::new() } else { format!("absent = [{}], ", absent.join(", ")) };
-            let _ = writeln!(out, "{side} = {{ headers = {fields}, {absent}body = {body}, end_of_stream = {end} }}");
+            let sent = format!("headers = {fields}, {absent}body = {body}, {trailers}end_of_stream = {end}");
+            let _ = writeln!(out, "{side} = {{ {sent} }}");
         }
         Some(Wanted::Line(line)) => out += line,
-        Some(Wanted::Answer(..) | Wanted::Argument(..) | Wanted::Metric(..)) | None => {}
+        Some(Wanted::Answer(..) | Wanted::Argument(..) | Wanted::Metric(..) | Wanted::Never(_) | Wanted::Due(_))
+        | None => {}
     }
     out
 }

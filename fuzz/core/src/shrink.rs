@@ -1,7 +1,7 @@
 //! Makes a scenario smaller as long as it shows the same: plugins, steps, calls, settings, values.
 
 use pw_cases::data::Data;
-use pw_cases::scenario::{Failure, Plugin, Scenario};
+use pw_cases::scenario::{Failure, Plugin, Scenario, Step};
 use pw_cases::script::{Act, Action, Allocation, Entry, Lane};
 
 use crate::canonical::{canonical, caused, script_of};
@@ -170,18 +170,24 @@ fn entry(scenario: &mut Scenario, place: Place) -> Option<&mut Entry> {
 
 /// A step goes with the entries of its callback.
 fn remove_step(scenario: &mut Scenario, step: usize) -> Option<()> {
-    if step >= scenario.steps.len() {
-        return None;
+    if let Some(Step::RequestHeaders { stream, .. } | Step::Connect { stream }) = scenario.steps.get(step).cloned() {
+        // Nothing can come on a stream that is not opened.
+        let of_it = |later: &usize| scenario.steps[*later].stream() == Some(stream);
+        let later: Vec<usize> = (step + 1..scenario.steps.len()).filter(of_it).collect();
+        later.into_iter().rev().for_each(|later| remove_one(scenario, later));
     }
+    (step < scenario.steps.len()).then(|| remove_one(scenario, step))
+}
+
+fn remove_one(scenario: &mut Scenario, step: usize) {
     let removed = scenario.steps.remove(step);
-    let Some(callback) = caused(&removed) else { return Some(()) };
+    let Some(callback) = caused(&removed) else { return };
     let place = scenario.steps[..step].iter().filter(|step| caused(step) == Some(callback)).count();
     for script in scenario.plugins.iter_mut().filter_map(script_of) {
         if place < script.entries[callback].len() {
             script.entries[callback].remove(place);
         }
     }
-    Some(())
 }
 
 /// Sets what differs, and says whether it did.

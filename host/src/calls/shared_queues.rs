@@ -38,8 +38,12 @@ impl SharedQueues for State {
             && self.plugin().queues.insert(id)
             && let Some(queue) = self.queues.get_mut(&id)
         {
-            planted!(LastReaderOnly => Arc::make_mut(&mut queue.readers).clear());
-            Arc::make_mut(&mut queue.readers).push(plugin);
+            let readers = Arc::make_mut(&mut queue.readers);
+            if !self.config.choices.items_are_announced_to_all {
+                readers.clear();
+            }
+            planted!(LastReaderOnly => readers.clear());
+            readers.push(plugin);
         }
         Ok(id)
     }

@@ -208,11 +208,17 @@ pub(super) fn allocate_for<K: Encode, C: Code>(
     value: &K::Value,
 ) -> Result<u32, Stop<C>> {
     let size = K::size(value);
-    if !K::ALLOCATES || size == 0 && !crate::planted::has(crate::planted::Planted::EmptyAllocated) {
+    if !K::ALLOCATES {
         return Ok(0);
     }
+    let mut allocates = size > 0;
     if let Some(state) = &mut caller.data_mut().state {
         state.work = state.work.saturating_add(size as u64);
+        allocates |= state.config.choices.empty_values_are_allocated;
+    }
+    planted!(EmptyAllocated => allocates = true);
+    if !allocates {
+        return Ok(0);
     }
     allocate(caller, size).map_err(Stop::Trap)?.ok_or(Stop::Code(C::FAULT))
 }

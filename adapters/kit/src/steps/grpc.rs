@@ -4,7 +4,7 @@ use pw_cases::data::Fields;
 use pw_cases::scenario::Step;
 
 use crate::grpc;
-use crate::http2::{CANCEL, Connection};
+use crate::http::Connection;
 use crate::instance::HostError;
 use crate::stage::Stage;
 
@@ -13,30 +13,30 @@ impl Stage {
     pub(super) async fn act_on_grpc(&mut self, step: &Step) -> Result<bool, HostError> {
         match step {
             Step::GrpcInitialMetadata { call, metadata } => {
-                self.answer_grpc(*call, false, |http2, at, _| {
-                    http2.send_fields(at, &grpc::headers(metadata), false);
+                self.answer_grpc(*call, false, |http, at, _| {
+                    http.send_fields(at, &grpc::headers(metadata), false);
                 })
                 .await?;
             }
             Step::GrpcMessage { call, message } => {
-                self.answer_grpc(*call, false, |http2, at, answered| {
+                self.answer_grpc(*call, false, |http, at, answered| {
                     if !answered {
-                        http2.send_fields(at, &grpc::headers(&Fields::new()), false);
+                        http.send_fields(at, &grpc::headers(&Fields::new()), false);
                     }
-                    http2.send_data(at, &grpc::message(&message.0), false);
+                    http.send_data(at, &grpc::message(&message.0), false);
                 })
                 .await?;
             }
             Step::GrpcClose { call, status, message, metadata } => {
                 let trailers = grpc::trailers(*status, message, metadata);
-                self.answer_grpc(*call, true, |http2, at, answered| {
+                self.answer_grpc(*call, true, |http, at, answered| {
                     let begin = if answered { Fields::new() } else { grpc::headers(&Fields::new()) };
-                    http2.send_fields(at, &[begin, trailers].concat(), true);
+                    http.send_fields(at, &[begin, trailers].concat(), true);
                 })
                 .await?;
             }
             Step::GrpcReset { call } => {
-                self.answer_grpc(*call, true, |http2, at, _| http2.reset(at, CANCEL)).await?;
+                self.answer_grpc(*call, true, |http, at, _| http.reset(at)).await?;
             }
             _ => return Ok(false),
         }
@@ -51,7 +51,7 @@ impl Stage {
         act: impl FnOnce(&mut Connection, u32, bool),
     ) -> Result<(), HostError> {
         if let Some(((link, at), answered)) = self.traffic.grpc.answer(call, last) {
-            self.instance.write(link, |http2| act(http2, at, answered)).await?;
+            self.instance.write(link, |http| act(http, at, answered)).await?;
         }
         Ok(())
     }

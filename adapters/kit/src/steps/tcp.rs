@@ -3,14 +3,14 @@
 use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, Part};
 
-use crate::instance::HostError;
+use crate::instance::{HostError, Speaks};
 use crate::stage::Stage;
 
 impl Stage {
     /// Does a step of a TCP stream. Returns whether it is one.
     pub(super) async fn act_on_tcp(&mut self, step: &Step) -> Result<bool, HostError> {
         if let Step::Connect { stream } = step {
-            match self.instance.connect(true).await? {
+            match self.instance.connect(Speaks::Tcp).await? {
                 Some((link, port)) => {
                     self.instance.driver().stream_opened();
                     self.traffic.pipes.open(*stream, link, port);

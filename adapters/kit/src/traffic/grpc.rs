@@ -2,8 +2,8 @@
 
 use pw_cases::transcript::{Event, GrpcPart};
 
+use crate::frame::Frame;
 use crate::grpc;
-use crate::http2::Frame;
 use crate::window::Window;
 
 /// Calls and streams, in the order in which they arrived.

@@ -86,6 +86,7 @@ fn scenario(plugins: Vec<Plugin>, steps: Vec<Step>, keep: bool) -> Run {
         plugins,
         steps,
         hazard: false,
+        http1: false,
         choices: Default::default(),
         keep,
         trace: false,

@@ -19,8 +19,9 @@ const CLIENT_PORT: &str = "x-sidecar-client-port";
 /// Bytes of a frame: more than any body of a case, so that a piece of a body is one frame and one callback.
 const FRAME_BYTES: u32 = 4 << 20;
 
-const FEATURES: [Feature; 13] = [
+const FEATURES: [Feature; 14] = [
     Feature::Http,
+    Feature::Http1,
     Feature::ConcurrentStreams,
     Feature::Chains,
     Feature::HttpCalls,
@@ -100,7 +101,8 @@ fn module(at: usize) -> String {
 
 fn config(run: &Run, ports: &Ports) -> Value {
     let address = |port: u16| json!({ "address": format!("127.0.0.1:{port}"), "protocol": "http2" });
-    let mut upstreams = json!({ UPSTREAM: address(ports.upstream), DEAD: address(ports.dead) });
+    let upstream = json!({ "address": format!("127.0.0.1:{}", ports.upstream), "protocol": if run.http1 { "http1" } else { "http2" } });
+    let mut upstreams = json!({ UPSTREAM: upstream, DEAD: address(ports.dead) });
     CALLEES.iter().zip(ports.callees).for_each(|(name, port)| upstreams[*name] = address(port));
     let plugins: Vec<Value> = run.plugins.iter().enumerate().map(|(at, plugin)| self::plugin(at, plugin)).collect();
     json!({

@@ -155,7 +155,7 @@ fn bytes(draw: &mut Draw<'_>, function: &Function, param: &Param) -> Option<Data
         (Kind::Bytes, "value") if function.section == "http_fields" => values::field_value(draw),
         (Kind::Bytes, "vm_id") => Data::from(*draw.pick(&["", "vm", "vm2", "no"])),
         (Kind::Bytes, "name") if function.section == "foreign_function_interface" => {
-            Data::from(*draw.pick(&["echo", "none", ""]))
+            Data::from(*draw.pick(&["echo", "none", "", "uncompress"]))
         }
         (Kind::Bytes, "service_name") => Data::from("a.B"),
         (Kind::Bytes, "key" | "name") => values::key(draw),

@@ -218,10 +218,15 @@ impl<'a> Call<'a> {
         if self.may_lack_memory && (overwritten(self.lanes[at]) || overwritten(self.lanes[at + 1])) {
             return Ok(());
         }
-        // The pointer to an empty value may be anything.
+        // The pointer to an empty value may be anything; the reference host does not ask the allocator for nothing.
         let seen = if size == 0 { Some(&[][..]) } else { range(self.memory, pointer.into(), size.into()) };
         if seen == Some(want) {
-            return Ok(());
+            return match size == 0 && pointer != 0 {
+                true => {
+                    opened(self.wrong_value(param, Returned::Bytes(want.into()), format!("{pointer:#x} and no bytes")))
+                }
+                false => Ok(()),
+            };
         }
         let seen = seen.map_or_else(|| format!("{pointer:#x}+{size:#x}"), |seen| Data::from(seen).to_string());
         self.wrong_value(param, Returned::Bytes(want.into()), seen)

@@ -28,6 +28,8 @@ pub struct Out {
     pub absent: Vec<Data>,
     /// The body.
     pub body: Data,
+    /// The trailers, if there are any.
+    pub trailers: Option<Fields>,
     /// Whether it ends.
     pub end: bool,
 }

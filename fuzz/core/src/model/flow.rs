@@ -1,7 +1,7 @@
 //! Messages and time: what comes in, how it moves through the chain, what comes out, and which ticks are due.
 
 use pw_abi::Version;
-use pw_cases::scenario::{Scenario, Step};
+use pw_cases::scenario::{Failure, Scenario, Step};
 use pw_cases::transcript::Part as Came;
 
 use super::fields::Map;
@@ -33,13 +33,24 @@ impl Model {
                 let mut stream = Stream::new(http, self.chain.clone());
                 let odd = |instance: &usize| {
                     let found = &self.instances[*instance];
-                    found.ended || !self.scenario.plugins[found.plugin].settings.limits.is_empty()
+                    let mut limits = self.scenario.plugins[found.plugin].settings.limits.keys();
+                    found.ended && !found.passes || limits.any(|name| name != "held")
                 };
                 stream.unfollowed = self.chain.iter().any(odd);
+                let limit = |instance: &usize| {
+                    let settings = &self.scenario.plugins[self.instances[*instance].plugin].settings;
+                    settings.limits.get("held").map(|limit| *limit as usize)
+                };
+                stream.limits = self.chain.iter().map(limit).collect();
                 self.streams.insert(number, stream);
             }
             Step::ClientReset { .. } | Step::UpstreamReset { .. } => {
-                self.streams.entry(number).and_modify(|stream| stream.unfollowed = true);
+                let Some(stream) = self.streams.get_mut(&number) else { return };
+                let runs =
+                    stream.http && !stream.unfollowed && !stream.over && !stream.answered && stream.local.is_none();
+                let by_client = matches!(step, Step::ClientReset { .. });
+                stream.leaves_upstream = by_client && runs && stream.request.seen.headers.is_some();
+                stream.unfollowed = true;
                 return;
             }
             _ => {}
@@ -63,15 +74,22 @@ impl Model {
         while self.next_piece(number, place, direction) != Some(part) && self.do_pending() {}
         let next = self.next_piece(number, place, direction);
         let Some(stream) = self.streams.get_mut(&number) else { return };
+        let limit = stream.limits[place];
         let stage = stream.stage(direction, place);
+        let exceeds = next == Some(Part::Body) && limit.is_some_and(|limit| stage.holds_beyond(limit));
         let held = if next == Some(part) { stage.incoming.pop_front().map(|piece| stage.hold(piece)) } else { None };
         let plugin = self.frame.as_ref().map(|frame| self.instances[frame.instance].plugin);
         let unfollowed = stream.unfollowed;
+        let opens = plugin.is_some_and(|plugin| self.scenario.plugins[plugin].settings.failure == Failure::Open);
         if let Some(frame) = &mut self.frame {
             frame.piece = Some((number, place, direction));
+            // Only what a crash can undo.
+            let mut held = |direction| stream.stage(direction, place).held();
+            frame.before = opens.then(|| [held(Direction::Request), held(Direction::Response)]);
         }
         let wrong = match held {
             _ if unfollowed => None,
+            Some(_) if exceeds => Some(("more is held than may be".to_owned(), Wanted::Never(name))),
             None => Some(("nothing of that kind was on its way".to_owned(), Wanted::Never(name))),
             Some((size, _)) if args.len() > 1 && args[1] != size => {
                 Some((format!("its size is {size}, but the argument is {}", args[1]), Wanted::Argument(name, 1, size)))
@@ -102,6 +120,21 @@ impl Model {
         }
     }
 
+    /// An instance has crashed, and its streams continue as if it had never been in them: what it holds goes on before anything else
+    /// happens to them.
+    pub(super) fn passes(&mut self, instance: usize) {
+        let mut next = Vec::new();
+        for (number, stream) in self.streams.iter_mut().filter(|(_, stream)| stream.chain.contains(&instance)) {
+            // What a local response leaves of the other messages is not followed.
+            stream.unfollowed |= stream.answered || stream.local.is_some();
+            let places = (0..stream.chain.len()).filter(|place| stream.chain[*place] == instance).collect::<Vec<_>>();
+            // Requests first, and of each message what has come furthest.
+            next.extend(places.iter().rev().map(|place| (*number, Next::PassOn(*place, Direction::Request))));
+            next.extend(places.iter().map(|place| (*number, Next::PassOn(*place, Direction::Response))));
+        }
+        next.into_iter().rev().for_each(|next| self.pending.push_front(next));
+    }
+
     /// The piece that a plugin gets next; none while the message is paused at headers or trailers.
     fn next_piece(&mut self, number: u32, place: usize, direction: Direction) -> Option<Part> {
         let stage = self.streams.get_mut(&number)?.stage(direction, place);
@@ -124,6 +157,7 @@ impl Model {
                 stream.release(direction, place, &skips);
             }
             Next::Resume(..) => {}
+            Next::PassOn(place, direction) => stream.release(direction, place, &skips),
             Next::LocalResponse => stream.respond(&skips),
         }
         true
@@ -137,13 +171,28 @@ impl Model {
             Came::Headers { headers, end_of_stream } => Piece::Headers(Map::of(headers), *end_of_stream),
             Came::Body { body, end_of_stream } => Piece::Body(body.0.clone(), *end_of_stream),
             Came::Trailers { trailers } => Piece::Trailers(Map::of(trailers)),
-            Came::Reset => return,
+            Came::Reset => {
+                stream.leaves_upstream &= direction != Direction::Request;
+                return;
+            }
         };
         stream.way(direction).seen.add(piece);
     }
 
+    /// The host answers in place of messages of which more has come than may be held.
+    pub(super) fn rejects(&mut self) {
+        self.streams.values_mut().for_each(|stream| stream.unfollowed |= stream.is_full());
+    }
+
     /// Checks that each message came out as it should.
     pub(super) fn check_messages(&mut self) {
+        self.rejects();
+        let left = self.streams.iter().find(|(_, stream)| stream.leaves_upstream).map(|(number, _)| *number);
+        if let Some(number) = left {
+            let wanted = (number == 0).then(|| Wanted::Line("upstream = \"reset\"\n".to_owned()));
+            let message = format!("the upstream of stream {number} is not reset, whose client has gone");
+            return self.found("the upstream's end", &message, None, wanted);
+        }
         let differs = |way: &Way| way.out != way.seen;
         let wrong = self.streams.iter().filter(|(_, stream)| !stream.unfollowed).find_map(|(number, stream)| {
             let request = differs(&stream.request).then_some(("the upstream", &stream.request));
@@ -167,7 +216,7 @@ impl Model {
                 found.tick = Some((period, due + period));
                 self.time.0 = self.time.0.max(due);
             }
-            _ => self.find("proxy_on_tick", "a tick comes that is not due", Some(plugin)),
+            _ => self.came("proxy_on_tick", "a tick comes that is not due", plugin),
         }
     }
 
@@ -178,7 +227,8 @@ impl Model {
             |found: &&Instance| !found.ended && !found.restarted && found.tick.is_some_and(|(_, due)| due <= until);
         let late = self.instances.iter().find(is_late);
         if let Some(plugin) = late.map(|found| found.plugin) {
-            self.find("proxy_on_tick", "a tick that was due has not come", Some(plugin));
+            let wanted = Some(Wanted::Due("proxy_on_tick"));
+            self.found("proxy_on_tick", "a tick that was due has not come", Some(plugin), wanted);
         }
     }
 }
@@ -208,8 +258,12 @@ fn wanted(upstream: bool, way: &Way) -> Wanted {
     let (due, seen) = (fields(&way.out), fields(&way.seen));
     let absent = seen.into_iter().map(|(name, _)| name).filter(|name| due.iter().all(|(known, _)| known != name));
     let absent = absent.map(pw_cases::data::Data::from).collect();
-    let fields = due.iter().map(|(name, value)| (name.as_slice().into(), value.as_slice().into())).collect();
-    Wanted::Out(Out { upstream, fields, absent, body: way.out.body.as_slice().into(), end: way.out.end })
+    let data = |fields: &[(Vec<u8>, Vec<u8>)]| {
+        fields.iter().map(|(name, value)| (name.as_slice().into(), value.as_slice().into())).collect()
+    };
+    let trailers = way.out.trailers.as_ref().map(|map| data(&map.0));
+    let body = way.out.body.as_slice().into();
+    Wanted::Out(Out { upstream, fields: data(&due), absent, body, trailers, end: way.out.end })
 }
 
 fn text(flat: &Flat) -> String {

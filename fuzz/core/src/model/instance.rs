@@ -36,6 +36,12 @@ pub(super) struct Instance {
     pub(super) started: bool,
     /// It is not started again: the operator has removed it, or it was started again already.
     pub(super) stays_ended: bool,
+    /// It has crashed, and streams continue without it.
+    pub(super) passes: bool,
+    /// How often in a row it has crashed, the one that it replaces included.
+    pub(super) crashes: u32,
+    /// The earliest time at which it may have crashed, in nanoseconds.
+    pub(super) crashed: u64,
 }
 
 /// A context.
@@ -77,6 +83,9 @@ impl Instance {
             restarted: false,
             started: false,
             stays_ended: false,
+            passes: false,
+            crashes: 0,
+            crashed: 0,
         }
     }
 

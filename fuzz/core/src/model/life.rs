@@ -44,6 +44,16 @@ impl Model {
         self.instances.push(Instance { restarted, started: restarted, ..Instance::new(plugin, vm, configuration) });
         if let Some(old) = again {
             self.instances[old].stays_ended = true;
+            let (crashes, crashed) = (self.instances[old].crashes, self.instances[old].crashed);
+            if let Some(new) = self.instances.last_mut() {
+                new.crashes = crashes;
+            }
+            // The wait after the first crash is half a second at least, and it doubles with each further one.
+            let least = (500_000_000_u64 << crashes.clamp(1, 6)) / 2;
+            if self.time.1 < crashed + least {
+                let message = format!("a plugin is started too early after crash {crashes} in a row");
+                self.find("a restart", &message, Some(plugin));
+            }
         }
         let new = self.instances.len() - 1;
         match again {
@@ -82,7 +92,7 @@ impl Model {
             let plugin = self.instances[instance].plugin;
             let about =
                 if self.restarts(instance) { "a plugin that is not started again yet" } else { "a plugin that ended" };
-            self.find(name, &format!("{name} is called in {about}"), Some(plugin));
+            self.came(name, &format!("{name} is called in {about}"), plugin);
             return;
         }
         if name == "proxy_on_tick" {
@@ -90,8 +100,10 @@ impl Model {
             self.vm_ids_end();
         }
         if WHILE_MOVING.contains(&name) {
+            self.rejects();
             self.ends(instance, args.first().copied().unwrap_or(0));
-        } else if piece_of(name).is_none() {
+        } else if piece_of(name).is_none() && name != "proxy_on_context_create" {
+            // Contexts of a stream begin before anything else happens to it.
             self.do_all_pending();
         }
         let Some(callback) = script::callback_number(name) else { return };
@@ -112,6 +124,9 @@ impl Model {
             finished: Vec::new(),
             calls: 0,
             properties: Vec::new(),
+            before: None,
+            pending: self.pending.len(),
+            strays: false,
         };
         self.follow_context(&mut frame, args);
         self.frame = Some(frame);
@@ -156,7 +171,7 @@ impl Model {
             self.created(frame.instance, id, parent);
         }
         let Some(context) = self.instances[frame.instance].contexts.get_mut(&id) else {
-            return self.find(name, &format!("{name} for a context that does not exist"), Some(plugin));
+            return self.came(name, &format!("{name} for a context that does not exist"), plugin);
         };
         let state = context.state;
         // Whether the end of a plugin's own context is logged is an open question; the reference host does not log it.
@@ -179,7 +194,9 @@ impl Model {
         };
         context.state = next;
         if !right {
-            self.find(name, &format!("{name} for a context that is {state:?}"), Some(plugin));
+            let is_unlogged = name == "proxy_on_delete" && state == State::Done;
+            let wanted = if is_unlogged { Wanted::Due("proxy_on_log") } else { Wanted::Never(name) };
+            self.found(name, &format!("{name} for a context that is {state:?}"), Some(plugin), Some(wanted));
         }
     }
 
@@ -187,7 +204,7 @@ impl Model {
         let found = &self.instances[instance];
         let plugin = found.plugin;
         if found.contexts.contains_key(&id) {
-            return self.find("proxy_on_context_create", "a context is created twice", Some(plugin));
+            return self.came("proxy_on_context_create", "a context is created twice", plugin);
         }
         let root = found.root;
         let mut stream = None;
@@ -210,11 +227,8 @@ impl Model {
                 return;
             }
             if stream.is_none() || exports && root != Some(parent) {
-                return self.find(
-                    "proxy_on_context_create",
-                    "a context is created that belongs to no stream",
-                    Some(plugin),
-                );
+                let message = "a context is created that belongs to no stream";
+                return self.came("proxy_on_context_create", message, plugin);
             }
         }
         self.instances[instance].contexts.insert(id, Context { stream, state: State::Live });
@@ -297,9 +311,10 @@ impl Model {
         }
         let lines = self.log[self.logged.min(self.log.len())..].iter();
         let limited = |plugin: usize| !self.scenario.plugins[plugin].settings.limits.is_empty();
-        let missing = lines.filter(|(plugin, ..)| !limited(*plugin)).count();
-        if missing > 0 && !self.blind {
-            self.find("log", &format!("{missing} lines are missing"), None);
+        let missing: Vec<_> = lines.filter(|(plugin, ..)| !limited(*plugin)).cloned().collect();
+        if let Some(line) = missing.first().filter(|_| !self.blind) {
+            let wanted = self.logs(line);
+            self.found("log", &format!("{} lines are missing", missing.len()), None, Some(wanted));
         }
         self.logged = self.log.len();
         self.vm_ids_end();

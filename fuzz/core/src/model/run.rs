@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use pw_abi::{Function, Returns, Version};
+use pw_cases::data::Data;
+use pw_cases::language::{self, text};
 use pw_cases::scenario::{Failure, Scenario};
 use pw_cases::script::{self, Act, Action, Allocation, Script};
 use pw_cases::transcript::Event;
 
 use super::call::{self, Call, Judged, Pointers};
 use super::finding::{Finding, Wanted, Wrong, aspect, describe};
-use super::instance::{may, script};
+use super::instance::{exports, may, script};
 use super::sections;
 use super::state::{Frame, Model, OK, Verdict, frame_name};
 use super::stream::Direction;
@@ -204,13 +206,35 @@ impl Model {
             });
             self.blind = true;
         }
-        if let Some(frame) = self.frame.take().filter(|_| scenario.plugins[plugin].settings.failure == Failure::Open) {
+        let opens = |model: &Model, number: usize| {
+            scenario.plugins[model.instances[number].plugin].settings.failure == Failure::Open
+        };
+        let mut is_followed = false;
+        if let Some(frame) = self.frame.take().filter(|_| opens(self, instance)) {
+            // Whose contexts nobody is told of is not known.
+            let all_tell = scenario.plugins.iter().all(|plugin| exports(plugin, "proxy_on_context_create"));
+            is_followed = all_tell && !frame.strays && frame.pending == self.pending.len();
             self.undo_properties(frame.properties);
+            if let (Some((number, place, _)), Some([request, response])) = (frame.piece, frame.before)
+                && let Some(stream) = self.streams.get_mut(&number)
+            {
+                stream.stage(Direction::Request, place).hold_again(request);
+                stream.stage(Direction::Response, place).hold_again(response);
+            }
         }
         let vm = self.instances[instance].vm;
-        let shares = |number: &usize| self.instances[*number].vm == vm;
+        let shares = |number: &usize| self.instances[*number].vm == vm && !self.instances[*number].ended;
         let all: Vec<usize> = (0..self.instances.len()).filter(shares).collect();
-        all.into_iter().for_each(|number| self.ended(number));
+        for number in &all {
+            let found = &mut self.instances[*number];
+            found.crashes += 1;
+            found.crashed = self.time.0;
+            found.passes = is_followed && found.started;
+        }
+        for number in all {
+            self.instances[number].passes &= opens(self, number);
+            self.ended(number);
+        }
     }
 
     /// An instance has ended: its streams can no longer be followed, and it gets no callbacks.
@@ -218,6 +242,9 @@ impl Model {
         self.instances[instance].end();
         self.queues.remove(instance);
         self.calls.remove(instance);
+        if self.instances[instance].passes {
+            return self.passes(instance);
+        }
         self.streams
             .values_mut()
             .filter(|stream| stream.chain.contains(&instance))
@@ -255,15 +282,28 @@ impl Model {
             self.logged += 1;
         }
         let level = pw_abi::LogLevel::TABLE.value(level);
-        let expected = self.log.get(self.logged);
+        let due = self.log.get(self.logged).cloned();
+        let expected = due.as_ref();
         let same = expected.is_some_and(|(by, at, line)| Some(*by) == place && Some(*at) == level && line == message);
         self.logged += 1;
         if !same {
             let expected =
                 expected.map_or("none".to_owned(), |(_, _, line)| String::from_utf8_lossy(line).into_owned());
             let seen = String::from_utf8_lossy(message);
-            self.find("log", &format!("the line {expected:?} was due, but {seen:?} came"), place);
+            let wanted = due.as_ref().map(|line| self.logs(line));
+            self.found("log", &format!("the line {expected:?} was due, but {seen:?} came"), place, wanted);
         }
+    }
+}
+
+impl Model {
+    /// That a line is in the log.
+    pub(in crate::model) fn logs(&self, (plugin, level, message): &(usize, u32, Vec<u8>)) -> Wanted {
+        let name = text(&self.scenario.plugins[*plugin].settings.name);
+        let level = pw_abi::LogLevel::TABLE.values.iter().find(|known| known.value == *level);
+        let level = level.map_or(String::new(), |level| format!("level = \"{}\", ", level.name));
+        let message = language::bytes(&Data::from(message.as_slice()));
+        Wanted::Line(format!("log = [{{ plugin = {name}, {level}message = {message} }}]\n"))
     }
 }
 

@@ -12,7 +12,7 @@ use super::instance::{Instance, Vm};
 use super::metrics::Metrics;
 use super::queues::Queues;
 use super::store::Store;
-use super::stream::{Direction, Stream};
+use super::stream::{Direction, Held, Stream};
 use crate::coverage::Coverage;
 
 /// What the model knows of a run so far.
@@ -63,6 +63,8 @@ pub struct Verdict {
 pub(in crate::model) enum Next {
     /// The message that is paused at a place of the chain is resumed.
     Resume(usize, Direction),
+    /// What a plugin holds at a place of the chain goes on without it, as it has crashed.
+    PassOn(usize, Direction),
     /// A local response replaces all other messages.
     LocalResponse,
 }
@@ -87,11 +89,22 @@ pub(in crate::model) struct Frame {
     pub(in crate::model) calls: u32,
     /// The old values of the properties that it has set: stream, path, value.
     pub(in crate::model) properties: Vec<(u32, Vec<u8>, Option<Vec<u8>>)>,
+    /// What was held of its stream's messages before it changed any of that.
+    pub(in crate::model) before: Option<[Held; 2]>,
+    /// How much was pending when it began.
+    pub(in crate::model) pending: usize,
+    /// It has acted on another context than its own.
+    pub(in crate::model) strays: bool,
 }
 
 impl Model {
     pub(in crate::model) fn find(&mut self, about: &str, message: &str, plugin: Option<usize>) {
         self.found(about, message, plugin, None);
+    }
+
+    /// A callback has come that must not.
+    pub(in crate::model) fn came(&mut self, name: &'static str, message: &str, plugin: usize) {
+        self.found(name, message, Some(plugin), Some(Wanted::Never(name)));
     }
 
     pub(in crate::model) fn found(

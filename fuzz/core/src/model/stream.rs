@@ -37,6 +37,8 @@ pub(super) struct Stream {
     pub(super) http: bool,
     /// The plugins' instances, in the order of the chain.
     pub(super) chain: Vec<usize>,
+    /// For each of them the bytes of a body that may be held there, if that is limited.
+    pub(super) limits: Vec<Option<usize>>,
     pub(super) request: Way,
     pub(super) response: Way,
     /// A local response, headers and body, that is still to be sent.
@@ -49,6 +51,8 @@ pub(super) struct Stream {
     pub(super) is_head: bool,
     /// Both messages have ended.
     pub(super) over: bool,
+    /// The client has gone in this step, and the upstream has not been told so.
+    pub(super) leaves_upstream: bool,
     /// The model no longer follows its messages: it was reset, a plugin sent a local response, or a plugin crashed.
     pub(super) unfollowed: bool,
     pub(super) properties: Vec<(Vec<u8>, Vec<u8>)>,
@@ -91,6 +95,14 @@ pub(super) struct Stage {
     pub(super) headers: Option<(Map, bool)>,
     pub(super) body: Option<(Vec<u8>, bool)>,
     pub(super) trailers: Option<Map>,
+}
+
+/// What is held of a message at a plugin.
+#[derive(Clone)]
+pub(super) struct Held {
+    headers: Option<(Map, bool)>,
+    body: Option<(Vec<u8>, bool)>,
+    trailers: Option<Map>,
 }
 
 /// The callback for a piece.
@@ -162,6 +174,11 @@ impl Piece {
         }
     }
 
+    /// Bytes of a body.
+    fn size(&self) -> usize {
+        if let Piece::Body(body, _) = self { body.len() } else { 0 }
+    }
+
     /// Whether it is the last of its message.
     pub(super) fn ends(&self) -> bool {
         match self {
@@ -198,6 +215,28 @@ impl Stage {
         }
     }
 
+    /// Whether what waits and a further piece are larger than this.
+    fn waits_beyond(&self, piece: &Piece, limit: usize) -> bool {
+        let waiting: usize = self.incoming.iter().map(Piece::size).sum();
+        piece.size() > 0 && waiting + piece.size() > limit
+    }
+
+    /// Whether what is held and the next piece are larger than this.
+    pub(super) fn holds_beyond(&self, limit: usize) -> bool {
+        let held = self.body.as_ref().map_or(0, |(body, _)| body.len());
+        self.incoming.front().is_some_and(|piece| piece.size() > 0 && held + piece.size() > limit)
+    }
+
+    /// What is held.
+    pub(super) fn held(&self) -> Held {
+        Held { headers: self.headers.clone(), body: self.body.clone(), trailers: self.trailers.clone() }
+    }
+
+    /// Makes what is held what it was.
+    pub(super) fn hold_again(&mut self, Held { headers, body, trailers }: Held) {
+        (self.headers, self.body, self.trailers) = (headers, body, trailers);
+    }
+
     /// Takes everything that is buffered. Trailers that a plugin could have added, but has not, do not exist.
     fn release(&mut self) -> Vec<Piece> {
         let came = self.part == Some(Part::Trailers);
@@ -226,6 +265,7 @@ impl Stream {
         let (request, response) = (way(), way());
         Stream {
             http,
+            limits: vec![None; chain.len()],
             chain,
             request,
             response,
@@ -234,6 +274,7 @@ impl Stream {
             buffered: None,
             is_head: false,
             over: false,
+            leaves_upstream: false,
             unfollowed: false,
             properties: Vec::new(),
         }
@@ -250,6 +291,15 @@ impl Stream {
     pub(super) fn stage(&mut self, direction: Direction, place: usize) -> &mut Stage {
         let nth = self.nth(direction, place);
         &mut self.way(direction).stages[nth]
+    }
+
+    /// Whether more has come to a plugin than may be held there.
+    pub(super) fn is_full(&self) -> bool {
+        let count = self.chain.len();
+        (0..count).any(|place| {
+            let stages = [&self.request.stages[place], &self.response.stages[count - 1 - place]];
+            self.limits[place].is_some_and(|limit| stages.into_iter().any(|stage| stage.holds_beyond(limit)))
+        })
     }
 
     /// Sets or removes a property; its old value.
@@ -370,8 +420,14 @@ impl Stream {
         }
         let place = if direction == Direction::Request { nth } else { count - 1 - nth };
         let skipped = skips(self.chain[place], callback(self.http, direction, piece.part()));
+        let limit = self.limits[place];
         let stage = &mut self.way(direction).stages[nth];
         let waits = stage.paused && stage.part != Some(Part::Body);
+        if waits && limit.is_some_and(|limit| stage.waits_beyond(&piece, limit)) {
+            // The host answers instead.
+            (self.over, self.unfollowed) = (true, true);
+            return;
+        }
         if !skipped || waits || !stage.incoming.is_empty() {
             stage.incoming.push_back(piece);
             return;

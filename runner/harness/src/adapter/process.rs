@@ -164,8 +164,8 @@ impl Process {
         let plugins = scenario.plugins.iter().map(|plugin| self.plugin(&mut running, plugin, version));
         let plugins = plugins.collect::<Result<_, _>>()?;
         let (id, abi) = (id.to_owned(), version.name().to_owned());
-        let Scenario { steps, hazard, choices, .. } = scenario.clone();
-        let request = Request::Run(Run { id, abi, plugins, steps, hazard, choices, keep, trace });
+        let Scenario { steps, hazard, http1, choices, .. } = scenario.clone();
+        let request = Request::Run(Run { id, abi, plugins, steps, hazard, http1, choices, keep, trace });
         let response = self.program.exchange(&mut running.child, &request, seen)?;
         self.running = Some(running);
         Ok(response)

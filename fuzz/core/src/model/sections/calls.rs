@@ -128,15 +128,19 @@ impl Model {
             .due
             .iter()
             .find(|due| !self.instances[due.instance].ended)
-            .map(|due| (due.instance, due.callback));
+            .map(|due| (due.instance, due.callback, due.callback));
         let is_slow = |call: &&InFlight| {
             let owner = &self.instances[call.instance];
             !owner.ended && !owner.restarted && call.deadline.is_some_and(|deadline| deadline <= until)
         };
-        let slow = self.calls.in_flight.iter().find(is_slow).map(|call| (call.instance, "the timeout of a call"));
-        if let Some((instance, what)) = late.or(slow) {
+        let slow = self.calls.in_flight.iter().find(is_slow).map(|call| {
+            let is_http = call.kind == Kind::Http;
+            let callback = if is_http { "proxy_on_http_call_response" } else { "proxy_on_grpc_close" };
+            (call.instance, "the timeout of a call", callback)
+        });
+        if let Some((instance, what, callback)) = late.or(slow) {
             let plugin = Some(self.instances[instance].plugin);
-            self.find(what, &format!("{what} was due and has not come"), plugin);
+            self.found(what, &format!("{what} was due and has not come"), plugin, Some(Wanted::Due(callback)));
         }
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn judge(function: ContextLifecycle, model: &mut Model, instance: usi
             call.is(&[if known { OK } else { BAD_ARGUMENT }])?;
             if call.ok() {
                 frame.effective = call.word(0);
+                frame.strays |= frame.effective != frame.context;
             }
         }
         ContextLifecycle::proxy_done => {

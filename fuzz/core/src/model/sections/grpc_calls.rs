@@ -46,7 +46,8 @@ fn change(model: &mut Model, instance: usize, call: &Call<'_>, does: Does) -> Ju
 /// Opens a call or stream: its kind, the parameter that returns its id, and its timeout in milliseconds.
 fn open(model: &mut Model, instance: usize, call: &Call<'_>, (kind, id, timeout): (Kind, usize, u32)) -> Judged {
     let text = |param: usize| {
-        let is_name = |name: &str| name.chars().all(|letter| letter > ' ' && letter != '\x7F');
+        let is_odd = |letter: char| letter <= ' ' || "/?#%\\\x7F".contains(letter);
+        let is_name = |name: &str| !name.contains(is_odd);
         std::str::from_utf8(call.bytes(param)).is_ok_and(is_name)
     };
     let valid =

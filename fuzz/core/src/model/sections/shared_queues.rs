@@ -18,7 +18,9 @@ pub(super) fn judge(function: SharedQueues, model: &mut Model, instance: usize, 
     let scenario = model.scenario.clone();
     let own = &scenario.plugins[model.instances[instance].plugin].settings.vm_id;
     // Plugins that have just crashed are removed at some time before the step is over; what they shared may be removed already.
+    let by_id = matches!(function, SharedQueues::proxy_enqueue_shared_queue | SharedQueues::proxy_dequeue_shared_queue);
     if let Some(place) = named(function, model, own, call).filter(|_| call.status == NOT_FOUND)
+        && (!by_id || model.queues.queues[place].known_to.contains(own))
         && !model.has_plugins(&model.queues.queues[place].vm_id)
     {
         model.queues.queues.remove(place);
