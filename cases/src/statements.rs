@@ -11,6 +11,7 @@
 //! clause = "proxy_get_header_map_value/NOT_FOUND"
 //! open = "…"                               # what the text leaves undecided; mostly left out
 //! uncheckable = "…"                        # why no case can check it; mostly left out
+//! missing = "…"                            # why no case checks it yet; mostly left out
 //! lines = { "0.2.0" = 612, "0.2.1" = 655 } # in README.md of each version
 //! digests = { "0.2.0" = "…", "0.2.1" = "…" } # of the sentence, see below
 //! ```
@@ -46,6 +47,8 @@ pub struct Statement {
     pub open: Option<String>,
     /// Why no case can check it.
     pub uncheckable: Option<String>,
+    /// Why no case checks it yet.
+    pub missing: Option<String>,
     /// Where the texts say it.
     pub places: Vec<Place>,
 }
@@ -178,7 +181,7 @@ fn read() -> Result<Vec<Statement>, Error> {
 }
 
 fn statement(section: &str, node: &Node) -> Read<Statement> {
-    let keys = ["id", "level", "who", "abi", "says", "clause", "open", "uncheckable", "lines", "digests"];
+    let keys = ["id", "level", "who", "abi", "says", "clause", "open", "uncheckable", "missing", "lines", "digests"];
     let table = node.table(&keys)?;
     let text = |key| table.map(key, |node| node.text().map(str::to_owned));
     let versions = table.map("abi", clause::versions)?.unwrap_or(Version::FINAL.to_vec());
@@ -202,6 +205,7 @@ fn statement(section: &str, node: &Node) -> Read<Statement> {
         says: table.need("says")?.text()?.to_owned(),
         open: text("open")?,
         uncheckable: text("uncheckable")?,
+        missing: text("missing")?,
         places: places(table.need("lines")?, table.need("digests")?, &versions)?,
         versions,
     })

@@ -4,9 +4,16 @@ use std::path::Path;
 
 use pw_cases::case::{Case, Level};
 use pw_cases::catalog;
-use pw_cases::statements::{self, Party, Statement};
+use pw_cases::statements::{self, Party, Statement, Strength};
 
-/// The cases that bind a host.
+/// The catalog, with its generated cases.
+fn whole() -> Vec<Case> {
+    let (cases, errors) = catalog::whole(&Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog"));
+    assert_eq!(errors, []);
+    cases
+}
+
+/// The cases that are written by hand and bind a host.
 fn binding() -> Vec<Case> {
     let (cases, errors) = catalog::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog"));
     assert_eq!(errors, []);
@@ -31,6 +38,17 @@ fn binds_hosts(case: &Case) -> bool {
 
 fn cited(case: &Case) -> impl Iterator<Item = &'static Statement> {
     case.statements.iter().filter_map(|id| statements::find(id))
+}
+
+#[test]
+fn a_statement_without_a_case_says_why() {
+    let cases = whole();
+    let is_cited = |one: &Statement| cases.iter().any(|case| cited(case).any(|known| known.id == one.id));
+    let explains = |one: &Statement| one.open.is_some() || one.uncheckable.is_some() || one.missing.is_some();
+    let binds = |one: &&Statement| one.binds == Party::Host && one.strength != Strength::May;
+    let wrong = statements::all().iter().filter(binds).filter(|one| !explains(one) && !is_cited(one));
+    let wrong: Vec<&str> = wrong.map(|one| one.id.as_str()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

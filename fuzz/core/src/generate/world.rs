@@ -113,6 +113,6 @@ fn event(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> bool) -> Op
         8 if version > Version::V0_1_0 => Step::ForeignCall { function: call, arguments: body(draw) },
         9 => Step::Reconfigure { plugin: "a".to_owned(), configuration: Data::from("again") },
         10 => Step::ReadMetrics,
-        _ => Step::Advance { milliseconds: [10, 1, 40, 30, 100, 10, 40, 2000][draw.below(8)] },
+        _ => Step::Advance { milliseconds: [10, 1, 40, 30, 100, 700, 40, 2000][draw.below(8)] },
     })
 }

@@ -225,19 +225,17 @@ impl Model {
         let vm = self.instances[instance].vm;
         let shares = |number: &usize| self.instances[*number].vm == vm && !self.instances[*number].ended;
         let all: Vec<usize> = (0..self.instances.len()).filter(shares).collect();
-        for number in &all {
-            let found = &mut self.instances[*number];
+        for number in all {
+            let opens = opens(self, number);
+            let found = &mut self.instances[number];
             found.crashes += 1;
             found.crashed = self.time.0;
-            found.passes = is_followed && found.started;
-        }
-        for number in all {
-            self.instances[number].passes &= opens(self, number);
+            found.passes = is_followed && found.started && opens;
             self.ended(number);
         }
     }
 
-    /// An instance has ended: its streams can no longer be followed, and it gets no callbacks.
+    /// An instance has ended, and gets no callbacks. Its streams go on without it, or can no longer be followed.
     pub(in crate::model) fn ended(&mut self, instance: usize) {
         self.instances[instance].end();
         self.queues.remove(instance);

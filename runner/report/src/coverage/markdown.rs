@@ -56,6 +56,7 @@ fn reasons(text: &mut String, all: &[Covered<'_>], records: &[Record]) {
             let reason = match state {
                 State::Open => one.open.as_deref(),
                 State::Uncheckable => uncheckable(one),
+                State::Missing => one.missing.as_deref(),
                 _ => None,
             };
             let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));

@@ -102,9 +102,13 @@ impl Model {
         }
     }
 
-    /// A call fails if its timeout has passed.
+    /// A call fails if its timeout has passed, unless it has ended otherwise.
     fn times_out(&mut self, instance: usize, name: &str, id: u32) {
         let until = self.time.1;
+        let ends = |due: &Due| due.instance == instance && due.callback == name && due.args.first() == Some(&id);
+        if self.calls.due.iter().any(ends) {
+            return;
+        }
         let late = self.calls.in_flight.iter().find(|call| call.instance == instance && call.id == id);
         let late = late.and_then(|call| call.deadline).filter(|deadline| *deadline <= until);
         let Some(deadline) =
