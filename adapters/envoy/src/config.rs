@@ -28,7 +28,7 @@ fn typed(kind: &str, mut value: Value) -> Value {
 /// The bootstrap, with listeners in this file; `extensions` were made by [`extension`].
 pub fn bootstrap(ports: &Ports, listeners: &Path, extensions: &[Value]) -> Value {
     let callees = CALLEES.iter().zip(ports.callees).map(|(name, port)| cluster(name, port, only_http2(), None));
-    // The upstream is spoken to as the client speaks.
+    // HTTP/1.1 or HTTP/2, whichever the client speaks.
     let both = json!({ "use_downstream_protocol_config": { "http_protocol_options": http1(), "http2_protocol_options": http2() } });
     let upstream = cluster(UPSTREAM, ports.upstream, both, Some(proxy_protocol()));
     let clusters = [upstream, cluster(DEAD, ports.dead, only_http2(), None)];

@@ -1,7 +1,7 @@
 //! HTTP/1.1 as it is on the wire, for one connection: bytes in, frames out, and back.
 //!
-//! Knows nothing of sockets, and does not judge messages. Pseudo headers are the parts of the first line, and `host`. Where a
-//! body ends is the connection's affair, as it is with HTTP/2: bodies without `content-length` are sent in chunks, and
+//! Knows nothing of sockets, and does not judge messages. Pseudo headers are the parts of the first line, and `host`. Callers say
+//! which piece of a body is the last, as with HTTP/2: a body without `content-length` is sent in chunks, and
 //! `transfer-encoding` is not reported.
 
 use httparse::{EMPTY_HEADER, Header, Request, Response, Status};
@@ -173,7 +173,7 @@ impl Connection {
         self.send_lines(fields);
     }
 
-    /// Sends fields that are no pseudo headers, and an empty line.
+    /// Sends the fields, without pseudo headers, and then an empty line.
     fn send_lines(&mut self, fields: &Fields) {
         for (name, value) in fields.iter().filter(|(name, _)| !name.0.starts_with(b":")) {
             self.output.extend([&name.0[..], b": ", &value.0, b"\r\n"].concat());

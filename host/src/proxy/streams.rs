@@ -219,15 +219,18 @@ pub(super) fn feed(
     let action = proxy.call(plugin, on, context, [context, size, u32::from(end), 0, 0]);
     let unknown_pauses = proxy.state().config.choices.unknown_actions_pause;
     let Some(found) = proxy.state().find(stream).filter(|found| found.moves(direction)) else { return };
-    let trailers = found.message(direction).trailers.clone();
+    planted!(TrailersLost => {
+        let trailers = found.message(direction).trailers.clone();
+        let stage = found.filters[place].stage(direction);
+        if stage.phase == Some(Phase::Trailers) && stage.body.is_some() {
+            stage.trailers = trailers;
+        }
+    });
     let filter = &mut found.filters[place];
     if filter.gone {
         return;
     }
     let stage = filter.stage(direction);
-    planted!(TrailersLost => if stage.phase == Some(Phase::Trailers) && stage.body.is_some() {
-        stage.trailers = trailers;
-    });
     let pauses = |action| action == Action::PAUSE.0 || unknown_pauses && action != Action::CONTINUE.0;
     let paused = action.flatten().is_some_and(pauses);
     if paused && !std::mem::take(&mut stage.resume) {

@@ -211,7 +211,7 @@ impl Model {
         };
         let mut is_followed = false;
         if let Some(frame) = self.frame.take().filter(|_| opens(self, instance)) {
-            // Whose contexts nobody is told of is not known.
+            // Without that callback it is not known which context belongs to which stream.
             let all_tell = scenario.plugins.iter().all(|plugin| exports(plugin, "proxy_on_context_create"));
             is_followed = all_tell && !frame.strays && frame.pending == self.pending.len();
             self.undo_properties(frame.properties);
