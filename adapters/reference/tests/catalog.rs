@@ -10,15 +10,15 @@ use pw_harness::plan::Job;
 use pw_harness::record::Record;
 use pw_harness::survey::Survey;
 use pw_host::{Compiler, EngineConfig, Metering};
-use pw_reference::InProcess;
+use pw_reference::{InProcess, Reference};
 
-const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cases/catalog");
+const CATALOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases/catalog");
 
 #[test]
 fn the_catalog_holds() {
     let (cases, errors) = catalog::whole(Path::new(CATALOG));
     assert!(errors.is_empty(), "{errors:#?}");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/reference.jsonl");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports/reference.jsonl");
     let record = Record::read(&path).unwrap_or_else(|error| panic!("{error}"));
     let on_record: BTreeMap<(&str, &str), &Option<String>> =
         record.cases.iter().map(|case| ((case.id.as_str(), case.abi.as_str()), &case.answer)).collect();
@@ -44,7 +44,7 @@ fn both_compilers_do_the_same() {
     let (cases, _) = catalog::whole(Path::new(CATALOG));
     let host = |compiler| {
         let config = EngineConfig { metering: Metering::Fuel, compiler, ..EngineConfig::default() };
-        pw_reference::Reference::with_config(&config).unwrap_or_else(|error| panic!("{error}"))
+        Reference::with_config(&config).unwrap_or_else(|error| panic!("{error}"))
     };
     let (cranelift, winch) = (host(Compiler::Cranelift), host(Compiler::Winch));
     for (case, version) in cases.iter().flat_map(|case| case.versions.iter().map(move |version| (case, *version))) {
