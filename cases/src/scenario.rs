@@ -77,8 +77,9 @@ pub struct PluginSettings {
 
 /// The limits of a plugin that a case can set: bytes of memory; entries of a table; lines and bytes of log per
 /// callback; bytes of a body that is held; bytes of a map of fields; bytes of shared data of a VM id; bytes of items in a
-/// queue; queues; metrics; calls in flight; contexts that wait for their end; bytes of properties of a stream.
-pub const LIMITS: [&str; 13] = [
+/// queue; queues; metrics; calls in flight; contexts that wait for their end; bytes of properties of a stream; bytes of the
+/// host's memory, with what each item costs besides its bytes.
+pub const LIMITS: [&str; 14] = [
     "memory",
     "table_elements",
     "log_lines",
@@ -92,6 +93,7 @@ pub const LIMITS: [&str; 13] = [
     "calls",
     "pending",
     "properties",
+    "host_memory",
 ];
 
 /// What a host does when a plugin faults.

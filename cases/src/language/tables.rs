@@ -184,6 +184,7 @@ pub(super) static LIMITS_TABLE: Table = Table {
         Key::said(LIMITS[10], LIMIT, "Calls in flight."),
         Key::said(LIMITS[11], LIMIT, "Contexts that wait for their end."),
         Key::said(LIMITS[12], LIMIT, "Bytes of properties of a stream."),
+        Key::said(LIMITS[13], LIMIT, "Bytes of the host's memory that exist because of the plugin."),
     ],
 };
 

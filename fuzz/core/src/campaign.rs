@@ -20,7 +20,6 @@ use crate::oracle;
 /// sizes and numbers that no scenario has. Those that are about numbers the target `attack` finds.
 #[cfg(feature = "planted")]
 pub const NOT_SHOWN: &[pw_host::Planted] = &[
-    pw_host::Planted::CanaryBypass,
     pw_host::Planted::RateOfAllStreams,
     pw_host::Planted::PromotedStaysLogOnly,
     pw_host::Planted::CompactionFolds,

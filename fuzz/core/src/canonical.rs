@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use pw_cases::language;
-use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
+use pw_cases::scenario::{Guest, Plugin, PluginSettings, Scenario, Step};
 use pw_cases::script::{self, Act, Entry, Lane, REGISTERS, STREAM_CONTEXT, Script};
 
 /// Where an entry is: plugin, callback, place in the queue.
@@ -18,16 +18,29 @@ pub(crate) fn caused(step: &Step) -> Option<usize> {
     language::of(step).callback.filter(|_| !matches!(step, Step::Advance { .. })).and_then(script::callback_number)
 }
 
+/// How many steps are over before a plugin is started: none, or those up to the one that puts a standby plugin in another's place.
+pub(crate) fn begins(plugin: &PluginSettings, steps: &[Step]) -> usize {
+    let starts = |step: &Step| step.plugins().1 == Some(&*plugin.name);
+    match plugin.standby {
+        false => 0,
+        true => steps.iter().position(starts).map_or(steps.len(), |step| step + 1),
+    }
+}
+
 /// Brings a scenario to that form.
 pub fn canonical(scenario: &mut Scenario) {
     number_streams(&mut scenario.steps);
     let mut counts = vec![0; script::callbacks().count()];
     scenario.steps.iter().filter_map(caused).for_each(|callback| counts[callback] += 1);
     let windows = scenario.steps.len() + 1;
-    for script in scenario.plugins.iter_mut().filter_map(script_of) {
-        for (entries, count) in script.entries.iter_mut().zip(&counts) {
+    let Scenario { plugins, steps, .. } = scenario;
+    for plugin in plugins {
+        let later = &steps[begins(&plugin.settings, steps)..];
+        let Some(script) = plugin.guest.script_mut() else { continue };
+        for (callback, (entries, count)) in script.entries.iter_mut().zip(&counts).enumerate() {
             if *count > 0 {
-                entries.resize(*count, Entry::default());
+                let count = later.iter().filter(|step| caused(step) == Some(callback)).count();
+                entries.resize(count, Entry::default());
             } else {
                 entries.retain(|entry| !entry.actions.is_empty() || entry.result.is_some());
                 entries.truncate(windows);
@@ -49,19 +62,21 @@ pub(crate) fn places(scenario: &Scenario) -> Vec<Vec<Place>> {
 /// The same with the number of the window each is in: the start's is 0.
 fn each_place(scenario: &Scenario, mut visit: impl FnMut(usize, Place)) {
     let brought: Vec<Option<usize>> = scenario.steps.iter().map(caused).collect();
-    let mut seen = vec![0; script::callbacks().count()];
-    let mut own_only = vec![false; seen.len()];
+    let begins: Vec<usize> = scenario.plugins.iter().map(|plugin| begins(&plugin.settings, &scenario.steps)).collect();
+    let mut own_only = vec![false; script::callbacks().count()];
     brought.iter().flatten().for_each(|callback| own_only[*callback] = true);
     for window in 0..=scenario.steps.len() {
-        let own = window.checked_sub(1).and_then(|step| brought[step]);
+        let own = window.checked_sub(1).and_then(|step| Some((step, brought[step]?)));
         for (plugin, found) in scenario.plugins.iter().enumerate() {
             let Guest::Probe(script) = &found.guest else { continue };
-            own.iter().for_each(|callback| visit(window, (plugin, *callback, seen[*callback])));
+            if let Some((step, callback)) = own.filter(|(step, _)| *step >= begins[plugin]) {
+                let before = brought[begins[plugin]..step].iter().filter(|brought| **brought == Some(callback));
+                visit(window, (plugin, callback, before.count()));
+            }
             let others = script.entries.iter().enumerate();
             let others = others.filter(|(callback, entries)| window < entries.len() && !own_only[*callback]);
             others.for_each(|(callback, _)| visit(window, (plugin, callback, window)));
         }
-        own.iter().for_each(|callback| seen[*callback] += 1);
     }
 }
 

@@ -57,7 +57,7 @@ struct Watched {
     known: Vec<(PluginId, usize)>,
     /// The place of the plugin that is started next.
     starting: usize,
-    /// How many plugins were known when one got another configuration, which starts one more.
+    /// How many plugins were known when the operator starts one more.
     replacing: Option<usize>,
 }
 
@@ -70,9 +70,13 @@ impl Watch {
         let watched = &mut *self.lock();
         let Some(model) = &mut watched.model else { return };
         model.step(index);
-        if let Step::Reconfigure { plugin, .. } = step
-            && let Some(place) = scenario.plugins.iter().position(|known| known.settings.name == *plugin)
-        {
+        let starting = match step {
+            Step::Reconfigure { plugin, .. } => Some(plugin),
+            Step::Replace { by, .. } | Step::Canary { by, .. } => Some(by),
+            _ => None,
+        };
+        let place = |name: &String| scenario.plugins.iter().position(|known| known.settings.name == *name);
+        if let Some(place) = starting.and_then(place) {
             watched.starting = place;
             watched.replacing = Some(watched.known.len());
         }
@@ -89,7 +93,7 @@ impl Watch {
             && let Some((_, new)) = watched.known.get(known)
             && !refused
         {
-            model.replaced(*new);
+            model.put(*new);
         }
     }
 }

@@ -36,8 +36,14 @@ pub fn keep(host: &Reference, find: &Find) -> Result<Kept, String> {
         find.finding = finding;
     }
     let text = print::case(&scenario, &find.finding, &verdict.answers);
-    let reproduces = fails(host, &text)?;
-    Ok(Kept { find, text, reproduces })
+    Ok(match fails(host, &text) {
+        Ok(reproduces) => Kept { find, text, reproduces },
+        // What was found is not lost, nor are the finds before it.
+        Err(error) => {
+            let reason: String = error.lines().take(1).map(|line| format!("# {line}\n")).collect();
+            Kept { find, text: reason + &text, reproduces: false }
+        }
+    })
 }
 
 /// Reads a case file that names no module.

@@ -11,6 +11,7 @@ use std::fmt::Write;
 use pw_cases::language::{self, text};
 use pw_cases::scenario::{Guest, Scenario};
 use pw_cases::script::{self, Act, Action};
+use pw_cases::transcript::Returned;
 
 use self::values::{args, returned, saved};
 use crate::canonical::places;
@@ -126,8 +127,13 @@ fn does(action: &Action, wanted: Option<&Wanted>, strict: bool, answers: &Answer
             let trap = wrong.statuses.is_empty().then(|| "\"TRAP\"".to_owned());
             let statuses: Vec<String> = all.into_iter().map(|status| name(*status)).chain(trap).collect();
             let value = wrong.returned.as_ref().and_then(|(name, value)| {
-                // A place of which the script knows only one lane is called after that.
+                // A place of which the script knows only one lane is called after that, and shows a number there.
                 let out = outs.iter().find(|out| out.name.contains(name))?;
+                let value = match value {
+                    Returned::Bytes(bytes) if out.name.ends_with("_size") => &Returned::Number(bytes.0.len() as u64),
+                    Returned::Bytes(_) if out.name.ends_with("_data") => return None,
+                    value => value,
+                };
                 Some(format!("returned = {{ {} = {} }}\n", out.name, returned(value)))
             });
             let _ = write!(out, "expect = [{}]\n{}", statuses.join(", "), value.unwrap_or_default());

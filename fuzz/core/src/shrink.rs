@@ -4,7 +4,7 @@ use pw_cases::data::Data;
 use pw_cases::scenario::{Failure, Plugin, Scenario, Step};
 use pw_cases::script::{Act, Action, Allocation, Entry, Lane};
 
-use crate::canonical::{canonical, caused, script_of};
+use crate::canonical::{begins, canonical, caused, script_of};
 
 /// What may become smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +126,12 @@ fn lanes(entry: &Entry) -> impl Iterator<Item = (usize, usize)> {
 fn apply(scenario: &mut Scenario, change: Change) -> Option<()> {
     let changed = match change {
         Change::Plugin(plugin) => {
-            let changed = scenario.plugins.len() > 1 && plugin < scenario.plugins.len();
+            let named = |name: &str| {
+                scenario.steps.iter().any(|step| [step.plugins().0, step.plugins().1].contains(&Some(name)))
+            };
+            let found = scenario.plugins.get(plugin);
+            // A step without its plugin is not a case.
+            let changed = scenario.plugins.len() > 1 && found.is_some_and(|found| !named(&found.settings.name));
             if changed {
                 scenario.plugins.remove(plugin);
             }
@@ -180,14 +185,18 @@ fn remove_step(scenario: &mut Scenario, step: usize) -> Option<()> {
 }
 
 fn remove_one(scenario: &mut Scenario, step: usize) {
-    let removed = scenario.steps.remove(step);
-    let Some(callback) = caused(&removed) else { return };
-    let place = scenario.steps[..step].iter().filter(|step| caused(step) == Some(callback)).count();
-    for script in scenario.plugins.iter_mut().filter_map(script_of) {
-        if place < script.entries[callback].len() {
-            script.entries[callback].remove(place);
+    let Scenario { plugins, steps, .. } = scenario;
+    if let Some(callback) = caused(&steps[step]) {
+        for plugin in plugins {
+            let begins = begins(&plugin.settings, steps);
+            let Some(script) = script_of(plugin).filter(|_| begins <= step) else { continue };
+            let place = steps[begins..step].iter().filter(|step| caused(step) == Some(callback)).count();
+            if place < script.entries[callback].len() {
+                script.entries[callback].remove(place);
+            }
         }
     }
+    steps.remove(step);
 }
 
 /// Sets what differs, and says whether it did.

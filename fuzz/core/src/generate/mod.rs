@@ -16,7 +16,7 @@ use pw_cases::script::{self, Act, Action, Entry, Lane};
 
 use self::calls::Caller;
 use self::draw::Draw;
-use crate::canonical::canonical;
+use crate::canonical::{begins, canonical};
 
 /// The newer of the allocators.
 pub(crate) const ALLOCATOR: &str = "proxy_on_memory_allocate";
@@ -56,7 +56,7 @@ fn draw_scenario(mut draw: Draw<'_>, version: Version) -> Scenario {
     let functions = swarm(&mut draw, version);
     let on = |name: &str| functions.iter().any(|row| row.section == name);
     let steps = world::steps(&mut draw, version, &on);
-    let plugins = plugins::plugins(&mut draw, version);
+    let plugins = plugins::plugins(&mut draw, version, &steps);
     let mut scenario = Scenario { plugins, steps, ..Scenario::default() };
     let awaited = awaited(&mut draw, &functions, &scenario.steps);
     Scripting { draw, version, functions, awaited, caller: Caller::default(), left: MAX_CALLS }.run(&mut scenario);
@@ -102,17 +102,23 @@ struct Scripting<'a> {
 impl Scripting<'_> {
     /// Writes what the plugins do in the callbacks of the start, and then of each step.
     fn run(&mut self, scenario: &mut Scenario) {
+        let begins: Vec<usize> =
+            scenario.plugins.iter().map(|plugin| begins(&plugin.settings, &scenario.steps)).collect();
         scenario.plugins.iter_mut().for_each(|plugin| self.allocators(plugin));
         START.into_iter().for_each(|name| self.window(&mut scenario.plugins, name, false));
         self.others(scenario.plugins.as_mut_slice(), &scenario.steps);
-        for step in &scenario.steps {
+        for (number, step) in scenario.steps.iter().enumerate() {
             let also = match step {
                 Step::Advance { .. } if !self.has("proxy_set_tick_period_milliseconds") => continue,
                 Step::GrpcClose { .. } if self.draw.chance(50) => Some("proxy_on_grpc_receive_trailing_metadata"),
                 _ => None,
             };
-            let names = language::of(step).callback.into_iter().chain(also);
-            names.for_each(|name| self.window(&mut scenario.plugins, name, true));
+            if let Some(name) = language::of(step).callback {
+                // A step brings its callback to those that are at work by then.
+                let at_work = scenario.plugins.iter_mut().zip(&begins).filter(|(_, begins)| **begins <= number);
+                self.window(at_work.map(|(plugin, _)| plugin), name, true);
+            }
+            also.into_iter().for_each(|name| self.window(&mut scenario.plugins, name, true));
             self.others(&mut scenario.plugins, &scenario.steps);
         }
     }
@@ -141,13 +147,13 @@ impl Scripting<'_> {
         let queues = self.has("proxy_enqueue_shared_queue").then_some("proxy_on_queue_ready");
         for name in LIFECYCLE.into_iter().chain(queues).chain(CLOSES.into_iter().filter(|_| connects)) {
             if self.draw.chance(12) {
-                self.window(plugins, name, false);
+                self.window(&mut *plugins, name, false);
             }
         }
     }
 
     /// An entry of a callback for each plugin; the callback that the step causes has most of the calls.
-    fn window(&mut self, plugins: &mut [Plugin], name: &'static str, main: bool) {
+    fn window<'p>(&mut self, plugins: impl IntoIterator<Item = &'p mut Plugin>, name: &'static str, main: bool) {
         let Some(number) = script::callback_number(name) else { return };
         let Some(row) = script::callback(number).filter(|row| row.versions.contains(self.version)) else {
             return;

@@ -4,20 +4,30 @@ use std::collections::BTreeMap;
 
 use pw_abi::Version;
 use pw_cases::data::Data;
-use pw_cases::scenario::{Failure, Guest, LIMITS, Plugin, PluginSettings};
+use pw_cases::scenario::{Failure, Guest, LIMITS, Plugin, PluginSettings, Step};
 use pw_cases::script::{self, Allocation, Script};
 
 use super::draw::Draw;
 use super::values;
 
-const NAMES: [&str; 3] = ["a", "b", "c"];
+/// The plugin that the operator changes.
+pub(super) const FIRST: &str = "a";
+const NAMES: [&str; 3] = [FIRST, "b", "c"];
+/// The plugin that the operator puts in its place.
+pub(super) const STANDBY: &str = "d";
 /// What a probe may lack; each is another module to compile, so there are few.
 const WITHOUT: [&str; 4] = ["proxy_on_done", "proxy_on_log", "proxy_on_request_headers", "proxy_on_context_create"];
 
-/// One plugin mostly, or a chain.
-pub(super) fn plugins(draw: &mut Draw<'_>, version: Version) -> Vec<Plugin> {
+/// One plugin mostly, or a chain; and one that waits if a step puts it in another's place.
+pub(super) fn plugins(draw: &mut Draw<'_>, version: Version, steps: &[Step]) -> Vec<Plugin> {
     let count = [1, 1, 1, 1, 2, 2, 3][draw.below(7)];
-    NAMES[..count].iter().map(|name| plugin(draw, name, version)).collect()
+    let mut plugins: Vec<Plugin> = NAMES[..count].iter().map(|name| plugin(draw, name, version)).collect();
+    if steps.iter().any(|step| step.plugins().1 == Some(STANDBY)) {
+        let mut standby = plugin(draw, STANDBY, version);
+        standby.settings.standby = true;
+        plugins.push(standby);
+    }
+    plugins
 }
 
 fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {
@@ -72,8 +82,8 @@ fn capabilities(draw: &mut Draw<'_>, version: Version) -> Vec<String> {
     names.into_iter().chain(["proxy_log"]).chain(callbacks.map(|row| row.name)).map(str::to_owned).collect()
 }
 
-/// A limit that a plugin may reach: not that of its memory, as a probe needs a fixed amount.
+/// A limit that a plugin may reach: not those of its memory, as a probe needs a fixed amount, and of the host's, which even a stream takes.
 fn limit(draw: &mut Draw<'_>) -> (String, u64) {
-    let name = *draw.pick(&LIMITS[2..]);
+    let name = *draw.pick(&LIMITS[2..13]);
     (name.to_owned(), [20, 1, 5, 60][draw.below(4)])
 }

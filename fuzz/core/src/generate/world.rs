@@ -6,6 +6,7 @@ use pw_cases::data::Data;
 use pw_cases::scenario::Step;
 
 use super::draw::Draw;
+use super::plugins::{FIRST, STANDBY};
 use super::values::{body, fields};
 
 const REQUEST: [(&str, &str); 4] =
@@ -31,8 +32,9 @@ struct Stream {
 /// The steps of a scenario, most of them about its streams; some are only used if the functions of a section, by `on`, are.
 pub(super) fn steps(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> bool) -> Vec<Step> {
     let mut streams: Vec<Stream> = Vec::new();
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = Vec::new();
     let tcp = draw.chance(20);
+    let mut operated = false;
     for _ in 0..3 + draw.below(7) {
         let open = (streams.len() as u32) < MAX_STREAMS && (streams.is_empty() || draw.chance(12));
         let step = if open && !draw.chance(8) {
@@ -40,7 +42,7 @@ pub(super) fn steps(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> 
         } else if draw.chance(70) {
             piece(draw, &mut streams)
         } else {
-            event(draw, version, on).or_else(|| piece(draw, &mut streams))
+            event(draw, version, on, &mut operated).or_else(|| piece(draw, &mut streams))
         };
         steps.extend(step);
     }
@@ -94,9 +96,9 @@ fn piece(draw: &mut Draw<'_>, streams: &mut [Stream]) -> Option<Step> {
 }
 
 /// A step that is not about a stream, if it can have an effect. Calls are answered in any order, made or not.
-fn event(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> bool) -> Option<Step> {
+fn event(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> bool, operated: &mut bool) -> Option<Step> {
     let call = [0, 0, 0, 1, 2][draw.below(5)];
-    Some(match draw.below(16) {
+    Some(match draw.below(18) {
         0..4 if !on("http_calls") => return None,
         4..8 if !on("grpc_calls") => return None,
         0..3 => {
@@ -111,8 +113,24 @@ fn event(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> bool) -> Op
         }
         7 => Step::GrpcReset { call },
         8 if version > Version::V0_1_0 => Step::ForeignCall { function: call, arguments: body(draw) },
-        9 => Step::Reconfigure { plugin: "a".to_owned(), configuration: Data::from("again") },
+        9 => Step::Reconfigure { plugin: FIRST.to_owned(), configuration: Data::from("again") },
         10 => Step::ReadMetrics,
+        11..13 => operate(draw, operated),
         _ => Step::Advance { milliseconds: [10, 1, 40, 30, 100, 700, 40, 2000][draw.below(8)] },
     })
+}
+
+/// The operator puts the standby plugin in the place of the first, at once or as its canary; later, what becomes of these. A canary gets
+/// all new streams or none, as which of them it gets is the host's own.
+fn operate(draw: &mut Draw<'_>, operated: &mut bool) -> Step {
+    let (plugin, by) = (FIRST.to_owned(), STANDBY.to_owned());
+    match std::mem::replace(operated, true) {
+        false if draw.chance(30) => Step::Replace { plugin, by },
+        false => Step::Canary { plugin, by, share: [100, 100, 0][draw.below(3)], faults: [0, 30, 100][draw.below(3)] },
+        true => match draw.below(3) {
+            0 => Step::Promote { plugin },
+            1 => Step::RollBack { plugin },
+            _ => Step::Remove { plugin },
+        },
+    }
 }

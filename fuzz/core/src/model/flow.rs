@@ -30,18 +30,19 @@ impl Model {
         match step {
             Step::RequestHeaders { .. } | Step::Connect { .. } => {
                 let http = matches!(step, Step::RequestHeaders { .. });
-                let mut stream = Stream::new(http, self.chain.clone());
+                let chain = self.chain_of_a_stream();
+                let mut stream = Stream::new(http, chain.clone());
                 let odd = |instance: &usize| {
                     let found = &self.instances[*instance];
                     let mut limits = self.scenario.plugins[found.plugin].settings.limits.keys();
                     found.ended && !found.passes || limits.any(|name| name != "held")
                 };
-                stream.unfollowed = self.chain.iter().any(odd);
+                stream.unfollowed = chain.iter().any(odd);
                 let limit = |instance: &usize| {
                     let settings = &self.scenario.plugins[self.instances[*instance].plugin].settings;
                     settings.limits.get("held").map(|limit| *limit as usize)
                 };
-                stream.limits = self.chain.iter().map(limit).collect();
+                stream.limits = chain.iter().map(limit).collect();
                 self.streams.insert(number, stream);
             }
             Step::ClientReset { .. } | Step::UpstreamReset { .. } => {

@@ -7,6 +7,7 @@ use pw_cases::script;
 use super::calls::Subject;
 use super::finding::Wanted;
 use super::instance::{Context, Instance, State, Vm, exports};
+use super::rollout::Link;
 use super::state::{Frame, Model};
 use super::stream::piece_of;
 
@@ -57,17 +58,11 @@ impl Model {
         }
         let new = self.instances.len() - 1;
         match again {
-            Some(old) => self.chain.iter_mut().filter(|place| **place == old).for_each(|place| *place = new),
-            None if !background && self.step.is_none() => self.chain.push(new),
+            Some(old) => self.restarted(old, new),
+            None if !background && self.step.is_none() => self.chain.push(Link::new(plugin, new)),
             None => {}
         }
         new
-    }
-
-    /// The instance has replaced its plugin's others for new streams.
-    pub fn replaced(&mut self, new: usize) {
-        let own = self.instances[new].plugin;
-        self.chain.iter_mut().filter(|place| self.instances[**place].plugin == own).for_each(|place| *place = new);
     }
 
     /// Whether the instance has ended, as it has if a callback of its VM has not returned. A plugin that is called after that was
@@ -286,6 +281,7 @@ impl Model {
         if matches!(step, Step::Shutdown) {
             self.instances.iter_mut().for_each(|found| found.stays_ended = true);
         }
+        self.operates(step);
         self.enters(step);
         self.calls.step(step);
     }
@@ -299,7 +295,10 @@ impl Model {
         let refused: Vec<usize> = (0..self.instances.len())
             .filter(|number| self.instances[*number].refuses && !self.instances[*number].ended)
             .collect();
-        refused.into_iter().for_each(|number| self.ended(number));
+        for number in refused {
+            self.ended(number);
+            self.canary_has_crashed(number);
+        }
         if !self.blind {
             self.check_deleted();
             self.check_ticks();

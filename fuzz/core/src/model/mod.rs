@@ -13,6 +13,7 @@ mod instance;
 mod life;
 mod metrics;
 mod queues;
+mod rollout;
 mod run;
 mod sections;
 mod state;

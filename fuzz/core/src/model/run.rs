@@ -29,6 +29,7 @@ impl Model {
             instances: Vec::new(),
             vms: Vec::new(),
             chain: Vec::new(),
+            canary: None,
             frame: None,
             pending: VecDeque::new(),
             streams: BTreeMap::new(),
@@ -232,6 +233,7 @@ impl Model {
             found.crashed = self.time.0;
             found.passes = is_followed && found.started && opens;
             self.ended(number);
+            self.canary_has_crashed(number);
         }
     }
 

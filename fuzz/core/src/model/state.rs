@@ -11,6 +11,7 @@ use super::finding::{Finding, Wanted};
 use super::instance::{Instance, Vm};
 use super::metrics::Metrics;
 use super::queues::Queues;
+use super::rollout::{Canary, Link};
 use super::store::Store;
 use super::stream::{Direction, Held, Stream};
 use crate::coverage::Coverage;
@@ -21,8 +22,9 @@ pub struct Model {
     pub(in crate::model) version: Version,
     pub(in crate::model) instances: Vec<Instance>,
     pub(in crate::model) vms: Vec<Vm>,
-    /// The instances that new streams run through.
-    pub(in crate::model) chain: Vec<usize>,
+    /// What new streams run through.
+    pub(in crate::model) chain: Vec<Link>,
+    pub(in crate::model) canary: Option<Canary>,
     pub(in crate::model) frame: Option<Frame>,
     /// What is to happen to streams once the host has finished what it is doing: the stream's number and what happens.
     pub(in crate::model) pending: VecDeque<(u32, Next)>,

@@ -62,8 +62,8 @@ pub(crate) fn wire(transcript: &Transcript, upstream: bool) -> String {
     let (mut body, mut ends, mut sent) = (Data::default(), false, String::new());
     for part in parts {
         match part {
-            // That the upstream is given up is between the host and the upstream.
-            Part::Reset if !upstream => return format!("{} = \"reset\"\n", side(upstream)),
+            // That the upstream is given up is between the host and the upstream. Of a response that has begun a case says what came of it.
+            Part::Reset if !upstream && sent.is_empty() => return format!("{} = \"reset\"\n", side(upstream)),
             Part::Opened | Part::Reset => {}
             Part::Headers { headers, end_of_stream } => {
                 sent += &format!("headers = {}, ", own(headers));
