@@ -147,7 +147,7 @@ impl Fields {
 
     /// Bytes of heap that the map holds, about.
     pub(crate) fn footprint(&self) -> usize {
-        let index = self.index.as_ref().map_or(0, |index| size_of::<Index>() + index.footprint());
+        let index = self.index.as_ref().map_or(0, |_| self.text.len() + self.spans.len() * index::FIELD);
         self.text.capacity() + self.spans.capacity() * size_of::<Span>() + index
     }
 

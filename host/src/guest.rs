@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use pw_abi::Version;
 use wasmtime::{AsContext, Extern, Instance, PoolConcurrencyLimitError, Store, StoreLimitsBuilder, TypedFunc};
 
 use crate::callbacks::On;
 use crate::config::PluginConfig;
-use crate::exports::{Callback, Exports};
+use crate::exports::Exports;
 use crate::guest_data::{Data, Meter};
 use crate::limits::Limits;
 use crate::metering::Metering;
@@ -39,52 +38,6 @@ enum Export {
     P3(TypedFunc<(u32, u32, u32), ()>),
     P3R(TypedFunc<(u32, u32, u32), u32>),
     P5(TypedFunc<(u32, u32, u32, u32, u32), ()>),
-}
-
-/// The number of parameters, and whether there is a result, of each variant of [`Export`].
-const TYPES: [(usize, bool); 7] = [(1, false), (1, true), (2, false), (2, true), (3, false), (3, true), (5, false)];
-
-/// Without a variant for its type, a callback would never be called: then the host does not compile.
-const _: () = {
-    let mut section = 0;
-    while section < pw_abi::SECTIONS.len() {
-        let rows = pw_abi::SECTIONS[section].guest;
-        let mut row = 0;
-        while row < rows.len() {
-            let mut version = 0;
-            while version < Version::ALL.len() {
-                let params = params(&rows[row], Version::ALL[version]);
-                // Exports without parameters are markers and start functions.
-                assert!(
-                    params == 0 || has_type(params, rows[row].result.is_some()),
-                    "a callback's type has no variant of `Export`"
-                );
-                version += 1;
-            }
-            row += 1;
-        }
-        section += 1;
-    }
-};
-
-const fn params(row: &pw_abi::Callback, version: Version) -> usize {
-    let (mut count, mut param) = (0, 0);
-    while param < row.params.len() {
-        count += row.params[param].versions.contains(version) as usize;
-        param += 1;
-    }
-    count
-}
-
-const fn has_type(params: usize, result: bool) -> bool {
-    let mut at = 0;
-    while at < TYPES.len() {
-        if TYPES[at].0 == params && TYPES[at].1 == result {
-            return true;
-        }
-        at += 1;
-    }
-    false
 }
 
 /// An instance.
@@ -185,7 +138,7 @@ impl Guest {
     fn find(&mut self, on: On) {
         let Some((instance, callback)) = self.instance.zip(self.exports.callback(on)) else { return };
         if let Some(Extern::Func(function)) = instance.get_module_export(&mut self.store, &callback.export) {
-            self.callbacks[on as usize] = export(function, callback, &self.store);
+            self.callbacks[on as usize] = export(function, callback.params, callback.result, &self.store);
         }
     }
 
@@ -293,8 +246,8 @@ fn reason(name: &str, error: &wasmtime::Error) -> String {
 }
 
 /// `None` for a type that no callback has: the module was loaded with the right types.
-fn export(function: wasmtime::Func, callback: Callback, store: impl AsContext) -> Option<Export> {
-    match (callback.params, callback.result) {
+fn export(function: wasmtime::Func, params: usize, has_result: bool, store: impl AsContext) -> Option<Export> {
+    match (params, has_result) {
         (1, false) => function.typed(store).ok().map(Export::P1),
         (1, true) => function.typed(store).ok().map(Export::P1R),
         (2, false) => function.typed(store).ok().map(Export::P2),
@@ -303,5 +256,34 @@ fn export(function: wasmtime::Func, callback: Callback, store: impl AsContext) -
         (3, true) => function.typed(store).ok().map(Export::P3R),
         (5, false) => function.typed(store).ok().map(Export::P5),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pw_abi::Version;
+    use wasmtime::{Engine, Func, FuncType, Store, Val, ValType};
+
+    use super::*;
+
+    #[test]
+    fn each_callback_has_a_type() {
+        let engine = Engine::default();
+        let mut store = Store::new(&engine, ());
+        for (version, row) in
+            Version::ALL.iter().flat_map(|version| pw_abi::callbacks(*version).map(move |row| (version, row)))
+        {
+            let params = row.params.iter().filter(|param| param.versions.contains(*version)).count();
+            // Exports without parameters are markers and start functions.
+            if params == 0 {
+                continue;
+            }
+            let types = FuncType::new(&engine, vec![ValType::I32; params], row.result.map(|_| ValType::I32));
+            let function = Func::new(&mut store, types, |_, _, results| {
+                results.fill(Val::I32(0));
+                Ok(())
+            });
+            assert!(export(function, params, row.result.is_some(), &store).is_some(), "{} in {version}", row.name);
+        }
     }
 }

@@ -235,7 +235,7 @@ macro_rules! section {
                             if caller.data_mut().worked(units) {
                                 crate::guest_data::count(&mut caller)?;
                             }
-                            planted!(TrapForStatus => if returned.as_ref().is_err_and(codec::Stop::is_fault) {
+                            planted!(TrapForStatus => if matches!(&returned, Err(codec::Stop::Code(code)) if *code == <Fail as Code>::FAULT) {
                                 return Err(wasmtime::Error::msg("a bad pointer"));
                             });
                             let result = match returned {

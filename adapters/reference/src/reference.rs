@@ -78,7 +78,8 @@ impl Reference {
         Ok(world)
     }
 
-    /// Runs a scenario. Fails if the probe reports something else than the host saw, and if the transcript is too long to keep.
+    /// Runs a scenario. Fails if the probe reports something else than the host saw, if the host holds anything after the end of all
+    /// plugins, and if the transcript is too long to keep.
     pub fn run(&self, scenario: &Scenario) -> Result<Transcript, String> {
         let mut world = self.world(scenario)?;
         let trace = Trace::default();
@@ -100,6 +101,7 @@ impl Reference {
         let recorded = trace.take(|id| world.name(id, &unknown));
         let transcript = Transcript { events };
         agree(&decode(transcript.clone(), scenario), &recorded)?;
+        world.end()?;
         Ok(transcript)
     }
 

@@ -9,7 +9,7 @@ use pw_cases::scenario::Step;
 use pw_cases::transcript::{Event, GrpcPart, Part};
 use pw_host::{
     Canary, Choices, Effect, ForeignFunction, GrpcCallId, GrpcEvent, HttpCallId, Module, ModuleError, Piece,
-    PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo,
+    PluginConfig, PluginId, Proxy, ProxyConfig, StartError, StreamId, StreamInfo, Usage,
 };
 
 use crate::room::{self, Room, TOO_LONG};
@@ -335,6 +335,29 @@ impl World {
             }
             self.proxy.advance(Duration::ZERO);
             self.drain("");
+        }
+    }
+
+    /// Ends all streams and plugins.
+    ///
+    /// # Errors
+    ///
+    /// What the host still holds then, although nothing is there that it could be for.
+    pub(crate) fn end(mut self) -> Result<(), String> {
+        let streams: Vec<StreamId> = self.streams.values().map(|stream| stream.id).collect();
+        streams.into_iter().for_each(|stream| self.proxy.downstream_reset(stream));
+        let plugins: Vec<PluginId> = self.plugins.iter().map(|plugin| plugin.id).collect();
+        plugins.into_iter().for_each(|plugin| self.proxy.terminate_plugin(plugin));
+        for _ in 0..ROUNDS * ROUNDS {
+            while self.proxy.next_effect().is_some() {}
+            if self.proxy.next_due() != Some(Duration::ZERO) {
+                break;
+            }
+            self.proxy.advance(Duration::ZERO);
+        }
+        match self.proxy.usage() {
+            usage if usage == Usage::default() => Ok(()),
+            usage => Err(format!("when all plugins have ended, the host still holds {usage:?}")),
         }
     }
 

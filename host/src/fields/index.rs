@@ -2,16 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::mem::size_of;
 
 /// For each name, in lower case, its fields. Places are indices into the map's spans, to which fields are only appended.
 #[derive(Clone, Default)]
 pub(super) struct Index {
     names: HashMap<Box<[u8]>, Group>,
-    /// Bytes of the names, and the number of places besides each name's first; for [`Index::footprint`].
-    name_bytes: usize,
-    others: usize,
 }
+
+/// Bytes of heap that a field takes in the index at most, besides its name: of a table that may be half empty.
+pub(super) const FIELD: usize = 2 * size_of::<(Box<[u8]>, Group)>();
 
 /// The fields of a name.
 #[derive(Clone)]
@@ -29,10 +28,8 @@ impl Index {
         if let Some(group) = self.names.get_mut(name) {
             group.others.push(place);
             group.bytes += bytes;
-            self.others += 1;
         } else {
             self.names.insert(name.into(), Group { first: place, others: Vec::new(), bytes });
-            self.name_bytes += name.len();
         }
     }
 
@@ -41,24 +38,14 @@ impl Index {
     }
 
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<Group> {
-        let group = self.names.remove(&*lower(name))?;
-        self.name_bytes -= name.len();
-        self.others -= group.others.len();
-        Some(group)
+        self.names.remove(&*lower(name))
     }
 
     /// Removes all fields of a name but the first, which now has `bytes` bytes, and returns the places of the others.
     pub(super) fn keep_first(&mut self, name: &[u8], bytes: usize) -> Vec<usize> {
         let Some(group) = self.names.get_mut(&*lower(name)) else { return Vec::new() };
         group.bytes = bytes;
-        self.others -= group.others.len();
         std::mem::take(&mut group.others)
-    }
-
-    /// Bytes of heap that it holds, about.
-    pub(super) fn footprint(&self) -> usize {
-        let entry = size_of::<(Box<[u8]>, Group)>() + 1;
-        self.names.capacity() * entry + self.name_bytes + 2 * self.others * size_of::<usize>()
     }
 }
 

@@ -24,13 +24,6 @@ pub(super) enum Stop<C> {
     Trap(wasmtime::Error),
 }
 
-impl<C: Code + PartialEq> Stop<C> {
-    /// Whether a pointer was not valid.
-    pub(super) fn is_fault(&self) -> bool {
-        matches!(self, Stop::Code(code) if *code == C::FAULT)
-    }
-}
-
 /// What a function returns, as a core value.
 pub(super) trait Code: Sized {
     type Lane: Copy;
