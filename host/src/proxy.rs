@@ -96,7 +96,9 @@ impl Proxy {
     /// Why the plugin was not started.
     pub fn add_plugin(&mut self, module: &Module, config: PluginConfig) -> Result<PluginId, StartError> {
         self.begin();
-        lifecycle::start(self, module, config, false)
+        let started = lifecycle::start(self, module, config, false);
+        self.run();
+        started
     }
 
     /// Replaces a plugin by one with another module or configuration. New streams run through the new plugin, also if they are
@@ -111,11 +113,14 @@ impl Proxy {
         module: &Module,
         config: PluginConfig,
     ) -> Result<PluginId, StartError> {
-        let new = self.add_plugin(module, config)?;
-        let old = self.state().plugins.current(old);
-        rollout::succeed(self, old, new);
+        self.begin();
+        let started = lifecycle::start(self, module, config, false);
+        if let Ok(new) = started {
+            let old = self.state().plugins.current(old);
+            rollout::succeed(self, old, new);
+        }
         self.run();
-        Ok(new)
+        started
     }
 
     /// Starts a plugin that gets a share of another's new streams, or copies of them if it is log-only. If the other plugin has a
@@ -133,11 +138,15 @@ impl Proxy {
         canary: Canary,
     ) -> Result<PluginId, StartError> {
         self.begin();
-        let new = lifecycle::start(self, module, config, true)?;
-        let plugin = self.state().plugins.current(plugin);
-        self.roll_back(plugin);
-        rollout::begin(self, plugin, new, canary);
-        Ok(new)
+        let started = lifecycle::start(self, module, config, true);
+        if let Ok(new) = started {
+            let plugin = self.state().plugins.current(plugin);
+            rollout::roll_back(self, plugin);
+            rollout::begin(self, plugin, new, canary);
+        }
+        // Only now, as what the start has caused may crash the canary.
+        self.run();
+        started
     }
 
     /// Gives all new streams of a plugin to its canary, which acts on them even if it was log-only. The plugin ends after its last

@@ -16,7 +16,7 @@ use crate::rules::Rules;
 use crate::state::account::CONTEXT;
 use crate::state::{Account, Active, Context, Detach, Plugin, Protocol, Share, Then, Timer, Vm, Work};
 
-/// Starts a plugin, if `own_vm` in a VM that it shares with no other plugin.
+/// Starts a plugin, if `own_vm` in a VM that it shares with no other plugin. What its start has caused is not done yet.
 pub(super) fn start(
     proxy: &mut Proxy,
     module: &Module,
@@ -34,7 +34,6 @@ pub(super) fn start(
     if booted.is_err() {
         rollout::drop_source(proxy, id);
     }
-    proxy.run();
     booted.map(|()| id)
 }
 

@@ -183,7 +183,7 @@ impl Model {
             ("proxy_on_delete", State::Logged) => (true, state),
             ("proxy_on_delete", State::Done) => (!logs, state),
             ("proxy_on_delete", State::Live) => (!logs && !has_done, state),
-            ("proxy_on_delete", State::Pending) => (!logs && limited, state),
+            ("proxy_on_delete", State::Pending) => (!logs && limited, State::Done),
             _ if context.stream.is_none() => (state != State::Logged, state),
             _ => (state == State::Live, state),
         };

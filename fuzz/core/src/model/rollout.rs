@@ -45,6 +45,10 @@ impl Model {
         if let Step::Canary { share, faults, .. } = step {
             let faults = u64::from(*faults);
             self.canary = Some(Canary { of, to: new, gets_all: *share == 100, faults, streams: 0, crashes: 0 });
+            if self.instances[new].ended {
+                // By what its start has caused.
+                self.canary_has_crashed(new);
+            }
         } else {
             self.instances[of].stays_ended = true;
             (self.chain[place].instance, self.chain[place].is_out) = (new, false);
