@@ -16,8 +16,8 @@ use crate::generate;
 use crate::model::Finding;
 use crate::oracle;
 
-/// Planted bugs that no scenario of the generator shows: they need an operator who tries canaries and promotes or removes them, or
-/// sizes and numbers that no scenario has. Those that are about numbers the target `attack` finds.
+/// Planted bugs that no scenario of the generator shows: they need a canary that gets some of the streams or is log-only, or sizes
+/// and numbers that no scenario has. Those that are about numbers the target `attack` finds.
 #[cfg(feature = "planted")]
 pub const NOT_SHOWN: &[pw_host::Planted] = &[
     pw_host::Planted::RateOfAllStreams,

@@ -30,7 +30,7 @@ pub(super) struct Instance {
     pub(super) configuration: Vec<u8>,
     /// Period and next due time, in nanoseconds.
     pub(super) tick: Option<(u64, u64)>,
-    /// It was started again at some time within a step: when its ticks are due is not known.
+    /// When its ticks are due is not known: it was started again at some time within a step, or asked for them because of one that was.
     pub(super) restarted: bool,
     /// It has started, or had started before it crashed.
     pub(super) started: bool,

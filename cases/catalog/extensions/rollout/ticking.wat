@@ -1,0 +1,16 @@
+(module
+  (import "env" "proxy_set_tick_period_milliseconds" (func $tick (param i32) (result i32)))
+  (import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "x-plugin")
+  (data (i32.const 32) "alive")
+  (func (export "$marker"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
+  ;; With a configuration of three bytes it traps in its first tick.
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (if (i32.eq (local.get 1) (i32.const 3)) (then (drop (call $tick (i32.const 60)))))
+    (i32.const 1))
+  (func (export "proxy_on_tick") (param i32) unreachable)
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (drop (call $add (i32.const 0) (i32.const 16) (i32.const 8) (i32.const 32) (i32.const 5)))
+    (i32.const 0)))
