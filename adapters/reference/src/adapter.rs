@@ -27,7 +27,12 @@ impl InProcess {
 
     /// A host with these answers to open questions, which its version names where they are not the usual ones.
     pub fn with_choices(choices: Choices) -> Result<InProcess, String> {
-        let reference = Reference::new()?.with_choices(choices);
+        Ok(InProcess::of(Reference::new()?, choices))
+    }
+
+    /// This host, with these answers to open questions.
+    pub fn of(reference: Reference, choices: Choices) -> InProcess {
+        let reference = reference.with_choices(choices);
         let version = env!("CARGO_PKG_VERSION");
         let version = if choices == Choices::default() { version.to_owned() } else { format!("{version} {choices}") };
         let host = Host {
@@ -38,7 +43,7 @@ impl InProcess {
             features: Feature::ALL.to_vec(),
             in_process: true,
         };
-        Ok(InProcess { host, reference, kept: None })
+        InProcess { host, reference, kept: None }
     }
 }
 

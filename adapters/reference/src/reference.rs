@@ -25,6 +25,8 @@ const FUEL: u64 = 300_000_000;
 pub struct Reference {
     modules: Modules,
     choices: Choices,
+    /// See [`Limits::callbacks_per_event`].
+    callbacks_per_event: usize,
 }
 
 /// Shared, so that each module is compiled once.
@@ -48,7 +50,8 @@ impl Reference {
     /// A host with its own engine. An error is wasmtime's.
     pub fn with_config(config: &EngineConfig) -> Result<Reference, String> {
         let engine = Engine::with_config(config).map_err(|error| format!("failed to set up wasmtime: {error:#}"))?;
-        Ok(Reference { modules: Modules::new(engine), choices: Choices::default() })
+        let callbacks_per_event = Limits::default().callbacks_per_event;
+        Ok(Reference { modules: Modules::new(engine), choices: Choices::default(), callbacks_per_event })
     }
 
     /// A host that does not bound the time of plugins, with their VMs in a pool: for many scenarios a second, whose plugins
@@ -61,6 +64,12 @@ impl Reference {
     /// The same host with these answers to open questions.
     pub fn with_choices(self, choices: Choices) -> Reference {
         Reference { choices, ..self }
+    }
+
+    /// The same host, in which an event runs no more callbacks of a plugin than this before the others: what is left is done a little later,
+    /// and otherwise nothing changes.
+    pub fn with_callbacks_per_event(self, callbacks_per_event: usize) -> Reference {
+        Reference { callbacks_per_event, ..self }
     }
 
     /// A world for a scenario of this host. Fails if the scenario names a choice that the host does not have.
@@ -122,7 +131,7 @@ impl Reference {
                     }
                 },
             };
-            started = started && place(world, plugin, module)?;
+            started = started && self.place(world, plugin, module)?;
         }
         Ok(started)
     }
@@ -134,7 +143,18 @@ impl Reference {
             Guest::Shaped(shape, script) => self.shaped(shape, script),
             Guest::Module(wasm) => self.modules.module(wasm),
         };
-        place(world, plugin, module)
+        self.place(world, plugin, module)
+    }
+
+    /// Starts a plugin, or keeps it for the step that does.
+    fn place(&self, world: &mut World, plugin: &Plugin, module: Loaded) -> Result<bool, String> {
+        let mut config = config(&plugin.settings)?;
+        config.limits.callbacks_per_event = self.callbacks_per_event;
+        if plugin.settings.standby {
+            world.stand_by(module, config);
+            return Ok(true);
+        }
+        Ok(world.start(module, config, plugin.settings.background))
     }
 
     /// The probe with a script.
@@ -147,16 +167,6 @@ impl Reference {
     fn shaped(&self, shape: &Arc<Shape>, script: &[u8]) -> Loaded {
         self.modules.shape(shape).map(|probe| probe.with_data(shape.address, script))
     }
-}
-
-/// Starts a plugin, or keeps it for the step that does.
-fn place(world: &mut World, plugin: &Plugin, module: Loaded) -> Result<bool, String> {
-    let config = config(&plugin.settings)?;
-    if plugin.settings.standby {
-        world.stand_by(module, config);
-        return Ok(true);
-    }
-    Ok(world.start(module, config, plugin.settings.background))
 }
 
 fn config(settings: &PluginSettings) -> Result<PluginConfig, String> {
