@@ -376,6 +376,19 @@ choices! {
     }
 }
 
+impl Choices {
+    /// Answers at random, by a seed.
+    pub fn drawn(seed: u64) -> Choices {
+        let (mut choices, mut random) = (Choices::default(), fastrand::Rng::with_seed(seed));
+        for name in Choices::NAMES {
+            if let Some(choice) = choices.get_mut(name) {
+                *choice = random.bool();
+            }
+        }
+        choices
+    }
+}
+
 /// `name=value` of those that are not the default, separated by commas; nothing if all are.
 impl fmt::Display for Choices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -400,5 +413,13 @@ mod tests {
         assert_eq!(choices.to_string(), "log_plugin_contexts=true");
         assert_eq!((choices.get("unheard_of"), choices.get_mut("unheard_of")), (None, None));
         assert!(Choices::NAMES.iter().all(|name| choices.get(name).is_some()));
+    }
+
+    #[test]
+    fn seeds_draw_both_answers_of_each_question() {
+        for name in Choices::NAMES {
+            let drawn: Vec<bool> = (0..20).filter_map(|seed| Choices::drawn(seed).get(name)).collect();
+            assert!(drawn.contains(&true) && drawn.contains(&false), "{name}");
+        }
     }
 }

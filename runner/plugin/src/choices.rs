@@ -22,7 +22,7 @@ impl ChoiceArgs {
     ///
     /// There is no choice of a name, or a value is neither true nor false.
     pub fn choices(&self) -> Result<Choices, HarnessError> {
-        let mut choices = self.choices_seed.map_or_else(Choices::default, drawn);
+        let mut choices = self.choices_seed.map_or_else(Choices::default, Choices::drawn);
         for words in &self.choice {
             let wrong = |message: String| HarnessError::new(format!("--choice {words}: {message}"));
             let (name, value) =
@@ -49,17 +49,6 @@ impl ChoiceArgs {
     }
 }
 
-/// Answers at random, by a seed.
-pub fn drawn(seed: u64) -> Choices {
-    let (mut choices, mut random) = (Choices::default(), fastrand::Rng::with_seed(seed));
-    for name in Choices::NAMES {
-        if let Some(choice) = choices.get_mut(name) {
-            *choice = random.bool();
-        }
-    }
-    choices
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,13 +73,5 @@ mod tests {
             assert!(read(&[wrong]).is_err_and(|error| error.contains(message)), "{wrong}");
         }
         assert_eq!(args(&["a=true"], Some(7)).words(), ["--choices", "7", "--choice", "a=true"]);
-    }
-
-    #[test]
-    fn seeds_draw_both_answers_of_each_question() {
-        for name in Choices::NAMES {
-            let drawn: Vec<bool> = (0..20).filter_map(|seed| drawn(seed).get(name)).collect();
-            assert!(drawn.contains(&true) && drawn.contains(&false), "{name}");
-        }
     }
 }

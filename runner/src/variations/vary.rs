@@ -5,7 +5,6 @@ use std::time::Duration;
 use pw_cases::data::{Data, Fields};
 use pw_cases::scenario::{Scenario, Step};
 use pw_host::Choices;
-use pw_plugin::choices::drawn;
 
 /// A way in which a host may behave otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +145,7 @@ impl Variation {
         match self {
             Variation::Choice(name) => drop(varied.choices.insert((*name).to_owned(), !usual(name))),
             Variation::Choices(seed) => {
-                let choices = drawn(*seed);
+                let choices = Choices::drawn(*seed);
                 let other = Choices::NAMES.iter().filter(|name| choices.get(name) != Some(usual(name)));
                 varied.choices = other.map(|name| ((*name).to_owned(), !usual(name))).collect();
             }
