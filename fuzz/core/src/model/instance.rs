@@ -1,4 +1,5 @@
-//! A running plugin as the model sees it: its VM, and how much of the script was done there; its contexts, its tick.
+//! A running plugin as the model sees it: its VM, and how much of the script was done there; its contexts, its tick; its place in the
+//! chain of new streams.
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,35 @@ pub(super) struct Instance {
     pub(super) crashes: u32,
     /// The earliest time at which it may have crashed, in nanoseconds.
     pub(super) crashed: u64,
+}
+
+/// A place in the chain of new streams.
+pub(super) struct Link {
+    /// The plugin that the operator has put there at first.
+    pub(super) plugin: usize,
+    /// The instance that has the place now; that of its canary is in [`Canary`].
+    pub(super) instance: usize,
+    /// The operator has removed it.
+    pub(super) is_out: bool,
+}
+
+/// A canary that was neither promoted nor rolled back yet.
+pub(super) struct Canary {
+    /// The instance that it may replace.
+    pub(super) of: usize,
+    pub(super) to: usize,
+    /// It gets all new streams, or none.
+    pub(super) gets_all: bool,
+    /// In how many of its streams in a hundred it may crash.
+    pub(super) faults: u64,
+    pub(super) streams: u64,
+    pub(super) crashes: u64,
+}
+
+impl Link {
+    pub(super) fn new(plugin: usize, instance: usize) -> Link {
+        Link { plugin, instance, is_out: false }
+    }
 }
 
 /// A context.

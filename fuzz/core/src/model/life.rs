@@ -6,8 +6,7 @@ use pw_cases::script;
 
 use super::calls::Subject;
 use super::finding::Wanted;
-use super::instance::{Context, Instance, State, Vm, exports};
-use super::rollout::Link;
+use super::instance::{Context, Instance, Link, State, Vm, exports};
 use super::state::{Frame, Model};
 use super::stream::piece_of;
 

@@ -3,36 +3,8 @@
 
 use pw_cases::scenario::{Failure, Step};
 
+use super::instance::Canary;
 use super::state::Model;
-
-/// A place in the chain of new streams.
-pub(in crate::model) struct Link {
-    /// The plugin that the operator has put there at first.
-    plugin: usize,
-    /// The instance that has the place now; that of its canary is in [`Canary`].
-    instance: usize,
-    /// The operator has removed it.
-    is_out: bool,
-}
-
-/// A canary that was neither promoted nor rolled back yet.
-pub(in crate::model) struct Canary {
-    /// The instance that it may replace.
-    of: usize,
-    to: usize,
-    /// It gets all new streams, or none.
-    gets_all: bool,
-    /// In how many of its streams in a hundred it may crash.
-    faults: u64,
-    streams: u64,
-    crashes: u64,
-}
-
-impl Link {
-    pub(in crate::model) fn new(plugin: usize, instance: usize) -> Link {
-        Link { plugin, instance, is_out: false }
-    }
-}
 
 impl Model {
     /// An instance was started that the operator puts in the place of another, or as its canary.

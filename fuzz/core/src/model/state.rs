@@ -8,10 +8,9 @@ use pw_cases::scenario::Scenario;
 
 use super::calls::{Calls, Subject};
 use super::finding::{Finding, Wanted};
-use super::instance::{Instance, Vm};
+use super::instance::{Canary, Instance, Link, Vm};
 use super::metrics::Metrics;
 use super::queues::Queues;
-use super::rollout::{Canary, Link};
 use super::store::Store;
 use super::stream::{Direction, Held, Stream};
 use crate::coverage::Coverage;
