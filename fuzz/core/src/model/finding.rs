@@ -30,6 +30,8 @@ pub struct Out {
     pub body: Data,
     /// The trailers, if there are any.
     pub trailers: Option<Fields>,
+    /// Names that are not among them.
+    pub absent_trailers: Vec<Data>,
     /// Whether it ends.
     pub end: bool,
 }

@@ -255,16 +255,25 @@ fn piece_of_step(step: &Step) -> Option<(Direction, Piece)> {
 }
 
 fn wanted(upstream: bool, way: &Way) -> Wanted {
-    let fields = |flat: &Flat| flat.headers.iter().flat_map(|map| map.0.clone()).collect::<Vec<_>>();
-    let (due, seen) = (fields(&way.out), fields(&way.seen));
-    let absent = seen.into_iter().map(|(name, _)| name).filter(|name| due.iter().all(|(known, _)| known != name));
-    let absent = absent.map(pw_cases::data::Data::from).collect();
+    let fields = |map: &Option<Map>| map.iter().flat_map(|map| map.0.clone()).collect::<Vec<_>>();
+    let absent = |due: &[(Vec<u8>, Vec<u8>)], seen: &Option<Map>| {
+        let absent = fields(seen).into_iter().map(|(name, _)| name);
+        let absent = absent.filter(|name| due.iter().all(|(known, _)| known != name));
+        absent.map(pw_cases::data::Data::from).collect()
+    };
     let data = |fields: &[(Vec<u8>, Vec<u8>)]| {
         fields.iter().map(|(name, value)| (name.as_slice().into(), value.as_slice().into())).collect()
     };
-    let trailers = way.out.trailers.as_ref().map(|map| data(&map.0));
-    let body = way.out.body.as_slice().into();
-    Wanted::Out(Out { upstream, fields: data(&due), absent, body, trailers, end: way.out.end })
+    let (due, due_trailers) = (fields(&way.out.headers), fields(&way.out.trailers));
+    Wanted::Out(Out {
+        upstream,
+        fields: data(&due),
+        absent: absent(&due, &way.seen.headers),
+        body: way.out.body.as_slice().into(),
+        trailers: way.out.trailers.as_ref().map(|_| data(&due_trailers)),
+        absent_trailers: absent(&due_trailers, &way.seen.trailers),
+        end: way.out.end,
+    })
 }
 
 fn text(flat: &Flat) -> String {
