@@ -9,8 +9,8 @@ pub(super) struct Index {
     names: HashMap<Box<[u8]>, Group>,
 }
 
-/// Bytes of heap that a field takes in the index at most, besides its name: of a table that may be half empty.
-pub(super) const FIELD: usize = 2 * size_of::<(Box<[u8]>, Group)>();
+/// Bytes of heap that a field takes in the index, about, besides its name: more in a table that is half empty, fewer if it shares its name.
+pub(super) const FIELD: usize = size_of::<(Box<[u8]>, Group)>();
 
 /// The fields of a name.
 #[derive(Clone)]
