@@ -127,7 +127,7 @@ fn apply(scenario: &mut Scenario, change: Change) -> Option<()> {
     let changed = match change {
         Change::Plugin(plugin) => {
             let named = |name: &str| {
-                scenario.steps.iter().any(|step| [step.plugins().0, step.plugins().1].contains(&Some(name)))
+                scenario.steps.iter().map(Step::plugins).any(|(of, by)| of == Some(name) || by == Some(name))
             };
             let found = scenario.plugins.get(plugin);
             // A step without its plugin is not a case.

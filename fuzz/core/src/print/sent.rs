@@ -62,7 +62,7 @@ pub(crate) fn wire(transcript: &Transcript, upstream: bool) -> String {
     let (mut body, mut ends, mut sent) = (Data::default(), false, String::new());
     for part in parts {
         match part {
-            // That the upstream is given up is between the host and the upstream. Of a response that has begun a case says what came of it.
+            // A case cannot expect a part of a response and a reset. If a part has come, it expects that, and no end.
             Part::Reset if !upstream && sent.is_empty() => return format!("{} = \"reset\"\n", side(upstream)),
             Part::Opened | Part::Reset => {}
             Part::Headers { headers, end_of_stream } => {
