@@ -128,7 +128,8 @@ choices! {
         counters_wrap = false;
         /// If true, recording a smaller value than a counter has sets it; if false, that is BAD_ARGUMENT.
         ///
-        /// The question: may a counter be set back? (`metrics/record_counter_lower`)
+        /// The question: may a counter be set back? (`metrics/record_counter_lower`) The value that it has can be recorded either way
+        /// (`metrics/record_counter`).
         counters_can_be_lowered = true;
         /// If true, an increment by 0 is OK; if false, it is BAD_ARGUMENT.
         ///
@@ -308,7 +309,7 @@ choices! {
         /// if false, they are not.
         ///
         /// The questions: are they called (`grpc_calls/stream_reset_at_once`, `grpc_calls/stream_reset_behind_its_metadata`,
-        /// `grpc_calls/stream_refused_callbacks`)?
+        /// `grpc_calls/stream_refused_callbacks`)? Where the server has sent them, they are called once either way (`grpc_calls/conversation`).
         ///
         /// Envoy calls them.
         grpc_metadata_always_comes = false;
@@ -332,7 +333,8 @@ choices! {
         /// If true, the response that the host makes because the upstream has failed passes the callbacks for responses; if false, no plugin gets a
         /// callback for it.
         ///
-        /// The question: does a plugin see such a response? (`http_streams/upstream_reset_callbacks`)
+        /// The question: does a plugin see such a response? (`http_streams/upstream_reset_callbacks`) A TCP connection has no response
+        /// (`tcp_streams/upstream_reset`).
         ///
         /// Envoy calls them.
         host_responses_have_callbacks = false;
@@ -352,7 +354,7 @@ choices! {
         metric_types_share_names = true;
         /// If true, compare-and-swap values count the changes of each key; if false, those of all keys.
         ///
-        /// The question: are they unique? (`shared_key_value_store/cas_of_another_key`)
+        /// The question: are they unique? (`shared_key_value_store/cas_of_another_key`, `shared_key_value_store/cas_of_another_key_after_a_change`)
         compare_and_swap_values_of_keys = false;
         /// If true, a key has another compare-and-swap value after it was set to the value that it has; if false, the same.
         ///

@@ -48,9 +48,8 @@ impl Proxy {
                 state.agenda.first([rest]);
             }
             // Detaching a plugin does not wait, as it frees memory.
-            let waits =
-                state.agenda.is_parked() && state.agenda.waits(work.owner()) && !matches!(work, Work::Detach(_));
-            if waits || !state.spent.is_empty() && self.is_spent(&work) {
+            let may_wait = !matches!(work, Work::Detach(_));
+            if may_wait && (state.agenda.waits(work.owner()) || !state.spent.is_empty() && self.is_spent(&work)) {
                 match left {
                     true => self.state().agenda.postpone(work),
                     false => self.park(work),
@@ -170,8 +169,7 @@ impl Proxy {
                 Owner::Stream(_) => None,
             },
         };
-        // Detaching a plugin does not wait, as it frees memory.
-        !matches!(work, Work::Detach(_)) && plugin.is_some_and(|plugin| self.state().spent.contains(&plugin))
+        plugin.is_some_and(|plugin| self.state().spent.contains(&plugin))
     }
 
     /// Counts a callback towards a plugin's budget for this event: the time that it took, and the maximum, in fuel or ticks.

@@ -258,7 +258,7 @@ impl Agenda {
 
     /// Whether work of an owner is left for later, so that what comes now must wait for it.
     pub(crate) fn waits(&self, owner: Owner) -> bool {
-        !self.parked.is_empty() && self.parked.contains_key(&owner)
+        self.parked.contains_key(&owner)
     }
 
     /// Leaves an entry for later, after the others of its owner.
