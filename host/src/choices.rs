@@ -128,8 +128,7 @@ choices! {
         counters_wrap = false;
         /// If true, recording a smaller value than a counter has sets it; if false, that is BAD_ARGUMENT.
         ///
-        /// The question: may a counter be set back? (`metrics/record_counter_lower`) The value that it has can be recorded either way
-        /// (`metrics/record_counter`).
+        /// The question: may a counter be set back? (`metrics/record_counter_lower`)
         counters_can_be_lowered = true;
         /// If true, an increment by 0 is OK; if false, it is BAD_ARGUMENT.
         ///
@@ -309,7 +308,7 @@ choices! {
         /// if false, they are not.
         ///
         /// The questions: are they called (`grpc_calls/stream_reset_at_once`, `grpc_calls/stream_reset_behind_its_metadata`,
-        /// `grpc_calls/stream_refused_callbacks`)? Where the server has sent them, they are called once either way (`grpc_calls/conversation`).
+        /// `grpc_calls/stream_refused_callbacks`)?
         ///
         /// Envoy calls them.
         grpc_metadata_always_comes = false;
@@ -333,8 +332,7 @@ choices! {
         /// If true, the response that the host makes because the upstream has failed passes the callbacks for responses; if false, no plugin gets a
         /// callback for it.
         ///
-        /// The question: does a plugin see such a response? (`http_streams/upstream_reset_callbacks`) A TCP connection has no response
-        /// (`tcp_streams/upstream_reset`).
+        /// The question: does a plugin see such a response? (`http_streams/upstream_reset_callbacks`)
         ///
         /// Envoy calls them.
         host_responses_have_callbacks = false;

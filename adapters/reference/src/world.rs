@@ -130,6 +130,7 @@ impl World {
             self.events.push(Event::Refused { plugin: name, reason });
             return false;
         }
+        self.finish();
         true
     }
 

@@ -242,7 +242,7 @@ pub(super) fn done(proxy: &mut Proxy, plugin: PluginId, context: u32) {
     }
     let is_done = proxy.call(plugin, On::proxy_on_done, context, [context, 0, 0, 0, 0]).flatten();
     if is_done.is_some_and(|value| !proxy.is_true(value)) && keep_pending(proxy, plugin, context) {
-        return;
+        return end_if_unused(proxy, plugin);
     }
     if !proxy.runs(plugin) {
         return;
@@ -297,7 +297,7 @@ pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
         Some(Some((stream, place))) => {
             chain::clear(proxy, stream, place);
             chain::remove_if_ended(proxy, stream);
-            end_if_retired(proxy, plugin);
+            end_if_unused(proxy, plugin);
         }
         Some(None) => {
             detach(proxy, plugin, Then::DropSource);
@@ -390,16 +390,19 @@ pub(super) fn detached(proxy: &mut Proxy, mut detach: Box<Detach>) {
     }
 }
 
-pub(super) fn end_if_retired(proxy: &mut Proxy, plugin: PluginId) {
+/// Ends the own context of a plugin that the operator does not want any more, once no stream uses it: of one that is removed,
+/// not even one whose end it delays. `proxy_on_done` is called at most once.
+pub(super) fn end_if_unused(proxy: &mut Proxy, plugin: PluginId) {
     let Some(found) = proxy.state().plugins.get(plugin) else { return };
     let root = found.root;
-    let alone = found.contexts.len() == 1 && found.contexts.get(&root).is_some_and(|root| root.pending.is_none());
-    if (found.retired || found.removed) && alone && !found.asked && proxy.runs(plugin) {
+    let uses = |context: &Context| context.stream.is_some() && !(found.removed && context.pending.is_some());
+    let in_use = found.contexts.values().any(uses);
+    if (found.retired || found.removed) && !in_use && !found.asked && proxy.runs(plugin) {
         done(proxy, plugin, root);
     }
 }
 
-/// Removes a plugin: its streams first, then its own context. `proxy_on_done` is called at most once.
+/// Removes a plugin: its streams first, then its own context.
 pub(super) fn remove(proxy: &mut Proxy, plugin: PluginId) {
     let Some(found) = proxy.state().plugins.get_mut(plugin) else { return };
     found.removed = true;
@@ -413,19 +416,7 @@ pub(super) fn remove(proxy: &mut Proxy, plugin: PluginId) {
             state.agenda.last(Work::Reset { stream });
         }
     }
-    state.agenda.last(Work::EndPlugin { plugin });
-}
-
-/// Ends the plugin's own context, unless `proxy_on_done` was called for it already, or streams that are still to be reset use it.
-pub(super) fn end_plugin(proxy: &mut Proxy, plugin: PluginId) {
-    let state = proxy.state();
-    let Some(found) = state.plugins.get(plugin) else { return };
-    let root = found.root;
-    let asked = found.asked || found.contexts.get(&root).is_none_or(|root| root.pending.is_some());
-    let in_use = found.contexts.values().any(|context| context.stream.is_some() && context.pending.is_none());
-    if !asked && !in_use && proxy.runs(plugin) {
-        done(proxy, plugin, root);
-    }
+    state.agenda.last(Work::EndIfUnused { plugin });
 }
 
 /// Ends a plugin at once: none of its callbacks is called again.

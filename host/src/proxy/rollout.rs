@@ -141,7 +141,7 @@ pub(super) fn retire(proxy: &mut Proxy, plugin: PluginId) {
         ended(proxy, plugin);
         cancel_restart(proxy, plugin);
         shadow::end_lone_copies(proxy, plugin);
-        proxy.state().agenda.last(Work::EndIfRetired { plugin });
+        proxy.state().agenda.last(Work::EndIfUnused { plugin });
     }
 }
 

@@ -101,8 +101,7 @@ impl Proxy {
             Work::Closed { stream, upstream, place } => tcp::closed(self, stream, upstream, place),
             Work::Done { stream, place } => endings::done(self, stream, place),
             Work::Finalise { plugin, context, .. } => lifecycle::finalise(self, plugin, context),
-            Work::EndIfRetired { plugin } => lifecycle::end_if_retired(self, plugin),
-            Work::EndPlugin { plugin } => lifecycle::end_plugin(self, plugin),
+            Work::EndIfUnused { plugin } => lifecycle::end_if_unused(self, plugin),
             Work::Detach(detach) => lifecycle::detached(self, detach),
             Work::QueueReady { readers, places, queue, payer } => {
                 self.notified(payer);

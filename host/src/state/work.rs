@@ -57,10 +57,8 @@ pub(crate) enum Work {
     Done { stream: StreamId, place: usize },
     /// The last callbacks of a context, of a stream or of a plugin.
     Finalise { stream: Option<StreamId>, plugin: PluginId, context: u32 },
-    /// A plugin that ends after its last stream may have none left.
-    EndIfRetired { plugin: PluginId },
-    /// A plugin is removed: its own context ends after its streams.
-    EndPlugin { plugin: PluginId },
+    /// The operator does not want a plugin any more: its own context ends after its streams, of which it may have none left.
+    EndIfUnused { plugin: PluginId },
     /// A plugin has left its VM, and is detached from its streams one after the other.
     Detach(Box<Detach>),
     /// An item was enqueued: the reader at a place is notified, and then those at later places.
@@ -131,8 +129,7 @@ impl Work {
             | Work::Done { stream, .. }
             | Work::Finalise { stream: Some(stream), .. } => Owner::Stream(*stream),
             Work::Finalise { stream: None, plugin, .. }
-            | Work::EndIfRetired { plugin }
-            | Work::EndPlugin { plugin }
+            | Work::EndIfUnused { plugin }
             | Work::Due(Timer::Tick(plugin) | Timer::Restart(plugin)) => Owner::Plugin(*plugin),
             Work::Due(Timer::HttpCall(_, plugin) | Timer::GrpcCall(_, plugin)) => Owner::Plugin(*plugin),
             Work::Detach(detach) => Owner::Plugin(detach.plugin),
