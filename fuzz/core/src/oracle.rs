@@ -1,5 +1,6 @@
 //! What must hold of a scenario on the reference host. Each is reported as findings; an error is ours.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -57,28 +58,52 @@ fn seen(host: &Reference, scenario: &Scenario) -> Result<Transcript, Box<Finding
     Ok(decode(transcript, scenario))
 }
 
-/// A plugin with one stream, its client and its upstream see the same if an event runs only one callback, and the rest is done a little
-/// later. What is due for several streams, calls and queues may come in another order then.
+/// An event runs only one callback, and the rest is done a little later: that ends the same plugins, and where nothing is due for several
+/// streams, calls or queues, which may come in another order then, the plugin, its client and its upstream see the same.
 fn one_by_one(host: &Reference, scenario: &Scenario, usual: &Transcript) -> Result<(), Box<Finding>> {
-    const CALLED_BACK: [&str; 3] = ["http_calls", "grpc_calls", "shared_queues"];
-    let asks = |act: &Act| matches!(act, Act::Call { function, .. } if CALLED_BACK.contains(&function.section));
-    let opens = |step: &&Step| matches!(step, Step::RequestHeaders { .. } | Step::Connect { .. });
-    let operates = |step: &Step| step.plugins().0.is_some();
-    if scenario.steps.iter().any(operates)
-        || scenario.steps.iter().filter(opens).count() > 1
-        || scenario.plugins.len() > 1
-        || acts(scenario).any(asks)
-    {
-        return Ok(());
-    }
     let late = seen(&host.clone().with_callbacks_per_event(1), scenario)?;
     let differing = |(usual, late)| bug("callbacks one by one", &format!("usually {usual}, one by one {late}"));
+    if !is_in_order(scenario) {
+        let [usual, late] = [usual, &late].map(ends);
+        let found = usual.zip(late).filter(|(usual, late)| usual != late);
+        return found.map_or(Ok(()), |(usual, late)| Err(differing((format!("{usual:?}"), format!("{late:?}")))));
+    }
     let of = |transcript: &Transcript, wanted: Side| Transcript {
         events: transcript.events.iter().filter(|event| side(event) == wanted).cloned().collect(),
     };
     let sides = [Side::Plugin, Side::Upstream, Side::Client];
     let found = sides.into_iter().find_map(|side| differs(&of(usual, side), &of(&late, side)));
     found.map_or(Ok(()), |events| Err(differing(events)))
+}
+
+/// Whether what is due is for one plugin on one stream, which asks for nothing that it is called back for.
+fn is_in_order(scenario: &Scenario) -> bool {
+    const CALLED_BACK: [&str; 3] = ["http_calls", "grpc_calls", "shared_queues"];
+    let asks = |act: &Act| matches!(act, Act::Call { function, .. } if CALLED_BACK.contains(&function.section));
+    let opens = |step: &&Step| matches!(step, Step::RequestHeaders { .. } | Step::Connect { .. });
+    scenario.plugins.len() == 1
+        && scenario.steps.iter().filter(opens).count() <= 1
+        && scenario.steps.iter().all(|step| step.plugins().0.is_none())
+        && !acts(scenario).any(asks)
+}
+
+/// How often each plugin was asked whether it is done itself; `None` if one has crashed or was refused, perhaps in what came in another order.
+fn ends(transcript: &Transcript) -> Option<BTreeMap<(&str, u32), u32>> {
+    let (mut own, mut ends) = (BTreeSet::new(), BTreeMap::new());
+    for event in &transcript.events {
+        match event {
+            Event::Fault { .. } | Event::Refused { .. } => return None,
+            Event::Callback { plugin, name, args } => match (name.as_str(), &args[..]) {
+                ("proxy_on_context_create", [context, 0]) => _ = own.insert((plugin.as_str(), *context)),
+                ("proxy_on_done", [context]) if own.contains(&(plugin.as_str(), *context)) => {
+                    *ends.entry((plugin.as_str(), *context)).or_default() += 1;
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    Some(ends)
 }
 
 /// All that the plugins do.
@@ -186,19 +211,23 @@ mod tests {
         assert_eq!(differs(&others(&with), &others(&with)), None);
     }
 
-    /// What the host does with callbacks one by one is held against what it has done as usual.
+    /// What the host does with callbacks one by one is held against what it has done as usual: of one stream their order, of several
+    /// that plugins end.
     #[test]
-    fn another_order_of_callbacks_is_told() {
+    fn another_order_and_another_end_are_told() {
         let host = Reference::new().expect("wasmtime runs here");
-        let step = Step::RequestHeaders { stream: 0, headers: Default::default(), end_of_stream: true };
-        let script = pw_cases::script::Script::new(pw_abi::Version::V0_2_1);
-        let plugin = pw_cases::scenario::Plugin { settings: Default::default(), guest: Guest::Probe(script) };
-        let scenario = Scenario { plugins: vec![plugin], steps: vec![step, Step::Shutdown], ..Scenario::default() };
-        let mut usual = seen(&host, &scenario).map_err(|find| find.message).expect("it runs");
-        assert!(one_by_one(&host, &scenario, &usual).is_ok());
-        let callbacks: Vec<usize> =
-            (0..usual.events.len()).filter(|at| matches!(usual.events[*at], Event::Callback { .. })).collect();
-        usual.events.swap(callbacks[callbacks.len() - 1], callbacks[0]);
-        assert!(one_by_one(&host, &scenario, &usual).is_err());
+        let open = |stream| Step::RequestHeaders { stream, headers: Default::default(), end_of_stream: true };
+        for streams in [1, 2] {
+            let script = pw_cases::script::Script::new(pw_abi::Version::V0_2_1);
+            let plugin = pw_cases::scenario::Plugin { settings: Default::default(), guest: Guest::Probe(script) };
+            let steps = (0..streams).map(open).chain([Step::Shutdown]).collect();
+            let scenario = Scenario { plugins: vec![plugin], steps, ..Scenario::default() };
+            let mut usual = seen(&host, &scenario).map_err(|find| find.message).expect("it runs");
+            assert!(one_by_one(&host, &scenario, &usual).is_ok());
+            let asked = |event: &Event| matches!(event, Event::Callback { name, .. } if name == "proxy_on_done");
+            let last = usual.events.iter().rposition(asked).expect("the plugin ends");
+            usual.events.remove(last);
+            assert!(one_by_one(&host, &scenario, &usual).is_err(), "{streams} streams");
+        }
     }
 }
