@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pw_cases::report::decode;
 use pw_cases::scenario::{Guest, Scenario, Step};
-use pw_cases::script::Act;
+use pw_cases::script::{Act, Action};
 use pw_cases::transcript::{Event, Transcript};
 use pw_reference::Reference;
 
@@ -79,12 +79,15 @@ fn one_by_one(host: &Reference, scenario: &Scenario, usual: &Transcript) -> Resu
 /// Whether what is due is for one plugin on one stream, which asks for nothing that it is called back for.
 fn is_in_order(scenario: &Scenario) -> bool {
     const CALLED_BACK: [&str; 3] = ["http_calls", "grpc_calls", "shared_queues"];
-    let asks = |act: &Act| matches!(act, Act::Call { function, .. } if CALLED_BACK.contains(&function.section));
+    let asks =
+        |action: &Action| matches!(action.act, Act::Call { function, .. } if CALLED_BACK.contains(&function.section));
+    let mut actions =
+        scenario.plugins.iter().filter_map(|plugin| plugin.guest.script()).flat_map(|script| script.actions());
     let opens = |step: &&Step| matches!(step, Step::RequestHeaders { .. } | Step::Connect { .. });
     scenario.plugins.len() == 1
         && scenario.steps.iter().filter(opens).count() <= 1
         && scenario.steps.iter().all(|step| step.plugins().0.is_none())
-        && !acts(scenario).any(asks)
+        && !actions.any(asks)
 }
 
 /// How often each plugin was asked whether it is done itself; `None` if one has crashed or was refused, perhaps in what came in another order.
@@ -104,18 +107,6 @@ fn ends(transcript: &Transcript) -> Option<BTreeMap<(&str, u32), u32>> {
         }
     }
     Some(ends)
-}
-
-/// All that the plugins do.
-fn acts(scenario: &Scenario) -> impl Iterator<Item = &Act> {
-    let scripts = scenario.plugins.iter().filter_map(|plugin| match &plugin.guest {
-        Guest::Probe(script) => Some(script),
-        _ => None,
-    });
-    scripts
-        .flat_map(|script| script.entries.iter().flatten())
-        .flat_map(|entry| &entry.actions)
-        .map(|action| &action.act)
 }
 
 /// Whose view an event belongs to. Nothing orders one side's against another's.
