@@ -13,7 +13,7 @@ use pw_reference::Reference;
 use crate::campaign::Find;
 use crate::canonical::{canonical, script_of};
 use crate::minimise::minimise;
-use crate::{oracle, print};
+use crate::{oracle, print, tell};
 
 /// A find that is ready to be kept.
 #[derive(Clone, Debug)]
@@ -28,14 +28,15 @@ pub struct Kept {
 
 /// Makes a find small, and a case file of it. An error is ours.
 pub fn keep(host: &Reference, find: &Find) -> Result<Kept, String> {
-    let mut find = minimise(host, find)?;
+    let mut find = tell::plugins(host, minimise(host, find)?)?;
     drop_unreached(host, &mut find.scenario)?;
+    let mut find = tell::times(host, find)?;
     let scenario = Arc::new(find.scenario.clone());
     let verdict = oracle::model(host, &scenario)?;
     if let Some(finding) = verdict.findings.into_iter().find(|finding| finding.about == find.finding.about) {
         find.finding = finding;
     }
-    let text = print::case(&scenario, &find.finding, &verdict.answers);
+    let text = print::case(&scenario, &find.finding, &verdict.answers, &verdict.called);
     Ok(match fails(host, &text) {
         Ok(reproduces) => Kept { find, text, reproduces },
         // What was found is not lost, nor are the finds before it.

@@ -14,6 +14,7 @@ pub mod model;
 pub mod oracle;
 pub mod print;
 pub mod shrink;
+mod tell;
 
 use pw_abi::pairs;
 use pw_cases::format;

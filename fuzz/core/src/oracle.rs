@@ -176,7 +176,7 @@ fn differs(one: &Transcript, other: &Transcript) -> Option<(String, String)> {
 }
 
 fn bug(about: &str, message: &str) -> Box<Finding> {
-    Box::new(Finding { about: about.to_owned(), message: message.to_owned(), plugin: None, wanted: None })
+    Box::new(Finding { about: about.to_owned(), message: message.to_owned(), ..Finding::default() })
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use pw_cases::data::Data;
 use pw_cases::language::{self, text};
-use pw_cases::scenario::{Guest, Scenario};
+use pw_cases::scenario::{Guest, Scenario, Step};
 use pw_cases::script::{self, Act, Action, MEMORY_END};
 use pw_cases::transcript::Returned;
 
@@ -19,8 +19,13 @@ use crate::canonical::places;
 use crate::model::{Finding, Out, Wanted, Wrong};
 
 /// The case file of a finding: it fails where the finding was made. `answers` are the statuses that the other calls got,
-/// by action; none where the guest ended.
-pub fn case(scenario: &Scenario, finding: &Finding, answers: &[(u32, Option<u32>)]) -> String {
+/// by action; none where the guest ended. `called` are the callbacks of the last step, by the plugin.
+pub fn case(
+    scenario: &Scenario,
+    finding: &Finding,
+    answers: &[(u32, Option<u32>)],
+    called: &[(usize, &'static str)],
+) -> String {
     let mut statuses = Answers::new();
     answers.iter().for_each(|(id, status)| {
         statuses.entry(*id).or_default().push(*status);
@@ -33,7 +38,7 @@ pub fn case(scenario: &Scenario, finding: &Finding, answers: &[(u32, Option<u32>
         false => "level = \"required\"\n",
     };
     let _ = writeln!(head, "abi = \"{}\"\nwhy = \"found by fuzzing\"", version(scenario));
-    head + &body(scenario, Some(finding), &answers) + &expected(scenario, finding)
+    head + &body(scenario, Some(finding), &answers) + &expected(scenario, finding, called)
 }
 
 /// The case file of a scenario, which takes any status.
@@ -132,6 +137,8 @@ fn does(action: &Action, wanted: Option<&Wanted>, strict: bool, answers: &Answer
                 let out = outs.iter().find(|out| out.name.contains(name))?;
                 let value = match value {
                     Returned::Bytes(bytes) if out.name.ends_with("_size") => bytes.0.len().to_string(),
+                    // That nothing was allocated for nothing.
+                    Returned::Bytes(bytes) if wrong.open && bytes.0.is_empty() => "0".to_owned(),
                     // Any address is right, but there is one.
                     Returned::Bytes(_) if out.name.ends_with("_data") => format!("{{ at_most = {MEMORY_END} }}"),
                     value => returned(value),
@@ -164,9 +171,9 @@ fn does(action: &Action, wanted: Option<&Wanted>, strict: bool, answers: &Answer
 }
 
 /// What is expected of the whole run.
-fn expected(scenario: &Scenario, finding: &Finding) -> String {
-    let name =
-        finding.plugin.and_then(|plugin| scenario.plugins.get(plugin)).map_or("", |plugin| &plugin.settings.name);
+fn expected(scenario: &Scenario, finding: &Finding, called: &[(usize, &'static str)]) -> String {
+    let name_of = |plugin: usize| scenario.plugins.get(plugin).map_or("", |plugin| &plugin.settings.name);
+    let name = finding.plugin.map_or("", name_of);
     let mut out = String::new();
     if let Some(Wanted::Argument(callback, place, value)) = &finding.wanted {
         // It is the last step that shows it: others were left out.
@@ -181,40 +188,54 @@ fn expected(scenario: &Scenario, finding: &Finding) -> String {
     {
         let _ = writeln!(out, "\n[step.expect]\nmetrics = {{ {} = {value} }}", text(name));
     }
-    let callback = match &finding.wanted {
-        Some(Wanted::Never(callback)) => Some(("never", callback)),
-        Some(Wanted::Due(callback)) => Some(("order", callback)),
+    let of = |(plugin, callback): &(usize, &str)| text(&format!("{}/{callback}", name_of(*plugin)));
+    let line = match &finding.wanted {
+        Some(Wanted::Never(callback)) if finding.before > 0 => {
+            // It has come rightly before: all that came, without the one that is wrong.
+            let is_same = |called: &(usize, &str)| finding.plugin == Some(called.0) && called.1 == *callback;
+            let same = called.iter().enumerate().filter(|(_, called)| is_same(called));
+            let wrong = same.map(|(place, _)| place).nth(finding.before);
+            let right = called.iter().enumerate().filter(|(place, _)| Some(*place) != wrong);
+            let names: Vec<String> = right.map(|(_, called)| of(called)).collect();
+            Some(format!("callbacks = [{}]\n", names.join(", ")))
+        }
+        Some(Wanted::Never(callback)) => Some(format!("never = [{}]\n", text(&format!("{name}/{callback}")))),
+        Some(Wanted::Due(callback)) => Some(format!("order = [{}]\n", text(&format!("{name}/{callback}")))),
+        Some(Wanted::Out(wanted)) if wanted.stream > 0 => {
+            // What the run has sent is expected of the first stream alone. Of another, what its only step has sent.
+            let of_it = |step: &&Step| step.stream() == Some(wanted.stream);
+            let is_last = scenario.steps.last().as_ref().is_some_and(of_it);
+            (is_last && scenario.steps.iter().filter(of_it).count() == 1).then(|| sent_line(wanted))
+        }
         _ => None,
     };
-    let line = callback.map(|(key, callback)| format!("{key} = [{}]\n", text(&format!("{name}/{callback}"))));
     let (in_step, in_run) = if scenario.steps.is_empty() { (None, line) } else { (line, None) };
     // In an earlier step the callback may have come, or have been due, too.
     out += &in_step.map_or(String::new(), |line| format!("\n[step.expect]\n{line}"));
     out += "\n[expect]\nstart = [\"started\", \"refused\"]\nfault = [true, false]\n";
     out += &in_run.unwrap_or_default();
     match &finding.wanted {
-        Some(Wanted::Out(Out { upstream, fields, body, trailers: None, end: false, .. }))
-            if fields.is_empty() && body.0.is_empty() =>
-        {
-            let _ = writeln!(out, "{} = \"nothing\"", sent::side(*upstream));
-        }
-        Some(Wanted::Out(Out { upstream, fields, absent, body, trailers, absent_trailers, end })) => {
-            let side = sent::side(*upstream);
-            let trailers = trailers
-                .as_ref()
-                .map_or(String::new(), |trailers| format!("trailers = {}, ", language::fields(trailers)));
-            let (fields, body) = (language::fields(fields), language::bytes(body));
-            let names = |key: &str, names: &[Data]| match names {
-                [] => String::new(),
-                names => format!("{key} = [{}], ", names.iter().map(language::bytes).collect::<Vec<_>>().join(", ")),
-            };
-            let (absent, gone) = (names("absent", absent), names("absent_trailers", absent_trailers));
-            let sent = format!("headers = {fields}, {absent}body = {body}, {trailers}{gone}end_of_stream = {end}");
-            let _ = writeln!(out, "{side} = {{ {sent} }}");
-        }
+        Some(Wanted::Out(wanted)) if wanted.stream == 0 => out += &sent_line(wanted),
         Some(Wanted::Line(line)) => out += line,
-        Some(Wanted::Answer(..) | Wanted::Argument(..) | Wanted::Metric(..) | Wanted::Never(_) | Wanted::Due(_))
-        | None => {}
+        _ => {}
     }
     out
+}
+
+/// What is expected to come out of a stream.
+fn sent_line(wanted: &Out) -> String {
+    let Out { stream: _, upstream, fields, absent, body, trailers, absent_trailers, end } = wanted;
+    let side = sent::side(*upstream);
+    if fields.is_empty() && body.0.is_empty() && trailers.is_none() && !end {
+        return format!("{side} = \"nothing\"\n");
+    }
+    let trailers =
+        trailers.as_ref().map_or(String::new(), |trailers| format!("trailers = {}, ", language::fields(trailers)));
+    let (fields, body) = (language::fields(fields), language::bytes(body));
+    let names = |key: &str, names: &[Data]| match names {
+        [] => String::new(),
+        names => format!("{key} = [{}], ", names.iter().map(language::bytes).collect::<Vec<_>>().join(", ")),
+    };
+    let (absent, gone) = (names("absent", absent), names("absent_trailers", absent_trailers));
+    format!("{side} = {{ headers = {fields}, {absent}body = {body}, {trailers}{gone}end_of_stream = {end} }}\n")
 }

@@ -3,8 +3,11 @@
 //!
 //! `cargo test -p pw-fuzz --features planted --test planted`
 
+use std::sync::Arc;
+
 use pw_fuzz::campaign::{Campaign, Find, NOT_SHOWN};
-use pw_fuzz::keep;
+use pw_fuzz::drive::silence;
+use pw_fuzz::{keep, oracle};
 use pw_host::{Planted, plant};
 use pw_reference::Reference;
 
@@ -12,8 +15,32 @@ use pw_reference::Reference;
 const INPUTS: u64 = 30_000;
 /// Bugs that are found after more: they need several crashes in a row, at the right times.
 const RARE: [Planted; 3] = [Planted::ReaderTwice, Planted::BackoffForgotten, Planted::OthersNotRestarted];
-/// Bugs that no expectation of a case can show: that the allocator is not called.
-const UNTOLD: [Planted; 1] = [Planted::EmptyAllocated];
+
+/// A plugin that is configured again while its first instance waits for an answer.
+const TWICE: &str = r#"
+title = "generated"
+clause = ["proxy_http_call"]
+level = "required"
+abi = "0.2.1"
+[[plugin]]
+name = "a"
+vm_configuration = "a"
+[[step]]
+start = true
+[[step.guest]]
+plugin = "a"
+in = "proxy_on_context_create"
+call = "proxy_http_call"
+args = { upstream_name = "auth", serialized_headers = [[":method", "GET"], [":path", "/"], [":authority", "callout"]], body = "", serialized_trailers = [], timeout = 0 }
+expect = "OK"
+[[step]]
+request_headers = [[":method", "GET"], [":scheme", "http"], [":authority", "example.test"], [":path", "/"]]
+[[step]]
+reconfigure = "again"
+plugin = "a"
+[[step]]
+call_response = [[":status", "200"]]
+"#;
 
 #[test]
 fn every_planted_bug_is_found_and_shown() {
@@ -21,23 +48,33 @@ fn every_planted_bug_is_found_and_shown() {
     let mut wrong = Vec::new();
     for bug in Planted::ALL.iter().filter(|bug| !NOT_SHOWN.contains(bug) && !RARE.contains(bug)) {
         plant(Some(*bug));
-        let Some(find) = first_find(&host) else {
-            wrong.push(format!("{bug:?} is not found"));
-            continue;
-        };
-        let kept = keep::keep(&host, &find).expect("the find can be kept");
-        if UNTOLD.contains(bug) {
-            continue;
-        }
-        if !kept.reproduces {
-            wrong.push(format!("{bug:?}: no case shows it\n{}", kept.text));
-        }
-        plant(None);
-        if keep::fails(&host, &kept.text).expect("the case can be read") {
-            wrong.push(format!("{bug:?}: its case fails without it\n{}", kept.text));
+        match first_find(&host) {
+            Some(find) => wrong.extend(complaint(&host, *bug, &find)),
+            None => wrong.push(format!("{bug:?} is not found")),
         }
     }
+    // Both instances of the plugin have one name, so that a copy of it must take the place of the second.
+    let case = keep::read(TWICE).expect("a case");
+    let mut scenario = case.lower(case.versions[0]).expect("it has a scenario").scenario;
+    silence(&mut scenario, true);
+    plant(Some(Planted::AnswerToTheLast));
+    let findings = oracle::model(&host, &Arc::new(scenario.clone())).expect("it runs").findings;
+    let finding = findings.into_iter().next().expect("the wrong instance gets the answer");
+    assert!(!finding.tells);
+    wrong.extend(complaint(&host, Planted::AnswerToTheLast, &Find { run: 0, scenario, finding }));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is wrong with the case of a find: it does not fail with the bug, which is planted, or fails without.
+fn complaint(host: &Reference, bug: Planted, find: &Find) -> Option<String> {
+    let kept = keep::keep(host, find).expect("the find can be kept");
+    plant(None);
+    let fails = keep::fails(host, &kept.text).expect("the case can be read");
+    match (kept.reproduces, fails) {
+        (true, false) => None,
+        (true, true) => Some(format!("{bug:?}: its case fails without it\n{}", kept.text)),
+        (false, _) => Some(format!("{bug:?}: no case shows it\n{}", kept.text)),
+    }
 }
 
 fn first_find(host: &Reference) -> Option<Find> {

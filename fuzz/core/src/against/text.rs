@@ -29,8 +29,9 @@ pub fn case(scenario: &Scenario, difference: &Difference, reference: &Transcript
         message: format!("{}: {}", difference.clause, difference.instead),
         plugin: Some(0),
         wanted: wanted(difference, &answers, version).or_else(|| line(&difference.clause, reference)),
+        ..Finding::default()
     };
-    let text = print::case(&scenario, &finding, &answers);
+    let text = print::case(&scenario, &finding, &answers, &[]);
     if scenario.hazard { text.replacen("why = ", "hazard = true\nwhy = ", 1) } else { text }
 }
 

@@ -5,7 +5,7 @@ use pw_cases::data::{Data, Fields};
 use pw_cases::transcript::Returned;
 
 /// Something that cannot be right.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Finding {
     /// What it is about, in the same words for the same bug: a function, a callback, a message.
     pub about: String,
@@ -13,6 +13,10 @@ pub struct Finding {
     pub message: String,
     /// The plugin's index in the scenario, if it is about one.
     pub plugin: Option<usize>,
+    /// How often the plugin got the callback that came wrongly before that, in the same step.
+    pub before: usize,
+    /// A case can tell it from what is right: no other instance of the plugin, and no other run of the same action, is named alike.
+    pub tells: bool,
     /// What a case can expect so that it fails here, if it can.
     pub wanted: Option<Wanted>,
 }
@@ -20,6 +24,8 @@ pub struct Finding {
 /// What comes out at an end of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Out {
+    /// The stream.
+    pub stream: u32,
     /// To the upstream, or else to the client.
     pub upstream: bool,
     /// The header fields.
@@ -49,7 +55,7 @@ pub enum Wanted {
     Argument(&'static str, usize, u32),
     /// That the operator reads this value of the metric of that name, in the last step.
     Metric(String, u64),
-    /// What comes out of the first stream, to the upstream or else to the client.
+    /// What comes out of a stream, to the upstream or else to the client.
     Out(Out),
     /// A line of a case that is about the whole run.
     Line(String),

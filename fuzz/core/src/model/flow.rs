@@ -199,10 +199,10 @@ impl Model {
             let request = differs(&stream.request).then_some(("the upstream", &stream.request));
             let (name, way) = request.or(differs(&stream.response).then_some(("the client", &stream.response)))?;
             let message = format!("{name} of stream {number} got {} instead of {}", text(&way.seen), text(&way.out));
-            Some((name, message, (*number == 0).then(|| wanted(request.is_some(), way))))
+            Some((name, message, wanted(*number, request.is_some(), way)))
         });
         if let Some((about, message, wanted)) = wrong {
-            self.found(about, &message, None, wanted);
+            self.found(about, &message, None, Some(wanted));
         }
     }
 
@@ -254,7 +254,7 @@ fn piece_of_step(step: &Step) -> Option<(Direction, Piece)> {
     })
 }
 
-fn wanted(upstream: bool, way: &Way) -> Wanted {
+fn wanted(stream: u32, upstream: bool, way: &Way) -> Wanted {
     let fields = |map: &Option<Map>| map.iter().flat_map(|map| map.0.clone()).collect::<Vec<_>>();
     let absent = |due: &[(Vec<u8>, Vec<u8>)], seen: &Option<Map>| {
         let absent = fields(seen).into_iter().map(|(name, _)| name);
@@ -266,6 +266,7 @@ fn wanted(upstream: bool, way: &Way) -> Wanted {
     };
     let (due, due_trailers) = (fields(&way.out.headers), fields(&way.out.trailers));
     Wanted::Out(Out {
+        stream,
         upstream,
         fields: data(&due),
         absent: absent(&due, &way.seen.headers),

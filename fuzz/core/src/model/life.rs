@@ -52,7 +52,9 @@ impl Model {
             let least = (500_000_000_u64 << crashes.clamp(1, 6)) / 2;
             if self.time.1 < crashed + least {
                 let message = format!("a plugin is started too early after crash {crashes} in a row");
-                self.find("a restart", &message, Some(plugin));
+                let has_start = exports(&self.scenario.plugins[plugin], "proxy_on_vm_start");
+                let first = if has_start { "proxy_on_vm_start" } else { "proxy_on_context_create" };
+                self.found("a restart", &message, Some(plugin), Some(Wanted::Never(first)));
             }
         }
         let new = self.instances.len() - 1;
@@ -79,6 +81,11 @@ impl Model {
 
     /// The host calls a plugin. If a callback has not returned before this, its guest has crashed.
     pub fn callback(&mut self, instance: usize, name: &'static str, args: &[u32]) {
+        self.follow_callback(instance, name, args);
+        self.called.push((self.instances[instance].plugin, name));
+    }
+
+    fn follow_callback(&mut self, instance: usize, name: &'static str, args: &[u32]) {
         if let Some(frame) = self.frame.take() {
             self.trapped(frame);
         }
@@ -271,6 +278,7 @@ impl Model {
     pub fn step(&mut self, index: usize) {
         self.settle();
         self.step = Some(index);
+        self.called.clear();
         let scenario = self.scenario.clone();
         let step = &scenario.steps[index];
         self.time = (self.time.1, self.time.1);

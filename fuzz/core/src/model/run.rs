@@ -11,7 +11,7 @@ use pw_cases::script::{self, Act, Action, Allocation, Script};
 use pw_cases::transcript::Event;
 
 use super::call::{self, Call, Judged, Pointers};
-use super::finding::{Finding, Wanted, Wrong, aspect, describe};
+use super::finding::{Wanted, Wrong, aspect, describe};
 use super::instance::{exports, may, script};
 use super::sections;
 use super::state::{Frame, Model, OK, Verdict, frame_name};
@@ -43,6 +43,7 @@ impl Model {
             logged: 0,
             blind: false,
             findings: Vec::new(),
+            called: Vec::new(),
             answers: Vec::new(),
             coverage: Coverage::default(),
         }
@@ -51,7 +52,8 @@ impl Model {
     /// The run is over.
     pub fn end(mut self) -> Verdict {
         self.settle();
-        Verdict { findings: self.findings, coverage: self.coverage, answers: self.answers }
+        let Model { findings, coverage, answers, called, .. } = self;
+        Verdict { findings, coverage, answers, called }
     }
 
     /// A plugin has called the host, and the call is about to return with these core values. Calls that are not in the script are the
@@ -97,14 +99,11 @@ impl Model {
         }
         let judged = self.judge(instance, &call);
         if let Err(wrong) = judged.and_then(|()| call.untouched()) {
-            self.blind = true;
             let name = frame_name(&self.frame);
-            self.findings.push(Finding {
-                about: format!("{} {}", function.name, aspect(function, &wrong)),
-                message: format!("{} in {name}: {}, but {}", function.name, describe(function, &wrong), wrong.actual),
-                plugin: Some(self.instances[instance].plugin),
-                wanted: Some(Wanted::Answer(action.id, *wrong)),
-            });
+            let about = format!("{} {}", function.name, aspect(function, &wrong));
+            let message = format!("{} in {name}: {}, but {}", function.name, describe(function, &wrong), wrong.actual);
+            let plugin = Some(self.instances[instance].plugin);
+            self.found(&about, &message, plugin, Some(Wanted::Answer(action.id, *wrong)));
         } else if allocates && call.allocated() {
             self.allocated(instance);
         }
@@ -199,13 +198,9 @@ impl Model {
                 actual: "a trap".to_owned(),
                 open: false,
             };
-            self.findings.push(Finding {
-                about: format!("{name} traps"),
-                message: format!("{name} in {}: an answer, but the plugin ended", frame_name(&self.frame)),
-                plugin: Some(plugin),
-                wanted: due.map(|action| Wanted::Answer(action.id, wrong)),
-            });
-            self.blind = true;
+            let message = format!("{name} in {}: an answer, but the plugin ended", frame_name(&self.frame));
+            let wanted = due.map(|action| Wanted::Answer(action.id, wrong));
+            self.found(&format!("{name} traps"), &message, Some(plugin), wanted);
         }
         let opens = |model: &Model, number: usize| {
             scenario.plugins[model.instances[number].plugin].settings.failure == Failure::Open

@@ -43,6 +43,8 @@ pub struct Model {
     /// The model can no longer follow the run, and reports nothing more.
     pub(in crate::model) blind: bool,
     pub(in crate::model) findings: Vec<Finding>,
+    /// The callbacks that have come in this step, by the plugin.
+    pub(in crate::model) called: Vec<(usize, &'static str)>,
     /// Each action of the script that was done, by its id, and its status; `None` if the guest crashed in it.
     pub(in crate::model) answers: Vec<(u32, Option<u32>)>,
     pub(in crate::model) coverage: Coverage,
@@ -57,6 +59,8 @@ pub struct Verdict {
     pub coverage: Coverage,
     /// The actions of the scripts that were done, by their ids, and their statuses; `None` where the guest crashed.
     pub answers: Vec<(u32, Option<u32>)>,
+    /// The callbacks that came in the last step, by the plugin.
+    pub called: Vec<(usize, &'static str)>,
 }
 
 /// What is to happen to a stream because of a call.
@@ -115,10 +119,27 @@ impl Model {
         plugin: Option<usize>,
         wanted: Option<Wanted>,
     ) {
-        if !self.blind {
-            self.findings.push(Finding { about: about.to_owned(), message: message.to_owned(), plugin, wanted });
-            self.blind = true;
+        if self.blind {
+            return;
         }
+        let live = |plugin: usize| self.instances.iter().filter(|found| found.plugin == plugin && !found.ended).count();
+        let is_alone = plugin.is_none_or(|plugin| live(plugin) <= 1);
+        let (mut before, mut tells) = (0, true);
+        match &wanted {
+            Some(Wanted::Answer(id, _)) => {
+                tells = self.answers.iter().filter(|(known, _)| known == id).count() <= 1;
+            }
+            Some(Wanted::Never(name)) => {
+                tells = is_alone;
+                before = self.called.iter().filter(|called| plugin == Some(called.0) && called.1 == *name).count();
+            }
+            Some(Wanted::Due(_) | Wanted::Argument(..)) => tells = is_alone,
+            Some(Wanted::Metric(..) | Wanted::Out(_) | Wanted::Line(_)) => {}
+            None => tells = false,
+        }
+        let (about, message) = (about.to_owned(), message.to_owned());
+        self.findings.push(Finding { about, message, plugin, before, tells, wanted });
+        self.blind = true;
     }
 }
 
