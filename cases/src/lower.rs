@@ -114,7 +114,8 @@ impl<'a> Lowering<'a> {
         registers.insert("stream_context".to_owned(), (STREAM_CONTEXT, None));
         let mut scripts = case.plugins.iter().map(|plugin| empty_script(plugin, version)).collect::<Read<Vec<_>>>()?;
         for (home, script) in scripts.iter_mut().enumerate() {
-            script.members(&roots(case, home));
+            let members: Vec<_> = members(&case.plugins, home).map(|member| &case.plugins[member].settings).collect();
+            script.members(&scenario::roots(&members, case.steps.iter().filter_map(|step| step.step.as_ref())));
         }
         for (index, plugin) in case.plugins.iter().enumerate() {
             if case.plugins[..index].iter().any(|other| other.settings.name == plugin.settings.name) {
@@ -432,19 +433,6 @@ fn is_never(step: &CaseStep, plugin: &Plugin, callback: usize) -> bool {
 fn members(plugins: &[Plugin], home: usize) -> impl Iterator<Item = usize> {
     let lives = move |(index, plugin): &(usize, &Plugin)| *index == home || plugin.home == Some(home);
     plugins.iter().enumerate().filter(lives).map(|(index, _)| index)
-}
-
-/// Whose contexts the plugin contexts of a VM are, in the order of their creation.
-fn roots(case: &Case, home: usize) -> Vec<u8> {
-    let members: Vec<usize> = members(&case.plugins, home).collect();
-    let member = |name: &str| members.iter().position(|member| case.plugins[*member].settings.name == name);
-    let first = (0..members.len()).filter(|member| !case.plugins[members[*member]].settings.standby);
-    let later = case.steps.iter().filter_map(|step| match step.step.as_ref()? {
-        scenario::Step::Reconfigure { plugin, .. } => member(plugin),
-        scenario::Step::Replace { by, .. } | scenario::Step::Canary { by, .. } => member(by),
-        _ => None,
-    });
-    first.chain(later).map(|member| member as u8).collect()
 }
 
 fn empty_script(plugin: &Plugin, version: Version) -> Read<Script> {

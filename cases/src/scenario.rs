@@ -109,6 +109,18 @@ pub enum Failure {
     Reload,
 }
 
+/// Whose contexts the plugin contexts of a VM are, in the order of their creation: the places of the plugins among those that live there.
+pub fn roots<'a>(members: &[&PluginSettings], steps: impl Iterator<Item = &'a Step>) -> Vec<u8> {
+    let member = |name: &str| members.iter().position(|member| member.name == name);
+    let first = (0..members.len()).filter(|member| !members[*member].standby);
+    let later = steps.filter_map(|step| match step {
+        Step::Reconfigure { plugin, .. } => member(plugin),
+        Step::Replace { by, .. } | Step::Canary { by, .. } => member(by),
+        _ => None,
+    });
+    first.chain(later).map(|member| member as u8).collect()
+}
+
 /// A plugin's module.
 #[derive(Clone, Debug)]
 pub enum Guest {

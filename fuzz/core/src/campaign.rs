@@ -15,6 +15,7 @@ use crate::drive::silence;
 use crate::generate;
 use crate::model::Finding;
 use crate::oracle;
+use crate::share::joined;
 
 /// Planted bugs that no scenario of the generator shows: they need a canary that gets some of the streams or is log-only, or sizes
 /// and numbers that no scenario has. Those that are about numbers the target `attack` finds.
@@ -65,7 +66,7 @@ pub struct Campaign {
 
 /// The same scenario with a module for each plugin, none of which was compiled before.
 pub fn compiled(scenario: &Scenario) -> Result<Scenario, String> {
-    let mut scenario = scenario.clone();
+    let mut scenario = joined(scenario).into_owned();
     for plugin in &mut scenario.plugins {
         if let Guest::Probe(script) = &plugin.guest {
             let text = Template::smallest(script).wat(&script.bytes());

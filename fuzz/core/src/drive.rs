@@ -8,6 +8,7 @@ use pw_host::{Observer, PluginId};
 use pw_reference::{Reference, World};
 
 use crate::model::{Model, Verdict};
+use crate::share::joined;
 
 /// Lets a scenario's probes report or be silent.
 pub fn silence(scenario: &mut Scenario, silent: bool) {
@@ -29,7 +30,7 @@ pub fn run(host: &Reference, scenario: &Arc<Scenario>) -> Result<Verdict, String
     let mut world = World::new();
     world.proxy().observe(Box::new(watch.clone()));
     let mut started = true;
-    for (number, plugin) in scenario.plugins.iter().enumerate() {
+    for (number, plugin) in joined(scenario).plugins.iter().enumerate() {
         watch.lock().starting = number;
         started = started && host.launch(&mut world, plugin)?;
         watch.notify(&mut world);

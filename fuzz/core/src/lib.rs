@@ -13,6 +13,7 @@ pub mod minimise;
 pub mod model;
 pub mod oracle;
 pub mod print;
+pub mod share;
 pub mod shrink;
 mod tell;
 

@@ -12,6 +12,7 @@ use pw_reference::Reference;
 
 use crate::drive::{self, silence};
 use crate::model::{Finding, Verdict};
+use crate::share::joined;
 
 /// The sections whose functions one plugin can see the effects of in another, by ids or by what they share.
 const SHARED: [&str; 6] =
@@ -54,7 +55,8 @@ pub fn beyond(host: &Reference, scenario: &Scenario) -> Vec<Finding> {
 
 /// What both the probe and the host see of a scenario.
 fn seen(host: &Reference, scenario: &Scenario) -> Result<Transcript, Box<Finding>> {
-    let transcript = host.run(scenario).map_err(|disagreement| bug("what the probe reports", &disagreement))?;
+    let transcript =
+        host.run(&joined(scenario)).map_err(|disagreement| bug("what the probe reports", &disagreement))?;
     Ok(decode(transcript, scenario))
 }
 
@@ -179,7 +181,8 @@ fn bug(about: &str, message: &str) -> Box<Finding> {
     Box::new(Finding { about: about.to_owned(), message: message.to_owned(), ..Finding::default() })
 }
 
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic says.
+pub fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or("no words".to_owned())
 }

@@ -17,6 +17,7 @@ use pw_cases::transcript::Returned;
 use self::values::{args, returned, saved};
 use crate::canonical::places;
 use crate::model::{Finding, Out, Wanted, Wrong};
+use crate::share::homes;
 
 /// The case file of a finding: it fails where the finding was made. `answers` are the statuses that the other calls got,
 /// by action; none where the guest ended. `called` are the callbacks of the last step, by the plugin.
@@ -87,7 +88,11 @@ fn function(action: &Action) -> &'static str {
 type Answers = BTreeMap<u32, Vec<Option<u32>>>;
 
 fn body(scenario: &Scenario, finding: Option<&Finding>, answers: &Answers) -> String {
-    let mut out: String = scenario.plugins.iter().map(plugin::print).collect();
+    let homes = homes(&scenario.plugins);
+    let plugins = scenario.plugins.iter().enumerate();
+    let with_home = plugins.map(|(place, found)| (found, Some(homes[place]).filter(|home| *home != place)));
+    let mut out: String =
+        with_home.map(|(found, home)| plugin::print(found, home.map(|home| &scenario.plugins[home]))).collect();
     let windows = places(scenario);
     for (number, places) in windows.iter().enumerate() {
         let step = number.checked_sub(1).map(|step| &scenario.steps[step]);

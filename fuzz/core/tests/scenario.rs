@@ -7,6 +7,7 @@ use pw_cases::scenario::Scenario;
 use pw_fuzz::campaign::Campaign;
 use pw_fuzz::canonical::canonical;
 use pw_fuzz::drive::silence;
+use pw_fuzz::share::joined;
 use pw_fuzz::{generate, keep, oracle, print};
 use pw_reference::Reference;
 
@@ -48,7 +49,7 @@ fn a_scenario_is_read_back_from_its_case_file_as_it_was() {
         let file = print::any(&scenario);
         let case = keep::read(&file).unwrap_or_else(|error| panic!("{error}\n{file}"));
         let lowered = case.lower(case.versions[0]).unwrap_or_else(|complaint| panic!("{complaint:?}\n{file}"));
-        assert_eq!(text(&lowered.scenario), text(&scenario), "\n{file}");
+        assert_eq!(text(&lowered.scenario), text(&joined(&scenario)), "\n{file}");
     }
 }
 

@@ -176,6 +176,8 @@ pub(super) fn end(proxy: &mut Proxy, stream: StreamId) {
         filter.request.drop_waiting();
         filter.response.drop_waiting();
     }
+    found.keep_held(Direction::Request);
+    found.keep_held(Direction::Response);
     let (tcp, connected) = (found.protocol != Protocol::Http, found.request.sent);
     if let Some(owner) = alone.and_then(|plugin| proxy.state().plugins.get_mut(plugin)) {
         owner.alone -= 1;

@@ -228,6 +228,19 @@ impl Stream {
         }
     }
 
+    /// The stream is over: maps that a plugin still holds are what `proxy_on_log` reads, as plugins have changed them.
+    pub(crate) fn keep_held(&mut self, direction: Direction) {
+        let in_chain = self.filters.iter_mut().filter(|filter| !filter.gone);
+        let mut stages = in_chain.map(|filter| filter.stage(direction)).filter(|stage| stage.phase.is_some());
+        // The one that is furthest: responses go backwards.
+        let furthest = if direction == Direction::Request { stages.next_back() } else { stages.next() };
+        let Some(stage) = furthest else { return };
+        let (headers, trailers) = (stage.headers.as_ref().map(|(headers, _)| headers.clone()), stage.trailers.clone());
+        let message = self.message(direction);
+        message.headers = headers.or(message.headers.take());
+        message.trailers = trailers.or(message.trailers.take());
+    }
+
     /// What an effect of a copy would change, if its plugin were not log-only.
     pub(crate) fn discarded(&mut self, effect: Effect) -> Vec<Discarded> {
         let begun = self.response.came != Progress::Nothing;

@@ -108,7 +108,10 @@ impl Worker {
     }
 
     pub(super) fn join(self) -> Result<(Campaign, Vec<Find>), HarnessError> {
-        let ended = self.thread.join().map_err(|_| HarnessError::new("a campaign's thread panicked"))?;
+        let ended = self.thread.join().map_err(|panic| {
+            let words = pw_fuzz::oracle::words(&*panic);
+            HarnessError::new(format!("a campaign ended early, by a fault of the fuzzer and not of a host: {words}"))
+        })?;
         ended.map_err(HarnessError::new)
     }
 }

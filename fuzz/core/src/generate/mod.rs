@@ -11,7 +11,7 @@ mod world;
 
 use pw_abi::{Function, Kind, Version};
 use pw_cases::language;
-use pw_cases::scenario::{Guest, Plugin, Scenario, Step};
+use pw_cases::scenario::{Failure, Guest, Plugin, Scenario, Step};
 use pw_cases::script::{self, Act, Action, Entry, Lane};
 
 use self::calls::Caller;
@@ -55,13 +55,21 @@ pub fn of_version(version: Version, bytes: &[u8]) -> Scenario {
 fn draw_scenario(mut draw: Draw<'_>, version: Version) -> Scenario {
     let functions = swarm(&mut draw, version);
     let on = |name: &str| functions.iter().any(|row| row.section == name);
-    let steps = world::steps(&mut draw, version, &on);
+    let mut steps = world::steps(&mut draw, version, &on);
     let plugins = plugins::plugins(&mut draw, version, &steps);
+    if plugins.iter().any(restarts) && draw.chance(50) {
+        world::wait(&mut draw, &mut steps);
+    }
     let mut scenario = Scenario { plugins, steps, ..Scenario::default() };
     let awaited = awaited(&mut draw, &functions, &scenario.steps);
     Scripting { draw, version, functions, awaited, caller: Caller::default(), left: MAX_CALLS }.run(&mut scenario);
     canonical(&mut scenario);
     scenario
+}
+
+/// Whether a plugin is started again when it has crashed.
+fn restarts(plugin: &Plugin) -> bool {
+    plugin.settings.failure == Failure::Reload
 }
 
 /// Functions that must be called so that the steps have an effect.
@@ -159,12 +167,13 @@ impl Scripting<'_> {
             return;
         };
         for plugin in plugins {
+            let restarts = restarts(plugin);
             let Guest::Probe(script) = &mut plugin.guest else { continue };
             let mut entry = Entry { actions: Vec::new(), result: self.result(row) };
             let count = if main { 1 + self.draw.below(7) } else { self.draw.below(4) };
             for _ in 0..count.min(self.left) {
                 if self.draw.more() {
-                    self.act(name, &mut entry);
+                    self.act(name, restarts, &mut entry);
                 }
             }
             self.left -= entry.actions.len().min(self.left);
@@ -172,11 +181,12 @@ impl Scripting<'_> {
         }
     }
 
-    /// A call; in a plugin's own context a change of the effective context may come before it.
-    fn act(&mut self, callback: &str, entry: &mut Entry) {
+    /// A call; in a plugin's own context a change of the effective context may come before it. A plugin that is started again crashes more often.
+    fn act(&mut self, callback: &str, restarts: bool, entry: &mut Entry) {
         let mut add = |act| entry.actions.push(Action { id: 0, act });
         let rarely = if START.contains(&callback) { 16 } else { 4 };
-        if self.draw.below(75 * rarely) == 75 * rarely - 1 {
+        let crashes = if restarts { 8 } else { 75 } * rarely;
+        if self.draw.below(crashes) == crashes - 1 {
             return add(Act::Trap);
         }
         let early = !self.awaited.is_empty() && self.draw.chance(25);

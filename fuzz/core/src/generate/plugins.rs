@@ -22,12 +22,31 @@ const WITHOUT: [&str; 4] = ["proxy_on_done", "proxy_on_log", "proxy_on_request_h
 pub(super) fn plugins(draw: &mut Draw<'_>, version: Version, steps: &[Step]) -> Vec<Plugin> {
     let count = [1, 1, 1, 1, 2, 2, 3][draw.below(7)];
     let mut plugins: Vec<Plugin> = NAMES[..count].iter().map(|name| plugin(draw, name, version)).collect();
+    if let [first, second, ..] = &mut plugins[..]
+        && draw.chance(25)
+    {
+        share(first, second);
+    }
     if steps.iter().any(|step| step.plugins().1 == Some(STANDBY)) {
         let mut standby = plugin(draw, STANDBY, version);
         standby.settings.standby = true;
         plugins.push(standby);
     }
     plugins
+}
+
+/// The second plugin lives in the first one's VM.
+fn share(first: &mut Plugin, second: &mut Plugin) {
+    let (Guest::Probe(script), Guest::Probe(other)) = (&mut first.guest, &mut second.guest) else { return };
+    // By its contexts the probe knows whose script it follows, and only one plugin's says what allocators do.
+    script.without.clear();
+    script.allocators = vec!["proxy_on_memory_allocate"];
+    *other = script.clone();
+    if first.settings.vm_id.is_empty() {
+        first.settings.vm_id = "vm".to_owned();
+    }
+    let PluginSettings { name, configuration, background, standby, failure, .. } = second.settings.clone();
+    second.settings = PluginSettings { name, configuration, background, standby, failure, ..first.settings.clone() };
 }
 
 fn plugin(draw: &mut Draw<'_>, name: &str, version: Version) -> Plugin {

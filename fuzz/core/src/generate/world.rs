@@ -134,3 +134,10 @@ fn operate(draw: &mut Draw<'_>, operated: &mut bool) -> Step {
         },
     }
 }
+
+/// Time in which a plugin that has crashed is started again, and perhaps crashes again, somewhere after the first step.
+pub(super) fn wait(draw: &mut Draw<'_>, steps: &mut Vec<Step>) {
+    let place = (1 + draw.below(steps.len().max(1))).min(steps.len());
+    let waits = (0..1 + draw.below(4)).map(|_| Step::Advance { milliseconds: [700, 500, 2000, 100][draw.below(4)] });
+    steps.splice(place..place, waits.collect::<Vec<_>>());
+}

@@ -144,6 +144,16 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// Which lanes are addresses of what the call returns.
+    fn places(&self) -> impl Iterator<Item = usize> {
+        let mut at = 0;
+        self.function.params.iter().flat_map(move |param| {
+            let lanes = at..at + param.lanes.len();
+            at = lanes.end;
+            lanes.filter(|_| param.out)
+        })
+    }
+
     /// The specification requires one of these statuses.
     pub(super) fn is(&self, statuses: &[u32]) -> Judged {
         let internal = self.limited && self.status == Status::INTERNAL_FAILURE.0;
@@ -213,9 +223,9 @@ impl<'a> Call<'a> {
         let word = |lane: u64| range(self.memory, lane, 4).and_then(|bytes| bytes.first_chunk()).copied();
         let word = |lane: u64| word(lane).map_or(0, u32::from_le_bytes);
         let (pointer, size) = (word(self.lanes[at]), word(self.lanes[at + 1]));
-        // An allocator may give the memory to which the pointer and the size are written.
-        let overwritten = |lane: u64| lane < u64::from(pointer) + u64::from(size) && u64::from(pointer) < lane + 4;
-        if self.may_lack_memory && (overwritten(self.lanes[at]) || overwritten(self.lanes[at + 1])) {
+        // An allocator may give the memory to which the pointer, the size and other values are written.
+        let overwritten = |lane: u64| lane < u64::from(pointer) + u64::from(size) && u64::from(pointer) < lane + 8;
+        if self.may_lack_memory && self.places().any(|place| overwritten(self.lanes[place])) {
             return Ok(());
         }
         // The pointer to an empty value may be anything; the reference host does not ask the allocator for nothing.

@@ -3,13 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use pw_cases::scenario::Plugin;
+use pw_cases::scenario::{Plugin, Scenario, roots};
 use pw_cases::script::{self, PAGES, Script};
+
+use crate::share::{homes, members};
 
 /// A VM. A plugin that gets another configuration stays in its VM if the VM has an id.
 pub(super) struct Vm {
-    /// The number of calls of each callback.
-    pub(super) called: Vec<usize>,
+    /// For each plugin of the scenario the number of calls of each callback.
+    called: Vec<usize>,
+    /// The plugin whose script the probe follows where it knows no better, and for each plugin context in the order of their creation.
+    home: usize,
+    roots: Vec<usize>,
+    /// How many plugin contexts were created.
+    begun: usize,
+    /// Whose script is followed in each context.
+    owners: BTreeMap<u32, usize>,
     /// Bytes of memory, as seen last.
     pub(super) memory: usize,
     /// The newer allocator has logged its first call.
@@ -41,8 +50,8 @@ pub(super) struct Instance {
     pub(super) passes: bool,
     /// How often in a row it has crashed, the one that it replaces included.
     pub(super) crashes: u32,
-    /// The earliest time at which it may have crashed, in nanoseconds.
-    pub(super) crashed: u64,
+    /// The earliest and the latest time at which it may have crashed, in nanoseconds.
+    pub(super) crashed: (u64, u64),
 }
 
 /// A place in the chain of new streams.
@@ -93,9 +102,52 @@ pub(super) enum State {
     Logged,
 }
 
-impl Default for Vm {
-    fn default() -> Vm {
-        Vm { called: vec![0; script::callbacks().count()], memory: PAGES as usize * 0x1_0000, allocator_logged: false }
+impl Vm {
+    /// The VM of a plugin, and of those that share it.
+    pub(super) fn of(plugin: usize, scenario: &Scenario) -> Vm {
+        let homes = homes(&scenario.plugins);
+        let home = homes[plugin];
+        let members = members(&homes, home);
+        let settings: Vec<_> = members.iter().map(|member| &scenario.plugins[*member].settings).collect();
+        let roots = match members.len() {
+            1 => Vec::new(),
+            _ => roots(&settings, scenario.steps.iter()).into_iter().map(|root| members[usize::from(root)]).collect(),
+        };
+        Vm {
+            called: vec![0; scenario.plugins.len() * script::callbacks().count()],
+            home,
+            roots,
+            begun: 0,
+            owners: BTreeMap::new(),
+            memory: PAGES as usize * 0x1_0000,
+            allocator_logged: false,
+        }
+    }
+
+    /// A callback begins. Whose script the probe follows in it, and how many entries of that were used before.
+    pub(super) fn enter(&mut self, callback: usize, name: &str, args: &[u32]) -> (usize, usize) {
+        let owner = if self.roots.is_empty() { self.home } else { self.owner(name, args) };
+        let called = &mut self.called[owner * script::callbacks().count() + callback];
+        let before = *called;
+        *called += 1;
+        (owner, before)
+    }
+
+    fn owner(&mut self, name: &str, args: &[u32]) -> usize {
+        let known = |context: &u32| self.owners.get(context).copied().unwrap_or(self.home);
+        match (name, args) {
+            ("proxy_on_context_create", [context, parent, ..]) => {
+                let owner = match parent {
+                    0 => self.roots.get(self.begun).copied().unwrap_or(self.home),
+                    parent => known(parent),
+                };
+                self.begun += usize::from(*parent == 0);
+                self.owners.insert(*context, owner);
+                owner
+            }
+            (_, [context, ..]) => known(context),
+            _ => self.home,
+        }
     }
 }
 
@@ -115,7 +167,7 @@ impl Instance {
             stays_ended: false,
             passes: false,
             crashes: 0,
-            crashed: 0,
+            crashed: (0, 0),
         }
     }
 

@@ -6,6 +6,8 @@ use pw_cases::script;
 
 use super::calls::Subject;
 use super::finding::Wanted;
+use crate::share::homes;
+
 use super::instance::{Context, Instance, Link, State, Vm, exports};
 use super::state::{Frame, Model};
 use super::stream::piece_of;
@@ -35,10 +37,12 @@ impl Model {
                 .map_or_else(|| own.settings.configuration.0.clone(), |old| self.instances[old].configuration.clone()),
         };
         let background = own.settings.background;
-        let shares = |found: &&Instance| found.plugin == plugin && !found.ended && !own.settings.vm_id.is_empty();
-        let vm = self.instances.iter().find(shares).map_or(self.vms.len(), |found| found.vm);
+        let homes = homes(&self.scenario.plugins);
+        let is_beside = |found: &&Instance| homes[found.plugin] == homes[plugin] && !found.ended;
+        let vm = self.instances.iter().find(is_beside).filter(|_| !own.settings.vm_id.is_empty());
+        let vm = vm.map_or(self.vms.len(), |found| found.vm);
         if vm == self.vms.len() {
-            self.vms.push(Vm::default());
+            self.vms.push(Vm::of(plugin, &self.scenario));
         }
         let restarted = again.is_some();
         self.instances.push(Instance { restarted, started: restarted, ..Instance::new(plugin, vm, configuration) });
@@ -48,9 +52,8 @@ impl Model {
             if let Some(new) = self.instances.last_mut() {
                 new.crashes = crashes;
             }
-            // The wait after the first crash is half a second at least, and it doubles with each further one.
-            let least = (500_000_000_u64 << crashes.clamp(1, 6)) / 2;
-            if self.time.1 < crashed + least {
+            let least = wait(crashes).0;
+            if self.time.1 < crashed.0 + least {
                 let message = format!("a plugin is started too early after crash {crashes} in a row");
                 let has_start = exports(&self.scenario.plugins[plugin], "proxy_on_vm_start");
                 let first = if has_start { "proxy_on_vm_start" } else { "proxy_on_context_create" };
@@ -108,9 +111,7 @@ impl Model {
             self.do_all_pending();
         }
         let Some(callback) = script::callback_number(name) else { return };
-        let called = &mut self.vms[self.instances[instance].vm].called[callback];
-        let entry = Some(*called);
-        *called += 1;
+        let (script, entry) = self.vms[self.instances[instance].vm].enter(callback, name, args);
         let context = args.first().copied().unwrap_or(0);
         let mut frame = Frame {
             instance,
@@ -118,6 +119,7 @@ impl Model {
             name,
             context,
             effective: context,
+            script,
             entry,
             next: 0,
             piece: None,
@@ -157,6 +159,8 @@ impl Model {
         let (has_done, has_create) = (has("proxy_on_done"), has("proxy_on_context_create"));
         let has_log = has("proxy_on_log");
         let limited = !self.scenario.plugins[plugin].settings.limits.is_empty();
+        // Its VM goes on with the other plugins there.
+        let refused = self.instances[frame.instance].refuses;
         let (name, id) = (frame.name, frame.context);
         if name == "proxy_on_context_create" {
             return self.created(frame.instance, id, args[1]);
@@ -188,7 +192,7 @@ impl Model {
             ("proxy_on_log", State::Logged) => (false, state),
             ("proxy_on_delete", State::Logged) => (true, state),
             ("proxy_on_delete", State::Done) => (!logs, state),
-            ("proxy_on_delete", State::Live) => (!logs && !has_done, state),
+            ("proxy_on_delete", State::Live) => (!logs && !has_done || own && refused, state),
             ("proxy_on_delete", State::Pending) => (!logs && limited, State::Done),
             _ if context.stream.is_none() => (state != State::Logged, state),
             _ => (state == State::Live, state),
@@ -299,6 +303,7 @@ impl Model {
             self.trapped(frame);
         }
         self.do_all_pending();
+        self.check_restarts();
         let refused: Vec<usize> = (0..self.instances.len())
             .filter(|number| self.instances[*number].refuses && !self.instances[*number].ended)
             .collect();
@@ -355,6 +360,23 @@ impl Model {
         }
     }
 
+    /// Checks that each plugin that was to be started again was.
+    fn check_restarts(&mut self) {
+        let is_late = |number: &usize| {
+            let found = &self.instances[*number];
+            found.ended
+                && self.restarts(*number)
+                && self.is_kept(*number)
+                && found.crashes <= DOUBLED
+                && found.crashed.1 + wait(found.crashes).1 < self.time.1
+        };
+        let late = (0..self.instances.len()).find(is_late).map(|number| self.instances[number].plugin);
+        if late.is_some() {
+            let wanted = Some(Wanted::Due("proxy_on_context_create"));
+            self.found("a restart", "a plugin that has crashed is not started again", late, wanted);
+        }
+    }
+
     /// Checks that each context that is done was deleted.
     fn check_deleted(&mut self) {
         let over = |context: &Context| [State::Done, State::Logged].contains(&context.state);
@@ -378,4 +400,14 @@ impl Model {
         let frame = self.frame.as_ref()?;
         self.instances[frame.instance].contexts.get(&frame.effective)?.stream
     }
+}
+
+/// After how many crashes in a row the wait no longer doubles.
+const DOUBLED: u32 = 6;
+
+/// How long a plugin that has crashed waits at least and at most, in nanoseconds: half a second to a second after the first crash, and twice as long
+/// with each further one in a row.
+fn wait(crashes: u32) -> (u64, u64) {
+    let most = 500_000_000 << crashes.clamp(1, DOUBLED);
+    (most / 2, most)
 }

@@ -62,6 +62,14 @@ impl Model {
         }
     }
 
+    /// Whether the operator keeps an instance, as far as is known: what becomes of plugins in the background is not followed.
+    pub(in crate::model) fn is_kept(&self, instance: usize) -> bool {
+        let links = self.chain.iter().filter(|link| !link.is_out).map(|link| link.instance);
+        let canary = self.canary.iter().flat_map(|canary| [canary.of, canary.to]);
+        links.chain(canary).any(|kept| kept == instance)
+            || self.scenario.steps.iter().all(|step| step.plugins().0.is_none())
+    }
+
     /// An instance that has crashed was started again.
     pub(in crate::model) fn restarted(&mut self, old: usize, new: usize) {
         let canary = self.canary.iter_mut().flat_map(|canary| [&mut canary.of, &mut canary.to]);

@@ -143,8 +143,8 @@ impl Model {
     /// The script's next action in the running callback.
     pub(in crate::model) fn due<'a>(&self, scenario: &'a Scenario) -> Option<&'a Action> {
         let frame = self.frame.as_ref()?;
-        let script = script(&scenario.plugins[self.instances[frame.instance].plugin])?;
-        script.entries[frame.callback].get(frame.entry?)?.actions.get(frame.next)
+        let script = script(&scenario.plugins[frame.script])?;
+        script.entries[frame.callback].get(frame.entry)?.actions.get(frame.next)
     }
 
     /// A call that is not the script's next: the probe's report, or the log line of an allocator.
@@ -225,7 +225,7 @@ impl Model {
             let opens = opens(self, number);
             let found = &mut self.instances[number];
             found.crashes += 1;
-            found.crashed = self.time.0;
+            found.crashed = self.time;
             found.passes = is_followed && found.started && opens;
             self.ended(number);
             self.canary_has_crashed(number);

@@ -82,8 +82,9 @@ pub(in crate::model) struct Frame {
     /// The context that it is about, and the one that its calls act on.
     pub(in crate::model) context: u32,
     pub(in crate::model) effective: u32,
-    /// The index of the script's entry, if there is one, and the number of its actions that were done.
-    pub(in crate::model) entry: Option<usize>,
+    /// The plugin whose script the probe follows, the place of the entry in it, and the number of its actions that were done.
+    pub(in crate::model) script: usize,
+    pub(in crate::model) entry: usize,
     pub(in crate::model) next: usize,
     /// The piece of a message that it is about: the stream, the place in its chain, the direction.
     pub(in crate::model) piece: Option<(u32, usize, Direction)>,

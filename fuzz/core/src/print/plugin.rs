@@ -3,11 +3,19 @@
 use std::fmt::Write;
 
 use pw_cases::language::{self, text};
-use pw_cases::scenario::{Guest, Plugin};
+use pw_cases::scenario::{Guest, Plugin, PluginSettings};
 use pw_cases::script::Allocation;
 
-pub(super) fn print(plugin: &Plugin) -> String {
+/// `home` is the plugin in whose VM it lives, if not in its own.
+pub(super) fn print(plugin: &Plugin, home: Option<&Plugin>) -> String {
     let name = text(&plugin.settings.name);
+    if let Some(home) = home {
+        // All else is the VM's.
+        let PluginSettings { name: _, configuration, background, standby, failure, .. } = plugin.settings.clone();
+        let own = PluginSettings { configuration, background, standby, failure, ..PluginSettings::default() };
+        let own = language::entries(&own, &language::SETTINGS[1..]);
+        return format!("\n[[plugin]]\nname = {name}\nvm = {}\n{own}", text(&home.settings.name));
+    }
     let mut out =
         format!("\n[[plugin]]\nname = {name}\n{}", language::entries(&plugin.settings, &language::SETTINGS[1..]));
     let mut line = |key: &str, value: String| {
