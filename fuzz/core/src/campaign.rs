@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fastrand::Rng;
 use pw_cases::probe::{Template, assemble};
 use pw_cases::scenario::{Guest, Scenario};
+use pw_host::Choices;
 use pw_reference::Reference;
 
 use crate::coverage::{Coverage, Reached};
@@ -74,6 +75,13 @@ pub fn compiled(scenario: &Scenario) -> Result<Scenario, String> {
         }
     }
     Ok(scenario)
+}
+
+/// The same scenario on a host that answers open questions at random, of which the model knows nothing.
+pub fn with_choices(scenario: &Scenario, seed: u64) -> Scenario {
+    let drawn = Choices::drawn(seed);
+    let choices = Choices::NAMES.iter().filter_map(|name| Some(((*name).to_owned(), drawn.get(name)?))).collect();
+    Scenario { choices, ..scenario.clone() }
 }
 
 /// An input that has shown something that could not be so.
@@ -144,11 +152,17 @@ impl Campaign {
         if self.reached.add(&verdict.coverage) && !bytes.is_empty() {
             self.kept.push(Input { bytes, coverage: std::mem::take(&mut verdict.coverage) });
         }
+        let mut shown = scenario.clone();
         if verdict.findings.is_empty() && self.runs.is_multiple_of(SLOW) {
             verdict.findings = oracle::beyond(&self.host, &scenario);
+            if verdict.findings.is_empty() {
+                shown = Arc::new(with_choices(&scenario, self.runs));
+                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown.clone());
+                verdict.findings = oracle::beyond(&self.host, &shown);
+            }
         }
         let run = self.runs;
-        Ok(verdict.findings.into_iter().next().map(|finding| Find { run, scenario: (*scenario).clone(), finding }))
+        Ok(verdict.findings.into_iter().next().map(|finding| Find { run, scenario: (*shown).clone(), finding }))
     }
 
     /// New bytes, or kept ones with something changed.

@@ -38,7 +38,8 @@ pub fn minimise(host: &Reference, find: &Find) -> Result<Find, String> {
 /// What a scenario shows by any oracle; the slower ones are asked where the model has nothing to say.
 pub fn shows(host: &Reference, scenario: &Arc<Scenario>, about: &str) -> Result<Option<Finding>, String> {
     let mut findings = oracle::model(host, scenario)?.findings;
-    if findings.is_empty() && SLOW.contains(&about) {
+    let is_slow = SLOW.contains(&about) || !scenario.choices.is_empty();
+    if findings.is_empty() && is_slow {
         findings = oracle::beyond(host, scenario);
     }
     Ok(findings.into_iter().find(|finding| finding.about == about))

@@ -44,8 +44,13 @@ pub fn case(
 
 /// The case file of a scenario, which takes any status.
 pub fn any(scenario: &Scenario) -> String {
+    let choices: Vec<String> = scenario.choices.iter().map(|(name, answer)| format!("{name} = {answer}")).collect();
+    let (level, choices) = match &choices[..] {
+        [] => ("required", String::new()),
+        some => ("extension", format!("choices = {{ {} }}\n", some.join(", "))),
+    };
     let head = format!(
-        "title = \"generated\"\nclause = [\"#integration\"]\nlevel = \"required\"\nabi = \"{}\"\n",
+        "title = \"generated\"\nclause = [\"#integration\"]\nlevel = \"{level}\"\nabi = \"{}\"\n{choices}",
         version(scenario)
     );
     head + &body(scenario, None, &Answers::new())

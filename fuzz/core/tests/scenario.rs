@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use pw_cases::scenario::Scenario;
-use pw_fuzz::campaign::Campaign;
+use pw_fuzz::campaign::{Campaign, with_choices};
 use pw_fuzz::canonical::canonical;
 use pw_fuzz::drive::silence;
 use pw_fuzz::share::joined;
@@ -44,8 +44,9 @@ fn the_same_bytes_make_the_same_scenario() {
 
 #[test]
 fn a_scenario_is_read_back_from_its_case_file_as_it_was() {
-    for bytes in inputs() {
+    for (seed, bytes) in (0..).zip(inputs()) {
         let scenario = generate::scenario(&bytes);
+        let scenario = if seed % 4 == 0 { with_choices(&scenario, seed) } else { scenario };
         let file = print::any(&scenario);
         let case = keep::read(&file).unwrap_or_else(|error| panic!("{error}\n{file}"));
         let lowered = case.lower(case.versions[0]).unwrap_or_else(|complaint| panic!("{complaint:?}\n{file}"));
@@ -68,8 +69,10 @@ fn the_model_agrees_with_the_host() {
 fn the_other_oracles_agree_with_the_host() {
     let host = host();
     for bytes in inputs() {
-        let findings = oracle::beyond(&host, &generate::scenario(&bytes));
-        assert_eq!(findings, [], "{}", print::any(&generate::scenario(&bytes)));
+        let scenario = generate::scenario(&bytes);
+        for scenario in [with_choices(&scenario, bytes.len() as u64), scenario] {
+            assert_eq!(oracle::beyond(&host, &scenario), [], "{}", print::any(&scenario));
+        }
     }
 }
 

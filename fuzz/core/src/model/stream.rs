@@ -65,6 +65,8 @@ pub(super) struct Way {
     pub(super) stages: Vec<Stage>,
     pub(super) begun: bool,
     pub(super) ended: bool,
+    /// The headers and the trailers as they were passed on last.
+    last: [Option<Map>; 2],
     /// What must have come out.
     pub(super) out: Flat,
     /// What has come out.
@@ -259,6 +261,18 @@ impl Stage {
     }
 }
 
+impl Way {
+    /// The headers or the trailers as plugins have changed them, once the stream is over: also those that one still holds.
+    pub(super) fn logged(&self, part: Part) -> Map {
+        let held = self.stages.iter().rev().find(|stage| stage.part.is_some());
+        let (held, last) = match part {
+            Part::Headers => (held.and_then(|stage| stage.headers.as_ref()).map(|(map, _)| map), &self.last[0]),
+            _ => (held.and_then(|stage| stage.trailers.as_ref()), &self.last[1]),
+        };
+        held.or(last.as_ref()).cloned().unwrap_or_default()
+    }
+}
+
 impl Stream {
     pub(super) fn new(http: bool, chain: Vec<usize>) -> Stream {
         let way = || Way { stages: chain.iter().map(|_| Stage::default()).collect(), ..Way::default() };
@@ -387,6 +401,11 @@ impl Stream {
     fn push(&mut self, direction: Direction, nth: usize, piece: Piece, skips: Skips<'_>) {
         if self.over || self.is_replaced(direction) {
             return;
+        }
+        match &piece {
+            Piece::Headers(map, _) => self.way(direction).last[0] = Some(map.clone()),
+            Piece::Trailers(map) => self.way(direction).last[1] = Some(map.clone()),
+            Piece::Body(..) => {}
         }
         let (is_local, is_head) = (self.answered, self.is_head);
         let count = self.chain.len();

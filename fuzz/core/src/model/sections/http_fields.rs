@@ -14,8 +14,11 @@ pub(super) fn judge(function: HttpFields, model: &mut Model, _: usize, call: &Ca
     if map > MapType::HTTP_CALL_RESPONSE_TRAILERS {
         return call.is(&[BAD_ARGUMENT]);
     }
-    if place(map).is_some() && (model.here_is_unfollowed() || model.logging()) {
+    if place(map).is_some() && model.here_is_unfollowed() {
         return call.promised();
+    }
+    if let Some((direction, part)) = place(map).filter(|_| model.logging()) {
+        return logged(function, model, direction, part, call);
     }
     match function {
         HttpFields::proxy_get_header_map_size
@@ -31,6 +34,23 @@ pub(super) fn judge(function: HttpFields, model: &mut Model, _: usize, call: &Ca
             let Some(found) = model.map_mut(map) else { return call.chosen(&[BAD_ARGUMENT]) };
             write(function, found, of(map), call)
         }
+    }
+}
+
+/// In `proxy_on_log` all maps can be read, and none changed.
+fn logged(function: HttpFields, model: &mut Model, direction: Direction, part: Part, call: &Call<'_>) -> Judged {
+    match function {
+        HttpFields::proxy_get_header_map_size
+        | HttpFields::proxy_get_header_map_pairs
+        | HttpFields::proxy_get_header_map_value => {}
+        _ => return call.chosen(&[BAD_ARGUMENT]),
+    }
+    let stream = model.here().map(|(number, _)| number).and_then(|number| model.streams.get_mut(&number));
+    match stream {
+        // Another context's, which is not at its end.
+        Some(stream) if !stream.over => call.promised(),
+        Some(stream) if stream.http => read(function, &stream.way(direction).logged(part), call),
+        _ => read(function, &Map::default(), call),
     }
 }
 
