@@ -124,7 +124,11 @@ impl Watched {
 
 impl Observer for Watch {
     fn callback(&mut self, plugin: PluginId, name: &'static str, args: &[u32]) {
-        let begins = name == "proxy_on_context_create" && args.get(1) == Some(&0) || name == "proxy_on_vm_start";
+        // Whichever of these it gets first.
+        let begins = match name {
+            "proxy_on_context_create" => args.get(1) == Some(&0),
+            name => name == "proxy_on_vm_start" || name == "proxy_on_configure",
+        };
         if let Some((model, instance)) = self.lock().model(plugin, begins) {
             model.callback(instance, name, args);
         }

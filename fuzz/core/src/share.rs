@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use pw_cases::scenario::{Guest, Plugin, Scenario, roots};
-use pw_cases::script;
+use pw_cases::scenario::{Guest, Plugin, PluginSettings, Scenario, roots};
+use pw_cases::script::{self, Script};
 
 /// For each plugin the place of the first in its VM.
 pub(crate) fn homes(plugins: &[Plugin]) -> Vec<usize> {
@@ -16,15 +16,14 @@ pub(crate) fn homes(plugins: &[Plugin]) -> Vec<usize> {
 }
 
 fn is_one_vm(one: &Plugin, other: &Plugin) -> bool {
-    let (Some(script), Some(script_2)) = (one.guest.script(), other.guest.script()) else { return false };
-    let (one, other) = (&one.settings, &other.settings);
-    !one.vm_id.is_empty()
-        && one.vm_id == other.vm_id
-        && one.vm_configuration == other.vm_configuration
-        && (&one.limits, &one.capabilities, &one.environment)
-            == (&other.limits, &other.capabilities, &other.environment)
-        && (&script.without, &script.allocators) == (&script_2.without, &script_2.allocators)
-        && script.allocation == script_2.allocation
+    !one.settings.vm_id.is_empty() && vm(one).is_some() && vm(one) == vm(other)
+}
+
+/// What is the VM's: plugins share it only if all of that is the same.
+fn vm(plugin: &Plugin) -> Option<impl PartialEq> {
+    let PluginSettings { vm_id, vm_configuration, limits, capabilities, environment, log_only, .. } = &plugin.settings;
+    let Script { without, allocators, allocation, .. } = plugin.guest.script()?;
+    Some((vm_id, vm_configuration, limits, capabilities, environment, log_only, without, allocators, allocation))
 }
 
 /// The places of the plugins that live in a plugin's VM, in their order.

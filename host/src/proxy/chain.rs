@@ -114,6 +114,19 @@ pub(super) fn context_at(proxy: &mut Proxy, stream: StreamId, place: usize) -> O
     state.plugins.get(plugin)?.contexts.contains_key(&context).then_some((plugin, context))
 }
 
+/// The context of a stream is about to be logged: what its plugin still holds was perhaps changed in `proxy_on_done`.
+pub(super) fn keep_held(proxy: &mut Proxy, plugin: PluginId, context: u32) {
+    let state = proxy.state();
+    let known = state.plugins.get(plugin).and_then(|found| found.contexts.get(&context)?.stream);
+    let found = known.and_then(|(stream, place)| Some((state.streams.get_mut(stream)?, place)));
+    let Some((stream, place)) = found else { return };
+    for direction in [Direction::Request, Direction::Response] {
+        if stream.filters[place].stage(direction).phase.is_some() {
+            stream.keep_held(direction);
+        }
+    }
+}
+
 /// A plugin's context in a stream that is over has ended: what is buffered there is dropped, as is the place, because the context's
 /// id may be reused when the plugin is restarted.
 pub(super) fn clear(proxy: &mut Proxy, index: usize, place: usize) {

@@ -14,7 +14,7 @@ use crate::planted::planted;
 use crate::policy::Revival;
 use crate::rules::Rules;
 use crate::state::account::CONTEXT;
-use crate::state::{Account, Active, Context, Detach, Plugin, Protocol, Share, Then, Timer, Vm, Work};
+use crate::state::{Account, Active, Context, Detach, Plugin, Protocol, Share, State, Then, Timer, Vm, Work};
 
 /// Starts a plugin, if `own_vm` in a VM that it shares with no other plugin. What its start has caused is not done yet.
 pub(super) fn start(
@@ -146,11 +146,17 @@ pub(super) fn restart(proxy: &mut Proxy, id: PluginId) {
         Ok(()) => proxy.state().effect(Effect::Restarted { plugin: id }),
         Err(error) => {
             proxy.state().effect(Effect::Fault { plugin: id, reason: error.to_string() });
-            let draw = proxy.state().random.f64();
+            let draw = draw(proxy.state(), id);
             rollout::crashed(proxy, id);
             schedule_restart(proxy, id, draw, false);
         }
     }
+}
+
+/// What the time depends on that a plugin waits for its restart: nothing that other plugins do.
+fn draw(state: &State, PluginId(plugin): PluginId) -> f64 {
+    let seed = state.config.seed ^ (plugin as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    fastrand::Rng::with_seed(seed.wrapping_add(state.uptime)).f64()
 }
 
 /// Schedules the restart of a plugin that has crashed, or could not be restarted, or gives it up.
@@ -278,6 +284,7 @@ pub(super) fn finalise(proxy: &mut Proxy, plugin: PluginId, context: u32) {
         is_logged &= !stream.is_some_and(|found| found.protocol != Protocol::Http && found.reset && !found.client_gone);
     });
     if is_logged {
+        chain::keep_held(proxy, plugin, context);
         proxy.call(plugin, On::proxy_on_log, context, [context, 0, 0, 0, 0]);
     }
     let mut is_notified = true;
@@ -341,7 +348,7 @@ fn crashed(proxy: &mut Proxy, plugin: PluginId, reason: &str, starting: Option<P
     let Some((vm, name)) = state.plugins.get(plugin).and_then(|found| Some((found.vm?, found.name.clone()))) else {
         return;
     };
-    let draw = state.random.f64();
+    let draw = draw(state, plugin);
     let members = end_vm(proxy, vm, plugin);
     let mut detached = Vec::with_capacity(members.len());
     for member in members {

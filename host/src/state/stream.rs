@@ -228,7 +228,8 @@ impl Stream {
         }
     }
 
-    /// The stream is over: maps that a plugin still holds are what `proxy_on_log` reads, as plugins have changed them.
+    /// The stream is over: maps that a plugin still holds are what `proxy_on_log` reads, as plugins have changed them, perhaps in
+    /// `proxy_on_done`.
     pub(crate) fn keep_held(&mut self, direction: Direction) {
         let in_chain = self.filters.iter_mut().filter(|filter| !filter.gone);
         let mut stages = in_chain.map(|filter| filter.stage(direction)).filter(|stage| stage.phase.is_some());

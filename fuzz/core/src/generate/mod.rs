@@ -167,13 +167,13 @@ impl Scripting<'_> {
             return;
         };
         for plugin in plugins {
-            let restarts = restarts(plugin);
+            let crashes = restarts(plugin) || plugin.settings.standby;
             let Guest::Probe(script) = &mut plugin.guest else { continue };
             let mut entry = Entry { actions: Vec::new(), result: self.result(row) };
             let count = if main { 1 + self.draw.below(7) } else { self.draw.below(4) };
             for _ in 0..count.min(self.left) {
                 if self.draw.more() {
-                    self.act(name, restarts, &mut entry);
+                    self.act(name, crashes, &mut entry);
                 }
             }
             self.left -= entry.actions.len().min(self.left);
@@ -181,11 +181,12 @@ impl Scripting<'_> {
         }
     }
 
-    /// A call; in a plugin's own context a change of the effective context may come before it. A plugin that is started again crashes more often.
-    fn act(&mut self, callback: &str, restarts: bool, entry: &mut Entry) {
+    /// A call; in a plugin's own context a change of the effective context may come before it. Some plugins crash more often: those that
+    /// are started again, and those that may be rolled back.
+    fn act(&mut self, callback: &str, crashes: bool, entry: &mut Entry) {
         let mut add = |act| entry.actions.push(Action { id: 0, act });
         let rarely = if START.contains(&callback) { 16 } else { 4 };
-        let crashes = if restarts { 8 } else { 75 } * rarely;
+        let crashes = if crashes { 8 } else { 75 } * rarely;
         if self.draw.below(crashes) == crashes - 1 {
             return add(Act::Trap);
         }

@@ -30,6 +30,7 @@ pub(super) fn plugins(draw: &mut Draw<'_>, version: Version, steps: &[Step]) -> 
     if steps.iter().any(|step| step.plugins().1 == Some(STANDBY)) {
         let mut standby = plugin(draw, STANDBY, version);
         standby.settings.standby = true;
+        standby.settings.failure = [Failure::Closed, Failure::Open, Failure::Reload][draw.below(3)];
         plugins.push(standby);
     }
     plugins

@@ -35,8 +35,14 @@ pub(super) fn steps(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> 
     let mut steps: Vec<Step> = Vec::new();
     let tcp = draw.chance(20);
     let mut operated = false;
+    // The operator changes plugins first, and several streams follow.
+    let early = draw.chance(6);
+    if early {
+        steps.push(operate(draw, &mut operated));
+    }
+    let often = if early { 40 } else { 12 };
     for _ in 0..3 + draw.below(7) {
-        let open = (streams.len() as u32) < MAX_STREAMS && (streams.is_empty() || draw.chance(12));
+        let open = (streams.len() as u32) < MAX_STREAMS && (streams.is_empty() || draw.chance(often));
         let step = if open && !draw.chance(8) {
             open_stream(draw, &mut streams, tcp)
         } else if draw.chance(70) {
@@ -120,13 +126,14 @@ fn event(draw: &mut Draw<'_>, version: Version, on: &dyn Fn(&str) -> bool, opera
     })
 }
 
-/// The operator puts the standby plugin in the place of the first, at once or as its canary; later, what becomes of these. A canary gets
-/// all new streams or none, as which of them it gets is the host's own.
+/// The operator puts the standby plugin in the place of the first, at once or as its canary; later, what becomes of these.
 fn operate(draw: &mut Draw<'_>, operated: &mut bool) -> Step {
     let (plugin, by) = (FIRST.to_owned(), STANDBY.to_owned());
     match std::mem::replace(operated, true) {
         false if draw.chance(30) => Step::Replace { plugin, by },
-        false => Step::Canary { plugin, by, share: [100, 100, 0][draw.below(3)], faults: [0, 30, 100][draw.below(3)] },
+        false => {
+            Step::Canary { plugin, by, share: [100, 50, 100, 0][draw.below(4)], faults: [0, 30, 100][draw.below(3)] }
+        }
         true => match draw.below(3) {
             0 => Step::Promote { plugin },
             1 => Step::RollBack { plugin },

@@ -8,7 +8,7 @@ use super::fields::Map;
 use super::finding::{Out, Wanted};
 use super::instance::{Instance, exports};
 use super::state::{Model, Next};
-use super::stream::{Direction, Flat, Part, Piece, Stream, Way, piece_of};
+use super::stream::{Direction, Flat, Part, Piece, Stage, Stream, Way, piece_of};
 
 /// Whether an instance lets a piece pass without its callback.
 fn skips<'a>(instances: &'a [Instance], scenario: &'a Scenario) -> impl Fn(usize, &'static str) -> bool + 'a {
@@ -30,8 +30,9 @@ impl Model {
         match step {
             Step::RequestHeaders { .. } | Step::Connect { .. } => {
                 let http = matches!(step, Step::RequestHeaders { .. });
-                let chain = self.chain_of_a_stream();
+                let (chain, undecided) = self.chain_of_a_stream();
                 let mut stream = Stream::new(http, chain.clone());
+                stream.undecided = undecided;
                 let odd = |instance: &usize| {
                     let found = &self.instances[*instance];
                     let mut limits = self.scenario.plugins[found.plugin].settings.limits.keys();
@@ -81,6 +82,11 @@ impl Model {
         let held = if next == Some(part) { stage.incoming.pop_front().map(|piece| stage.hold(piece)) } else { None };
         let plugin = self.frame.as_ref().map(|frame| self.instances[frame.instance].plugin);
         let unfollowed = stream.unfollowed;
+        // It may be another plugin's turn.
+        let has_it = |stage: &Stage| stage.incoming.front().is_some_and(|piece| piece.part() == part);
+        let mut places = if held.is_none() { 0..stream.chain.len() } else { 0..0 };
+        let turn = places.find(|place| has_it(stream.stage(direction, *place)));
+        let turn = turn.map(|place| self.instances[stream.chain[place]].plugin);
         let opens = plugin.is_some_and(|plugin| self.scenario.plugins[plugin].settings.failure == Failure::Open);
         if let Some(frame) = &mut self.frame {
             frame.piece = Some((number, place, direction));
@@ -91,7 +97,10 @@ impl Model {
         let wrong = match held {
             _ if unfollowed => None,
             Some(_) if exceeds => Some(("more is held than may be".to_owned(), Wanted::Never(name))),
-            None => Some(("nothing of that kind was on its way".to_owned(), Wanted::Never(name))),
+            None => {
+                let wanted = if turn.is_some() { Wanted::Due(name) } else { Wanted::Never(name) };
+                Some(("nothing of that kind was on its way".to_owned(), wanted))
+            }
             Some((size, _)) if args.len() > 1 && args[1] != size => {
                 Some((format!("its size is {size}, but the argument is {}", args[1]), Wanted::Argument(name, 1, size)))
             }
@@ -102,6 +111,7 @@ impl Model {
             _ => None,
         };
         if let Some((wrong, wanted)) = wrong {
+            let plugin = if matches!(wanted, Wanted::Due(_)) { turn } else { plugin };
             self.found(name, &format!("{name}: {wrong}"), plugin, Some(wanted));
         }
     }
@@ -202,7 +212,11 @@ impl Model {
             Some((name, message, wanted(*number, request.is_some(), way)))
         });
         if let Some((about, message, wanted)) = wrong {
-            self.found(about, &message, None, Some(wanted));
+            // It went by a plugin that it should have reached.
+            let due = self.streams.values().find_map(Stream::passed);
+            let due = due.map(|(instance, name)| (Some(self.instances[instance].plugin), Wanted::Due(name)));
+            let (plugin, wanted) = due.unwrap_or((None, wanted));
+            self.found(about, &message, plugin, Some(wanted));
         }
     }
 

@@ -69,8 +69,8 @@ pub(super) struct Canary {
     /// The instance that it may replace.
     pub(super) of: usize,
     pub(super) to: usize,
-    /// It gets all new streams, or none.
-    pub(super) gets_all: bool,
+    /// How many of a hundred new streams it gets.
+    pub(super) share: u8,
     /// In how many of its streams in a hundred it may crash.
     pub(super) faults: u64,
     pub(super) streams: u64,

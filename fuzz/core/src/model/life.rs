@@ -6,11 +6,10 @@ use pw_cases::script;
 
 use super::calls::Subject;
 use super::finding::Wanted;
-use crate::share::homes;
-
 use super::instance::{Context, Instance, Link, State, Vm, exports};
 use super::state::{Frame, Model};
 use super::stream::piece_of;
+use crate::share::homes;
 
 /// Callbacks that may come while a message moves through the chain.
 const WHILE_MOVING: [&str; 5] = [
@@ -206,6 +205,9 @@ impl Model {
     }
 
     fn created(&mut self, instance: usize, id: u32, parent: u32) {
+        if let Some(number) = self.step.filter(|_| parent != 0).and_then(|step| self.scenario.steps[step].stream()) {
+            self.decides(instance, number);
+        }
         let found = &self.instances[instance];
         let plugin = found.plugin;
         if found.contexts.contains_key(&id) {

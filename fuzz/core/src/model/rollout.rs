@@ -1,9 +1,9 @@
-//! What the operator does: plugins that replace others, canaries, and plugins that are removed. The model knows no canaries that get
-//! some of the streams, nor log-only ones.
+//! What the operator does: plugins that replace others, canaries, and plugins that are removed. Which streams a canary gets that does not get all
+//! is the host's own; its contexts show it. The model knows no log-only canaries.
 
 use pw_cases::scenario::{Failure, Step};
 
-use super::instance::Canary;
+use super::instance::{Canary, script};
 use super::state::Model;
 
 impl Model {
@@ -16,7 +16,7 @@ impl Model {
         self.roll_back(of);
         if let Step::Canary { share, faults, .. } = step {
             let faults = u64::from(*faults);
-            self.canary = Some(Canary { of, to: new, gets_all: *share == 100, faults, streams: 0, crashes: 0 });
+            self.canary = Some(Canary { of, to: new, share: *share, faults, streams: 0, crashes: 0 });
             if self.instances[new].ended {
                 // By what its start has caused.
                 self.canary_has_crashed(new);
@@ -89,18 +89,43 @@ impl Model {
         }
     }
 
-    /// The instances that a new stream runs through.
-    pub(in crate::model) fn chain_of_a_stream(&mut self) -> Vec<usize> {
-        let canary = &mut self.canary;
-        let links = self.chain.iter().filter(|link| !link.is_out);
-        let chosen =
-            links.map(|link| match canary.as_mut().filter(|canary| canary.of == link.instance && canary.gets_all) {
-                Some(canary) => {
-                    canary.streams += 1;
-                    canary.to
-                }
-                None => link.instance,
-            });
-        chosen.collect()
+    /// The instances that a new stream runs through. If a canary may be in the place of one of them, that place, and the canary.
+    pub(in crate::model) fn chain_of_a_stream(&mut self) -> (Vec<usize>, Option<(usize, usize)>) {
+        let links = self.chain.iter().filter(|link| !link.is_out).map(|link| link.instance);
+        let mut chain: Vec<usize> = links.collect();
+        let Some(canary) = self.canary.as_mut().filter(|canary| canary.share > 0) else { return (chain, None) };
+        let Some(place) = chain.iter().position(|instance| *instance == canary.of) else { return (chain, None) };
+        let (of, to) = (canary.of, canary.to);
+        if canary.share < 100 {
+            // What one of them lets pass, or does not show, the other may not.
+            self.blind |= !self.is_told_apart(of) || !self.is_told_apart(to);
+            return (chain, Some((place, to)));
+        }
+        canary.streams += 1;
+        chain[place] = to;
+        (chain, None)
+    }
+
+    /// Whether an instance shows that it got a stream, and gets all callbacks about it.
+    fn is_told_apart(&self, instance: usize) -> bool {
+        let found = &self.instances[instance];
+        let plugin = &self.scenario.plugins[found.plugin];
+        let without = script(plugin).is_some_and(|script| !script.without.is_empty());
+        !found.ended && !without && plugin.settings.capabilities.is_none() && plugin.settings.limits.is_empty()
+    }
+
+    /// A context of an instance begins. If it is the canary that may have the stream, it has it.
+    pub(in crate::model) fn decides(&mut self, instance: usize, number: u32) {
+        let Some(stream) = self.streams.get_mut(&number) else { return };
+        let Some((place, to)) = stream.undecided else { return };
+        if instance == to {
+            stream.chain[place] = to;
+            if let Some(canary) = self.canary.as_mut().filter(|canary| canary.to == to) {
+                canary.streams += 1;
+            }
+        }
+        if instance == to || instance == stream.chain[place] {
+            stream.undecided = None;
+        }
     }
 }

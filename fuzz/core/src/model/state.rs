@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pw_abi::{Status, Version};
 use pw_cases::scenario::Scenario;
+use pw_cases::script::Act;
 
 use super::calls::{Calls, Subject};
 use super::finding::{Finding, Wanted};
@@ -113,6 +114,14 @@ impl Model {
         self.found(name, message, Some(plugin), Some(Wanted::Never(name)));
     }
 
+    /// Whether a case can say what a call returns there: it knows only the size, or the address, of what is written to another place than the
+    /// probe's own.
+    fn sees(&self, id: u32, name: &str) -> bool {
+        let scripts = self.scenario.plugins.iter().filter_map(|plugin| plugin.guest.script());
+        let act = scripts.flat_map(|script| script.actions()).find(|action| action.id == id).map(|action| &action.act);
+        matches!(act, Some(Act::Call { outs, .. }) if outs.iter().any(|out| out.name == name))
+    }
+
     pub(in crate::model) fn found(
         &mut self,
         about: &str,
@@ -127,8 +136,9 @@ impl Model {
         let is_alone = plugin.is_none_or(|plugin| live(plugin) <= 1);
         let (mut before, mut tells) = (0, true);
         match &wanted {
-            Some(Wanted::Answer(id, _)) => {
-                tells = self.answers.iter().filter(|(known, _)| known == id).count() <= 1;
+            Some(Wanted::Answer(id, wrong)) => {
+                let once = self.answers.iter().filter(|(known, _)| known == id).count() <= 1;
+                tells = once && wrong.returned.as_ref().is_none_or(|(name, _)| self.sees(*id, name));
             }
             Some(Wanted::Never(name)) => {
                 tells = is_alone;

@@ -37,6 +37,8 @@ pub(super) struct Stream {
     pub(super) http: bool,
     /// The plugins' instances, in the order of the chain.
     pub(super) chain: Vec<usize>,
+    /// A place in the chain that may be a canary's, and the canary.
+    pub(super) undecided: Option<(usize, usize)>,
     /// For each of them the bytes of a body that may be held there, if that is limited.
     pub(super) limits: Vec<Option<usize>>,
     pub(super) request: Way,
@@ -281,6 +283,7 @@ impl Stream {
             http,
             limits: vec![None; chain.len()],
             chain,
+            undecided: None,
             request,
             response,
             local: None,
@@ -313,6 +316,18 @@ impl Stream {
         (0..count).any(|place| {
             let stages = [&self.request.stages[place], &self.response.stages[count - 1 - place]];
             self.limits[place].is_some_and(|limit| stages.into_iter().any(|stage| stage.holds_beyond(limit)))
+        })
+    }
+
+    /// An instance that has not got a piece which nothing holds back, and the callback for it.
+    pub(super) fn passed(&self) -> Option<(usize, &'static str)> {
+        let ways = [(Direction::Request, &self.request), (Direction::Response, &self.response)];
+        ways.into_iter().filter(|_| !self.unfollowed).find_map(|(direction, way)| {
+            let free = way.stages.iter().enumerate().filter(|(_, stage)| !stage.paused);
+            free.filter_map(|(nth, stage)| Some((nth, stage.incoming.front()?.part()))).next().map(|(nth, part)| {
+                // Counting from the other end is its own inverse.
+                (self.chain[self.nth(direction, nth)], callback(self.http, direction, part))
+            })
         })
     }
 
@@ -354,6 +369,7 @@ impl Stream {
     pub(super) fn clear_request(&mut self) {
         self.request.stages.iter_mut().for_each(|stage| *stage = Stage::default());
         self.request.out = Flat::default();
+        self.request.last = Default::default();
         self.is_head = false;
     }
 
