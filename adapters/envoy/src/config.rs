@@ -17,6 +17,8 @@ use serde_json::{Map, Value, json};
 const BUFFER_BYTES: u32 = 64 << 20;
 /// Bytes of a frame: more than any body of a case, so that a piece of a body is one frame and one callback.
 const FRAME_BYTES: u32 = 4 << 20;
+/// The same upstream for streams of HTTP/1.1. Calls of plugins to [`UPSTREAM`] are of HTTP/2, as those to all others are.
+const UPSTREAM_HTTP1: &str = "upstream_http1";
 /// A name that no function has. Every restricted plugin may use it, because Envoy takes an empty list for no restriction.
 const NO_CAPABILITY: &str = "none";
 
@@ -28,10 +30,10 @@ fn typed(kind: &str, mut value: Value) -> Value {
 /// The bootstrap, with listeners in this file; `extensions` were made by [`extension`].
 pub fn bootstrap(ports: &Ports, listeners: &Path, extensions: &[Value]) -> Value {
     let callees = CALLEES.iter().zip(ports.callees).map(|(name, port)| cluster(name, port, only_http2(), None));
-    // HTTP/1.1 or HTTP/2, whichever the client speaks.
-    let both = json!({ "use_downstream_protocol_config": { "http_protocol_options": http1(), "http2_protocol_options": http2() } });
-    let upstream = cluster(UPSTREAM, ports.upstream, both, Some(proxy_protocol()));
-    let clusters = [upstream, cluster(DEAD, ports.dead, only_http2(), None)];
+    let upstream = |name, options| cluster(name, ports.upstream, options, Some(proxy_protocol()));
+    let http1 = json!({ "explicit_http_config": { "http_protocol_options": http1() } });
+    let upstreams = [upstream(UPSTREAM, only_http2()), upstream(UPSTREAM_HTTP1, http1)];
+    let clusters = upstreams.into_iter().chain([cluster(DEAD, ports.dead, only_http2(), None)]);
     json!({
         "admin": { "address": address(ports.admin) },
         // Clients may reset any number of streams.
@@ -46,7 +48,7 @@ pub fn bootstrap(ports: &Ports, listeners: &Path, extensions: &[Value]) -> Value
         "bootstrap_extensions": extensions,
         "static_resources": {
             "listeners": [barrier(ports.barrier)],
-            "clusters": clusters.into_iter().chain(callees).collect::<Vec<_>>(),
+            "clusters": clusters.chain(callees).collect::<Vec<_>>(),
         },
     })
 }
@@ -65,7 +67,8 @@ pub fn listener(name: &str, ports: &Ports, run: &Run, chain: &[usize]) -> Value 
     }
     filters.push(json!({ "name": "router", "typed_config": typed("envoy.extensions.filters.http.router.v3.Router",
         json!({ "suppress_envoy_headers": true })) }));
-    http_listener(name, ports.http, json!({ "cluster": UPSTREAM, "timeout": "0s" }), "route", &filters)
+    let cluster = if run.http1 { UPSTREAM_HTTP1 } else { UPSTREAM };
+    http_listener(name, ports.http, json!({ "cluster": cluster, "timeout": "0s" }), "route", &filters)
 }
 
 /// A listener that Envoy rejects: before it finds that it lacks what the plugin imports, it has started V8.

@@ -270,16 +270,18 @@ impl Connection {
         let mut pseudo = |name: &str, value: &[u8]| fields.push((Data::from(name), Data(value.to_vec())));
         let (length, received, status) = if self.is_client {
             let mut response = Response::new(&mut space);
-            let status =
-                response.parse(&self.input).map_err(|error| format!("a response is not of HTTP/1.1: {error}"))?;
+            let status = response
+                .parse(&self.input)
+                .map_err(|error| format!("a response is not of HTTP/1.1: {error} in {}", excerpt(&self.input)))?;
             let Status::Complete(length) = status else { return Ok(None) };
             let status = response.code.unwrap_or_default();
             pseudo(":status", status.to_string().as_bytes());
             (length, &*response.headers, status)
         } else {
             let mut request = Request::new(&mut space);
-            let status =
-                request.parse(&self.input).map_err(|error| format!("a request is not of HTTP/1.1: {error}"))?;
+            let status = request
+                .parse(&self.input)
+                .map_err(|error| format!("a request is not of HTTP/1.1: {error} in {}", excerpt(&self.input)))?;
             let Status::Complete(length) = status else { return Ok(None) };
             self.is_head = request.method == Some("HEAD");
             pseudo(":method", request.method.unwrap_or_default().as_bytes());
@@ -347,6 +349,12 @@ fn has(fields: &[Header<'_>], name: &str, is: impl Fn(&[u8]) -> bool) -> bool {
 
 fn data(field: &Header<'_>) -> (Data, Data) {
     (Data(field.name.to_ascii_lowercase().into_bytes()), Data(field.value.to_vec()))
+}
+
+/// The beginning of what came, for a message.
+fn excerpt(bytes: &[u8]) -> String {
+    const MAX_BYTES: usize = 300;
+    format!("\"{}\"", bytes[..bytes.len().min(MAX_BYTES)].escape_ascii())
 }
 
 #[cfg(test)]
