@@ -346,6 +346,17 @@ mod tests {
         assert_eq!(bootstrap["dynamic_resources"]["lds_config"]["path_config_source"]["path"], "/l.json");
         let clusters = bootstrap["static_resources"]["clusters"].as_array().expect("is a list");
         let names: Vec<_> = clusters.iter().map(|cluster| cluster["name"].as_str().unwrap_or_default()).collect();
-        assert_eq!(names, ["upstream", "dead", "auth", "callout"]);
+        assert_eq!(names, ["upstream", "upstream_http1", "dead", "auth", "callout"]);
+    }
+
+    /// The cluster that plugins know speaks HTTP/2, also where the client and the upstream do not.
+    #[test]
+    fn streams_of_http1_have_a_cluster_of_their_own() {
+        let to = |http1| {
+            let listener = listener("l", &PORTS, &Run { http1, ..run(vec![plugin("a")]) }, &[0]);
+            let text = listener.to_string();
+            ["\"cluster\":\"upstream\"", "\"cluster\":\"upstream_http1\""].map(|cluster| text.contains(cluster))
+        };
+        assert_eq!((to(false), to(true)), ([true, false], [false, true]));
     }
 }
