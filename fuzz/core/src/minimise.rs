@@ -14,9 +14,6 @@ use crate::shrink::{Reduce, shrink};
 /// How many smaller versions are tried at most.
 const MAX_TRIES: u32 = 3000;
 
-/// What only the slower oracles show.
-const SLOW: [&str; 4] = ["what the probe reports", "the same input twice", "isolation", "the host panics"];
-
 /// The smallest input found that shows the same as this one, and what it shows. One that a case can tell from what is right is not given up
 /// for a smaller one. An error is ours.
 pub fn minimise(host: &Reference, find: &Find) -> Result<Find, String> {
@@ -38,7 +35,7 @@ pub fn minimise(host: &Reference, find: &Find) -> Result<Find, String> {
 /// What a scenario shows by any oracle; the slower ones are asked where the model has nothing to say.
 pub fn shows(host: &Reference, scenario: &Arc<Scenario>, about: &str) -> Result<Option<Finding>, String> {
     let mut findings = oracle::model(host, scenario)?.findings;
-    let is_slow = SLOW.contains(&about) || !scenario.choices.is_empty();
+    let is_slow = oracle::BEYOND.contains(&about) || !scenario.choices.is_empty();
     if findings.is_empty() && is_slow {
         findings = oracle::beyond(host, scenario);
     }

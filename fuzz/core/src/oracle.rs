@@ -18,6 +18,14 @@ use crate::share::joined;
 const SHARED: [&str; 6] =
     ["shared_key_value_store", "shared_queues", "metrics", "http_calls", "grpc_calls", "randomness"];
 
+const PANICS: &str = "the host panics";
+const REPORTS: &str = "what the probe reports";
+const TWICE: &str = "the same input twice";
+const ONE_BY_ONE: &str = "callbacks one by one";
+const ISOLATION: &str = "isolation";
+/// What findings of [`beyond`] are about.
+pub(crate) const BEYOND: [&str; 5] = [PANICS, REPORTS, TWICE, ONE_BY_ONE, ISOLATION];
+
 /// The model, and no panic. The model knows only what the reference host usually answers to open questions.
 pub fn model(host: &Reference, scenario: &Arc<Scenario>) -> Result<Verdict, String> {
     if !scenario.choices.is_empty() {
@@ -26,7 +34,7 @@ pub fn model(host: &Reference, scenario: &Arc<Scenario>) -> Result<Verdict, Stri
     match catch_unwind(AssertUnwindSafe(|| drive::run(host, scenario))) {
         Ok(verdict) => verdict,
         Err(panic) => {
-            let finding = bug("the host panics", &words(&*panic));
+            let finding = bug(PANICS, &words(&*panic));
             Ok(Verdict { findings: vec![*finding], ..Verdict::default() })
         }
     }
@@ -43,7 +51,7 @@ pub fn beyond(host: &Reference, scenario: &Scenario) -> Vec<Finding> {
         loud.plugins.iter_mut().for_each(|plugin| plugin.settings.limits.retain(|name, _| !name.starts_with("log_")));
         let (first, second) = (seen(host, &loud)?, seen(host, &loud)?);
         if let Some((one, other)) = differs(&first, &second) {
-            return Err(bug("the same input twice", &format!("first {one}, then {other}")));
+            return Err(bug(TWICE, &format!("first {one}, then {other}")));
         }
         one_by_one(host, &loud, &first)?;
         isolated(host, &loud)
@@ -51,15 +59,14 @@ pub fn beyond(host: &Reference, scenario: &Scenario) -> Vec<Finding> {
     let finding = match catch_unwind(AssertUnwindSafe(all)) {
         Ok(Ok(())) => return Vec::new(),
         Ok(Err(finding)) => finding,
-        Err(panic) => bug("the host panics", &words(&*panic)),
+        Err(panic) => bug(PANICS, &words(&*panic)),
     };
     vec![*finding]
 }
 
 /// What both the probe and the host see of a scenario.
 fn seen(host: &Reference, scenario: &Scenario) -> Result<Transcript, Box<Finding>> {
-    let transcript =
-        host.run(&joined(scenario)).map_err(|disagreement| bug("what the probe reports", &disagreement))?;
+    let transcript = host.run(&joined(scenario)).map_err(|disagreement| bug(REPORTS, &disagreement))?;
     Ok(decode(transcript, scenario))
 }
 
@@ -67,7 +74,7 @@ fn seen(host: &Reference, scenario: &Scenario) -> Result<Transcript, Box<Finding
 /// streams, calls or queues, which may come in another order then, the plugin, its client and its upstream see the same.
 fn one_by_one(host: &Reference, scenario: &Scenario, usual: &Transcript) -> Result<(), Box<Finding>> {
     let late = seen(&host.clone().with_callbacks_per_event(1), scenario)?;
-    let differing = |(usual, late)| bug("callbacks one by one", &format!("usually {usual}, one by one {late}"));
+    let differing = |(usual, late)| bug(ONE_BY_ONE, &format!("usually {usual}, one by one {late}"));
     if !is_in_order(scenario) {
         let [usual, late] = [usual, &late].map(ends);
         let found = usual.zip(late).filter(|(usual, late)| usual != late);
@@ -154,7 +161,7 @@ fn isolated(host: &Reference, scenario: &Scenario) -> Result<(), Box<Finding>> {
         return Ok(());
     }
     let differing = |(with, without): (String, String)| {
-        bug("isolation", &format!("with a hostile plugin beside it {with}, without {without}"))
+        bug(ISOLATION, &format!("with a hostile plugin beside it {with}, without {without}"))
     };
     differs(&others(with, &name), &others(without, &name)).map_or(Ok(()), |events| Err(differing(events)))
 }

@@ -204,6 +204,10 @@ impl Model {
             let message = format!("the upstream of stream {number} is not reset, whose client has gone");
             return self.found("the upstream's end", &message, None, wanted);
         }
+        if let Some((instance, name)) = self.streams.values().find_map(Stream::passed) {
+            let plugin = Some(self.instances[instance].plugin);
+            return self.found(name, &format!("{name} was due, and has not come"), plugin, Some(Wanted::Due(name)));
+        }
         let differs = |way: &Way| way.out != way.seen;
         let wrong = self.streams.iter().filter(|(_, stream)| !stream.unfollowed).find_map(|(number, stream)| {
             let request = differs(&stream.request).then_some(("the upstream", &stream.request));
@@ -212,11 +216,7 @@ impl Model {
             Some((name, message, wanted(*number, request.is_some(), way)))
         });
         if let Some((about, message, wanted)) = wrong {
-            // It went by a plugin that it should have reached.
-            let due = self.streams.values().find_map(Stream::passed);
-            let due = due.map(|(instance, name)| (Some(self.instances[instance].plugin), Wanted::Due(name)));
-            let (plugin, wanted) = due.unwrap_or((None, wanted));
-            self.found(about, &message, plugin, Some(wanted));
+            self.found(about, &message, None, Some(wanted));
         }
     }
 
