@@ -228,8 +228,8 @@ impl Model {
             });
             stream = number.zip(place);
             let exports = exports(&self.scenario.plugins[plugin], "proxy_on_context_create");
-            if !exports && stream.is_none() {
-                // Its first callback comes after it began, and it may be any stream's.
+            if !exports && (stream.is_none() || self.streams.len() > 1) {
+                // Its first callback comes after it began, perhaps while another stream moves, and it may be any stream's.
                 self.blind = true;
                 return;
             }
