@@ -11,7 +11,11 @@ impl Model {
     pub fn put(&mut self, new: usize) {
         let scenario = self.scenario.clone();
         let Some(step) = self.step.map(|step| &scenario.steps[step]) else { return };
-        let Some(place) = self.place(step) else { return };
+        let Some(place) = self.place(step) else {
+            // Of plugins in the background it is not followed what replaces them, and so not what the plugins of a VM id still share.
+            self.blind |= !matches!(step, Step::Reconfigure { .. });
+            return;
+        };
         let of = self.chain[place].instance;
         self.roll_back(of);
         if let Step::Canary { share, faults, .. } = step {
